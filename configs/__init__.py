@@ -1,0 +1,1 @@
+"""Configurations that ship inside the wheel, resolved by name (``zoom/default``) or path."""

@@ -1,0 +1,1 @@
+"""The rscovlm command line."""

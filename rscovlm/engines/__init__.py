@@ -1,0 +1,1 @@
+"""Model engines behind the ChatModel protocol: transformers in process, vLLM in process, HTTP."""

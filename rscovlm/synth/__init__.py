@@ -1,0 +1,1 @@
+"""Procedural remote-sensing scenes with exact ground truth."""

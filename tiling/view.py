@@ -1,0 +1,130 @@
+"""Window and View: the only place where coordinates change frame.
+
+Scene pixels are continuous, x right and y down, with (0, 0) at the outer corner of the top-left
+pixel (GDAL's convention). A view shows a window of the scene at a size; view pixels follow the same
+convention. x and y scale separately, because a resize to multiples of a model's factor changes the
+aspect a little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class Size(NamedTuple):
+    """Pixels of an image, in the order of arrays and of Qwen's ``smart_resize``."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """An axis-aligned rectangle in scene pixels; may be fractional and may leave the scene."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        if not (self.width > 0 and self.height > 0):
+            raise ValueError(
+                f"window of {self.width} x {self.height} px is empty; both sides must be positive"
+            )
+
+    @classmethod
+    def from_bounds(cls, x0: float, y0: float, x1: float, y1: float) -> Window:
+        """The window from its left, top, right and bottom edges."""
+        return cls(x0, y0, x1 - x0, y1 - y0)
+
+    @classmethod
+    def around(cls, points: ArrayLike) -> Window:
+        """The smallest window around points (..., 2)."""
+        flat = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        return cls.from_bounds(*map(float, (*flat.min(axis=0), *flat.max(axis=0))))
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        return self.x, self.y, self.x + self.width, self.y + self.height
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """The middle point (x, y)."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    @property
+    def area(self) -> float:
+        """Area in square scene pixels."""
+        return self.width * self.height
+
+    def pad(self, margin: float) -> Window:
+        """Grown by ``margin`` scene pixels on each side."""
+        return Window(self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin)
+
+    def intersection(self, other: Window) -> Window | None:
+        """The common part, or None where the two do not overlap in area."""
+        x0, y0 = max(self.x, other.x), max(self.y, other.y)
+        x1 = min(self.x + self.width, other.x + other.width)
+        y1 = min(self.y + self.height, other.y + other.height)
+        return Window.from_bounds(x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+    def iou(self, other: Window) -> float:
+        """Intersection over union of two windows."""
+        common = self.intersection(other)
+        shared = common.area if common else 0.0
+        return shared / (self.area + other.area - shared)
+
+    def contains(self, other: Window) -> bool:
+        """Whether ``other`` lies wholly inside."""
+        x0, y0, x1, y1 = self.bounds
+        a0, b0, a1, b1 = other.bounds
+        return x0 <= a0 and y0 <= b0 and a1 <= x1 and b1 <= y1
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of a scene rendered at a size.
+
+    Attributes:
+        window: the part of the scene that is shown, in scene pixels.
+        size: height and width of the rendered image in view pixels.
+    """
+
+    window: Window
+    size: Size
+
+    def __post_init__(self) -> None:
+        if self.size[0] < 1 or self.size[1] < 1:
+            raise ValueError(
+                f"view size {tuple(self.size)} is empty; give a height and width of at least 1 px"
+            )
+        object.__setattr__(self, "size", Size(*self.size))
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Scene pixels per view pixel along x and y; above 1 where the view is reduced."""
+        return self.window.width / self.size.width, self.window.height / self.size.height
+
+    def to_scene(self, points: ArrayLike) -> NDArray[np.float64]:
+        """View pixels (..., 2) as scene pixels."""
+        return np.asarray(points, dtype=np.float64) * self.scale + (self.window.x, self.window.y)
+
+    def from_scene(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Scene pixels (..., 2) as view pixels."""
+        return (np.asarray(points, dtype=np.float64) - (self.window.x, self.window.y)) / self.scale
+
+    def window_of(self, box: Iterable[float]) -> Window:
+        """The scene window of a box (x0, y0, x1, y1) in view pixels."""
+        return Window.around(self.to_scene(np.reshape(np.fromiter(box, dtype=np.float64), (2, 2))))
+
+    def magnification_over(self, other: View) -> float:
+        """How many times more view pixels per scene pixel this view has than ``other`` (geometric mean)."""
+        (ax, ay), (bx, by) = self.scale, other.scale
+        return float(np.sqrt((bx * by) / (ax * ay)))

@@ -1,0 +1,128 @@
+"""What a vision-language model is to the rest of the code: conversations in, replies out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePart:
+    """An RGB image inside a message, already at the size that the model consumes.
+
+    Attributes:
+        pixels: (height, width, 3) uint8.
+    """
+
+    pixels: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
+            raise ValueError(
+                f"image is {self.pixels.dtype} {self.pixels.shape}; a message takes uint8 (height, width, 3)"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """A stable identity of the pixels, for caches and journals."""
+        shape = np.asarray(self.pixels.shape, dtype=np.int64).tobytes()
+        return hashlib.sha256(shape + np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImagePart) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+Part = str | ImagePart
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn: text and images in reading order."""
+
+    role: Role
+    content: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The text parts joined."""
+        return "".join(part for part in self.content if isinstance(part, str))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """The image parts in order."""
+        return tuple(part for part in self.content if isinstance(part, ImagePart))
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Turns so far; immutable, so that an engine may key its cache by a prefix of it."""
+
+    messages: tuple[Message, ...] = ()
+
+    def say(self, role: Role, *content: Part) -> Conversation:
+        """This conversation with one more turn."""
+        return Conversation((*self.messages, Message(role, content)))
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How replies are produced.
+
+    Attributes:
+        max_new_tokens: hard limit of one reply.
+        temperature: 0 is greedy.
+        seed: for sampling; request i of a batch uses seed + i.
+        logprobs: whether replies carry the log-probability of each generated token.
+    """
+
+    max_new_tokens: int = 512
+    temperature: float = 0.0
+    seed: int = 0
+    logprobs: bool = False
+
+
+StopReason = Literal["stop", "length", "error"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered to one conversation.
+
+    Attributes:
+        text: the generated text without end-of-turn markers.
+        stop_reason: ``stop`` at the end of turn, ``length`` when cut by ``max_new_tokens``,
+            ``error`` when this request failed (``error`` says how) while others of the batch went on.
+        prompt_tokens: tokens of the whole prompt, visual tokens included.
+        completion_tokens: generated tokens.
+        prefilled_tokens: prompt tokens that were really computed for this turn; below
+            ``prompt_tokens`` where a kept key-value cache served the rest. None where unknown.
+        logprobs: (completion_tokens,) float64, or None.
+        error: one line, or None.
+    """
+
+    text: str
+    stop_reason: StopReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prefilled_tokens: int | None = None
+    logprobs: NDArray[np.float64] | None = None
+    error: str | None = None
+
+
+class ChatModel(Protocol):
+    """A batch of conversations in, a batch of replies out, in the same order."""
+
+    def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
+        """One reply for each conversation; a failed request is a reply with ``error``, not an exception."""
+        ...
