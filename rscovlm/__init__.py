@@ -1,1 +1,1 @@
-"""Vision-language models for remote sensing: engines, training, tasks, synthetic scenes and the command line."""
+"""Vision-language models for remote sensing: engines, training, tasks, synthetic scenes, the command line."""

@@ -1,1 +1,1 @@
-"""Zoom-in Chain: the chat protocol, the controller that lets a model ask for a closer look, and its traces."""
+"""Zoom-in Chain: the chat protocol, the controller that lets a model look closer, and its traces."""
