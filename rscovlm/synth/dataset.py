@@ -1,0 +1,204 @@
+"""Write synthetic scenes as GeoTIFFs with their exact ground truth, block by block in bounded memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection_eval.detections import Detections
+from detection_eval.geometry import canonical
+from rscovlm.synth.catalogue import CLASS_NAMES
+from rscovlm.synth.questions import Question, all_questions
+from rscovlm.synth.render import render
+from rscovlm.synth.world import World, plan_world
+from tiling.view import Size, Window
+
+BLOCK = 512
+_CRS = "EPSG:32631"
+_ORIGIN = (480_000.0, 4_600_000.0)
+_CACHE_BYTES = 96 * 2**20
+_READ_AHEAD = 4
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """Where a scene and its ground truth lie."""
+
+    image: Path
+    labels: Path
+    questions: Path
+
+
+def scene_truth(world: World) -> Detections:
+    """The rotated boxes of a scene in scene pixels, classes as in CLASS_NAMES."""
+    polygons = np.array([item.polygon for item in world.objects]).reshape(-1, 4, 2)
+    labels = np.array([CLASS_NAMES.index(item.kind_of.name) for item in world.objects], dtype=np.int64)
+    return Detections(canonical(polygons), labels, CLASS_NAMES)
+
+
+def write_scene(world: World, path: Path, *, cog: bool = False, progress: Progress | None = None) -> None:
+    """Write a scene as a tiled GeoTIFF with overviews (UTM, 8-bit RGB).
+
+    The same world gives the same bytes. Memory stays bounded whatever the size, and a file appears under
+    its name only when it is complete.
+
+    Args:
+        world: the planned scene.
+        path: of the GeoTIFF.
+        cog: rearrange it as a cloud-optimised GeoTIFF.
+        progress: called with (blocks done, blocks in all).
+
+    Raises:
+        OSError: the folder does not exist or the disk is full.
+    """
+    import rasterio
+    from rasterio.enums import Resampling
+    from rasterio.shutil import copy as copy_raster
+
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"folder {path.parent} does not exist; create it first")
+    partial = path.with_name(f".{path.name}.partial")
+    profile = {
+        "driver": "GTiff",
+        "width": world.width,
+        "height": world.height,
+        "count": 3,
+        "dtype": "uint8",
+        "crs": _CRS,
+        "transform": rasterio.Affine(world.gsd_m, 0, _ORIGIN[0], 0, -world.gsd_m, _ORIGIN[1]),
+        "photometric": "RGB",
+        "compress": "deflate",
+        "predictor": 2,
+        "zlevel": 4,
+        "BIGTIFF": "IF_SAFER",
+    }
+    if min(world.width, world.height) >= 16:
+        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_TIFF_OVR_BLOCKSIZE=BLOCK):
+            with rasterio.open(partial, "w", **profile) as raster:
+                _write_blocks(world, raster, progress)
+            with rasterio.open(partial, "r+") as raster:
+                raster.build_overviews(_overview_factors(world), Resampling.average)
+            if cog:
+                arranged = path.with_name(f".{path.name}.cog.partial")
+                options = {
+                    "compress": "deflate",
+                    "predictor": "yes",
+                    "bigtiff": "if_safer",
+                    "blocksize": BLOCK,
+                }
+                copy_raster(partial, arranged, driver="COG", copy_src_overviews=True, **options)
+                os.replace(arranged, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_blocks(world: World, raster, progress: Progress | None) -> None:
+    from rasterio.windows import Window as RasterWindow
+
+    windows = list(_blocks(world))
+
+    def pixels(window: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+        x, y, width, height = window
+        return render(world, Window(x, y, width, height), Size(height, width))
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        waiting = iter(windows)
+        ahead = [(window, pool.submit(pixels, window)) for window in islice(waiting, _READ_AHEAD)]
+        for done in range(1, len(windows) + 1):
+            window, block = ahead.pop(0)
+            raster.write(np.moveaxis(block.result(), -1, 0), window=RasterWindow(*window))
+            ahead += [(following, pool.submit(pixels, following)) for following in islice(waiting, 1)]
+            if progress:
+                progress(done, len(windows))
+
+
+def _blocks(world: World) -> Iterator[tuple[int, int, int, int]]:
+    for y in range(0, world.height, BLOCK):
+        for x in range(0, world.width, BLOCK):
+            yield x, y, min(BLOCK, world.width - x), min(BLOCK, world.height - y)
+
+
+def _overview_factors(world: World) -> list[int]:
+    factors, side = [], max(world.width, world.height)
+    while side > BLOCK:
+        side = -(-side // 2)
+        factors.append(2 ** (len(factors) + 1))
+    return factors
+
+
+def question_record(world: World, question: Question, image: str) -> dict[str, object]:
+    """A line of ``questions.jsonl``; the evidence is left, top, right, bottom in scene pixels."""
+    return {
+        "image": image,
+        "question": question.text,
+        "answer": question.answer,
+        "topic": question.topic,
+        "evidence": [round(value, 2) for value in question.evidence.bounds],
+        "scene_class": world.cover,
+    }
+
+
+def write_dataset(
+    folder: Path,
+    count: int,
+    *,
+    seed: int = 0,
+    size: int = 2048,
+    gsd_m: float = 0.3,
+    progress: Progress | None = None,
+) -> list[SceneFiles]:
+    """Write scenes with labelTxt, COCO annotations and questions, as DOTA lays its folders out.
+
+    The folder gets ``images/*.tif``, ``labelTxt/*.txt``, ``annotations.json`` (COCO), ``questions.jsonl`` and
+    ``scenes.jsonl`` (image, scene class, seed). Scene i of a seed is the same whatever ``count`` is. Images
+    already there are kept, so an interrupted run continues.
+
+    Raises:
+        ValueError: ``count`` or ``size`` is not positive.
+        OSError: the folder cannot be written.
+    """
+    from detection_eval.formats import write_coco, write_dota_labels
+
+    if count < 1 or size < 1:
+        raise ValueError(f"{count} scenes of {size} px; give at least 1 of each")
+    images, labels = folder / "images", folder / "labelTxt"
+    images.mkdir(parents=True, exist_ok=True)
+    labels.mkdir(exist_ok=True)
+    written, truths, questions, scenes = [], {}, [], []
+    for index in range(count):
+        world = plan_world(seed * 1_000_003 + index, size, size, gsd_m)
+        name = f"scene_{seed}_{index:05d}"
+        image = images / f"{name}.tif"
+        if not image.exists():
+            write_scene(world, image)
+        truth = scene_truth(world)
+        write_dota_labels(labels / f"{name}.txt", truth, gsd_m=gsd_m)
+        truths[image.name] = (truth, world.width, world.height)
+        questions += [question_record(world, question, image.name) for question in all_questions(world)]
+        scenes.append({"image": image.name, "scene_class": world.cover, "seed": world.seed, "gsd_m": gsd_m})
+        written.append(SceneFiles(image, labels / f"{name}.txt", folder / "questions.jsonl"))
+        if progress:
+            progress(index + 1, count)
+    write_coco(folder / "annotations.json", truths)
+    _write_lines(folder / "questions.jsonl", questions)
+    _write_lines(folder / "scenes.jsonl", scenes)
+    return written
+
+
+def _write_lines(path: Path, records: list[dict[str, object]]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text("".join(json.dumps(record) + "\n" for record in records))
+    os.replace(partial, path)

@@ -1,0 +1,325 @@
+"""nano's lessons: conversations about synthetic scenes, each a pure function of (seed, index).
+
+A sample's coordinates are marked as such, because their loss tolerates a near miss (see ``loss.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection_eval.contracts import CONTRACTS, detection_prompt
+from detection_eval.detections import Detections
+from detection_eval.geometry import min_area_rectangle
+from detection_eval.response import render_response
+from rscovlm.prompts import classification_prompt
+from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS, SITES
+from rscovlm.synth.questions import TOPICS, Question, ask_about, draw_question
+from rscovlm.synth.render import render
+from rscovlm.synth.world import SceneObject, Site, World, make_object, make_site, plan_world
+from rscovlm.training.nano.model import VIEW_SIDE
+from tiling.view import Size, View, Window
+from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.dialect import NANO
+
+DETECT_GSD_M = 1.2
+"""Ground sampling distance of the views that nano learns to detect in."""
+
+GRID_OBJECTS = "Name the object in each cell."
+GRID_PLACES = "Name the place in each cell."
+_SIZE = Size(VIEW_SIDE, VIEW_SIDE)
+_GSD_M = 0.3
+_WITHDRAWN = 0.06  # share of zoom requests that meet the end of the budget and must be answered blind
+_DETECTION = CONTRACTS["nano"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One conversation to learn from.
+
+    Attributes:
+        conversation: ends with an assistant turn; every assistant turn is learnt.
+        task: for the log.
+        coordinates: whether numbers in assistant turns that hold more than one are coordinates.
+    """
+
+    conversation: Conversation
+    task: str
+    coordinates: bool = False
+
+
+def make_sample(seed: int, index: int, ease: float = 0.0) -> Sample:
+    """The index-th sample of a seed.
+
+    Args:
+        seed: of the whole course.
+        index: which sample.
+        ease: 1 at the start of the course (few, large objects), 0 at its end.
+    """
+    rng = np.random.default_rng([seed, index])
+    lesson = _LESSONS[int(rng.choice(len(_LESSONS), p=_SHARES))]
+    return lesson(rng, ease)
+
+
+def shown(rng: np.random.Generator, world: World, window: Window) -> ImagePart:
+    """A window as the model would see it, with the small differences that resampling makes."""
+    pixels = render(world, window, _SIZE, supersample=3)
+    noise = rng.normal(0, rng.uniform(0, 3), pixels.shape)
+    gain, offset = rng.uniform(0.92, 1.08), rng.uniform(-8, 8)
+    return ImagePart(np.clip(pixels * gain + offset + noise, 0, 255).astype(np.uint8))
+
+
+# --- zooming --------------------------------------------------------------------------------------
+
+
+def next_window(view: Window, evidence: Window) -> Window | None:
+    """Where a careful observer zooms next from ``view`` to see ``evidence``, or None when it can be read.
+
+    A place that fills nearly half the view can be read; one that is clearly visible is framed; a speck
+    is approached by a quarter of the view around it.
+    """
+    apparent = max(evidence.width / view.width, evidence.height / view.height)
+    if apparent >= 0.45:
+        return None
+    if apparent >= 0.2:
+        side = max(evidence.width, evidence.height) * 1.2
+    else:
+        side = max(view.width, view.height) / 4
+    x, y = evidence.center
+    x0 = min(max(x - side / 2, view.x), view.x + view.width - side)
+    y0 = min(max(y - side / 2, view.y), view.y + view.height - side)
+    return Window(x0, y0, side, side)
+
+
+def _world_with_site(rng: np.random.Generator, ease: float) -> World:
+    side = int(rng.choice([1536, 2048, 4096, 6144, 8192, 12288], p=[0.14, 0.2, 0.24, 0.1, 0.26, 0.06]))
+    if rng.random() < ease:
+        side = min(side, 4096)
+    while True:
+        world = plan_world(int(rng.integers(1 << 31)), side, side, _GSD_M * float(rng.uniform(0.9, 1.1)))
+        if world.sites:
+            return world
+
+
+def _start(rng: np.random.Generator, world: World, evidence: Window) -> Window:
+    """The whole scene, or at times a part of it that holds the evidence off centre."""
+    whole = Window(0, 0, world.width, world.height)
+    if rng.random() < 0.6:
+        return whole
+    side = max(evidence.width, evidence.height) * float(np.exp(rng.uniform(np.log(1.2), np.log(6))))
+    side = min(side, world.width)
+    slack_x, slack_y = side - evidence.width, side - evidence.height
+    if slack_x <= 0 or slack_y <= 0:
+        return whole
+    x0 = np.clip(evidence.x - rng.uniform(0, slack_x), 0, world.width - side)
+    y0 = np.clip(evidence.y - rng.uniform(0, slack_y), 0, world.height - side)
+    return Window(float(x0), float(y0), float(side), float(side))
+
+
+def _chain(rng: np.random.Generator, ease: float) -> Sample:
+    world = _world_with_site(rng, ease)
+    question = draw_question(rng, world)
+    window = _start(rng, world, question.evidence)
+    conversation = NANO.opening(shown(rng, world, window), question.text, zoom=True)
+    while (target := next_window(window, question.evidence)) is not None:
+        view = View(window, _SIZE)
+        box = view.from_scene(np.reshape(target.bounds, (2, 2))).ravel()
+        jitter = rng.normal(0, 1.0, 2)
+        box = np.clip(box + np.tile(jitter, 2), 0, VIEW_SIDE)
+        conversation = conversation.say("assistant", NANO.render_call(box, VIEW_SIDE, VIEW_SIDE))
+        if rng.random() < _WITHDRAWN:
+            conversation = NANO.final_turn(conversation)
+            break
+        window = view.window_of(box)
+        conversation = NANO.crop_turn(conversation, shown(rng, world, window))
+    return Sample(conversation.say("assistant", question.answer), "chain", coordinates=True)
+
+
+def _glance(rng: np.random.Generator, ease: float) -> Sample:
+    """The overview alone, without the tool: what can be known is the prior, and that is learnt fairly."""
+    world = _world_with_site(rng, ease)
+    question = draw_question(rng, world)
+    image = shown(rng, world, Window(0, 0, world.width, world.height))
+    return Sample(NANO.opening(image, question.text, zoom=False).say("assistant", question.answer), "glance")
+
+
+def _close_question(rng: np.random.Generator, ease: float) -> Sample:
+    """A question whose evidence is already in view: half with the tool at hand, half without."""
+    world, site = _single_site(rng)
+    topics = [t for t in TOPICS if site.objects or t in ("count", "presence")]
+    question: Question = ask_about(rng, site, topics[int(rng.integers(len(topics)))])
+    side = max(site.window.width, site.window.height) * float(rng.uniform(1.0, 2.1))
+    x, y = site.window.center
+    shift = rng.uniform(-1, 1, 2) * (side - site.window.width) / 2
+    window = Window(x - side / 2 + shift[0], y - side / 2 + shift[1], side, side)
+    conversation = NANO.opening(shown(rng, world, window), question.text, zoom=bool(rng.random() < 0.5))
+    return Sample(conversation.say("assistant", question.answer), "close")
+
+
+def _single_site(rng: np.random.Generator) -> tuple[World, Site]:
+    """A world around one site, without the planning of a whole scene."""
+    cover, patch = (str(c) for c in rng.choice(LAND_COVERS, 2))
+    gsd_m = _GSD_M * float(rng.uniform(0.9, 1.1))
+    site = make_site(rng, SITES[int(rng.integers(len(SITES)))], 4000.0, 4000.0, gsd_m)
+    return World(int(rng.integers(1 << 31)), 8000, 8000, gsd_m, cover, patch, (site,), ()), site
+
+
+# --- classification -------------------------------------------------------------------------------
+
+
+def _classify(rng: np.random.Generator, ease: float) -> Sample:
+    side = int(rng.choice([1024, 2048, 4096, 8192]))
+    world = plan_world(int(rng.integers(1 << 31)), side, side, _GSD_M)
+    image = shown(rng, world, Window(0, 0, side, side))
+    conversation = NANO.opening(image, classification_prompt(LAND_COVERS), zoom=False)
+    return Sample(conversation.say("assistant", world.cover), "classify")
+
+
+# --- objects --------------------------------------------------------------------------------------
+
+
+def _tile(rng: np.random.Generator, ease: float) -> tuple[World, Window]:
+    """A view at about DETECT_GSD_M: part of a site, scattered objects, or bare ground."""
+    side = VIEW_SIDE * DETECT_GSD_M / _GSD_M * float(np.exp(rng.uniform(np.log(0.75), np.log(1.3))))
+    if rng.random() < ease:
+        side *= 0.75
+    if rng.random() < 0.45:
+        world, site = _single_site(rng)
+        x, y = np.array(site.window.center) + rng.uniform(-0.4, 0.4, 2) * side
+    else:
+        x = y = 4000.0
+        cover, patch = (str(c) for c in rng.choice(LAND_COVERS, 2))
+        objects = _loose_objects(rng, side, ease)
+        world = World(int(rng.integers(1 << 31)), 8000, 8000, _GSD_M, cover, patch, (), tuple(objects))
+    return world, Window(float(x - side / 2), float(y - side / 2), float(side), float(side))
+
+
+def _loose_objects(rng: np.random.Generator, side: float, ease: float) -> list[SceneObject]:
+    kinds = [site.objects for site in SITES]
+    most = 2 if rng.random() < ease else 5
+    objects: list[SceneObject] = []
+    for _ in range(int(rng.integers(1, most + 1)) if rng.random() < 0.85 else 0):
+        kind_of = kinds[int(rng.integers(len(kinds)))]
+        x, y = 4000 + rng.uniform(-0.5, 0.5, 2) * side
+        item = make_object(rng, kind_of, float(x), float(y), _GSD_M)
+        if all(np.hypot(x - o.x, y - o.y) > (item.length + o.length) * 0.55 for o in objects):
+            objects.append(item)
+    return objects
+
+
+def visible_polygons(world: World, window: Window) -> tuple[NDArray[np.float64], list[SceneObject]]:
+    """Objects of a view as polygons (n, 4, 2) in view pixels.
+
+    An object whose centre is outside is left to the neighbouring tile; one that the edge cuts is the
+    minimum-area rectangle of its visible part, clipped to the view.
+    """
+    view = View(window, _SIZE)
+    polygons, objects = [], []
+    for item in world.objects_in(window):
+        corners = view.from_scene(item.polygon)
+        centre = corners.mean(axis=0)
+        if not (0 <= centre[0] <= VIEW_SIDE and 0 <= centre[1] <= VIEW_SIDE):
+            continue
+        if corners.min() < 0 or corners.max() > VIEW_SIDE:
+            corners = np.clip(min_area_rectangle(_clip_to_square(corners, VIEW_SIDE)), 0, VIEW_SIDE)
+        polygons.append(corners)
+        objects.append(item)
+    return np.array(polygons).reshape(-1, 4, 2), objects
+
+
+def _clip_to_square(corners: NDArray[np.float64], side: float) -> NDArray[np.float64]:
+    """The part of a convex polygon (n, 2) inside [0, side]^2."""
+    for axis in (0, 1):
+        for limit, sign in ((0.0, 1.0), (side, -1.0)):
+            following = np.roll(corners, -1, axis=0)
+            inside = sign * (corners[:, axis] - limit) >= 0
+            kept: list[NDArray[np.float64]] = []
+            for here, ahead, in_here, in_ahead in zip(corners, following, inside, np.roll(inside, -1)):
+                if in_here:
+                    kept.append(here)
+                if in_here != in_ahead:
+                    kept.append(here + (ahead - here) * ((limit - here[axis]) / (ahead[axis] - here[axis])))
+            corners = np.array(kept).reshape(-1, 2)
+    return corners
+
+
+def _detect(rng: np.random.Generator, ease: float) -> Sample:
+    world, window = _tile(rng, ease)
+    polygons, objects = visible_polygons(world, window)
+    wanted = CLASS_NAMES
+    if rng.random() < 0.4:
+        wanted = tuple(sorted(rng.choice(CLASS_NAMES, int(rng.integers(1, 4)), replace=False).tolist()))
+        if objects and rng.random() < 0.7:
+            wanted = tuple(sorted({*wanted, objects[0].kind_of.name}))
+    keep = [i for i, item in enumerate(objects) if item.kind_of.name in wanted]
+    labels = np.array([wanted.index(objects[i].kind_of.name) for i in keep], dtype=np.int64)
+    truth = Detections(polygons[keep], labels, wanted)
+    _, prompt = detection_prompt(_DETECTION, wanted)
+    answer = render_response(truth, _DETECTION, VIEW_SIDE, VIEW_SIDE)
+    conversation = Conversation().say("user", shown(rng, world, window), prompt)
+    return Sample(conversation.say("assistant", answer), "detect", coordinates=True)
+
+
+# --- dense lessons, which teach where things are before coordinates do ----------------------------
+
+
+def _cell_polygons(window: Window, cells: int = 4) -> list[Window]:
+    step_x, step_y = window.width / cells, window.height / cells
+    return [
+        Window(window.x + c * step_x, window.y + r * step_y, step_x, step_y)
+        for r in range(cells)
+        for c in range(cells)
+    ]
+
+
+def _grid_objects(rng: np.random.Generator, ease: float) -> Sample:
+    world, window = _tile(rng, ease)
+    names = []
+    objects = world.objects_in(window)
+    for cell in _cell_polygons(window):
+        inside = [(o, _sampled_share(o.polygon, cell)) for o in objects]
+        best = max(inside, key=lambda pair: pair[1], default=(None, 0.0))
+        names.append(best[0].kind_of.name if best[0] is not None and best[1] > 0.12 else "none")
+    conversation = Conversation().say("user", shown(rng, world, window), GRID_OBJECTS)
+    return Sample(conversation.say("assistant", ", ".join(names)), "grid")
+
+
+def _grid_places(rng: np.random.Generator, ease: float) -> Sample:
+    world = _world_with_site(rng, ease)
+    site = world.sites[int(rng.integers(len(world.sites)))]
+    window = _start(rng, world, site.window)
+    names = []
+    for cell in _cell_polygons(window):
+        inside = [(s, _sampled_share(s.corners, cell)) for s in world.sites]
+        best = max(inside, key=lambda pair: pair[1])
+        names.append(best[0].kind.name if best[1] > 0.02 else "none")
+    conversation = Conversation().say("user", shown(rng, world, window), GRID_PLACES)
+    return Sample(conversation.say("assistant", ", ".join(names)), "grid")
+
+
+def _sampled_share(corners: NDArray[np.float64], cell: Window, points: int = 12) -> float:
+    """The share of a cell that a convex polygon covers, from a lattice of points."""
+    steps = (np.arange(points) + 0.5) / points
+    x = (cell.x + steps * cell.width)[None, :]
+    y = (cell.y + steps * cell.height)[:, None]
+    inside = np.ones((points, points), dtype=bool)
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0)):
+        inside &= (bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0
+    return float(inside.mean())
+
+
+Lesson = Callable[[np.random.Generator, float], Sample]
+_MIX: tuple[tuple[Lesson, float], ...] = (
+    (_chain, 0.27),
+    (_close_question, 0.14),
+    (_glance, 0.04),
+    (_classify, 0.06),
+    (_detect, 0.3),
+    (_grid_objects, 0.12),
+    (_grid_places, 0.07),
+)
+_LESSONS = [lesson for lesson, _ in _MIX]
+_SHARES = np.array([share for _, share in _MIX]) / sum(share for _, share in _MIX)
