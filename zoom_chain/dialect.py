@@ -1,0 +1,197 @@
+"""Zoom dialects: the exact words in which a family of models asks for a closer look and receives it.
+
+A dialect is a value, used by inference and by the builders of training data alike, so that what a
+model was taught and what it is shown later cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection_eval.coordinates import PERMILLE, PIXELS, CoordinateSpace
+from zoom_chain.chat import Conversation, ImagePart
+
+Frame = Literal["latest", "original"]
+
+
+@dataclass(frozen=True)
+class ZoomDialect:
+    """The wire format of one family's zoom tool.
+
+    Attributes:
+        name: how configs and checkpoints refer to the dialect.
+        tool_name: the function that the model calls.
+        box_key: the argument that holds the box (x1, y1, x2, y2).
+        space: the units in which the box is written.
+        frame: the image that the box refers to: the ``latest`` one shown, or the ``original``
+            overview however often the model has zoomed. A call with an image index overrides it.
+        system_prompt: the system turn that offers the tool.
+        user_suffix: text that follows the question when the tool is offered.
+        crop_text: text that follows the crop in the user turn that returns it; may be empty.
+        final_text: the user turn that withdraws the tool and asks for the answer.
+        multiline_call: whether line breaks separate the call's tags from its JSON.
+        takes_label: whether a call names what it looks for.
+        takes_image_index: whether a call may say which of the images shown, from 0, its box is in.
+    """
+
+    name: str
+    tool_name: str
+    box_key: str
+    space: CoordinateSpace
+    frame: Frame
+    system_prompt: str
+    user_suffix: str = ""
+    crop_text: str = ""
+    final_text: str = "No further zooming is possible. Answer the question now from the images above."
+    multiline_call: bool = True
+    takes_label: bool = False
+    takes_image_index: bool = False
+
+    def opening(self, image: ImagePart | NDArray[np.uint8], question: str, zoom: bool) -> Conversation:
+        """The conversation up to the model's first turn; without ``zoom`` no tool is mentioned."""
+        if not zoom:
+            return Conversation().say("user", _part(image), question)
+        offered = Conversation().say("system", self.system_prompt)
+        return offered.say("user", _part(image), question + self.user_suffix)
+
+    def crop_turn(self, conversation: Conversation, image: ImagePart | NDArray[np.uint8]) -> Conversation:
+        """The crop, returned in a user turn: chat templates and servers reject images in tool turns."""
+        content = (_part(image), self.crop_text) if self.crop_text else (_part(image),)
+        return conversation.say("user", *content)
+
+    def error_turn(self, conversation: Conversation, reason: str) -> Conversation:
+        """A user turn that tells the model why its request was not carried out."""
+        return conversation.say("user", f"The zoom request was not carried out: {reason}")
+
+    def final_turn(self, conversation: Conversation) -> Conversation:
+        """A user turn that withdraws the tool and asks for the answer."""
+        return conversation.say("user", self.final_text)
+
+    def render_call(self, box_pixels: Iterable[float], width: int, height: int, label: str = "") -> str:
+        """The assistant text that asks for a box.
+
+        Args:
+            box_pixels: x1, y1, x2, y2 in pixels of the image that ``frame`` refers to; written
+                as the nearest whole numbers inside that image.
+            width: of that image in pixels.
+            height: of that image in pixels.
+            label: what is looked for; written only where the dialect takes labels.
+        """
+        corners = np.fromiter(box_pixels, dtype=np.float64, count=4).reshape(2, 2)
+        far_edge = (width, height) if self.space.extent is None else (self.space.extent, self.space.extent)
+        written = np.clip(np.rint(self.space.from_pixels(corners, width, height)), 0, far_edge)
+        arguments: dict[str, object] = {self.box_key: [int(value) for value in written.ravel()]}
+        if self.takes_label:
+            arguments["label"] = label
+        call = json.dumps({"name": self.tool_name, "arguments": arguments}, ensure_ascii=False)
+        line_break = "\n" if self.multiline_call else ""
+        return f"<tool_call>{line_break}{call}{line_break}</tool_call>"
+
+    def describe_box(self, width: int, height: int) -> str:
+        """What a valid box looks like, in words for a model; sizes in pixels of the image shown."""
+        if self.space.extent is None:
+            limits = f"x from 0 to {width} and y from 0 to {height}"
+        else:
+            limits = f"x and y from 0 to {self.space.extent:g}"
+        return f'"{self.box_key}": [x1, y1, x2, y2] with {limits}, x1 < x2 and y1 < y2'
+
+
+def _part(image: ImagePart | NDArray[np.uint8]) -> ImagePart:
+    return image if isinstance(image, ImagePart) else ImagePart(image)
+
+
+def _tool_block(schema: str) -> str:
+    """The system turn into which Qwen's chat templates render a tool (Qwen2.5, Qwen3 and their VL models)."""
+    return (
+        "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
+        "You are provided with function signatures within <tools></tools> XML tags:\n"
+        f"<tools>\n{schema}\n</tools>\n\n"
+        "For each function call, return a json object with function name and arguments within "
+        "<tool_call></tool_call> XML tags:\n"
+        '<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>'
+    )
+
+
+RSCOVLM = ZoomDialect(
+    name="rscovlm",
+    tool_name="image_zoom_in",
+    box_key="bbox",
+    space=PIXELS,
+    frame="latest",
+    # The published checkpoints were tuned on these bytes. The parameter block is no valid JSON Schema;
+    # correcting it would prompt the model with something that it has never seen.
+    system_prompt=_tool_block(
+        '{"type": "function", "function": {"name": "image_zoom_in", "description": "Zoom in to the region of '
+        "interest on the given image. Input the bounding box of the region of interest and return the "
+        'zoomed-in image to help to focus and view more clearly.", "parameters": {"name": "bbox", "type": '
+        '"list[int]", "description": "The bounding box of the region of interest as an array '
+        "[x1, y1, x2, y2], where (x1, y1) and (x2, y2) indicate the positions' absolute coordinates of the "
+        'left top and right down corners, respectively.", "required": true}}}'
+    ),
+    user_suffix="\nZoom in to the region of interest and answer the question.",
+    crop_text="Here's the zoomed-in image. You can complete your task now.",
+)
+"""RSCoVLM's ``image_zoom_in``: ``bbox`` in absolute pixels of the resized image shown last."""
+
+QWEN3_VL = ZoomDialect(
+    name="qwen3-vl",
+    tool_name="image_zoom_in_tool",
+    box_key="bbox_2d",
+    space=PERMILLE,
+    frame="original",
+    system_prompt=_tool_block(
+        json.dumps(
+            {
+                "type": "function",
+                "function": {
+                    "name": "image_zoom_in_tool",
+                    "description": "Look closer at a part of an image; the part is returned enlarged.",
+                    "parameters": {
+                        "type": "object",
+                        "properties": {
+                            "bbox_2d": {
+                                "type": "array",
+                                "items": {"type": "number"},
+                                "minItems": 4,
+                                "maxItems": 4,
+                                "description": "The part to enlarge as [x1, y1, x2, y2], top-left and "
+                                "bottom-right corner, in relative coordinates from 0 to 1000",
+                            },
+                            "label": {"type": "string", "description": "What is looked for there"},
+                            "img_idx": {
+                                "type": "number",
+                                "description": "Index of the image that bbox_2d refers to, from 0 in the "
+                                "order shown; the original image (0) when left out",
+                            },
+                        },
+                        "required": ["bbox_2d", "label"],
+                    },
+                },
+            }
+        )
+    ),
+    crop_text="This is the enlarged part.",
+    takes_label=True,
+    takes_image_index=True,
+)
+"""Qwen3-VL's ``image_zoom_in_tool``: ``bbox_2d`` in 0-1000 of the original image, or of image ``img_idx``."""
+
+NANO = ZoomDialect(
+    name="nano",
+    tool_name="image_zoom_in_tool",
+    box_key="bbox_2d",
+    space=PERMILLE,
+    frame="latest",
+    system_prompt="You can zoom in.",
+    final_text="Answer now.",
+    multiline_call=False,
+)
+"""The embedded small model: Qwen3-VL's call with few tokens around it, 0-1000 of the image shown last."""
+
+DIALECTS = {dialect.name: dialect for dialect in (RSCOVLM, QWEN3_VL, NANO)}
