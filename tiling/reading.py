@@ -1,0 +1,306 @@
+"""Pixels of an open dataset: which bands, which of them are valid, how they are reduced and resampled.
+
+Resampling happens in two steps, as in Pillow's ``reducing_gap``. The bulk of a reduction is a mean over
+whole cells, which can be taken strip by strip, counts each valid pixel once and lets no nodata in; what
+remains, a factor between 1 and 2 or an enlargement, is Pillow's bicubic filter, which widens with the
+reduction and so does not alias. Qwen's image processors use the same filter. An overview of the file stands
+in for the first step where there is one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from PIL import Image
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.windows import Window as RasterioWindow
+
+from tiling.errors import BandError
+from tiling.view import Size
+
+CHUNK_BYTES = 16 * 2**20
+"""Bytes of stored pixels that are decoded at a time where a large area is reduced."""
+
+
+class Cells(NamedTuple):
+    """A block of whole pixels, half open: columns ``x0`` to ``x1``, rows ``y0`` to ``y1``."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return Size(self.y1 - self.y0, self.x1 - self.x0)
+
+
+class Raster(NamedTuple):
+    """Pixels and how much of each is valid.
+
+    Attributes:
+        pixels: (bands, height, width); 1 or 3 bands.
+        coverage: (height, width) uint8, 255 where wholly valid, 0 where nothing is.
+    """
+
+    pixels: NDArray
+    coverage: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class BandLayout:
+    """What is read of a dataset to show it.
+
+    Attributes:
+        indexes: 1-based bands, one (grey or palette) or three (red, green, blue).
+        alpha: the band that tells what is transparent, if any.
+        masked: whether the dataset has a mask of its own, inside or beside the file.
+        nodata: the value that stands for no data, if any.
+        palette: colours (n, 4) uint8 of the values of a paletted band, if it is one.
+        dtype: number type of the bands.
+    """
+
+    indexes: tuple[int, ...]
+    alpha: int | None
+    masked: bool
+    nodata: float | None
+    palette: NDArray[np.uint8] | None
+    dtype: np.dtype
+
+    @property
+    def always_valid(self) -> bool:
+        """Whether each pixel is valid whatever its value."""
+        opaque = self.palette is None or bool((self.palette[:, 3] > 0).all())
+        return (
+            self.alpha is None
+            and not self.masked
+            and self.nodata is None
+            and opaque
+            and self.dtype.kind not in "fc"
+        )
+
+
+def band_layout(dataset: rasterio.DatasetReader, bands: tuple[int, ...] | None = None) -> BandLayout:
+    """Which bands of a dataset to show.
+
+    Args:
+        dataset: the open dataset.
+        bands: one or three 1-based bands; None takes those marked red, green and blue, else the first
+            three, else the first.
+
+    Raises:
+        BandError: for a band that does not exist, or a number of bands other than one or three.
+    """
+    interpretation = dataset.colorinterp
+    alpha = interpretation.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in interpretation else None
+    if bands is None:
+        bands = _default_bands(interpretation)
+    elif len(bands) not in (1, 3):
+        raise BandError(
+            f"{len(bands)} bands {bands} cannot be shown; choose one (grey) or three (red, green, blue)"
+        )
+    missing = [band for band in bands if not 1 <= band <= dataset.count]
+    if missing:
+        raise BandError(f"no band {missing[0]} in {dataset.name}; it has {_describe_bands(dataset)}")
+
+    palette = None
+    if len(bands) == 1 and interpretation[bands[0] - 1] is ColorInterp.palette:
+        colours = dataset.colormap(bands[0])
+        palette = np.zeros((max(colours) + 1, 4), dtype=np.uint8)
+        palette[list(colours)] = list(colours.values())
+    first = bands[0] - 1
+    return BandLayout(
+        indexes=tuple(bands),
+        alpha=alpha,
+        masked=MaskFlags.per_dataset in dataset.mask_flag_enums[first] and alpha is None,
+        nodata=dataset.nodatavals[first],
+        palette=palette,
+        dtype=np.dtype(dataset.dtypes[first]),
+    )
+
+
+def _default_bands(interpretation: tuple[ColorInterp, ...]) -> tuple[int, ...]:
+    colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(colour in interpretation for colour in colours):
+        return tuple(interpretation.index(colour) + 1 for colour in colours)
+    shown = [i + 1 for i, kind in enumerate(interpretation) if kind is not ColorInterp.alpha] or [1]
+    return tuple(shown[:3] if len(shown) >= 3 else shown[:1])
+
+
+def _describe_bands(dataset: rasterio.DatasetReader) -> str:
+    names = [text or kind.name for text, kind in zip(dataset.descriptions, dataset.colorinterp)]
+    return ", ".join(f"{i} ({name})" for i, name in enumerate(names, start=1))
+
+
+def read_pixels(dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells) -> Raster:
+    """Pixels of a dataset as stored, with no resampling; complex numbers as their magnitude, palettes as
+    colours.
+
+    Raises:
+        rasterio.errors.RasterioIOError: where the file is corrupt.
+    """
+    window = RasterioWindow(cells.x0, cells.y0, cells.size.width, cells.size.height)
+    pixels = dataset.read(list(layout.indexes), window=window)
+    if pixels.dtype.kind == "c":
+        pixels = np.abs(pixels)
+    valid = _valid(dataset, layout, pixels, window)
+    if layout.palette is not None:
+        colours = layout.palette[np.minimum(pixels[0], len(layout.palette) - 1)]
+        pixels = np.moveaxis(colours[..., :3], -1, 0)
+        valid = valid & (colours[..., 3] > 0)
+    return Raster(pixels, np.where(valid, np.uint8(255), np.uint8(0)))
+
+
+def _valid(
+    dataset: rasterio.DatasetReader, layout: BandLayout, pixels: NDArray, window: RasterioWindow
+) -> NDArray[np.bool_]:
+    """Where pixels (bands, height, width) are valid.
+
+    A pixel is nodata where *all* its bands are (black in one band only is a colour), and not a number where
+    *any* band is.
+    """
+    valid = np.ones(pixels.shape[1:], dtype=bool)
+    if layout.alpha is not None:
+        valid &= dataset.read(layout.alpha, window=window) > 0
+    elif layout.masked:
+        valid &= dataset.read_masks(layout.indexes[0], window=window) > 0
+    if layout.nodata is not None and not math.isnan(layout.nodata):
+        valid &= (pixels != _as_stored(layout.nodata, pixels.dtype)).any(axis=0)
+    if pixels.dtype.kind == "f":
+        valid &= np.isfinite(pixels).all(axis=0)
+    return valid
+
+
+def _as_stored(nodata: float, dtype: np.dtype) -> float | np.floating:
+    """The nodata value with the digits that the pixels have: -3.4028235e+38 is no float64."""
+    return dtype.type(nodata) if dtype.kind == "f" else nodata
+
+
+def read_cells(
+    dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells, step: tuple[int, int] = (1, 1)
+) -> Raster:
+    """Means over cells of ``step`` = (columns, rows) stored pixels, never holding more than a chunk of them.
+
+    ``cells`` counts in units of the step from the corner of the dataset. The last cell of a row or column
+    may be cut by the edge of the dataset; it is the mean of what there is of it. 8-bit pixels stay 8-bit,
+    others become float32.
+
+    Raises:
+        rasterio.errors.RasterioIOError: where the file is corrupt.
+    """
+    if step == (1, 1):
+        return read_pixels(dataset, layout, cells)
+    bands = 3 if layout.palette is not None else len(layout.indexes)
+    dtype = np.uint8 if layout.dtype == np.uint8 else np.float32
+    pixels = np.empty((bands, *cells.size), dtype=dtype)
+    coverage = np.empty(cells.size, dtype=np.uint8)
+    for part in chunks(dataset, layout, cells, step):
+        stored = Cells(
+            part.x0 * step[0],
+            part.y0 * step[1],
+            min(part.x1 * step[0], dataset.width),
+            min(part.y1 * step[1], dataset.height),
+        )
+        rows = slice(part.y0 - cells.y0, part.y1 - cells.y0)
+        columns = slice(part.x0 - cells.x0, part.x1 - cells.x0)
+        reduced = reduce_by_mean(read_pixels(dataset, layout, stored), step)
+        pixels[:, rows, columns] = np.rint(reduced.pixels) if dtype == np.uint8 else reduced.pixels
+        coverage[rows, columns] = reduced.coverage
+    return Raster(pixels, coverage)
+
+
+def chunks(
+    dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells, step: tuple[int, int]
+) -> Iterator[Cells]:
+    """Cut cells into parts whose stored pixels fit in ``CHUNK_BYTES``.
+
+    Parts follow the stored blocks: full rows for strips, about square runs of tiles for tiles, so that no
+    block is decoded more often than the block cache can prevent.
+    """
+    block_height, block_width = dataset.block_shapes[layout.indexes[0] - 1]
+    pixel_bytes = len(layout.indexes) * layout.dtype.itemsize
+    width = cells.size.width
+    rows = max(1, block_height // step[1])
+    columns = max(1, CHUNK_BYTES // (pixel_bytes * rows * step[1] * step[0]))
+    if columns >= width or block_width >= dataset.width:
+        columns = width
+        rows = max(1, CHUNK_BYTES // (pixel_bytes * width * step[0] * step[1]))
+    else:
+        columns = max(1, columns * step[0] // block_width * block_width // step[0])
+    for y in range(cells.y0, cells.y1, rows):
+        for x in range(cells.x0, cells.x1, columns):
+            yield Cells(x, y, min(x + columns, cells.x1), min(y + rows, cells.y1))
+
+
+def reduce_by_mean(raster: Raster, step: tuple[int, int]) -> Raster:
+    """Means over cells of ``step`` = (columns, rows) pixels, of the valid pixels only; the last cells may
+    be cut.
+
+    A cell with any valid pixel has a coverage of at least 1.
+    """
+    height, width = raster.coverage.shape
+    step_x, step_y = step
+    columns, rows = math.ceil(width / step_x), math.ceil(height / step_y)
+    pad = ((0, rows * step_y - height), (0, columns * step_x - width))
+    valid = raster.coverage > 0
+    everything = bool(valid.all())
+    pixels = raster.pixels if everything else np.where(valid, raster.pixels, 0)
+    if any(after for _, after in pad):
+        valid = np.pad(valid, pad)
+        pixels = np.pad(pixels, ((0, 0), *pad))
+        everything = False
+
+    def total(values: NDArray) -> NDArray[np.float32]:
+        # Rows first: whole lines add up fast, and the sum of columns then has 1/step_y of the work.
+        lines = values.reshape(*values.shape[:-2], rows, step_y, -1).sum(axis=-2, dtype=np.float32)
+        return lines.reshape(*lines.shape[:-1], columns, step_x).sum(axis=-1)
+
+    if everything:
+        return Raster(total(pixels) / (step_x * step_y), np.full((rows, columns), 255, dtype=np.uint8))
+    count = total(valid)
+    inside = np.outer(
+        np.minimum(step_y, height - np.arange(rows) * step_y),
+        np.minimum(step_x, width - np.arange(columns) * step_x),
+    )
+    return Raster(total(pixels) / np.maximum(count, 1), np.ceil(255 * count / inside).astype(np.uint8))
+
+
+def resample(
+    pixels: NDArray[np.uint8],
+    coverage: NDArray[np.uint8],
+    box: tuple[float, float, float, float],
+    size: Size,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The part of an image inside ``box``, resampled with a bicubic filter to ``size``.
+
+    Args:
+        pixels: (height, width, 3).
+        coverage: (height, width); each pixel weighs as much as it is covered.
+        box: left, top, right, bottom in pixels of the image, fractional, inside it.
+        size: height and width of the result.
+
+    Returns:
+        Pixels (*size, 3) and coverage (*size). Where the box holds exactly ``size`` whole pixels these are
+        the given ones, untouched.
+    """
+    height, width = coverage.shape
+    x0, y0 = round(box[0]), round(box[1])
+    if np.allclose(box, (x0, y0, x0 + size.width, y0 + size.height), rtol=0, atol=1e-6):
+        part = np.s_[y0 : y0 + size.height, x0 : x0 + size.width]
+        return pixels[part], coverage[part]
+    box = (max(0.0, box[0]), max(0.0, box[1]), min(width, box[2]), min(height, box[3]))
+    target = (size.width, size.height)
+    if coverage.min() == 255:
+        opaque = Image.fromarray(pixels).resize(target, Image.Resampling.BICUBIC, box)
+        return np.asarray(opaque), np.full(size, 255, dtype=np.uint8)
+    # Pillow resamples RGBA with colours multiplied by alpha, so that what is not covered adds no black.
+    layered = Image.fromarray(np.dstack((pixels, coverage)))
+    resized = np.asarray(layered.resize(target, Image.Resampling.BICUBIC, box))
+    return resized[..., :3], resized[..., 3]

@@ -1,0 +1,295 @@
+"""Scene: an image of any size, read through views at the resolution at which they are needed."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from affine import Affine
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+from rasterio.crs import CRS
+
+from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, SceneUnreadable
+from tiling.georeference import Georeference, geometric_mean, georeference
+from tiling.orientation import Orientation
+from tiling.pyramid import HandlePool, Pyramid
+from tiling.reading import band_layout
+from tiling.resolution import Resolution
+from tiling.stretch import Stretch
+from tiling.view import Size, View, Window
+
+STATISTICS_SIDE = 1024
+"""Longer side in px of the reduced scene from which a stretch is computed."""
+
+WIDEST_VIEW = 100
+"""Sides of a view differ by no more than this factor: below it, no rounding to a model's cells reaches the
+200 it refuses."""
+
+FEW_LEVELS = 32
+"""A single 8-bit band with fewer grey levels than this (a mask, a class map) would look black as it is."""
+
+
+@dataclass(frozen=True)
+class ViewImage:
+    """What a view shows.
+
+    Attributes:
+        pixels: (height, width, 3) uint8, black where invalid.
+        mask: (height, width), True where valid: inside the scene, neither nodata nor transparent nor NaN.
+        view: the frame of the pixels.
+        gsd_m: metres per pixel of the view at its centre (geometric mean of x and y), None where unknown.
+    """
+
+    pixels: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    view: View
+    gsd_m: float | None
+
+    def to_pil(self) -> Image.Image:
+        """The pixels as an RGB image."""
+        return Image.fromarray(self.pixels)
+
+    def png_bytes(self) -> bytes:
+        """The pixels as a PNG file."""
+        buffer = io.BytesIO()
+        self.to_pil().save(buffer, format="PNG", compress_level=1)
+        return buffer.getvalue()
+
+
+class Scene:
+    """An image of any size that GDAL reads, shown as RGB views; a context manager, safe to use from threads.
+
+    Opening reads the header only. Nothing ever decodes the whole image at once: a view is read from the
+    overview that just has its detail, or averaged strip by strip where the file has none. Formats without
+    random access (PNG, JPEG) are decoded by GDAL from their first row on for each part that its cache does
+    not hold: bounded in memory, not in time.
+
+    Args:
+        source: a path, or what else GDAL opens (``/vsicurl/...``, ``s3://...``, ``https://...``).
+        bands: one or three 1-based bands to show; None takes those marked red, green and blue, else the
+            first three, else the first.
+        stretch: how values become 8 bits; None keeps 8-bit values as they are (but for a single band with
+            few grey levels) and stretches others from the 2nd to the 98th percentile of the valid pixels,
+            per band, once for the whole scene.
+
+    Attributes:
+        source: as given.
+        width: px, after EXIF orientation.
+        height: px, after EXIF orientation.
+        band_count: bands in the file, alpha included.
+        bands: the bands shown.
+        dtype: number type of the pixels as stored.
+        nodata: the value that stands for no data, if any.
+        overviews: reductions of the overviews in the file, finest first.
+        block_size: height and width of the blocks in which the file is stored.
+        crs: coordinate reference system, None where unknown.
+        transform: scene pixels to map coordinates, None without one (also for ground control points and RPC).
+        gsd_xy_m: metres per pixel along x and y at the centre, None where unknown.
+        gsd_m: their geometric mean.
+
+    Raises:
+        SceneError: SceneNotFound, EmptyScene, SceneUnreadable or BandError, with one clear line.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        bands: Sequence[int] | None = None,
+        stretch: Stretch | None = None,
+    ) -> None:
+        self.source = str(source)
+        self._arguments = (self.source, None if bands is None else tuple(bands), stretch)
+        self._pool = HandlePool(self.source)
+        with self._pool.borrow() as dataset:
+            if dataset.count == 0:
+                inside = ", ".join(dataset.subdatasets) or "nothing that GDAL knows"
+                raise SceneUnreadable(f"{self.source} holds no bands itself; open one of its parts: {inside}")
+            if dataset.width == 0 or dataset.height == 0:
+                raise EmptyScene(f"{self.source} is {dataset.width} x {dataset.height} px")
+            layout = band_layout(dataset, self._arguments[1])
+            exif = dataset.tags().get("EXIF_Orientation", "1")
+            self._orientation = Orientation.from_exif(
+                int(exif) if exif.isdigit() else 1, Size(dataset.height, dataset.width)
+            )
+            self._georeference: Georeference | None = georeference(dataset, self._orientation.to_stored)
+            self.band_count: int = dataset.count
+            self.overviews: list[int] = dataset.overviews(layout.indexes[0])
+            self.block_size = Size(*dataset.block_shapes[layout.indexes[0] - 1])
+        self.height, self.width = self._orientation.size
+        self.bands = layout.indexes
+        self.dtype = layout.dtype
+        self.nodata = layout.nodata
+        self.crs: CRS | None = self._georeference.crs if self._georeference else None
+        self.transform: Affine | None = self._georeference.transform if self._georeference else None
+        self.gsd_xy_m = self._georeference.gsd_at(*self.window.center) if self._georeference else None
+        self.gsd_m = geometric_mean(self.gsd_xy_m)
+        self._pyramid = Pyramid(self._pool, layout)
+        self._stretch = stretch
+        self._stretching = threading.Lock()
+
+    def __enter__(self) -> Scene:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Scene({self.source!r}, {self.width} x {self.height} px, bands {self.bands}, {self.dtype})"
+
+    def __reduce__(self) -> tuple:
+        return Scene, self._arguments
+
+    def close(self) -> None:
+        """Close the file; views can no longer be read."""
+        self._pool.close()
+
+    @property
+    def window(self) -> Window:
+        """The full scene."""
+        return Window(0, 0, self.width, self.height)
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether scene pixels have map coordinates in a known CRS."""
+        return self.crs is not None
+
+    @property
+    def identity(self) -> str:
+        """What a journal knows a scene by: the file's path, size and time of change, bands and stretch."""
+        path = Path(self.source)
+        if path.is_file():
+            facts = path.stat()
+            file = f"{path.resolve()}|{facts.st_size} bytes|{facts.st_mtime_ns} ns"
+        else:
+            file = f"{self.source}|{self.width}x{self.height}x{self.band_count} {self.dtype}"
+        return f"{file}|bands {','.join(map(str, self.bands))}|stretch {self._arguments[2] or 'auto'}"
+
+    @property
+    def stretch(self) -> Stretch:
+        """The stretch of each view of this scene; computed on first use, from pixels where it has to be.
+
+        Raises:
+            NoValidPixels: where percentiles are needed and there are none.
+        """
+        with self._stretching:
+            if self._stretch is None:
+                self._stretch = self._automatic_stretch()
+            return self._stretch
+
+    def _automatic_stretch(self) -> Stretch:
+        colours = 3 if self._pyramid.layout.palette is not None else len(self.bands)
+        if self.dtype == np.uint8 and colours == 3:
+            return Stretch.identity(3)
+        raster = self._pyramid.overall(STATISTICS_SIDE)
+        valid = raster.coverage > 0
+        if not valid.any():
+            raise NoValidPixels(f"{self.source} has no valid pixels: all are nodata, transparent or NaN")
+        if self.dtype == np.uint8:
+            values = raster.pixels[:, valid]
+            if int(values.max()) - int(values.min()) >= FEW_LEVELS or int(values.max()) >= 128:
+                return Stretch.identity(1)
+        return Stretch.from_percentiles(raster.pixels, valid)
+
+    def require_pixels(self) -> None:
+        """Make sure that there is something to look at.
+
+        Raises:
+            NoValidPixels: where each pixel is nodata, transparent or NaN.
+        """
+        if self.valid_fraction(self.window) == 0:
+            raise NoValidPixels(f"{self.source} has no valid pixels: all are nodata, transparent or NaN")
+
+    def overview(self, resolution: Resolution) -> View:
+        """The whole scene at the size that fits a model.
+
+        Raises:
+            NoValidPixels: where there is nothing to look at.
+        """
+        self.require_pixels()
+        return self.view(self.window, resolution)
+
+    def view(self, window: Window, resolution: Resolution) -> View:
+        """A window at the size that fits a model.
+
+        The window is cut to the scene. A strip more than 100 times as long as it is wide is widened, beyond
+        the scene if need be, since no model takes it as it is.
+
+        Raises:
+            ValueError: for a window outside the scene.
+        """
+        inside = window.intersection(self.window)
+        if inside is None:
+            raise ValueError(
+                f"window {tuple(round(v, 1) for v in window.bounds)} lies outside the scene of "
+                f"{self.width} x {self.height} px"
+            )
+        inside = _widened(inside, max(1.0, max(inside.width, inside.height) / WIDEST_VIEW))
+        return View(inside, resolution.fit(max(1, round(inside.height)), max(1, round(inside.width))))
+
+    def read(self, view: View) -> ViewImage:
+        """The pixels of a view; what lies outside the scene is black and marked invalid.
+
+        Raises:
+            SceneUnreadable: where the file is corrupt.
+            NoValidPixels: where a stretch has to be computed and no pixel is valid.
+        """
+        pixels, mask = self._pyramid.read(self._orientation.stored_view(view), self.stretch)
+        pixels, mask = (np.ascontiguousarray(self._orientation.upright(part)) for part in (pixels, mask))
+        return ViewImage(pixels, mask, view, self.gsd_of(view))
+
+    def valid_fraction(self, window: Window) -> float:
+        """The part of a window that shows something, 0-1; 0 only where not a single pixel does."""
+        return self._pyramid.valid_fraction(self._orientation.stored_window(window))
+
+    def gsd_of(self, view: View) -> float | None:
+        """Metres per pixel of a view at its centre (geometric mean of x and y), None where unknown."""
+        if self._georeference is None:
+            return None
+        ground = self._georeference.gsd_at(*view.window.center) or self.gsd_xy_m
+        return geometric_mean(ground and (ground[0] * view.scale[0], ground[1] * view.scale[1]))
+
+    def to_map(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Scene pixels (..., 2) as map coordinates in the CRS.
+
+        Raises:
+            NotGeoreferenced: where the scene has none.
+        """
+        return self._located().to_map(points)
+
+    def from_map(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Map coordinates (..., 2) as scene pixels.
+
+        Raises:
+            NotGeoreferenced: where the scene has none.
+        """
+        return self._located().from_map(points)
+
+    def to_lonlat(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Scene pixels (..., 2) as WGS84 longitude and latitude in degrees.
+
+        Raises:
+            NotGeoreferenced: where the scene has no CRS, or one without relation to the Earth.
+        """
+        return self._located().to_lonlat(points)
+
+    def _located(self) -> Georeference:
+        if self._georeference is None:
+            raise NotGeoreferenced(
+                f"{self.source} has no georeference: no transform, ground control points or RPC"
+            )
+        return self._georeference
+
+
+def _widened(window: Window, least: float) -> Window:
+    """A window with both sides at least ``least`` px, about the same centre."""
+    width, height = max(window.width, least), max(window.height, least)
+    x, y = window.center
+    return Window(x - width / 2, y - height / 2, width, height)

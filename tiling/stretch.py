@@ -1,0 +1,70 @@
+"""From any number type to 8 bits: one linear stretch per scene, so that its views never flicker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERCENTILES = (2.0, 98.0)
+"""Values below and above these percentiles of the valid pixels are cut: the field's usual choice (QGIS,
+geoai)."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A linear map of each band from ``[low, high]`` to 0-255, cut at both ends.
+
+    Attributes:
+        low: per band, the value that becomes 0.
+        high: per band, the value that becomes 255. Where it equals ``low``, a band has one value only and
+            comes out mid-grey: present, in contrast to the black of nodata.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.low) != len(self.high) or not self.low:
+            raise ValueError(
+                f"a stretch of {len(self.low)} low and {len(self.high)} high values; give one each per band"
+            )
+        if not all(low <= high for low, high in zip(self.low, self.high)):
+            raise ValueError(
+                f"stretch from {self.low} to {self.high} runs backwards; each low must not exceed its high"
+            )
+
+    @classmethod
+    def identity(cls, bands: int) -> Stretch:
+        """8-bit values as they are."""
+        return cls((0.0,) * bands, (255.0,) * bands)
+
+    @classmethod
+    def from_percentiles(
+        cls, pixels: NDArray, mask: NDArray[np.bool_], percentiles: tuple[float, float] = PERCENTILES
+    ) -> Stretch:
+        """Per band, the percentiles of the valid pixels.
+
+        Args:
+            pixels: (bands, height, width) of any real number type.
+            mask: (height, width), True where valid; at least one.
+            percentiles: lower and upper percentile in 0-100.
+        """
+        low, high = np.percentile(pixels[:, mask], percentiles, axis=1)
+        return cls(tuple(low.tolist()), tuple(high.tolist()))
+
+    def __call__(self, pixels: NDArray) -> NDArray[np.uint8]:
+        """(bands, height, width) of any real number type as uint8."""
+        if pixels.dtype == np.uint8 and self == Stretch.identity(len(pixels)):
+            return pixels
+        out = np.empty(pixels.shape, dtype=np.uint8)
+        for band, low, high, target in zip(pixels, self.low, self.high, out):
+            if high > low:
+                scaled = (band.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+            else:
+                scaled = np.sign(band.astype(np.float32) - np.float32(low)) * 128 + 128
+            np.clip(np.nan_to_num(scaled, copy=False), 0, 255, out=scaled)
+            np.rint(scaled, out=scaled)
+            target[...] = scaled
+        return out
