@@ -67,11 +67,11 @@ class Course:
 class Lessons(Dataset):
     """Encoded samples by index; the ease of a sample depends on its index alone."""
 
-    def __init__(self, course: Course, encoder: Encoder, start: int):
-        self.course, self.encoder, self.start = course, encoder, start
+    def __init__(self, course: Course, encoder: Encoder, start: int, end: int):
+        self.course, self.encoder, self.start, self.end = course, encoder, start, end
 
     def __len__(self) -> int:
-        return self.course.samples - self.start
+        return max(0, self.end - self.start)
 
     def __getitem__(self, offset: int):
         index = self.start + offset
@@ -161,38 +161,51 @@ def save(folder: Path, model, optimizer, step: int) -> None:
     os.replace(state, folder / "state.pt")
 
 
-def train(folder: Path, course: Course, shape: Shape | None = None, minutes: float = float("inf")) -> None:
-    """Train until the course ends or ``minutes`` have passed; a folder with a state is resumed."""
+def train(
+    folder: Path,
+    course: Course,
+    shape: Shape | None = None,
+    *,
+    minutes: float = float("inf"),
+    stop_at: int | None = None,
+) -> None:
+    """Train until the course ends; a folder with a state is resumed.
+
+    Args:
+        folder: gets ``checkpoint/`` (what ``--model`` loads), ``state.pt`` and ``log.jsonl``.
+        course: the numbers of the run.
+        shape: of a new model; a resumed one has to be the same.
+        minutes: stop after this long, to be resumed later.
+        stop_at: stop after this many samples, to be resumed later.
+    """
     from transformers import AutoTokenizer
 
     shape = shape or Shape()
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer, model, numbers = (None, None, None)
-    step = 0
     state_file = folder / "state.pt"
-    if state_file.exists():
+    state = torch.load(state_file, weights_only=True) if state_file.exists() else None
+    if state:
         tokenizer = AutoTokenizer.from_pretrained(folder / "checkpoint")
         numbers = number_tokens(tokenizer)
         model = build_model(shape, tokenizer, numbers, course.seed)
+        model.load_state_dict(state["model"])
     else:
         tokenizer, model, numbers = prepare(folder, course, shape)
     optimizer = optimizer_of(model, course)
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        model.load_state_dict(state["model"])
+    if state:
         optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-    (folder / "course.json").write_text(
-        json.dumps({**asdict(course), "shape": asdict(shape)}, indent=2) + "\n"
-    )
+    record = {**asdict(course), "shape": asdict(shape)}
+    (folder / "course.json").write_text(json.dumps(record, indent=2) + "\n")
     patch_embed_as_matmul(model)
-    _loop(folder, course, model, optimizer, tokenizer, torch.tensor(numbers), step, minutes)
+    step = state["step"] if state else 0
+    end = course.samples if stop_at is None else min(stop_at, course.samples)
+    _loop(folder, course, model, optimizer, tokenizer, torch.tensor(numbers), step, end, minutes)
 
 
-def _loop(folder, course, model, optimizer, tokenizer, number_ids, step, minutes) -> None:
+def _loop(folder, course, model, optimizer, tokenizer, number_ids, step, end, minutes) -> None:
     encoder = Encoder(tokenizer, number_ids.tolist())
     loader = DataLoader(
-        Lessons(course, encoder, step * course.batch),
+        Lessons(course, encoder, step * course.batch, end),
         batch_size=course.batch,
         num_workers=1,
         prefetch_factor=8,
