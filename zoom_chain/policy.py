@@ -1,0 +1,194 @@
+"""How far a chain may go, which part of a scene it looks at, and which policy it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from tiling.view import View, Window
+
+PolicyName = Literal["off", "single", "chain"]
+
+
+@dataclass(frozen=True)
+class ZoomPolicy:
+    """Whether the tool is offered, and a bound on zooms tighter than the budget's.
+
+    Attributes:
+        name: ``off``, ``single`` or ``chain``.
+        offers_tool: whether the model is told of the tool at all.
+        max_zooms: most crops to show, or None where the budget alone decides.
+    """
+
+    name: PolicyName
+    offers_tool: bool
+    max_zooms: int | None
+
+
+OFF = ZoomPolicy("off", offers_tool=False, max_zooms=0)
+"""The question is answered from the overview alone."""
+
+SINGLE = ZoomPolicy("single", offers_tool=True, max_zooms=1)
+"""One crop, as RSCoVLM was trained and evaluated."""
+
+CHAIN = ZoomPolicy("chain", offers_tool=True, max_zooms=None)
+"""As many crops as the model asks for and the budget allows."""
+
+POLICIES: dict[str, ZoomPolicy] = {policy.name: policy for policy in (OFF, SINGLE, CHAIN)}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one question may cost; None stands for no bound.
+
+    Attributes:
+        max_zooms: crops shown, the overview not counted.
+        max_visual_tokens: visual tokens of all images shown, the overview included. Where it binds, crops
+            become smaller, down to the model's smallest size, and the overview takes at most half.
+        max_pixels: pixels of all images shown, with the same effect.
+        max_seconds: wall-clock time from the question on, after which the model is asked for its answer.
+        max_refusals: requests that could not be carried out and may be followed by another try.
+
+    Raises:
+        ValueError: naming all values out of range.
+    """
+
+    max_zooms: int = 5
+    max_visual_tokens: int | None = None
+    max_pixels: int | None = None
+    max_seconds: float | None = None
+    max_refusals: int = 2
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{field.name} {value} is negative"
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not None and not value >= 0
+        ]
+        if problems:
+            raise ValueError("; ".join(problems) + "; use 0 or more, or leave it out where None is allowed")
+
+    def pixels_left(self, spent_pixels: int, factor: int) -> float:
+        """Pixels that may still be shown after ``spent_pixels``; infinite without a bound.
+
+        Args:
+            spent_pixels: area of all images shown so far.
+            factor: side of the square of pixels that makes one visual token.
+        """
+        bounds = [self.max_pixels, self.max_visual_tokens and self.max_visual_tokens * factor**2]
+        return min((bound for bound in bounds if bound is not None), default=float("inf")) - spent_pixels
+
+
+@dataclass(frozen=True)
+class CropRule:
+    """How a requested box becomes the window that is read.
+
+    Attributes:
+        margin: context added on each side, as a fraction of the box's side. One unit of the dialect's
+            coordinates is added besides, since a written box is only that exact (27 px of a scene of
+            27,000 px for a 0-1000 coordinate).
+        min_side_px: a window is at least this wide and high, in scene pixels.
+        max_aspect: a window's longer side is at most this many times its shorter one.
+        repeat_iou: a window that overlaps an earlier view by this much is a repetition.
+        min_gain: how many times finer a crop must resolve the source than any view so far in which it was
+            whole, else it is refused, because a zoom that adds no detail only spends budget. 0 shows every
+            crop, also where the source has no more pixels, as the published RSCoVLM data do.
+
+    Raises:
+        ValueError: naming all values out of range.
+    """
+
+    margin: float = 0.05
+    min_side_px: float = 32.0
+    max_aspect: float = 4.0
+    repeat_iou: float = 0.9
+    min_gain: float = 1.05
+
+    def __post_init__(self) -> None:
+        checks = {
+            f"margin {self.margin} is not between 0 and 10": 0 <= self.margin <= 10,
+            f"min_side_px {self.min_side_px} is below 1": self.min_side_px >= 1,
+            f"max_aspect {self.max_aspect} is not between 1 and 100": 1 <= self.max_aspect <= 100,
+            f"repeat_iou {self.repeat_iou} is not above 0 and at most 1": 0 < self.repeat_iou <= 1,
+            f"min_gain {self.min_gain} is negative": self.min_gain >= 0,
+        }
+        problems = [problem for problem, fine in checks.items() if not fine]
+        if problems:
+            raise ValueError("; ".join(problems))
+
+
+class RefusedRequest(Exception):
+    """A request that cannot be carried out; the message says why, in words for the model.
+
+    Attributes:
+        kind: ``invalid_request``, ``repeated_view``, ``no_more_detail`` or ``no_data``.
+    """
+
+    def __init__(
+        self, kind: Literal["invalid_request", "repeated_view", "no_more_detail", "no_data"], reason: str
+    ):
+        super().__init__(reason)
+        self.kind = kind
+
+
+def requested_window(frame: View, box: Iterable[float], scene: Window) -> tuple[Window, tuple[str, ...]]:
+    """The part of the scene inside a box, and what had to be mended about the box.
+
+    Args:
+        frame: the view that the box was drawn in.
+        box: x1, y1, x2, y2 as fractions of that view's width and height.
+        scene: the whole scene.
+
+    Raises:
+        RefusedRequest: for a box without area or outside the scene.
+    """
+    x1, y1, x2, y2 = box
+    notes: list[str] = []
+    if x1 > x2 or y1 > y2:
+        notes.append("the corners of the box were exchanged")
+        (x1, x2), (y1, y2) = sorted((x1, x2)), sorted((y1, y2))
+    if x1 == x2 or y1 == y2:
+        raise RefusedRequest("invalid_request", "the box has no area")
+    height, width = frame.size
+    window = frame.window_of((x1 * width, y1 * height, x2 * width, y2 * height))
+    inside = window.intersection(scene)
+    if inside is None:
+        raise RefusedRequest("invalid_request", "the box lies outside the image")
+    if not scene.pad(1e-6 * max(scene.width, scene.height)).contains(window):
+        notes.append("the box reached beyond the scene and was cut")
+    return inside, tuple(notes)
+
+
+def crop_window(window: Window, quantum: tuple[float, float], scene: Window, rule: CropRule) -> Window:
+    """The window to read for a requested one: margin, least side and aspect, kept inside the scene.
+
+    Args:
+        window: the part of the scene that was asked for, in scene pixels.
+        quantum: one unit of the coordinates that the box was written in, along x and y, in scene pixels.
+        scene: the whole scene. At its border the window is moved rather than cut where it can be.
+        rule: margin and limits.
+    """
+    width = window.width * (1 + 2 * rule.margin) + 2 * quantum[0]
+    height = window.height * (1 + 2 * rule.margin) + 2 * quantum[1]
+    least = max(rule.min_side_px, max(width, height) / rule.max_aspect)
+    width, height = min(max(width, least), scene.width), min(max(height, least), scene.height)
+    x, y = window.center
+    left = min(max(x - width / 2, scene.x), scene.x + scene.width - width)
+    top = min(max(y - height / 2, scene.y), scene.y + scene.height - height)
+    return Window(left, top, width, height)
+
+
+def detail_gain(view: View, shown: Sequence[View], tolerance_px: float = 0.5) -> float:
+    """How many times finer a view resolves the source than the best earlier view that holds all of it.
+
+    Enlarging beyond the source's own pixels is no detail: scales finer than one scene pixel per view
+    pixel count as one. The overview, being the first, holds every window.
+    """
+    holders = [other for other in shown if other.window.pad(tolerance_px).contains(view.window)]
+    return min(_coarseness(other) for other in holders or shown[:1]) / _coarseness(view)
+
+
+def _coarseness(view: View) -> float:
+    """Scene pixels per view pixel, at least one (geometric mean of x and y)."""
+    return (max(1.0, view.scale[0]) * max(1.0, view.scale[1])) ** 0.5

@@ -1,0 +1,252 @@
+"""Trace: everything that was shown, said and spent while one question was answered; JSON both ways."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tiling.errors import NotGeoreferenced
+from tiling.view import Size, View, Window
+
+if TYPE_CHECKING:
+    from tiling.scene import Scene
+
+SCHEMA = "rscovlm.zoom-trace/1"
+"""Written into each trace; a reader refuses another number after the slash."""
+
+THUMBNAIL_SIDE = 640
+"""Longer side of a thumbnail in px; smaller views are kept at their own size."""
+
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ViewRecord:
+    """One image that the model was shown.
+
+    Attributes:
+        view: the window of the scene and the size at which it was shown.
+        gsd_m: metres per pixel of the view, None where unknown.
+        magnification: view pixels per scene pixel over those of the overview; 1 for the overview.
+        gain: how many times finer it resolves the source than what was shown of that place before; 1 where
+            only the pixels were enlarged.
+        visual_tokens: tokens that the image takes in the prompt.
+        map_bounds: west, south, east, north in the scene's CRS; None without georeference.
+        lonlat_bounds: the same in WGS84 degrees; west is above east where the antimeridian is crossed.
+        thumbnail: PNG file.
+    """
+
+    view: View
+    gsd_m: float | None
+    magnification: float
+    gain: float
+    visual_tokens: int
+    map_bounds: Bounds | None
+    lonlat_bounds: Bounds | None
+    thumbnail: bytes
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """A zoom that the model asked for.
+
+    Attributes:
+        frame: index of the view that the box was drawn in.
+        box: x1, y1, x2, y2 as fractions of that view.
+        label: what the model looks for, or "".
+        window: the part of the scene asked for, before margin; None where there is none.
+        notes: what was irregular about the request and how it was mended.
+    """
+
+    frame: int
+    box: Bounds
+    label: str
+    window: Window | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One reply of the model and what came of it.
+
+    Attributes:
+        reply: the text, unmodified.
+        words: what it says beside a call.
+        request: the zoom asked for, where the reply holds a readable one.
+        refusal: why the zoom was not carried out, as the model was told; None where it was, or none asked.
+        shown: index of the view that the request led to.
+        final: whether the tool had been withdrawn before this reply.
+        prompt_tokens: tokens of the whole prompt.
+        prefilled_tokens: those computed for this turn; None where unknown.
+        completion_tokens: generated tokens.
+        seconds: wall-clock time of the batch that the reply was part of.
+    """
+
+    reply: str
+    words: str
+    request: RequestRecord | None = None
+    refusal: str | None = None
+    shown: int | None = None
+    final: bool = False
+    prompt_tokens: int = 0
+    prefilled_tokens: int | None = None
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The evidence behind one answer.
+
+    Attributes:
+        question: as the user put it.
+        answer: what the model answered, or "".
+        stop_reason: why the chain ended; see ``zoom_chain.controller.StopReason``.
+        error: one line where something failed, else None.
+        scene: facts about the scene: source, identity, width, height, gsd_m, crs.
+        settings: facts about the run: model, dialect, policy, budget.
+        views: images in the order shown; the first is the overview.
+        turns: replies in order.
+        seconds: from the question to the end.
+    """
+
+    question: str
+    answer: str
+    stop_reason: str
+    error: str | None
+    scene: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    views: tuple[ViewRecord, ...]
+    turns: tuple[Turn, ...]
+    seconds: float
+
+    @property
+    def visual_tokens(self) -> int:
+        """Visual tokens of all images shown."""
+        return sum(view.visual_tokens for view in self.views)
+
+    def to_json(self) -> str:
+        """This trace as one JSON object."""
+        return json.dumps({"schema": SCHEMA, **_plain(self)}, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Trace:
+        """The trace that ``to_json`` wrote.
+
+        Raises:
+            ValueError: for text that is no trace of this schema.
+        """
+        data = json.loads(text)
+        schema = data.pop("schema", None) if isinstance(data, dict) else None
+        if schema != SCHEMA:
+            raise ValueError(f"trace has schema {schema!r}; this version reads {SCHEMA!r}")
+        try:
+            views = tuple(_view_record(item) for item in data.pop("views"))
+            turns = tuple(_turn(item) for item in data.pop("turns"))
+            return cls(**data, views=views, turns=turns)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"trace does not have the fields of {SCHEMA}: {error}") from None
+
+
+def record_view(
+    scene: Scene, view: View, pixels: NDArray[np.uint8], overview: View, gain: float, visual_tokens: int
+) -> ViewRecord:
+    """The record of a view as it is shown, with its place on the map where the scene has one."""
+    return ViewRecord(
+        view=view,
+        gsd_m=None if scene.gsd_m is None else scene.gsd_of(view),
+        magnification=view.magnification_over(overview),
+        gain=gain,
+        visual_tokens=visual_tokens,
+        map_bounds=_map_bounds(scene, view.window),
+        lonlat_bounds=_lonlat_bounds(scene, view.window),
+        thumbnail=thumbnail_png(pixels),
+    )
+
+
+def thumbnail_png(pixels: NDArray[np.uint8], side: int = THUMBNAIL_SIDE) -> bytes:
+    """A PNG of (height, width, 3) pixels whose longer side is at most ``side``."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side), Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _outline(window: Window, steps: int = 16) -> NDArray[np.float64]:
+    """Points along the edges of a window; its corners alone miss where edges bulge in a projection."""
+    x0, y0, x1, y1 = window.bounds
+    across, down = np.linspace(x0, x1, steps + 1), np.linspace(y0, y1, steps + 1)
+    rows = [np.column_stack([across, np.full_like(across, y)]) for y in (y0, y1)]
+    columns = [np.column_stack([np.full_like(down, x), down]) for x in (x0, x1)]
+    return np.concatenate(rows + columns)
+
+
+def _map_bounds(scene: Scene, window: Window) -> Bounds | None:
+    if not scene.georeferenced:
+        return None
+    return _bounds(scene.to_map(_outline(window)))
+
+
+def _lonlat_bounds(scene: Scene, window: Window) -> Bounds | None:
+    if not scene.georeferenced:
+        return None
+    try:
+        points = scene.to_lonlat(_outline(window))
+    except NotGeoreferenced:  # a local CRS without relation to the Earth
+        return None
+    lon = points[:, 0]
+    if np.isfinite(lon).all() and lon.max() - lon.min() > 180:
+        west, south, east, north = _bounds(np.column_stack([np.mod(lon, 360), points[:, 1]])) or (0, 0, 0, 0)
+        return (west + 180) % 360 - 180, south, (east + 180) % 360 - 180, north
+    return _bounds(points)
+
+
+def _bounds(points: NDArray[np.float64]) -> Bounds | None:
+    """Left, bottom, right, top of points (n, 2); None where the projection leaves the plane."""
+    if not np.isfinite(points).all():
+        return None
+    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return x0, y0, x1, y1
+
+
+def _plain(value: Any) -> Any:
+    """Records as what JSON knows."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, View):
+        return {"window": _plain(value.window), "size": list(value.size)}
+    if isinstance(value, Window):
+        return [value.x, value.y, value.width, value.height]
+    if isinstance(value, (ViewRecord, RequestRecord, Turn, Trace)):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _view_record(data: dict[str, Any]) -> ViewRecord:
+    view = View(Window(*data["view"]["window"]), Size(*data["view"]["size"]))
+    bounds = {key: _tuple_or_none(data[key]) for key in ("map_bounds", "lonlat_bounds")}
+    return ViewRecord(**{**data, **bounds, "view": view, "thumbnail": base64.b64decode(data["thumbnail"])})
+
+
+def _turn(data: dict[str, Any]) -> Turn:
+    request = data["request"]
+    if request is not None:
+        window = request["window"] and Window(*request["window"])
+        lists = {"box": tuple(request["box"]), "notes": tuple(request["notes"])}
+        request = RequestRecord(**{**request, **lists, "window": window})
+    return Turn(**{**data, "request": request})
+
+
+def _tuple_or_none(value: list[float] | None) -> Bounds | None:
+    return None if value is None else (value[0], value[1], value[2], value[3])
