@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -235,5 +236,5 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
 
 def _core_edges(starts: list[int], length: int, tile: int) -> list[int]:
     """The edges between the cores of one axis: the middles of the strips that neighbours share."""
-    middles = [(left + tile + right) // 2 for left, right in zip(starts, starts[1:])]
+    middles = [(left + tile + right) // 2 for left, right in pairwise(starts)]
     return [0, *middles, length]
