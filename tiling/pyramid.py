@@ -36,8 +36,8 @@ from tiling.stretch import Stretch
 from tiling.view import Size, View, Window
 
 GDAL_OPTIONS = {
-    "GDAL_CACHEMAX": 96
-    * 2**20,  # bytes of decoded blocks for all scenes; GDAL's default grows with the machine
+    # Bytes of decoded blocks that GDAL keeps for all scenes together; its own default grows with the machine.
+    "GDAL_CACHEMAX": 64 * 2**20,
     "GDAL_HTTP_MAX_RETRY": 3,
     "GDAL_HTTP_RETRY_DELAY": 1,
     "VSI_CACHE": True,
@@ -181,19 +181,20 @@ class Pyramid:
         y0, y1 = _span(box[1], box[3], view.size.height, grid.height)
         inside = Cells(max(x0, 0), max(y0, 0), min(x1, grid.width), min(y1, grid.height))
 
-        pixels = np.zeros((y1 - y0, x1 - x0, 3), dtype=np.uint8)
-        coverage = np.zeros((y1 - y0, x1 - x0), dtype=np.uint8)
-        if inside.x1 > inside.x0 and inside.y1 > inside.y0:
-            raster = self.read_cells(level, inside, step)
-            place = np.s_[inside.y0 - y0 : inside.y1 - y0, inside.x0 - x0 : inside.x1 - x0]
-            colours = np.moveaxis(stretch(raster.pixels), 0, -1)
-            pixels[place] = colours  # one band spreads over all three
-            coverage[place] = raster.coverage
+        if inside.x1 <= inside.x0 or inside.y1 <= inside.y0:
+            return np.zeros((*view.size, 3), dtype=np.uint8), np.zeros(view.size, dtype=bool)
+        raster = self.read_cells(level, inside, step)
+        pixels, coverage = stretch(raster.pixels), raster.coverage
+        beyond = ((inside.y0 - y0, y1 - inside.y1), (inside.x0 - x0, x1 - inside.x1))
+        if any(map(any, beyond)):
+            pixels, coverage = np.pad(pixels, (*beyond, (0, 0))), np.pad(coverage, beyond)
+        if pixels.shape[-1] == 1:
+            pixels = pixels.repeat(3, axis=-1)
         pixels, coverage = resample(
             pixels, coverage, (box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0), view.size
         )
         mask = coverage >= 128
-        return np.where(mask[..., None], pixels, np.uint8(0)), mask
+        return pixels if mask.all() else np.where(mask[..., None], pixels, np.uint8(0)), mask
 
     def read_cells(self, level: Level, cells: Cells, step: tuple[int, int] = (1, 1)) -> Raster:
         """Means over cells of ``step`` pixels of a level."""
@@ -205,7 +206,7 @@ class Pyramid:
                 min(cells.y1 * step[1], level.size.height),
             )
             rows, columns = slice(part.y0, part.y1), slice(part.x0, part.x1)
-            raster = Raster(level.raster.pixels[:, rows, columns], level.raster.coverage[rows, columns])
+            raster = Raster(level.raster.pixels[rows, columns], level.raster.coverage[rows, columns])
             return raster if step == (1, 1) else reduce_by_mean(raster, step)
         with self.pool.borrow(level.overview) as dataset:
             return read_cells(dataset, self.layout, cells, step)
@@ -245,7 +246,7 @@ class Pyramid:
         return shown * (estimate or self._exact_fraction(_touched(inside, (1.0, 1.0))))
 
     def _exact_fraction(self, cells: Cells) -> float:
-        """A lower bound of the valid part of stored pixels, 0 only where none is: stops at the first chunk."""
+        """A lower bound of the valid part of stored pixels, 0 only where none is; stops once it is not."""
         with self.pool.borrow() as dataset:
             for part in chunks(dataset, self.layout, cells, (1, 1)):
                 valid = np.count_nonzero(read_pixels(dataset, self.layout, part).coverage)

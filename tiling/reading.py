@@ -46,7 +46,7 @@ class Raster(NamedTuple):
     """Pixels and how much of each is valid.
 
     Attributes:
-        pixels: (bands, height, width); 1 or 3 bands.
+        pixels: (height, width, bands); 1 or 3 bands.
         coverage: (height, width) uint8, 255 where wholly valid, 0 where nothing is.
     """
 
@@ -122,7 +122,7 @@ def band_layout(dataset: rasterio.DatasetReader, bands: tuple[int, ...] | None =
         masked=MaskFlags.per_dataset in dataset.mask_flag_enums[first] and alpha is None,
         nodata=dataset.nodatavals[first],
         palette=palette,
-        dtype=np.dtype(dataset.dtypes[first]),
+        dtype=np.result_type(*(dataset.dtypes[band - 1] for band in bands)),
     )
 
 
@@ -147,34 +147,36 @@ def read_pixels(dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cell
         rasterio.errors.RasterioIOError: where the file is corrupt.
     """
     window = RasterioWindow(cells.x0, cells.y0, cells.size.width, cells.size.height)
-    pixels = dataset.read(list(layout.indexes), window=window)
-    if pixels.dtype.kind == "c":
-        pixels = np.abs(pixels)
-    valid = _valid(dataset, layout, pixels, window)
+    # GDAL fills the array of an image as images are laid out, which saves a transposed copy of each crop.
+    pixels = np.empty((*cells.size, len(layout.indexes)), dtype=layout.dtype)
+    dataset.read(list(layout.indexes), window=window, out=np.moveaxis(pixels, -1, 0))
+    if layout.always_valid:
+        coverage = np.full(cells.size, 255, dtype=np.uint8)
+    else:
+        coverage = _valid(dataset, layout, pixels, window) * np.uint8(255)
     if layout.palette is not None:
-        colours = layout.palette[np.minimum(pixels[0], len(layout.palette) - 1)]
-        pixels = np.moveaxis(colours[..., :3], -1, 0)
-        valid = valid & (colours[..., 3] > 0)
-    return Raster(pixels, np.where(valid, np.uint8(255), np.uint8(0)))
+        colours = layout.palette[np.minimum(pixels[..., 0], len(layout.palette) - 1)]
+        pixels, coverage = colours[..., :3], coverage * (colours[..., 3] > 0)
+    return Raster(np.abs(pixels) if pixels.dtype.kind == "c" else pixels, coverage)
 
 
 def _valid(
     dataset: rasterio.DatasetReader, layout: BandLayout, pixels: NDArray, window: RasterioWindow
 ) -> NDArray[np.bool_]:
-    """Where pixels (bands, height, width) are valid.
+    """Where pixels (height, width, bands) are valid.
 
     A pixel is nodata where *all* its bands are (black in one band only is a colour), and not a number where
     *any* band is.
     """
-    valid = np.ones(pixels.shape[1:], dtype=bool)
+    valid = np.ones(pixels.shape[:-1], dtype=bool)
     if layout.alpha is not None:
         valid &= dataset.read(layout.alpha, window=window) > 0
     elif layout.masked:
         valid &= dataset.read_masks(layout.indexes[0], window=window) > 0
     if layout.nodata is not None and not math.isnan(layout.nodata):
-        valid &= (pixels != _as_stored(layout.nodata, pixels.dtype)).any(axis=0)
-    if pixels.dtype.kind == "f":
-        valid &= np.isfinite(pixels).all(axis=0)
+        valid &= (pixels != _as_stored(layout.nodata, pixels.dtype)).any(axis=-1)
+    if pixels.dtype.kind in "fc":
+        valid &= np.isfinite(pixels).all(axis=-1)
     return valid
 
 
@@ -199,7 +201,7 @@ def read_cells(
         return read_pixels(dataset, layout, cells)
     bands = 3 if layout.palette is not None else len(layout.indexes)
     dtype = np.uint8 if layout.dtype == np.uint8 else np.float32
-    pixels = np.empty((bands, *cells.size), dtype=dtype)
+    pixels = np.empty((*cells.size, bands), dtype=dtype)
     coverage = np.empty(cells.size, dtype=np.uint8)
     for part in chunks(dataset, layout, cells, step):
         stored = Cells(
@@ -208,11 +210,10 @@ def read_cells(
             min(part.x1 * step[0], dataset.width),
             min(part.y1 * step[1], dataset.height),
         )
-        rows = slice(part.y0 - cells.y0, part.y1 - cells.y0)
-        columns = slice(part.x0 - cells.x0, part.x1 - cells.x0)
+        place = np.s_[part.y0 - cells.y0 : part.y1 - cells.y0, part.x0 - cells.x0 : part.x1 - cells.x0]
         reduced = reduce_by_mean(read_pixels(dataset, layout, stored), step)
-        pixels[:, rows, columns] = np.rint(reduced.pixels) if dtype == np.uint8 else reduced.pixels
-        coverage[rows, columns] = reduced.coverage
+        pixels[place] = np.rint(reduced.pixels) if dtype == np.uint8 else reduced.pixels
+        coverage[place] = reduced.coverage
     return Raster(pixels, coverage)
 
 
@@ -251,25 +252,26 @@ def reduce_by_mean(raster: Raster, step: tuple[int, int]) -> Raster:
     pad = ((0, rows * step_y - height), (0, columns * step_x - width))
     valid = raster.coverage > 0
     everything = bool(valid.all())
-    pixels = raster.pixels if everything else np.where(valid, raster.pixels, 0)
+    pixels = raster.pixels if everything else np.where(valid[..., None], raster.pixels, 0)
     if any(after for _, after in pad):
         valid = np.pad(valid, pad)
-        pixels = np.pad(pixels, ((0, 0), *pad))
+        pixels = np.pad(pixels, (*pad, (0, 0)))
         everything = False
 
     def total(values: NDArray) -> NDArray[np.float32]:
         # Rows first: whole lines add up fast, and the sum of columns then has 1/step_y of the work.
-        lines = values.reshape(*values.shape[:-2], rows, step_y, -1).sum(axis=-2, dtype=np.float32)
-        return lines.reshape(*lines.shape[:-1], columns, step_x).sum(axis=-1)
+        lines = values.reshape(rows, step_y, -1).sum(axis=1, dtype=np.float32)
+        return lines.reshape(rows, columns, step_x, -1).sum(axis=2)
 
     if everything:
         return Raster(total(pixels) / (step_x * step_y), np.full((rows, columns), 255, dtype=np.uint8))
-    count = total(valid)
+    count = total(valid)[..., 0]
     inside = np.outer(
         np.minimum(step_y, height - np.arange(rows) * step_y),
         np.minimum(step_x, width - np.arange(columns) * step_x),
     )
-    return Raster(total(pixels) / np.maximum(count, 1), np.ceil(255 * count / inside).astype(np.uint8))
+    means = total(pixels) / np.maximum(count, 1)[..., None]
+    return Raster(means, np.ceil(255 * count / inside).astype(np.uint8))
 
 
 def resample(

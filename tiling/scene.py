@@ -193,7 +193,7 @@ class Scene:
         if not valid.any():
             raise NoValidPixels(f"{self.source} has no valid pixels: all are nodata, transparent or NaN")
         if self.dtype == np.uint8:
-            values = raster.pixels[:, valid]
+            values = raster.pixels[valid]
             if int(values.max()) - int(values.min()) >= FEW_LEVELS or int(values.max()) >= 128:
                 return Stretch.identity(1)
         return Stretch.from_percentiles(raster.pixels, valid)

@@ -47,24 +47,20 @@ class Stretch:
         """Per band, the percentiles of the valid pixels.
 
         Args:
-            pixels: (bands, height, width) of any real number type.
+            pixels: (height, width, bands) of any real number type.
             mask: (height, width), True where valid; at least one.
             percentiles: lower and upper percentile in 0-100.
         """
-        low, high = np.percentile(pixels[:, mask], percentiles, axis=1)
+        low, high = np.percentile(pixels[mask], percentiles, axis=0)
         return cls(tuple(low.tolist()), tuple(high.tolist()))
 
     def __call__(self, pixels: NDArray) -> NDArray[np.uint8]:
-        """(bands, height, width) of any real number type as uint8."""
-        if pixels.dtype == np.uint8 and self == Stretch.identity(len(pixels)):
+        """(height, width, bands) of any real number type as uint8; what is not a number becomes 0."""
+        if pixels.dtype == np.uint8 and self == Stretch.identity(pixels.shape[-1]):
             return pixels
-        out = np.empty(pixels.shape, dtype=np.uint8)
-        for band, low, high, target in zip(pixels, self.low, self.high, out):
-            if high > low:
-                scaled = (band.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
-            else:
-                scaled = np.sign(band.astype(np.float32) - np.float32(low)) * 128 + 128
-            np.clip(np.nan_to_num(scaled, copy=False), 0, 255, out=scaled)
-            np.rint(scaled, out=scaled)
-            target[...] = scaled
-        return out
+        low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
+        scaled = pixels.astype(np.float32) - low
+        flat = high == low
+        scaled[..., flat] = np.sign(scaled[..., flat]) * 128 + 128
+        scaled[..., ~flat] *= 255 / (high - low)[~flat]
+        return np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)

@@ -1,0 +1,175 @@
+"""Seconds and peak memory of one overview and eight zoom crops of a 16384 x 16384 px scene, against Pillow.
+
+    python benchmarks/reading.py --folder /var/tmp/reading
+
+Each reader runs in a process of its own, which reports the seconds from its imports to the last view, and its
+largest resident set, imports included. Pillow does what most code around vision-language models does: decode
+the image whole, then crop and resize. The same views are read from a striped file without overviews too, where
+every reader has to decode everything once; what counts there is memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SIDE = 16384  # px
+OVERVIEW = 1008  # px
+CROP, SHOWN = 1500, 1008  # px of the scene, px of the view
+CROPS = [(i * 1800 + 37, (i * 5 % 8) * 1800 + 91) for i in range(8)]  # left, top
+
+TARGET_SPEED = 10
+TARGET_MEMORY = 8
+STRIPED_MB = 400
+
+
+def scene_reader() -> Callable[[str], None]:
+    from tiling.scene import Scene
+    from tiling.view import Size, View, Window
+
+    def read(path: str) -> None:
+        with Scene(path) as scene:
+            scene.read(View(scene.window, Size(OVERVIEW, OVERVIEW)))
+            for x, y in CROPS:
+                scene.read(View(Window(x, y, CROP, CROP), Size(SHOWN, SHOWN)))
+
+    return read
+
+
+def pillow_reader() -> Callable[[str], None]:
+    from PIL import Image
+
+    def read(path: str) -> None:
+        Image.MAX_IMAGE_PIXELS = None
+        image = Image.open(path).convert("RGB")
+        image.resize((OVERVIEW, OVERVIEW), Image.Resampling.BICUBIC)
+        for x, y in CROPS:
+            crop = image.crop((x, y, x + CROP, y + CROP))
+            crop.resize((SHOWN, SHOWN), Image.Resampling.BICUBIC)
+
+    return read
+
+
+def overview_reader() -> Callable[[str], None]:
+    from tiling.resolution import Resolution
+    from tiling.scene import Scene
+
+    def read(path: str) -> None:
+        with Scene(path) as scene:
+            scene.read(scene.overview(Resolution(28, 56 * 56, OVERVIEW**2)))
+
+    return read
+
+
+READERS = {"scene": scene_reader, "pillow": pillow_reader, "overview": overview_reader}
+
+
+def write_scenes(folder: str) -> None:
+    """Write the tiled file with overviews and the striped one without, a run of rows at a time."""
+    import numpy as np
+    import rasterio
+    from rasterio.enums import Resampling
+    from rasterio.windows import Window
+
+    rng = np.random.default_rng(0)
+    # Fields some hundred pixels wide under a smooth texture: about as compressible as an aerial photograph.
+    fields = rng.integers(40, 200, (3, 64, 64), dtype=np.uint8)
+    noise = rng.integers(0, 12, (3, 512, SIDE), dtype=np.uint8)
+    texture = sum(np.roll(noise, shift, axis=(1, 2)) for shift in (0, 1, 2, 3)).astype(np.uint8)
+
+    def rows(top: int) -> np.ndarray:
+        field = fields[:, (top // 256 + np.arange(2)) % 64]
+        ground = field.repeat(256, axis=1).repeat(256, axis=2)
+        return ground + np.roll(texture, top // 7, axis=2)
+
+    shape = {"driver": "GTiff", "width": SIDE, "height": SIDE, "count": 3, "dtype": "uint8"}
+    stored = {"compress": "deflate", "predictor": 2, "interleave": "pixel", "crs": "EPSG:32618"}
+    where = {"transform": rasterio.Affine(0.5, 0, 500000, 0, -0.5, 4_000_000)}
+    layouts = {
+        "tiled.tif": {"tiled": True, "blockxsize": 512, "blockysize": 512},
+        "striped.tif": {"blockysize": 4},
+    }
+    for name, layout in layouts.items():
+        path = Path(folder) / name
+        if path.exists():
+            continue
+        part = path.with_suffix(".part")
+        with rasterio.Env(GDAL_CACHEMAX=64 * 2**20):
+            with rasterio.open(part, "w", **shape, **stored, **where, **layout) as dataset:
+                for top in range(0, SIDE, 512):
+                    dataset.write(rows(top), window=Window(0, top, SIDE, 512))
+            if name == "tiled.tif":
+                with rasterio.open(part, "r+") as dataset:
+                    dataset.build_overviews([2, 4, 8, 16], Resampling.average)
+        part.rename(path)
+
+
+def run(*arguments: str) -> str:
+    """What this script prints with these arguments in a fresh process."""
+    command = [sys.executable, __file__, *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def measure(reader: str, path: Path) -> tuple[float, float]:
+    """Seconds and peak resident megabytes of a reader in a fresh process."""
+    seconds, peak_mb = json.loads(run("--worker", reader, str(path)))
+    return seconds, peak_mb
+
+
+def work(reader: str, path: str) -> None:
+    read = READERS[reader]()
+    started = time.perf_counter()
+    read(path)
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB on Linux
+    print(json.dumps([seconds, peak / unit]))
+
+
+def compare(folder: Path, others: list[Path]) -> bool:
+    """Print the table; True where the targets are met."""
+    # This process imports nothing large: on Linux a child's peak never reads lower than its parent's size.
+    run("--write", str(folder))
+    tiled, striped = folder / "tiled.tif", folder / "striped.tif"
+    print(f"overview {OVERVIEW} px + {len(CROPS)} crops {CROP} -> {SHOWN} px of {SIDE} x {SIDE} x 3, deflate")
+    figures = {}
+    for reader, path in (("scene", tiled), ("pillow", tiled), ("scene", striped), ("pillow", striped)):
+        seconds, peak_mb = figures[reader, path] = measure(reader, path)
+        print(f"  {path.name:11} {reader:6} {seconds:6.2f} s {peak_mb:5.0f} MB peak", flush=True)
+    faster, leaner = (whole / part for whole, part in zip(figures["pillow", tiled], figures["scene", tiled]))
+    peak_mb = figures["scene", striped][1]
+    print(f"tiled, with overviews: {faster:.1f} x faster (target {TARGET_SPEED})")
+    print(f"tiled, with overviews: {leaner:.1f} x less memory (target {TARGET_MEMORY})")
+    print(f"striped, without overviews: {peak_mb:.0f} MB peak (target below {STRIPED_MB})")
+    for path in others:
+        seconds, other_mb = measure("overview", path)
+        print(f"{path.name}: overview in {seconds:.2f} s, {other_mb:.0f} MB peak")
+    return faster >= TARGET_SPEED and leaner >= TARGET_MEMORY and peak_mb < STRIPED_MB
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="where the test rasters are kept; temporary without")
+    parser.add_argument("--scene", type=Path, action="append", default=[], help="time its overview too")
+    parser.add_argument("--worker", nargs=2, metavar=("READER", "PATH"), help=argparse.SUPPRESS)
+    parser.add_argument("--write", metavar="FOLDER", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        return work(*arguments.worker)
+    if arguments.write:
+        return write_scenes(arguments.write)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        sys.exit(0 if compare(folder, arguments.scene) else 1)
+
+
+if __name__ == "__main__":
+    main()
