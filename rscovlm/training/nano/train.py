@@ -21,6 +21,7 @@ from rscovlm.training.nano.batches import Batch, Encoder, collate, patches_of
 from rscovlm.training.nano.loss import token_losses
 from rscovlm.training.nano.model import Shape, build_model, write_sidecars
 from rscovlm.training.nano.samples import DETECT_GSD_M, make_sample
+from rscovlm.training.nano.speedups import patch_embed_as_matmul
 from rscovlm.training.nano.tokenizer import build_tokenizer, number_tokens
 
 
@@ -127,21 +128,6 @@ def loss_of(
     return (losses * weight).sum() / weight.sum(), {task: sum(v) / len(v) for task, v in tasks.items()}
 
 
-def patch_embed_as_matmul(model) -> None:
-    """Compute the patch embedding, a convolution whose stride is its kernel, as a matrix product.
-
-    Same weights, same result; the backward pass of the convolution is several times slower on a CPU.
-    """
-    embed = model.model.visual.patch_embed
-    projection = embed.proj
-
-    def forward(patches):
-        weight = projection.weight.flatten(1)
-        return torch.nn.functional.linear(patches.view(-1, weight.shape[1]), weight, projection.bias)
-
-    embed.forward = forward
-
-
 def optimizer_of(model, course: Course) -> torch.optim.AdamW:
     """AdamW with decay on matrices only."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
@@ -150,7 +136,7 @@ def optimizer_of(model, course: Course) -> torch.optim.AdamW:
         {"params": matrices, "weight_decay": course.weight_decay},
         {"params": rest, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=course.rate, betas=(0.9, 0.97))
+    return torch.optim.AdamW(groups, lr=course.rate, betas=(0.9, 0.97), fused=True)
 
 
 def save(folder: Path, model, optimizer, step: int) -> None:

@@ -9,8 +9,9 @@ from rscovlm.training.nano.batches import Encoder, collate, pack_rows, patches_o
 from rscovlm.training.nano.loss import token_losses
 from rscovlm.training.nano.model import VIEW_SIDE, Shape, build_model
 from rscovlm.training.nano.samples import make_sample, next_window
+from rscovlm.training.nano.speedups import patch_embed_as_matmul
 from rscovlm.training.nano.tokenizer import build_tokenizer, number_tokens
-from rscovlm.training.nano.train import Course, corpus, loss_of, patch_embed_as_matmul, train
+from rscovlm.training.nano.train import Course, corpus, loss_of, train
 from tiling.view import Window
 
 SMALL = Shape(
@@ -175,8 +176,10 @@ def test_packed_samples_do_not_see_each_other(encoder, model):
             torch.testing.assert_close(together[packed.sample == index], alone, atol=2e-5, rtol=0)
 
 
-def test_the_patch_embedding_is_the_same_as_a_matmul(encoder, model):
-    batch = collate([encoder.encode(make_sample(9, 0))], encoder.image_id, pad_id=0)
+def test_the_patch_embedding_is_the_same_as_a_matmul(tokenizer, encoder):
+    model = build_model(SMALL, tokenizer, number_tokens(tokenizer), seed=0).eval()
+    batch = collate([encoder.encode(make_sample(9, i)) for i in range(4)], encoder.image_id, pad_id=0)
+    assert len(batch.images) > 1
     with torch.no_grad():
         before = hidden_states(model, batch)
         patch_embed_as_matmul(model)
