@@ -1,1 +1,72 @@
 """Configurations that ship inside the wheel, resolved by name (``zoom/default``) or path."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+SUFFIX = ".yaml"
+
+
+class ConfigError(ValueError):
+    """A configuration is missing, is not YAML, or holds what it should not; all problems in one message."""
+
+
+def available(folder: str = "") -> list[str]:
+    """Names of the shipped configurations, or of those in one folder (``zoom``)."""
+    return sorted(name for name in _names(resources.files(__name__)) if name.startswith(folder))
+
+
+def load_config(name_or_path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file: one that ships here, by name without suffix, or any other by its path.
+
+    What exists as a path is read as one; a name never reaches outside this package.
+
+    Raises:
+        ConfigError: where there is no such configuration, or it is no YAML mapping.
+    """
+    import yaml
+
+    text = _read(name_or_path)
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"configuration {name_or_path} is not valid YAML: {' '.join(str(error).split())}"
+        ) from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(
+            f"configuration {name_or_path} holds a {type(data).__name__}; a mapping of settings is needed"
+        )
+    return data
+
+
+def _read(name_or_path: str | Path) -> str:
+    path = Path(name_or_path)
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"configuration {path} cannot be read: {error}") from None
+    name = str(name_or_path).removesuffix(SUFFIX)
+    if name not in available():
+        raise ConfigError(
+            f"no configuration {name_or_path}: no such file, and none ships by that name; "
+            f"shipped are {', '.join(available())}"
+        )
+    return resources.files(__name__).joinpath(*f"{name}{SUFFIX}".split("/")).read_text(encoding="utf-8")
+
+
+def _names(folder: Traversable, prefix: str = "") -> list[str]:
+    """Names of all YAML files below a folder, relative to it and without suffix."""
+    names = []
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            names += _names(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(SUFFIX):
+            names.append(prefix + entry.name.removesuffix(SUFFIX))
+    return names
