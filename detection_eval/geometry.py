@@ -1,0 +1,156 @@
+"""Quadrilaterals on an image: orientation, area, bounds, convex hull, minimum-area rectangle.
+
+All arrays are float64, x right and y down, so that a positive signed area means clockwise on the image.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def as_quads(polygons: ArrayLike) -> Floats:
+    """Quadrilaterals as (n, 4, 2) float64, from (n, 4, 2), (n, 8), or one of them, (4, 2) or (8,).
+
+    Raises:
+        ValueError: the numbers do not make whole quadrilaterals.
+    """
+    quads = np.asarray(polygons, dtype=np.float64)
+    if quads.size % 8 or (quads.size and quads.shape[-1] not in (2, 8)):
+        raise ValueError(f"an array of shape {quads.shape} holds no whole quadrilaterals; give (n, 4, 2)")
+    return quads.reshape(-1, 4, 2)
+
+
+def cross(first: Floats, second: Floats) -> Floats:
+    """z of the cross product of vectors (..., 2)."""
+    return first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+
+
+def signed_area(polygons: ArrayLike) -> Floats:
+    """Shoelace area of polygons (..., k, 2), positive where the vertices run clockwise on the image.
+
+    Vertices are taken relative to the first one, so that far from the origin no digits are lost.
+    """
+    points = np.asarray(polygons, dtype=np.float64)
+    spokes = points - points[..., :1, :]
+    return cross(spokes[..., 1:-1, :], spokes[..., 2:, :]).sum(axis=-1) / 2
+
+
+def area(polygons: ArrayLike) -> Floats:
+    """Area of simple polygons (..., k, 2)."""
+    return np.abs(signed_area(polygons))
+
+
+def bounds(polygons: ArrayLike) -> Floats:
+    """Axis-aligned bounds (..., 4) as x0, y0, x1, y1 of polygons (..., k, 2)."""
+    points = np.asarray(polygons, dtype=np.float64)
+    return np.concatenate([points.min(axis=-2), points.max(axis=-2)], axis=-1)
+
+
+def box_quads(boxes: ArrayLike) -> Floats:
+    """Axis-aligned boxes (n, 4) as x0, y0, x1, y1 -> canonical quadrilaterals (n, 4, 2)."""
+    x0, y0, x1, y1 = np.asarray(boxes, dtype=np.float64).reshape(-1, 4).T
+    return np.stack([x0, y0, x1, y0, x1, y1, x0, y1], axis=-1).reshape(-1, 4, 2)
+
+
+def canonical(polygons: ArrayLike) -> Floats:
+    """The same quadrilaterals with vertices clockwise on the image, the topmost (then leftmost) first.
+
+    This is the vertex order of RSCoVLM's training text. Only the direction and the first vertex change:
+    vertices that cross over (a bow-tie) stay so, see ``validity``.
+
+    Args:
+        polygons: (n, 4, 2), in any vertex order.
+
+    Returns:
+        (n, 4, 2).
+    """
+    quads = as_quads(polygons)
+    reverse = signed_area(quads) < 0
+    quads = np.where(reverse[:, None, None], quads[:, ::-1], quads)
+    top = quads[..., 1] == quads[..., 1].min(axis=1, keepdims=True)
+    first = np.where(top, quads[..., 0], np.inf).argmin(axis=1)
+    order = (first[:, None] + np.arange(4)) % 4
+    return np.take_along_axis(quads, order[..., None], axis=1)
+
+
+def is_convex(polygons: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each quadrilateral (n, 4, 2) is simple and convex; flat ones count as convex."""
+    quads = as_quads(polygons)
+    edges = np.roll(quads, -1, axis=1) - quads
+    turns = cross(edges, np.roll(edges, -1, axis=1))
+    # rounding of coordinates turns a straight corner into a slightly reflex one, which is no dent
+    slack = 1e-12 * np.abs(edges).max(axis=(1, 2), initial=0.0)[:, None] ** 2
+    return (turns >= -slack).all(axis=1) | (turns <= slack).all(axis=1)
+
+
+def convex_hull(points: ArrayLike) -> Floats:
+    """Convex hull (h, 2) of points (k, 2), clockwise on the image, without collinear vertices.
+
+    Andrew's monotone chain (Information Processing Letters 9(5), 1979). Coincident or collinear points give
+    a hull of one or two vertices.
+
+    Raises:
+        ValueError: no points.
+    """
+    cloud = np.unique(np.asarray(points, dtype=np.float64).reshape(-1, 2), axis=0)
+    if not len(cloud):
+        raise ValueError("the convex hull of no points is undefined; give at least one")
+    if len(cloud) < 3:
+        return cloud
+    lower, upper = _chain(cloud), _chain(cloud[::-1])
+    return np.array(lower[:-1] + upper[:-1])
+
+
+def _chain(points: Floats) -> list[Floats]:
+    chain: list[Floats] = []
+    for point in points:
+        while len(chain) >= 2 and cross(chain[-1] - chain[-2], point - chain[-2]) <= 0:
+            chain.pop()
+        chain.append(point)
+    return chain
+
+
+def min_area_rectangle(points: ArrayLike) -> Floats:
+    """The smallest rectangle, at any angle, that holds points (k, 2): canonical (4, 2).
+
+    One of its sides lies on an edge of the convex hull (Freeman and Shapira, CACM 18(7), 1975). Of equally
+    small ones the first edge of the hull decides. Collinear points give a rectangle without width.
+
+    Raises:
+        ValueError: no points.
+    """
+    hull = convex_hull(points)
+    edges = np.roll(hull, -1, axis=0) - hull
+    return _smallest_rectangles(hull[None], edges[None])[0]
+
+
+def min_area_rectangles(polygons: ArrayLike) -> Floats:
+    """The smallest rectangle around each quadrilateral: (n, 4, 2) -> canonical (n, 4, 2).
+
+    An edge of the hull joins two of the four points, so trying all six joins needs no hull.
+    """
+    quads = as_quads(polygons)
+    start, stop = np.triu_indices(4, k=1)
+    # the four sides come before the two diagonals, so a rectangle keeps its own sides to the last bit
+    order = np.argsort((stop - start) % 2 == 0, kind="stable")
+    return _smallest_rectangles(quads, quads[:, stop[order]] - quads[:, start[order]])
+
+
+def _smallest_rectangles(points: Floats, directions: Floats) -> Floats:
+    """The smallest rectangles around points (n, k, 2) with a side along one of directions (n, d, 2)."""
+    centre = points.mean(axis=1, keepdims=True)
+    length = np.hypot(directions[..., 0], directions[..., 1])
+    still = length == 0
+    along = np.where(still[..., None], [1.0, 0.0], directions / np.where(still, 1.0, length)[..., None])
+    across = np.stack([-along[..., 1], along[..., 0]], axis=-1)
+    u = np.einsum("nkc,ndc->ndk", points - centre, along)
+    v = np.einsum("nkc,ndc->ndk", points - centre, across)
+    u0, u1, v0, v1 = u.min(axis=2), u.max(axis=2), v.min(axis=2), v.max(axis=2)
+    best = np.where(still & ~still.all(axis=1, keepdims=True), np.inf, (u1 - u0) * (v1 - v0)).argmin(axis=1)
+    rows = np.arange(len(points))
+    corner_u = np.stack([u0, u1, u1, u0], axis=-1)[rows, best][..., None]
+    corner_v = np.stack([v0, v0, v1, v1], axis=-1)[rows, best][..., None]
+    return canonical(centre + corner_u * along[rows, best][:, None] + corner_v * across[rows, best][:, None])
