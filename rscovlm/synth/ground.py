@@ -71,8 +71,15 @@ def render_ground(
         raise ValueError(f"unknown land cover {cover!r} or {patch!r}; choose from {', '.join(LAND_COVERS)}")
     ground = _texture(cover, x, y, pixel, seed)
     if patch != cover:
-        level = noise.smooth(x, y, _PATCH_PX, seed + 11)
-        edge = np.clip((level - _PATCH_LEVEL) * (_PATCH_PX / max(12.0, pixel)) / 4 + 0.5, 0, 1)[..., None]
+        edge = patch_share(x, y, pixel, seed)[..., None]
         if edge.any():
             ground += edge * (_texture(patch, x, y, pixel, seed + 101) - ground)
     return ground
+
+
+def patch_share(
+    x: NDArray[np.float64], y: NDArray[np.float64], pixel: float, seed: int
+) -> NDArray[np.float32]:
+    """(h, w) how much of the ground at columns ``x`` and rows ``y`` is the second cover, 0-1."""
+    level = noise.smooth(x, y, _PATCH_PX, seed + 11)
+    return np.clip((level - _PATCH_LEVEL) * (_PATCH_PX / max(12.0, pixel)) / 4 + 0.5, 0, 1)

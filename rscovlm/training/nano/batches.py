@@ -24,6 +24,8 @@ class Encoded:
         learnt: (length,) whether the token is a target.
         soft: (length,) whether the token is a coordinate, whose loss tolerates a near miss.
         images: (n, VIEW_SIDE, VIEW_SIDE, 3) uint8.
+        cell_ids: (n, cells) first token of what each visual token shows.
+        outlines: (n, cells, 8) float32, see CellTruth.
         task: name of the lesson.
     """
 
@@ -31,6 +33,8 @@ class Encoded:
     learnt: np.ndarray
     soft: np.ndarray
     images: np.ndarray
+    cell_ids: np.ndarray
+    outlines: np.ndarray
     task: str
 
 
@@ -41,6 +45,7 @@ class Encoder:
         self.tokenizer = tokenizer
         self.numbers = np.zeros(len(tokenizer), dtype=bool)
         self.numbers[number_ids] = True
+        self.first_tokens: dict[str, int] = {}
         self.image_id = tokenizer.convert_tokens_to_ids("<|image_pad|>")
 
     def encode(self, sample: Sample) -> Encoded:
@@ -63,7 +68,20 @@ class Encoder:
             coordinates = sample.coordinates and mine and not text.isdigit()
             self._extend(f"{text}<|im_end|>", mine, coordinates, ids, learnt, soft)
             self._extend("\n", False, False, ids, learnt, soft)
-        return Encoded(np.array(ids), np.array(learnt), np.array(soft), np.stack(images), sample.task)
+        return Encoded(
+            np.array(ids),
+            np.array(learnt),
+            np.array(soft),
+            np.stack(images),
+            np.array([[self._first_token(word) for word in cells.words] for cells in sample.cells]),
+            np.stack([cells.outlines for cells in sample.cells]),
+            sample.task,
+        )
+
+    def _first_token(self, word: str) -> int:
+        if word not in self.first_tokens:
+            self.first_tokens[word] = self.tokenizer.encode(f" {word}", add_special_tokens=False)[0]
+        return self.first_tokens[word]
 
     def _extend(
         self,
@@ -121,6 +139,7 @@ class Batch:
         positions: (4, rows, length): places within a sample, which tell samples of a row apart, then M-RoPE.
         sample: (rows, length) index of the sample that a token belongs to, -1 for padding.
         images: (n, side, side, 3) uint8 in the order of their placeholders.
+        cell_ids, outlines: (n, cells), (n, cells, 8) what the visual tokens of the images show.
         tasks: of each sample.
     """
 
@@ -130,6 +149,8 @@ class Batch:
     soft: torch.Tensor
     sample: torch.Tensor
     images: torch.Tensor
+    cell_ids: torch.Tensor
+    outlines: torch.Tensor
     tasks: list[str]
 
 
@@ -168,8 +189,12 @@ def collate(samples: list[Encoded], image_id: int, pad_id: int, row_length: int 
             positions[0, r, span] = np.arange(len(sample.ids))
             positions[1:, r, span] = positions_of(sample.ids == image_id)
             at = span.stop
-    images = np.concatenate([samples[i].images for row in rows for i in row])
+    order = [i for row in rows for i in row]
+    per_image = [
+        np.concatenate([getattr(samples[i], name) for i in order])
+        for name in ("images", "cell_ids", "outlines")
+    ]
     return Batch(
-        *(torch.from_numpy(array) for array in (ids, positions, learnt, soft, owner, images)),
+        *(torch.from_numpy(array) for array in (ids, positions, learnt, soft, owner, *per_image)),
         tasks=[sample.task for sample in samples],
     )

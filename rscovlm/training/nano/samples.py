@@ -20,6 +20,7 @@ from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS, SITES
 from rscovlm.synth.questions import TOPICS, Question, ask_about, draw_question
 from rscovlm.synth.render import render
 from rscovlm.synth.world import SceneObject, Site, World, make_object, make_site, plan_world
+from rscovlm.training.nano.cells import CellTruth, cell_truth
 from rscovlm.training.nano.model import VIEW_SIDE
 from tiling.view import Size, View, Window
 from zoom_chain.chat import Conversation, ImagePart
@@ -28,8 +29,7 @@ from zoom_chain.dialect import NANO
 DETECT_GSD_M = 1.2
 """Ground sampling distance of the views that nano learns to detect in."""
 
-GRID_OBJECTS = "Name the object in each cell."
-GRID_PLACES = "Name the place in each cell."
+GRID_PROMPT = "Name the object in each cell."
 _SIZE = Size(VIEW_SIDE, VIEW_SIDE)
 _GSD_M = 0.3
 _WITHDRAWN = 0.06  # share of zoom requests that meet the end of the budget and must be answered blind
@@ -43,11 +43,13 @@ class Sample:
     Attributes:
         conversation: ends with an assistant turn; every assistant turn is learnt.
         task: for the log.
+        cells: of each image in order, what its cells show.
         coordinates: whether numbers in assistant turns that hold more than one are coordinates.
     """
 
     conversation: Conversation
     task: str
+    cells: tuple[CellTruth, ...]
     coordinates: bool = False
 
 
@@ -64,12 +66,24 @@ def make_sample(seed: int, index: int, ease: float = 0.0) -> Sample:
     return lesson(rng, ease)
 
 
-def shown(rng: np.random.Generator, world: World, window: Window) -> ImagePart:
-    """A window as the model would see it, with the small differences that resampling makes."""
-    pixels = render(world, window, _SIZE, supersample=3)
-    noise = rng.normal(0, rng.uniform(0, 3), pixels.shape)
-    gain, offset = rng.uniform(0.92, 1.08), rng.uniform(-8, 8)
-    return ImagePart(np.clip(pixels * gain + offset + noise, 0, 255).astype(np.uint8))
+class Camera:
+    """Takes the images of one sample and remembers what their cells show."""
+
+    def __init__(self, rng: np.random.Generator):
+        self.rng = rng
+        self.cells: list[CellTruth] = []
+
+    def shoot(self, world: World, window: Window) -> ImagePart:
+        """A window as the model would see it, with the small differences that resampling makes."""
+        self.cells.append(cell_truth(world, window))
+        pixels = render(world, window, _SIZE, supersample=3)
+        noise = self.rng.normal(0, self.rng.uniform(0, 3), pixels.shape)
+        gain, offset = self.rng.uniform(0.92, 1.08), self.rng.uniform(-8, 8)
+        return ImagePart(np.clip(pixels * gain + offset + noise, 0, 255).astype(np.uint8))
+
+    def sample(self, conversation: Conversation, task: str, coordinates: bool = False) -> Sample:
+        """The finished sample."""
+        return Sample(conversation, task, tuple(self.cells), coordinates)
 
 
 # --- zooming --------------------------------------------------------------------------------------
@@ -123,7 +137,8 @@ def _chain(rng: np.random.Generator, ease: float) -> Sample:
     world = _world_with_site(rng, ease)
     question = draw_question(rng, world)
     window = _start(rng, world, question.evidence)
-    conversation = NANO.opening(shown(rng, world, window), question.text, zoom=True)
+    camera = Camera(rng)
+    conversation = NANO.opening(camera.shoot(world, window), question.text, zoom=True)
     while (target := next_window(window, question.evidence)) is not None:
         view = View(window, _SIZE)
         box = view.from_scene(np.reshape(target.bounds, (2, 2))).ravel()
@@ -134,16 +149,19 @@ def _chain(rng: np.random.Generator, ease: float) -> Sample:
             conversation = NANO.final_turn(conversation)
             break
         window = view.window_of(box)
-        conversation = NANO.crop_turn(conversation, shown(rng, world, window))
-    return Sample(conversation.say("assistant", question.answer), "chain", coordinates=True)
+        conversation = NANO.crop_turn(conversation, camera.shoot(world, window))
+    return camera.sample(conversation.say("assistant", question.answer), "chain", coordinates=True)
 
 
 def _glance(rng: np.random.Generator, ease: float) -> Sample:
     """The overview alone, without the tool: what can be known is the prior, and that is learnt fairly."""
     world = _world_with_site(rng, ease)
     question = draw_question(rng, world)
-    image = shown(rng, world, Window(0, 0, world.width, world.height))
-    return Sample(NANO.opening(image, question.text, zoom=False).say("assistant", question.answer), "glance")
+    camera = Camera(rng)
+    image = camera.shoot(world, Window(0, 0, world.width, world.height))
+    return camera.sample(
+        NANO.opening(image, question.text, zoom=False).say("assistant", question.answer), "glance"
+    )
 
 
 def _close_question(rng: np.random.Generator, ease: float) -> Sample:
@@ -155,8 +173,9 @@ def _close_question(rng: np.random.Generator, ease: float) -> Sample:
     x, y = site.window.center
     shift = rng.uniform(-1, 1, 2) * (side - site.window.width) / 2
     window = Window(x - side / 2 + shift[0], y - side / 2 + shift[1], side, side)
-    conversation = NANO.opening(shown(rng, world, window), question.text, zoom=bool(rng.random() < 0.5))
-    return Sample(conversation.say("assistant", question.answer), "close")
+    camera = Camera(rng)
+    conversation = NANO.opening(camera.shoot(world, window), question.text, zoom=bool(rng.random() < 0.5))
+    return camera.sample(conversation.say("assistant", question.answer), "close")
 
 
 def _single_site(rng: np.random.Generator) -> tuple[World, Site]:
@@ -173,9 +192,10 @@ def _single_site(rng: np.random.Generator) -> tuple[World, Site]:
 def _classify(rng: np.random.Generator, ease: float) -> Sample:
     side = int(rng.choice([1024, 2048, 4096, 8192]))
     world = plan_world(int(rng.integers(1 << 31)), side, side, _GSD_M)
-    image = shown(rng, world, Window(0, 0, side, side))
+    camera = Camera(rng)
+    image = camera.shoot(world, Window(0, 0, side, side))
     conversation = NANO.opening(image, classification_prompt(LAND_COVERS), zoom=False)
-    return Sample(conversation.say("assistant", world.cover), "classify")
+    return camera.sample(conversation.say("assistant", world.cover), "classify")
 
 
 # --- objects --------------------------------------------------------------------------------------
@@ -259,56 +279,23 @@ def _detect(rng: np.random.Generator, ease: float) -> Sample:
     truth = Detections(polygons[keep], labels, wanted)
     _, prompt = detection_prompt(_DETECTION, wanted)
     answer = render_response(truth, _DETECTION, VIEW_SIDE, VIEW_SIDE)
-    conversation = Conversation().say("user", shown(rng, world, window), prompt)
-    return Sample(conversation.say("assistant", answer), "detect", coordinates=True)
+    camera = Camera(rng)
+    conversation = Conversation().say("user", camera.shoot(world, window), prompt)
+    return camera.sample(conversation.say("assistant", answer), "detect", coordinates=True)
 
 
-# --- dense lessons, which teach where things are before coordinates do ----------------------------
+# --- a dense lesson, which teaches where things are before coordinates do -------------------------
 
 
-def _cell_polygons(window: Window, cells: int = 4) -> list[Window]:
-    step_x, step_y = window.width / cells, window.height / cells
-    return [
-        Window(window.x + c * step_x, window.y + r * step_y, step_x, step_y)
-        for r in range(cells)
-        for c in range(cells)
-    ]
-
-
-def _grid_objects(rng: np.random.Generator, ease: float) -> Sample:
-    world, window = _tile(rng, ease)
-    names = []
-    objects = world.objects_in(window)
-    for cell in _cell_polygons(window):
-        inside = [(o, _sampled_share(o.polygon, cell)) for o in objects]
-        best = max(inside, key=lambda pair: pair[1], default=(None, 0.0))
-        names.append(best[0].kind_of.name if best[0] is not None and best[1] > 0.12 else "none")
-    conversation = Conversation().say("user", shown(rng, world, window), GRID_OBJECTS)
-    return Sample(conversation.say("assistant", ", ".join(names)), "grid")
-
-
-def _grid_places(rng: np.random.Generator, ease: float) -> Sample:
-    world = _world_with_site(rng, ease)
-    site = world.sites[int(rng.integers(len(world.sites)))]
-    window = _start(rng, world, site.window)
-    names = []
-    for cell in _cell_polygons(window):
-        inside = [(s, _sampled_share(s.corners, cell)) for s in world.sites]
-        best = max(inside, key=lambda pair: pair[1])
-        names.append(best[0].kind.name if best[1] > 0.02 else "none")
-    conversation = Conversation().say("user", shown(rng, world, window), GRID_PLACES)
-    return Sample(conversation.say("assistant", ", ".join(names)), "grid")
-
-
-def _sampled_share(corners: NDArray[np.float64], cell: Window, points: int = 12) -> float:
-    """The share of a cell that a convex polygon covers, from a lattice of points."""
-    steps = (np.arange(points) + 0.5) / points
-    x = (cell.x + steps * cell.width)[None, :]
-    y = (cell.y + steps * cell.height)[:, None]
-    inside = np.ones((points, points), dtype=bool)
-    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0)):
-        inside &= (bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0
-    return float(inside.mean())
+def _grid(rng: np.random.Generator, ease: float) -> Sample:
+    if rng.random() < 0.65:
+        world, window = _tile(rng, ease)
+    else:
+        world = _world_with_site(rng, ease)
+        window = _start(rng, world, world.sites[int(rng.integers(len(world.sites)))].window)
+    camera = Camera(rng)
+    conversation = Conversation().say("user", camera.shoot(world, window), GRID_PROMPT)
+    return camera.sample(conversation.say("assistant", ", ".join(camera.cells[0].words)), "grid")
 
 
 Lesson = Callable[[np.random.Generator, float], Sample]
@@ -317,9 +304,8 @@ _MIX: tuple[tuple[Lesson, float], ...] = (
     (_close_question, 0.14),
     (_glance, 0.04),
     (_classify, 0.06),
-    (_detect, 0.3),
-    (_grid_objects, 0.12),
-    (_grid_places, 0.07),
+    (_detect, 0.37),
+    (_grid, 0.12),
 )
 _LESSONS = [lesson for lesson, _ in _MIX]
 _SHARES = np.array([share for _, share in _MIX]) / sum(share for _, share in _MIX)

@@ -102,10 +102,18 @@ def prepare(folder: Path, course: Course, shape: Shape):
     return tokenizer, build_model(shape, tokenizer, numbers, course.seed), numbers
 
 
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids that the loss needs: the image placeholder's, and those of the numbers 0 to 1000."""
+
+    image: int
+    numbers: torch.Tensor
+
+
 def loss_of(
-    model, batch: Batch, number_ids: torch.Tensor, spread: float
+    model, outliner, batch: Batch, tokens: Tokens, spread: float
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """The loss of a packed batch, and the mean token loss of each task for the log."""
+    """The loss of a packed batch, and its parts for the log: mean token loss by task, and that of cells."""
     hidden = model.model(
         input_ids=batch.input_ids,
         position_ids=batch.positions,
@@ -116,7 +124,7 @@ def loss_of(
     target = batch.learnt[:, 1:]
     logits = model.lm_head(hidden[:, :-1][target])
     labels, soft = batch.input_ids[:, 1:][target], batch.soft[:, 1:][target]
-    losses = token_losses(logits, labels, soft, number_ids, spread)
+    losses = token_losses(logits, labels, soft, tokens.numbers, spread)
     owner = batch.sample[:, 1:][target]
     count = torch.bincount(owner, minlength=len(batch.tasks))
     # Between a mean over tokens and one over samples: long answers count more, but do not drown short ones.
@@ -125,13 +133,33 @@ def loss_of(
     tasks = defaultdict(list)
     for task, value in zip(batch.tasks, by_sample.tolist(), strict=True):
         tasks[task].append(value)
-    return (losses * weight).sum() / weight.sum(), {task: sum(v) / len(v) for task, v in tasks.items()}
+    cells, outline = cell_losses(model, outliner, hidden[batch.input_ids == tokens.image], batch)
+    parts = {task: sum(v) / len(v) for task, v in tasks.items()} | {
+        "cells": cells.item(),
+        "outline": outline.item(),
+    }
+    return (losses * weight).sum() / weight.sum() + 0.5 * cells + 2 * outline, parts
 
 
-def optimizer_of(model, course: Course) -> torch.optim.AdamW:
+def cell_losses(model, outliner, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """How badly visual tokens name what they show (nats), and outline it (parts of the image's side).
+
+    Args:
+        hidden: (visual tokens, width) the language model's output there.
+        outliner: a linear map from it to eight corner coordinates, dropped after training.
+    """
+    names = torch.nn.functional.cross_entropy(model.lm_head(hidden), batch.cell_ids.flatten())
+    corners = batch.outlines.flatten(0, 1)
+    drawn = ~corners[:, 0].isnan()
+    outline = (outliner(hidden[drawn]).sigmoid() - corners[drawn]).abs().mean() if drawn.any() else names * 0
+    return names, outline
+
+
+def optimizer_of(model, outliner, course: Course) -> torch.optim.AdamW:
     """AdamW with decay on matrices only."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    rest = [p for p in model.parameters() if p.ndim < 2]
+    parameters = [*model.parameters(), *outliner.parameters()]
+    matrices = [p for p in parameters if p.ndim >= 2]
+    rest = [p for p in parameters if p.ndim < 2]
     groups = [
         {"params": matrices, "weight_decay": course.weight_decay},
         {"params": rest, "weight_decay": 0.0},
@@ -139,11 +167,12 @@ def optimizer_of(model, course: Course) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=course.rate, betas=(0.9, 0.97), fused=True)
 
 
-def save(folder: Path, model, optimizer, step: int) -> None:
+def save(folder: Path, model, outliner, optimizer, step: int) -> None:
     """Write weights and optimiser state, each whole before it replaces the last."""
     model.save_pretrained(folder / "checkpoint", max_shard_size="1GB")
     state = folder / "state.pt.partial"
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, state)
+    parts = {"model": model, "outliner": outliner, "optimizer": optimizer}
+    torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, state)
     os.replace(state, folder / "state.pt")
 
 
@@ -177,19 +206,22 @@ def train(
         model.load_state_dict(state["model"])
     else:
         tokenizer, model, numbers = prepare(folder, course, shape)
-    optimizer = optimizer_of(model, course)
+    outliner = torch.nn.Linear(shape.width, 8)
+    optimizer = optimizer_of(model, outliner, course)
     if state:
+        outliner.load_state_dict(state["outliner"])
         optimizer.load_state_dict(state["optimizer"])
     record = {**asdict(course), "shape": asdict(shape)}
     (folder / "course.json").write_text(json.dumps(record, indent=2) + "\n")
     patch_embed_as_matmul(model)
     step = state["step"] if state else 0
     end = course.samples if stop_at is None else min(stop_at, course.samples)
-    _loop(folder, course, model, optimizer, tokenizer, torch.tensor(numbers), step, end, minutes)
+    _loop(folder, course, model, outliner, optimizer, tokenizer, step, end, minutes)
 
 
-def _loop(folder, course, model, optimizer, tokenizer, number_ids, step, end, minutes) -> None:
-    encoder = Encoder(tokenizer, number_ids.tolist())
+def _loop(folder, course, model, outliner, optimizer, tokenizer, step, end, minutes) -> None:
+    encoder = Encoder(tokenizer, number_tokens(tokenizer))
+    tokens = Tokens(encoder.image_id, torch.tensor(number_tokens(tokenizer)))
     loader = DataLoader(
         Lessons(course, encoder, step * course.batch, end),
         batch_size=course.batch,
@@ -205,7 +237,7 @@ def _loop(folder, course, model, optimizer, tokenizer, number_ids, step, end, mi
         for batch in loader:
             for group in optimizer.param_groups:
                 group["lr"] = course.rate_at(step)
-            loss, tasks = loss_of(model, batch, number_ids, course.spread_at(step * course.batch))
+            loss, tasks = loss_of(model, outliner, batch, tokens, course.spread_at(step * course.batch))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -223,11 +255,11 @@ def _loop(folder, course, model, optimizer, tokenizer, number_ids, step, end, mi
                 log.write(json.dumps({**line, **{k: round(v, 4) for k, v in sorted(smooth.items())}}) + "\n")
                 log.flush()
             if now - saved > course.save_minutes * 60:
-                save(folder, model, optimizer, step)
+                save(folder, model, outliner, optimizer, step)
                 saved = now
             if now - started > minutes * 60:
                 break
-    save(folder, model, optimizer, step)
+    save(folder, model, outliner, optimizer, step)
 
 
 @dataclass(frozen=True)
