@@ -295,11 +295,15 @@ class ZoomChain:
         view = chain.scene.view(window, self._within(left))
         for number, earlier in enumerate(shown):
             if earlier.window.iou(view.window) >= self.crops.repeat_iou:
-                raise RefusedRequest("repeated_view", f"image {number} already shows this part")
-        gain = detail_gain(view, shown)
+                raise RefusedRequest(
+                    "repeated_view",
+                    f"image {number} already shows this part; answer, or look elsewhere",
+                )
+        gain = detail_gain(view, requested, shown)
         if gain < self.crops.min_gain:
             raise RefusedRequest(
-                "no_more_detail", "the image has no more detail there than was shown already"
+                "no_more_detail",
+                "the scene has no more detail there than you have seen; answer, or look elsewhere",
             )
         return _Look(view, gain)
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 from tiling.view import View, Window
 
+_NEARLY_ALL = 0.95
+
 PolicyName = Literal["off", "single", "chain"]
 
 
@@ -85,14 +87,14 @@ class CropRule:
     """How a requested box becomes the window that is read.
 
     Attributes:
-        margin: context added on each side, as a fraction of the box's side. One unit of the dialect's
-            coordinates is added besides, since a written box is only that exact (27 px of a scene of
-            27,000 px for a 0-1000 coordinate).
+        margin: context added on each side, as a fraction of the box's side, and no less than one unit of
+            the dialect's coordinates, since a written box is only that exact (27 px of a scene of 27,000 px
+            for a 0-1000 coordinate). 0 reads the box as it was written.
         min_side_px: a window is at least this wide and high, in scene pixels.
         max_aspect: a window's longer side is at most this many times its shorter one.
         repeat_iou: a window that overlaps an earlier view by this much is a repetition.
-        min_gain: how many times finer a crop must resolve the source than any view so far in which it was
-            whole, else it is refused, because a zoom that adds no detail only spends budget. 0 shows every
+        min_gain: how many times finer a crop must resolve the source than any view so far of the same
+            part, else it is refused, because a zoom that adds no detail only spends budget. 0 shows every
             crop, also where the source has no more pixels, as the published RSCoVLM data do.
 
     Raises:
@@ -169,8 +171,10 @@ def crop_window(window: Window, quantum: tuple[float, float], scene: Window, rul
         scene: the whole scene. At its border the window is moved rather than cut where it can be.
         rule: margin and limits.
     """
-    width = window.width * (1 + 2 * rule.margin) + 2 * quantum[0]
-    height = window.height * (1 + 2 * rule.margin) + 2 * quantum[1]
+    width, height = window.width, window.height
+    if rule.margin > 0:
+        width += 2 * max(rule.margin * width, quantum[0])
+        height += 2 * max(rule.margin * height, quantum[1])
     least = max(rule.min_side_px, max(width, height) / rule.max_aspect)
     width, height = min(max(width, least), scene.width), min(max(height, least), scene.height)
     x, y = window.center
@@ -179,14 +183,24 @@ def crop_window(window: Window, quantum: tuple[float, float], scene: Window, rul
     return Window(left, top, width, height)
 
 
-def detail_gain(view: View, shown: Sequence[View], tolerance_px: float = 0.5) -> float:
-    """How many times finer a view resolves the source than the best earlier view that holds all of it.
+def detail_gain(view: View, requested: Window, shown: Sequence[View]) -> float:
+    """How many times finer a view resolves the source than the best earlier view of what was asked for.
 
     Enlarging beyond the source's own pixels is no detail: scales finer than one scene pixel per view
-    pixel count as one. The overview, being the first, holds every window.
+    pixel count as one.
+
+    Args:
+        view: the view that would be shown.
+        requested: the part of the scene that was asked for, which the view may exceed.
+        shown: the views so far, the overview first. One that shows nearly all of the part counts.
     """
-    holders = [other for other in shown if other.window.pad(tolerance_px).contains(view.window)]
+    holders = [other for other in shown if _share_inside(requested, other.window) >= _NEARLY_ALL]
     return min(_coarseness(other) for other in holders or shown[:1]) / _coarseness(view)
+
+
+def _share_inside(part: Window, whole: Window) -> float:
+    common = part.intersection(whole)
+    return common.area / part.area if common else 0.0
 
 
 def _coarseness(view: View) -> float:

@@ -22,7 +22,7 @@ _ENDS = {
     "zoom_budget": "No zooms were left; the model was asked for its answer.",
     "pixel_budget": "No pixels were left for another crop; the model was asked for its answer.",
     "time_budget": "The time was used up; the model was asked for its answer.",
-    "invalid_request": "Too many requests could not be read; the model was asked for its answer.",
+    "invalid_request": "Too many requests could not be carried out; the model was asked for its answer.",
     "repeated_view": "The model asked again for what it had seen; it was asked for its answer.",
     "no_more_detail": "The scene has no more detail there; the model was asked for its answer.",
     "no_data": "There is no image data where it wanted to look; it was asked for its answer.",
@@ -129,11 +129,13 @@ def _step(trace: Trace, turn: Turn, index: int) -> str:
         parts.append(f'<p class="refusal">Not carried out: {escape(turn.refusal)}</p>')
     if turn.shown is not None:
         parts.append(_figure(trace, turn.shown) + _view_facts(trace.views[turn.shown]))
+    if turn.final and turn.request is not None:
+        parts.append('<p class="refusal">It asked again instead of answering.</p>')
     parts.append(_accounting(turn))
     if turn.shown is not None:
         badge = f'<span class="badge" style="background:{_colour(turn.shown)}">{turn.shown}</span>'
     else:
-        badge = f'<span class="badge plain">{"!" if turn.refusal else "✓"}</span>'
+        badge = f'<span class="badge plain">{"✓" if turn.words and not turn.refusal else "!"}</span>'
     return f'<li>{badge}<div class="card">{"".join(parts)}</div></li>'
 
 
@@ -189,7 +191,8 @@ def _figure(trace: Trace, index: int) -> str:
     name = "Overview" if index == 0 else f"Image {index}"
     picture = base64.b64encode(record.thumbnail).decode("ascii")
     return (
-        f'<figure><svg viewBox="0 0 {width} {height}" role="img" aria-label="{name}">'
+        f'<figure><svg viewBox="0 0 {width} {height}" style="--aspect:{width / height:.4f}" '
+        f'role="img" aria-label="{name}">'
         f'<image{crisp} width="{width}" height="{height}" preserveAspectRatio="none" '
         f'href="data:image/png;base64,{picture}"/>{marks}</svg></figure>'
     )

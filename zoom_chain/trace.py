@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -182,18 +183,19 @@ def thumbnail_png(pixels: NDArray[np.uint8], side: int = THUMBNAIL_SIDE) -> byte
 
 
 def _outline(window: Window, steps: int = 16) -> NDArray[np.float64]:
-    """Points along the edges of a window; its corners alone miss where edges bulge in a projection."""
+    """Points (n, 2) around the edge of a window, ending where they begin.
+
+    The corners alone would miss where edges bulge in a projection.
+    """
     x0, y0, x1, y1 = window.bounds
-    across, down = np.linspace(x0, x1, steps + 1), np.linspace(y0, y1, steps + 1)
-    rows = [np.column_stack([across, np.full_like(across, y)]) for y in (y0, y1)]
-    columns = [np.column_stack([np.full_like(down, x), down]) for x in (x0, x1)]
-    return np.concatenate(rows + columns)
+    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
+    along = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    edges = [a + (b - a) * along for a, b in pairwise(corners)]
+    return np.concatenate([*edges, corners[-1:]])
 
 
 def _map_bounds(scene: Scene, window: Window) -> Bounds | None:
-    if not scene.georeferenced:
-        return None
-    return _bounds(scene.to_map(_outline(window)))
+    return _bounds(scene.to_map(_outline(window))) if scene.georeferenced else None
 
 
 def _lonlat_bounds(scene: Scene, window: Window) -> Bounds | None:
@@ -203,11 +205,24 @@ def _lonlat_bounds(scene: Scene, window: Window) -> Bounds | None:
         points = scene.to_lonlat(_outline(window))
     except NotGeoreferenced:  # a local CRS without relation to the Earth
         return None
-    lon = points[:, 0]
-    if np.isfinite(lon).all() and lon.max() - lon.min() > 180:
-        west, south, east, north = _bounds(np.column_stack([np.mod(lon, 360), points[:, 1]])) or (0, 0, 0, 0)
-        return (west + 180) % 360 - 180, south, (east + 180) % 360 - 180, north
-    return _bounds(points)
+    return lonlat_bounds(points)
+
+
+def lonlat_bounds(outline: NDArray[np.float64]) -> Bounds | None:
+    """West, south, east, north of a closed outline (n, 2) in degrees; None where it leaves the Earth.
+
+    Across the antimeridian west is above east (RFC 7946, section 5.2). Around a pole all longitudes count.
+    """
+    if not np.isfinite(outline).all():
+        return None
+    lon, lat = np.unwrap(outline[:, 0], period=360), outline[:, 1]
+    west, east = float(lon.min()), float(lon.max())
+    south, north = float(lat.min()), float(lat.max())
+    if abs(lon[-1] - lon[0]) > 180:
+        return (-180.0, south, 180.0, 90.0) if south + north > 0 else (-180.0, -90.0, 180.0, north)
+    if east - west >= 360 - 1e-9:
+        return -180.0, south, 180.0, north
+    return (west + 180) % 360 - 180, south, 180 - (180 - east) % 360, north
 
 
 def _bounds(points: NDArray[np.float64]) -> Bounds | None:

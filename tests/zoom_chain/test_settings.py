@@ -1,0 +1,90 @@
+"""Zoom settings and the resolver of shipped configurations."""
+
+import pytest
+
+from configs import ConfigError, available, load_config
+from zoom_chain.policy import CHAIN, OFF, SINGLE, Budget, CropRule
+from zoom_chain.settings import ZoomSettings, load_zoom_settings, zoom_settings
+
+
+@pytest.mark.parametrize("name", available("zoom/"))
+def test_every_shipped_zoom_configuration_loads(name):
+    assert isinstance(load_zoom_settings(name), ZoomSettings)
+
+
+def test_the_default_says_what_the_code_does_but_for_the_token_bound():
+    assert load_zoom_settings() == ZoomSettings(CHAIN, Budget(max_visual_tokens=32768), CropRule())
+
+
+def test_rscovlm_zooms_once_and_reads_boxes_as_written():
+    settings = load_zoom_settings("zoom/rscovlm")
+    assert (settings.policy, settings.crops.margin, settings.crops.min_gain) == (SINGLE, 0, 0)
+
+
+def test_a_path_works_as_a_name_does(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("policy: off\nbudget: {max_zooms: 2}\n")
+    assert load_zoom_settings(path) == ZoomSettings(OFF, Budget(max_zooms=2), CropRule())
+
+
+def test_an_empty_file_is_all_defaults(tmp_path):
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert load_zoom_settings(tmp_path / "empty.yaml") == ZoomSettings()
+
+
+def test_all_problems_are_named_in_one_message():
+    wrong = {
+        "polcy": "chain",
+        "policy": "tree",
+        "budget": {"max_zoom": 3, "max_zooms": 2.5, "max_seconds": "long"},
+        "crops": {"margin": -1, "repeat_iou": 2},
+    }
+    with pytest.raises(ConfigError) as error:
+        zoom_settings(wrong, "mine.yaml")
+    message = str(error.value)
+    assert message.startswith("mine.yaml: ")
+    for part in (
+        "polcy is unknown; known are policy, budget, crops",
+        "policy 'tree' is unknown; choose from off, single, chain",
+        "budget.max_zoom is unknown",
+        "budget.max_zooms is 2.5; a whole number is needed",
+        "budget.max_seconds is 'long'; a number or null is needed",
+        "margin -1 is not between 0 and 10",
+        "repeat_iou 2 is not above 0",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize("data", [{"policy": ["chain"]}, {"budget": [1]}, {"crops": "wide"}, {7: 8}])
+def test_wrong_kinds_are_explained(data):
+    with pytest.raises(ConfigError):
+        zoom_settings(data)
+
+
+def test_an_unknown_name_lists_what_ships():
+    with pytest.raises(
+        ConfigError, match=r"no configuration zoom/missing: .*zoom/default, zoom/nano, zoom/rscovlm"
+    ):
+        load_config("zoom/missing")
+
+
+@pytest.mark.parametrize("name", ["../configs/zoom/default", "/etc/hostname/x", "zoom", ""])
+def test_a_name_reaches_nothing_but_shipped_configurations(name):
+    with pytest.raises(ConfigError, match="no configuration"):
+        load_config(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a: [1", "not valid YAML"), ("- 1\n- 2\n", "holds a list"), ("!!python/name:os.system", "YAML")],
+)
+def test_files_that_hold_no_mapping_are_refused(tmp_path, text, said):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_config(tmp_path / "bad.yaml")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "bad.yaml")

@@ -1,0 +1,134 @@
+"""Traces: a round trip through JSON, and where on the Earth a view lies."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tiling.resolution import Resolution
+from tiling.scene import Scene
+from zoom_chain.chat import Reply
+from zoom_chain.controller import ZoomChain
+from zoom_chain.dialect import NANO
+from zoom_chain.trace import SCHEMA, Trace, lonlat_bounds, thumbnail_png
+
+
+@pytest.fixture
+def trace(scripted, small, scene):
+    script = [
+        Reply(
+            NANO.render_call((1000, 0, 500, 500), 1000, 1000),
+            prompt_tokens=30,
+            prefilled_tokens=20,
+            completion_tokens=9,
+        ),
+        "<tool_call>nonsense",
+        NANO.render_call((0, 0, 500, 500), 1000, 1000),
+        "Bläu </script> ✓",
+    ]
+    return (
+        ZoomChain(scripted(question=script), NANO, small, model_name="scripted").ask(scene, "question?").trace
+    )
+
+
+def test_json_holds_all_that_the_trace_does(trace):
+    assert Trace.from_json(trace.to_json()) == trace
+
+
+def test_json_is_plain_and_names_its_schema(trace):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    data = json.loads(trace.to_json(), parse_constant=refuse)
+    assert data["schema"] == SCHEMA
+    assert data["settings"]["model"] == "scripted"
+    assert data["scene"]["crs"] == "EPSG:32633"
+    assert data["turns"][0]["request"]["notes"] == ["the corners of the box were exchanged"]
+    assert data["turns"][1]["refusal"].startswith("the call is not valid JSON")
+    assert data["views"][0]["view"] == {"window": [0, 0, 2048, 1024], "size": [128, 256]}
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"schema": "rscovlm.zoom-trace/99"}', json.dumps({"schema": SCHEMA, "views": []})]
+)
+def test_other_json_is_refused(text):
+    with pytest.raises(ValueError, match=r"schema|fields"):
+        Trace.from_json(text)
+
+
+def test_map_bounds_are_those_of_the_window(trace):
+    # The upper right quarter of 1024 x 512 m, its margin of 5 % of 512 and of 256 m moved inside.
+    assert trace.views[1].map_bounds == pytest.approx((500_460.8, 4_999_718.4, 501_024, 5_000_000))
+    lon0, lat0, lon1, lat1 = trace.views[0].lonlat_bounds
+    assert (lon0, lat1) == pytest.approx((15.0, 45.1536), abs=1e-3)
+    assert lon0 < trace.views[1].lonlat_bounds[0] < lon1
+    assert lat0 < lat1
+
+
+def ring(*corners):
+    return np.array([*corners, corners[0]], dtype=float)
+
+
+def test_lonlat_bounds_of_an_ordinary_outline():
+    assert lonlat_bounds(ring((5, 50), (7, 50), (7, 52), (5, 52))) == (5, 50, 7, 52)
+
+
+def test_across_the_antimeridian_west_is_above_east():
+    assert lonlat_bounds(ring((178, -5), (-176, -5), (-176, 5), (178, 5))) == (178, -5, -176, 5)
+
+
+def test_bounds_may_end_at_the_antimeridian():
+    assert lonlat_bounds(ring((170, 0), (180, 0), (180, 5), (170, 5))) == (170, 0, 180, 5)
+    assert lonlat_bounds(ring((-180, 0), (-170, 0), (-170, 5), (-180, 5))) == (-180, 0, -170, 5)
+
+
+def test_the_whole_world_is_the_whole_world():
+    lon = np.linspace(-180, 180, 17)
+    outline = np.concatenate(
+        [np.column_stack([lon, lon * 0 + 90]), np.column_stack([lon[::-1], lon * 0 - 90])]
+    )
+    assert lonlat_bounds(np.concatenate([outline, outline[:1]])) == (-180, -90, 180, 90)
+
+
+def test_around_a_pole_all_longitudes_count():
+    assert lonlat_bounds(ring((0, 80), (90, 81), (180, 80), (-90, 82))) == (-180, 80, 180, 90)
+    assert lonlat_bounds(ring((0, -80), (90, -81), (180, -80), (-90, -82))) == (-180, -90, 180, -80)
+
+
+def test_an_outline_that_leaves_the_earth_has_no_bounds():
+    assert lonlat_bounds(ring((0, 0), (np.inf, np.inf), (1, 1))) is None
+
+
+def test_a_thumbnail_keeps_small_views_and_shrinks_large_ones():
+    def size(height, width):
+        return Image.open(io.BytesIO(thumbnail_png(np.zeros((height, width, 3), np.uint8), side=100))).size
+
+    assert size(60, 90) == (90, 60)
+    assert size(200, 400) == (100, 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "crosses"), [("rio-tiler/cog_dateline.tif", True), ("rasterio/RGB.byte.gcp.vrt", False)]
+)
+def test_real_scenes_are_placed_on_the_earth(scripted, rasters, name, crosses):
+    resolution = Resolution(28, 4 * 784, 64 * 784)
+    with Scene(rasters / name) as scene:
+        trace = ZoomChain(scripted(question=["Ice."]), NANO, resolution).ask(scene, "question?").trace
+    west, south, east, north = trace.views[0].lonlat_bounds
+    assert (west > east) is crosses
+    assert -90 <= south < north <= 90
+    assert Trace.from_json(trace.to_json()) == trace
+
+
+def test_a_scene_outside_the_plane_of_its_projection_has_no_lonlat_bounds(scripted, rasters):
+    """The corners of a geostationary full disk look past the Earth."""
+    with Scene(rasters / "rasterio" / "goes.tif") as scene:
+        trace = (
+            ZoomChain(scripted(question=["Clouds."]), NANO, Resolution(28, 3136, 50176))
+            .ask(scene, "question?")
+            .trace
+        )
+    assert trace.answer == "Clouds."
+    assert Trace.from_json(trace.to_json()) == trace
