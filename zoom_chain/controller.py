@@ -24,6 +24,7 @@ from zoom_chain.policy import (
     CropRule,
     RefusedRequest,
     ZoomPolicy,
+    coarseness,
     crop_window,
     detail_gain,
     requested_window,
@@ -85,6 +86,7 @@ class _Chain:
     views: list[ViewRecord] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     pending: _Look | None = None
+    offered: bool = False
     refusals: int = 0
     withdrawn: StopReason | None = None
     stop_reason: StopReason | None = None
@@ -184,7 +186,7 @@ class ZoomChain:
             self._take_reply(chain, reply, seconds)
 
     def _take_reply(self, chain: _Chain, reply: Reply, seconds: float) -> None:
-        call = self._parse(chain, reply) if self.policy.offers_tool else None
+        call = self._parse(chain, reply) if chain.offered else None
         words = reply.text if call is None else call.before
         chain.turns.append(
             Turn(
@@ -286,7 +288,11 @@ class ZoomChain:
                 "invalid_request", f"there is no image {index}; images 0 to {len(shown) - 1} exist"
             )
         frame = shown[index]
-        requested, mended = requested_window(frame, call.box, scene)
+        try:
+            requested, mended = requested_window(frame, call.box, scene)
+        except RefusedRequest as refusal:
+            expected = self.dialect.describe_box(frame.size.width, frame.size.height)
+            raise RefusedRequest(refusal.kind, f"{refusal}; give {expected}") from None
         request = chain.turns[-1].request
         if request is not None:
             chain.amend_turn(request=replace(request, window=requested, notes=request.notes + mended))
@@ -326,7 +332,10 @@ class ZoomChain:
     # --- reading ------------------------------------------------------------------------------------
 
     def _look_at_overview(self, chain: _Chain) -> None:
-        """Plan the first view; where zooming is possible it takes no more than half of the budget."""
+        """Plan the first view, and offer the tool where there is more to see than it shows.
+
+        Where zooming is possible the overview takes no more than half of the budget.
+        """
         left = self.budget.pixels_left(0, self.resolution.factor)
         try:
             view = chain.scene.overview(self._within(left / 2 if self.policy.offers_tool else left))
@@ -334,6 +343,7 @@ class ZoomChain:
             self._end(chain, "error", error=str(error))
         else:
             chain.pending = _Look(view, gain=1.0)
+            chain.offered = self.policy.offers_tool and coarseness(view) >= self.crops.min_gain
 
     def _show_pending(self, chain: _Chain) -> None:
         """Read the view that a chain waits for, if any, and show it."""
@@ -355,7 +365,7 @@ class ZoomChain:
         overview = chain.views[0].view if chain.views else look.view
         chain.views.append(record_view(chain.scene, look.view, image.pixels, overview, look.gain, tokens))
         if len(chain.views) == 1:
-            chain.conversation = self.dialect.opening(image.pixels, chain.question, self.policy.offers_tool)
+            chain.conversation = self.dialect.opening(image.pixels, chain.question, chain.offered)
         else:
             chain.amend_turn(shown=len(chain.views) - 1)
             chain.conversation = self.dialect.crop_turn(chain.conversation, image.pixels)
@@ -382,6 +392,7 @@ class ZoomChain:
                 "model": self.model_name,
                 "dialect": self.dialect.name,
                 "policy": self.policy.name,
+                "tool_offered": chain.offered,
                 "budget": asdict(self.budget),
                 "crops": asdict(self.crops),
             },

@@ -94,8 +94,9 @@ class CropRule:
         max_aspect: a window's longer side is at most this many times its shorter one.
         repeat_iou: a window that overlaps an earlier view by this much is a repetition.
         min_gain: how many times finer a crop must resolve the source than any view so far of the same
-            part, else it is refused, because a zoom that adds no detail only spends budget. 0 shows every
-            crop, also where the source has no more pixels, as the published RSCoVLM data do.
+            part, else it is refused, because a zoom that adds no detail only spends budget; where that
+            holds for the whole scene the tool is not offered. 0 shows every crop, also where the source has
+            no more pixels, as the published RSCoVLM data do.
 
     Raises:
         ValueError: naming all values out of range.
@@ -195,7 +196,7 @@ def detail_gain(view: View, requested: Window, shown: Sequence[View]) -> float:
         shown: the views so far, the overview first. One that shows nearly all of the part counts.
     """
     holders = [other for other in shown if _share_inside(requested, other.window) >= _NEARLY_ALL]
-    return min(_coarseness(other) for other in holders or shown[:1]) / _coarseness(view)
+    return min(coarseness(other) for other in holders or shown[:1]) / coarseness(view)
 
 
 def _share_inside(part: Window, whole: Window) -> float:
@@ -203,6 +204,6 @@ def _share_inside(part: Window, whole: Window) -> float:
     return common.area / part.area if common else 0.0
 
 
-def _coarseness(view: View) -> float:
-    """Scene pixels per view pixel, at least one (geometric mean of x and y)."""
+def coarseness(view: View) -> float:
+    """Scene pixels per view pixel (geometric mean of x and y), one where the view shows all there are."""
     return (max(1.0, view.scale[0]) * max(1.0, view.scale[1])) ** 0.5

@@ -98,16 +98,19 @@ def _chips(trace: Trace) -> str:
         ("visual tokens", f"{trace.visual_tokens:,}"),
         ("time", f"{trace.seconds:.1f} s"),
     ]
-    names = {"model": "model", "dialect": "dialect", "policy": "policy"}
-    facts += [(label, str(trace.settings[key])) for key, label in names.items() if trace.settings.get(key)]
+    facts += [
+        (key, str(trace.settings[key])) for key in ("model", "dialect", "policy") if trace.settings.get(key)
+    ]
+    if trace.settings.get("tool_offered") is False and trace.settings.get("policy") != "off" and trace.views:
+        facts.append(("zoom", "not offered: the overview shows all the detail there is"))
     return _definition_list(facts, "chips")
 
 
 def _scene_facts(trace: Trace) -> str:
     scene, view = trace.scene, trace.views[0]
     facts = [
-        ("scene", Path(str(scene.get("source", ""))).name),
-        ("size", f"{scene.get('width', '?'):,} x {scene.get('height', '?'):,} px"),
+        ("scene", Path(scene["source"]).name),
+        ("size", f"{scene['width']:,} x {scene['height']:,} px"),
         ("overview", f"{view.view.size.width} x {view.view.size.height} px"),
     ]
     if scene.get("gsd_m"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from configs import ConfigError, load_config
+from configs import ConfigError, available, load_config
 from zoom_chain.policy import CHAIN, POLICIES, Budget, CropRule, ZoomPolicy
 
 Section = TypeVar("Section")
@@ -36,6 +36,12 @@ def load_zoom_settings(name_or_path: str | Path = "zoom/default") -> ZoomSetting
         ConfigError: naming all unknown keys and wrong values at once.
     """
     return zoom_settings(load_config(name_or_path), str(name_or_path))
+
+
+def default_zoom_settings(dialect: str) -> ZoomSettings:
+    """The settings that ship for a dialect (``zoom/nano``), or ``zoom/default`` where none do."""
+    name = f"zoom/{dialect}"
+    return load_zoom_settings(name if name in available() else "zoom/default")
 
 
 def zoom_settings(data: Mapping[str, Any], source: str = "zoom settings") -> ZoomSettings:

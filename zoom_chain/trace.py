@@ -113,7 +113,7 @@ class Trace:
         stop_reason: why the chain ended; see ``zoom_chain.controller.StopReason``.
         error: one line where something failed, else None.
         scene: facts about the scene: source, identity, width, height, gsd_m, crs.
-        settings: facts about the run: model, dialect, policy, budget.
+        settings: facts about the run: model, dialect, policy, tool_offered, budget, crops.
         views: images in the order shown; the first is the overview.
         turns: replies in order.
         seconds: from the question to the end.

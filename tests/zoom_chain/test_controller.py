@@ -202,7 +202,10 @@ def test_policy_single_shows_one_crop_whatever_the_budget(chain_of, scene):
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (nano_call(100, 100, 100, 300), "no area"),
+        (
+            nano_call(100, 100, 100, 300),
+            'no area; give "bbox_2d": [x1, y1, x2, y2] with x and y from 0 to 1000',
+        ),
         (
             NANO.render_call((0, 0, 9, 9), 9, 9)
             .replace("[0,", "[2000,")
@@ -365,15 +368,28 @@ def test_no_questions_have_no_answers(scripted, small):
     assert ZoomChain(scripted(), NANO, small).ask_all([]) == []
 
 
-def test_a_scene_smaller_than_a_view_is_answered(chain_of, tmp_path):
-    with rasterio.open(
-        tmp_path / "dot.tif", "w", driver="GTiff", width=3, height=1, count=3, dtype="uint8"
-    ) as f:
+@pytest.fixture
+def dot(tmp_path):
+    """A scene of three pixels, of which an overview shows all there is."""
+    profile = {"driver": "GTiff", "width": 3, "height": 1, "count": 3, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "dot.tif", "w", **profile) as f:
         f.write(np.full((3, 1, 3), 50, np.uint8))
-    with Scene(tmp_path / "dot.tif") as dot:
-        answer = chain_of(nano_call(0, 0, 500, 1000), "Grey.").ask(dot, "question?")
-    assert answer.text == "Grey."
-    assert answer.trace.turns[0].refusal is not None
+    with Scene(tmp_path / "dot.tif") as opened:
+        yield opened
+
+
+def test_where_the_overview_shows_all_detail_no_tool_is_offered(chain_of, dot):
+    chain = chain_of("Grey.")
+    answer = chain.ask(dot, "question?")
+    assert [message.role for message in chain.model.batches[0][0].messages] == ["user"]
+    assert (answer.text, answer.trace.settings["tool_offered"]) == ("Grey.", False)
+
+
+def test_where_crops_without_more_detail_are_allowed_the_tool_is_offered(chain_of, dot):
+    chain = chain_of(nano_call(0, 0, 500, 1000), "Grey.", crops=CropRule(margin=0, min_side_px=1, min_gain=0))
+    answer = chain.ask(dot, "question?")
+    assert answer.trace.views[1].view.window == Window(0, 0, 1.5, 1)
+    assert (answer.text, answer.trace.settings["tool_offered"]) == ("Grey.", True)
 
 
 def test_a_world_of_36000_px_is_zoomed_into(chain_of, rasters):

@@ -4,7 +4,7 @@ import pytest
 
 from configs import ConfigError, available, load_config
 from zoom_chain.policy import CHAIN, OFF, SINGLE, Budget, CropRule
-from zoom_chain.settings import ZoomSettings, load_zoom_settings, zoom_settings
+from zoom_chain.settings import ZoomSettings, default_zoom_settings, load_zoom_settings, zoom_settings
 
 
 @pytest.mark.parametrize("name", available("zoom/"))
@@ -19,6 +19,11 @@ def test_the_default_says_what_the_code_does_but_for_the_token_bound():
 def test_rscovlm_zooms_once_and_reads_boxes_as_written():
     settings = load_zoom_settings("zoom/rscovlm")
     assert (settings.policy, settings.crops.margin, settings.crops.min_gain) == (SINGLE, 0, 0)
+
+
+def test_a_dialect_has_its_own_settings_or_the_default():
+    assert default_zoom_settings("nano") == load_zoom_settings("zoom/nano")
+    assert default_zoom_settings("qwen3-vl") == load_zoom_settings("zoom/default")
 
 
 def test_a_path_works_as_a_name_does(tmp_path):
