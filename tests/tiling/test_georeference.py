@@ -1,0 +1,245 @@
+"""Map coordinates, and metres per pixel by geodesic measure: each row of the conventions that ``res`` gets wrong."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyproj import Geod, Transformer
+from rasterio.control import GroundControlPoint
+from rasterio.rpc import RPC
+
+from tiling.errors import NotGeoreferenced
+from tiling.scene import Scene
+from tiling.view import Size, View, Window
+
+BLANK = np.ones((1, 20, 20), dtype=np.uint8)
+UTM = (500_000, 4_000_000)
+
+
+def centred(crs: str, lon: float, lat: float, pixel_x: float, pixel_y: float) -> dict[str, object]:
+    """A 20 x 20 px north-up georeference about a point, with pixels in units of the CRS."""
+    x, y = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    return {"crs": crs, "transform": Affine(pixel_x, 0, x - 10 * pixel_x, 0, -pixel_y, y + 10 * pixel_y)}
+
+
+def gsd(make_raster, **profile) -> tuple[float, float] | None:
+    with Scene(make_raster(BLANK, **profile)) as scene:
+        return scene.gsd_xy_m
+
+
+def test_utm_metres_are_metres_but_for_the_scale_factor(make_raster):
+    # On the central meridian a UTM metre is 1 / 0.9996 m on the ground.
+    assert gsd(make_raster, **centred("EPSG:32632", 9, 48, 10, 10)) == pytest.approx(
+        (10.004, 10.004), abs=0.001
+    )
+
+
+def test_degrees_at_60_north_are_half_as_wide_as_high(make_raster):
+    # cos(60) = 1/2; the ellipsoid adds a quarter of a percent.
+    found = gsd(make_raster, **centred("EPSG:4326", 10, 60, 1e-4, 1e-4))
+    assert found == pytest.approx((5.581, 11.141), abs=0.001)
+
+
+def test_web_mercator_metres_shrink_with_the_cosine_of_the_latitude(make_raster):
+    found = gsd(make_raster, **centred("EPSG:3857", 10, 60, 0.597, 0.597))
+    assert found == pytest.approx((0.299, 0.299), abs=0.001)
+
+
+def test_feet_become_metres(make_raster):
+    assert gsd(make_raster, **centred("EPSG:2263", -74, 40.7, 1, 1)) == pytest.approx(
+        (0.305, 0.305), abs=0.0005
+    )
+
+
+def test_a_rotated_grid_is_measured_along_its_columns_and_rows(make_raster):
+    rotated = Affine.translation(*UTM) @ Affine.rotation(30) @ Affine.scale(0.5, -0.5)
+    assert rotated.a == pytest.approx(0.433, abs=0.001)  # what a reader of transform.a would report
+    found = gsd(make_raster, crs="EPSG:32632", transform=rotated)
+    assert found == pytest.approx((0.5 / 0.9996, 0.5 / 0.9996), rel=1e-4)
+
+
+def test_oblong_pixels_keep_both_sides_and_average_geometrically(make_raster):
+    path = make_raster(BLANK, crs="EPSG:32632", transform=Affine(10, 0, UTM[0], 0, -20, UTM[1]))
+    with Scene(path) as scene:
+        assert scene.gsd_xy_m == pytest.approx((10, 20), rel=1e-3)
+        assert scene.gsd_m == pytest.approx(math.sqrt(10 * 20), rel=1e-3)  # 14.1
+
+
+def test_dots_per_inch_say_nothing_about_the_ground(make_raster):
+    per_inch = {"TIFFTAG_XRESOLUTION": "72", "TIFFTAG_YRESOLUTION": "72", "TIFFTAG_RESOLUTIONUNIT": "2"}
+    with Scene(make_raster(BLANK, tags=per_inch)) as scene:
+        assert scene.gsd_m is None
+        assert not scene.georeferenced
+        with pytest.raises(NotGeoreferenced, match=r"scene\.tif has no georeference"):
+            scene.to_map([0, 0])
+
+
+def test_a_transform_without_crs_gives_map_coordinates_but_no_metres(make_raster):
+    with Scene(make_raster(BLANK, transform=Affine(2, 0, 100, 0, -2, 200))) as scene:
+        assert scene.gsd_m is None
+        assert not scene.georeferenced
+        assert scene.to_map([1, 1]).tolist() == [102, 198]
+        with pytest.raises(NotGeoreferenced, match="states no coordinate reference system"):
+            scene.to_lonlat([0, 0])
+
+
+def test_other_planets_have_metres_but_no_place_on_the_earth(make_raster):
+    mars = "+proj=longlat +R=3396190 +no_defs"
+    with Scene(make_raster(BLANK, crs=mars, transform=Affine(1, 0, -10, 0, -1, 10))) as scene:
+        assert scene.gsd_xy_m == pytest.approx([math.radians(1) * 3396190] * 2, rel=1e-3)
+
+
+def test_gsd_of_a_view_follows_its_scale_and_its_latitude(make_raster):
+    path = make_raster(np.ones((1, 90, 10), np.uint8), crs="EPSG:4326", transform=Affine(1, 0, 0, 0, -1, 90))
+    with Scene(path) as scene:
+        near_equator = View(
+            Window(0, 88, 2, 2), Size(4, 1)
+        )  # 0.5 rows and 2 columns of the scene per view px
+        at_60 = View(Window(0, 29, 2, 2), Size(2, 2))
+        degree = 111_195
+        assert scene.gsd_of(near_equator) == pytest.approx(degree, rel=0.01)  # sqrt(2 * 0.5) degrees
+        assert scene.gsd_of(at_60) == pytest.approx(degree * math.sqrt(0.5), rel=0.01)
+
+
+def test_a_south_up_grid_maps_downwards_to_the_north(make_raster):
+    path = make_raster(BLANK, crs="EPSG:4326", transform=Affine(0.5, 0, 10, 0, 0.5, -40))
+    with Scene(path) as scene:
+        assert scene.to_lonlat([[0, 0], [20, 20]]).tolist() == [[10, -40], [20, -30]]
+        assert scene.from_map([15, -35]).tolist() == [10, 10]
+        assert min(scene.gsd_xy_m) > 0
+
+
+def test_pixels_are_measured_across_the_antimeridian(make_raster):
+    found = gsd(
+        make_raster, crs="EPSG:4326", transform=Affine(1, 0, 170, 0, -1, 10)
+    )  # 170 to 190 degrees east
+    assert found == pytest.approx((111_320, 110_574), rel=1e-3)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    angle=st.floats(0, 360),
+    shear=st.floats(-30, 30),
+    pixel=st.tuples(st.floats(1, 100), st.floats(1, 100)),
+    south_up=st.booleans(),
+    window=st.builds(Window, *[st.floats(0, 15)] * 2, *[st.floats(1, 5)] * 2),
+    shown=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=4),
+)
+def test_view_to_scene_to_map_and_back_is_exact_for_rotated_grids(
+    make_raster, angle, shear, pixel, south_up, window, shown
+):
+    scale = Affine.scale(pixel[0], pixel[1] if south_up else -pixel[1])
+    transform = Affine.translation(*UTM) @ Affine.rotation(angle) @ Affine.shear(shear) @ scale
+    with Scene(make_raster(BLANK, crs="EPSG:32632", transform=transform)) as scene:
+        view = View(window, Size(700, 300))
+        points = np.array(shown) * (300, 700)
+        mapped = scene.to_map(view.to_scene(points))
+        x, y = view.to_scene(points)[0]
+        assert mapped[0] == pytest.approx(transform @ (x, y), rel=1e-12)
+        # float64 holds 4,000 km to 5e-10 m, which a view of 1/700 of a pixel magnifies.
+        again = scene.from_map(mapped)
+        np.testing.assert_allclose(again, view.to_scene(points), rtol=0, atol=2e-9)
+        np.testing.assert_allclose(view.from_scene(again), points, rtol=0, atol=2e-9 / min(view.scale))
+
+        lon, lat = scene.to_lonlat(view.to_scene(points)).T
+        back = Transformer.from_crs("EPSG:4326", "EPSG:32632", always_xy=True).transform(lon, lat)
+        np.testing.assert_allclose(np.transpose(back), mapped, atol=1e-5)
+
+
+def test_small_numbers_round_trip_to_a_billionth_of_a_pixel(make_raster):
+    transform = Affine.rotation(17) @ Affine.shear(5) @ Affine.scale(3, -2)
+    with Scene(make_raster(BLANK, crs="EPSG:32632", transform=transform)) as scene:
+        points = np.random.default_rng(0).uniform(-1e4, 1e4, (500, 2))
+        np.testing.assert_allclose(scene.from_map(scene.to_map(points)), points, rtol=0, atol=1e-9)
+
+
+def ground_control(angle_deg: float, pixel_m: float) -> list[GroundControlPoint]:
+    """Control points of a rotated affine grid, with a slight bend."""
+    affine = Affine.translation(*UTM) @ Affine.rotation(angle_deg) @ Affine.scale(pixel_m, -pixel_m)
+    points = []
+    for row in np.linspace(0, 200, 5):
+        for column in np.linspace(0, 300, 6):
+            x, y = affine @ (column, row)
+            points.append(GroundControlPoint(row, column, x + 1e-5 * column**2, y, 0))
+    return points
+
+
+def test_ground_control_points_give_map_coordinates_that_round_trip(make_raster):
+    path = make_raster(np.ones((1, 200, 300), np.uint8), gcps=ground_control(20, 5), crs="EPSG:32632")
+    with Scene(path) as scene:
+        assert scene.georeferenced
+        assert scene.transform is None
+        assert scene.crs.to_epsg() == 32632
+        control = ground_control(20, 5)[13]
+        np.testing.assert_allclose(scene.to_map([control.col, control.row]), [control.x, control.y], atol=0.5)
+        pixels = np.random.default_rng(0).uniform(0, 200, (50, 2))
+        np.testing.assert_allclose(scene.from_map(scene.to_map(pixels)), pixels, atol=1e-6)
+        assert scene.gsd_xy_m == pytest.approx((5, 5), rel=0.01)
+
+
+def pinhole_rpc() -> RPC:
+    """A plain model over a degree square about (10 E, 50 N): column grows with longitude, row against latitude, and
+    height shifts the column."""
+    constant = [1.0, *[0.0] * 19]
+    sample, line = [0.0] * 20, [0.0] * 20
+    sample[1], sample[3] = 1.0, 0.01  # longitude, height
+    line[2] = -1.0  # latitude
+    return RPC(
+        height_off=300, height_scale=500, lat_off=50, lat_scale=0.5, long_off=10, long_scale=0.5,
+        line_off=100, line_scale=100, samp_off=150, samp_scale=150,
+        line_num_coeff=line, line_den_coeff=constant, samp_num_coeff=sample, samp_den_coeff=constant,
+        err_bias=0.0, err_rand=0.0,
+    )  # fmt: skip
+
+
+def test_rpc_give_longitude_and_latitude_at_the_mean_height(make_raster):
+    path = make_raster(np.ones((1, 200, 300), np.uint8), rpcs=pinhole_rpc())
+    with Scene(path) as scene:
+        assert scene.georeferenced
+        # RPC count from pixel centres: sample 150 is x = 150.5. A quarter of the width is a quarter of a degree.
+        np.testing.assert_allclose(scene.to_map([150.5, 100.5]), [10, 50], atol=1e-6)
+        np.testing.assert_allclose(scene.to_map([225.5, 50.5]), [10.25, 50.25], atol=1e-6)
+        pixels = np.random.default_rng(0).uniform(0, 200, (50, 2))
+        np.testing.assert_allclose(scene.from_map(scene.to_map(pixels)), pixels, atol=1e-6)
+        width = Geod(ellps="WGS84").inv(10, 50, 10 + 1 / 300, 50)[2]
+        assert scene.gsd_xy_m[0] == pytest.approx(width, rel=1e-3)
+
+
+def test_real_files_lie_where_they_are(rasters):
+    places = {
+        "rasterio/RGB.byte.tif": (-77.76, 24.56),  # the Bahamas
+        "rasterio/goes.tif": (-75.0, 0.0),  # the sub-satellite point of GOES-East
+        "rasterio/world.rgb.tif": (0, 0),
+        "rasterio/RGB.byte.gcp.vrt": (-123.4, 49.5),  # Vancouver
+        "rio-tiler/201404_13SED190110_201404_0x1500m_CL_1.tif": (-104.77, 38.95),  # Colorado Springs
+        "rio-tiler/cog_dateline.tif": (179.7, 51.7),
+    }
+    for name, place in places.items():
+        with Scene(rasters / name) as scene:
+            assert scene.to_lonlat(scene.window.center) == pytest.approx(place, abs=0.1), name
+
+
+def test_real_files_have_the_gsd_that_is_documented_for_them(rasters):
+    documented = {
+        "rasterio/RGB.byte.tif": 300,
+        "rasterio/RGBA.uint16.tif": 1.38,
+        "rio-tiler/201404_13SED190110_201404_0x1500m_CL_1.tif": 0.15,
+        "rasterio/cogeo.tif": 0.597 * math.cos(math.radians(37.67)),  # web Mercator in Korea
+    }
+    for name, metres in documented.items():
+        with Scene(rasters / name) as scene:
+            assert scene.gsd_m == pytest.approx(metres, rel=0.01), name
+    with Scene(rasters / "rasterio/389225main_sw_1965_1024.jpg") as scene:
+        assert scene.gsd_m is None
+
+
+def test_space_beyond_the_disc_of_a_geostationary_image_has_no_place(rasters):
+    with Scene(rasters / "rasterio/goes.tif") as scene:
+        assert not np.isfinite(scene.to_lonlat([1, 1])).any()
+        corner = View(Window(0, 0, 10, 10), Size(10, 10))
+        assert scene.gsd_of(corner) == pytest.approx(scene.gsd_m)  # falls back to the centre of the scene

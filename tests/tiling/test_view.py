@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tiling.resolution import fit_size
+from tiling.view import Size, View, Window
+
+coordinates = st.floats(-50_000, 50_000)
+lengths = st.floats(0.5, 50_000)
+windows = st.builds(Window, coordinates, coordinates, lengths, lengths)
+views = st.builds(View, windows, st.builds(Size, st.integers(1, 4096), st.integers(1, 4096)))
+points = st.lists(st.tuples(st.floats(-4096, 8192), st.floats(-4096, 8192)), min_size=1, max_size=5).map(
+    np.array
+)
+
+
+def test_x_and_y_scale_separately():
+    # 100 x 60 scene px shown as 200 x 30 view px: x doubles, y halves.
+    view = View(Window(10, 20, 100, 60), Size(height=30, width=200))
+    assert view.scale == (0.5, 2.0)
+    assert view.to_scene([[0, 0], [200, 30], [100, 15]]).tolist() == [[10, 20], [110, 80], [60, 50]]
+    assert view.from_scene([60, 50]).tolist() == [100, 15]
+
+
+def test_the_mean_lrs_vqa_image_shows_why_one_scale_is_not_enough():
+    # 7099 x 6329 px in 16384 cells of 28 px: the two scales differ by 0.3 %, 21 scene px from edge to edge.
+    scale_x, scale_y = View(
+        Window(0, 0, 7099, 6329), fit_size(6329, 7099, 28, 4 * 28**2, 16384 * 28**2)
+    ).scale
+    assert abs(scale_x / scale_y - 1) == pytest.approx(0.003, abs=0.0002)
+
+
+@given(view=views, inside=points)
+def test_view_to_scene_and_back_is_exact_to_a_billionth_of_a_pixel(view, inside):
+    again = view.from_scene(view.to_scene(inside))
+    # A view may enlarge without limit; then a billionth of a scene pixel is what can be kept.
+    tolerance = 1e-9 * max(1.0, 1 / min(view.scale))
+    np.testing.assert_allclose(again, inside, rtol=0, atol=tolerance)
+    scene_points = inside * 7.0
+    np.testing.assert_allclose(view.to_scene(view.from_scene(scene_points)), scene_points, rtol=0, atol=1e-9)
+
+
+@given(view=views)
+def test_the_corners_of_a_view_are_the_corners_of_its_window(view):
+    height, width = view.size
+    corners = view.to_scene([[0, 0], [width, height]])
+    np.testing.assert_allclose(corners.ravel(), view.window.bounds, atol=1e-9)
+    assert view.window_of((0, 0, width, height)).iou(view.window) == pytest.approx(1)
+
+
+def test_a_box_in_a_view_is_a_window_of_the_scene_whatever_its_corner_order():
+    view = View(Window(1000, 2000, 400, 400), Size(100, 100))
+    assert view.window_of((10, 20, 30, 60)) == Window(1040, 2080, 80, 160)
+    assert view.window_of((30, 60, 10, 20)) == Window(1040, 2080, 80, 160)
+
+
+def test_zooming_into_a_tenth_at_the_same_size_magnifies_ten_times():
+    overview = View(Window(0, 0, 5000, 5000), Size(1008, 1008))
+    crop = View(Window(100, 100, 500, 500), Size(1008, 1008))
+    assert crop.magnification_over(overview) == pytest.approx(10)
+    assert overview.magnification_over(crop) == pytest.approx(0.1)
+
+
+def test_magnification_of_an_uneven_zoom_is_the_geometric_mean():
+    overview = View(Window(0, 0, 400, 400), Size(100, 100))
+    crop = View(Window(0, 0, 100, 25), Size(100, 100))
+    assert crop.magnification_over(overview) == pytest.approx(np.sqrt(4 * 16))
+
+
+@given(first=windows, second=windows)
+def test_intersection_is_inside_both_and_iou_is_symmetric(first, second):
+    common = first.intersection(second)
+    assert (common is None) == (first.iou(second) == 0)
+    if common is not None:
+        slack = 1e-6
+        assert first.pad(slack).contains(common)
+        assert second.pad(slack).contains(common)
+        assert first.iou(second) == pytest.approx(second.iou(first))
+        assert common.area <= min(first.area, second.area) * (1 + 1e-6)
+
+
+def test_window_algebra_by_hand():
+    window = Window(2, 3, 4, 6)
+    assert window.bounds == (2, 3, 6, 9)
+    assert window.center == (4, 6)
+    assert window.area == 24
+    assert window.pad(1) == Window(1, 2, 6, 8)
+    assert Window.from_bounds(2, 3, 6, 9) == window
+    assert Window.around([[6, 3], [2, 9], [4, 4]]) == window
+    assert window.intersection(Window(6, 3, 1, 1)) is None  # they touch, but share no area
+    assert window.iou(Window(2, 3, 4, 3)) == 0.5
+    assert window.contains(window)
+    assert not window.contains(window.pad(0.001))
+
+
+@pytest.mark.parametrize("sides", [(0, 1), (1, 0), (-1, 5), (float("nan"), 1)])
+def test_an_empty_window_is_refused(sides):
+    with pytest.raises(ValueError, match="both sides must be positive"):
+        Window(0, 0, *sides)
+
+
+def test_an_empty_view_is_refused():
+    with pytest.raises(ValueError, match=r"view size \(0, 5\) is empty"):
+        View(Window(0, 0, 1, 1), Size(0, 5))
