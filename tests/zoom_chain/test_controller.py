@@ -118,6 +118,19 @@ def test_pixels_of_the_resized_image_are_the_frame_of_rscovlm(chain_of, scene):
     assert answer.trace.turns[0].request.window == Window(256, 128, 512, 256)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "unit_px"),
+    # One pixel of the 256 x 128 px overview is 8 scene pixels; a thousandth is 2.048 by 1.024.
+    [(RSCOVLM, (8, 8)), (QWEN3_VL, (2.048, 1.024))],
+)
+def test_a_margin_covers_at_least_one_unit_of_the_written_coordinates(chain_of, scene, dialect, unit_px):
+    call = dialect.render_call((32, 32, 64, 64), 256, 128)
+    crops = CropRule(margin=1e-9, min_side_px=1)
+    trace = chain_of(call, "Blue.", dialect=dialect, crops=crops).ask(scene, "question?").trace
+    asked, read = trace.turns[0].request.window.bounds, trace.views[1].view.window.bounds
+    assert np.subtract(asked, read) == pytest.approx((*unit_px, *(-unit for unit in unit_px)))
+
+
 def test_each_question_of_a_batch_has_its_own_images(scripted, small, scene, tmp_path):
     """RSCoVLM's image cursor stands still at samples without a call; later ones get another's crop."""
     with rasterio.open(
@@ -323,7 +336,7 @@ def test_thoughts_are_no_part_of_the_answer(chain_of, scene):
 
 def test_the_model_sees_its_own_words_unchanged(chain_of, scene):
     """Byte-identical turns are what lets an engine keep its cache of the turns before."""
-    said = "Let me see. " + nano_call(0, 0, 250, 250) + " And then?"
+    said = "Let me see. " + nano_call(0, 0, 250, 250) + " And then? \n"
     chain = chain_of(said, "Blue.")
     chain.ask(scene, "question?")
     first, second = (batch[0].messages for batch in chain.model.batches)

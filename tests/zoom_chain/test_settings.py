@@ -60,7 +60,10 @@ def test_all_problems_are_named_in_one_message():
         assert part in message
 
 
-@pytest.mark.parametrize("data", [{"policy": ["chain"]}, {"budget": [1]}, {"crops": "wide"}, {7: 8}])
+@pytest.mark.parametrize(
+    "data",
+    [{"policy": ["chain"]}, {"budget": [1]}, {"crops": "wide"}, {7: 8}, {"budget": {"max_zooms": True}}],
+)
 def test_wrong_kinds_are_explained(data):
     with pytest.raises(ConfigError):
         zoom_settings(data)
