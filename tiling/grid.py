@@ -13,28 +13,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tiling.view import Window
 
+if TYPE_CHECKING:
+    from tiling.scene import Scene
+
 _LENGTH = re.compile(r"\s*(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<unit>px|m|km)?\s*")
 _METRES = {"m": 1.0, "km": 1000.0}
-
-
-class _Sized(Protocol):
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def gsd_m(self) -> float | None: ...
-
-
-class _Masked(Protocol):
-    def valid_fraction(self, window: Window) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -125,7 +115,7 @@ class TileGrid:
     @classmethod
     def for_scene(
         cls,
-        scene: _Sized,
+        scene: Scene,
         tile: int | str,
         overlap: int | str = 0,
         factor: int = 1,
@@ -193,7 +183,7 @@ class TileGrid:
         row = np.searchsorted(self._rows[1][1:-1], xy[..., 1], side="right")
         return (row * self.shape[1] + column).astype(np.int64)
 
-    def valid_tiles(self, scene: _Masked) -> TilePlan:
+    def valid_tiles(self, scene: Scene) -> TilePlan:
         """The tiles with at least one valid pixel, and the skipped ones without any."""
         kept: list[Tile] = []
         skipped: list[Tile] = []

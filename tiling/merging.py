@@ -29,6 +29,7 @@ from detection_eval.detections import Detections
 from tiling.grid import Tile, TileGrid
 
 _TINY = 1e-12
+_MOSTLY = 0.8
 _SEEN_TWICE, _SEEN_BETTER, _HALVES = range(3)
 
 
@@ -233,7 +234,7 @@ def _same_object(boxes: _Boxes, tolerance: float, rules: MergeRules) -> list[tup
     second_loses = ~first_loses & _seen_better(boxes, second, first, alike)
     loser, winner = np.where(first_loses, (first, second), (second, first))
     covered = common >= rules.cover * np.maximum(boxes.area[loser], _TINY)
-    better = (first_loses | second_loses) & covered
+    better = (first_loses | second_loses) & covered & _mostly_inside(boxes, loser, winner)
     fit = _fit_of_cut_view(boxes, loser[better], winner[better])
     found.append((np.full(better.sum(), _SEEN_BETTER), -fit, loser[better], winner[better]))
 
@@ -279,6 +280,15 @@ def _seen_better(
     within = (others <= cuts).all(axis=1)
     less_preferred = more | (equal & (boxes.rank[box] > boxes.rank[other]))
     return cuts.any(axis=1) & ((within & more) | (alike & less_preferred))
+
+
+def _mostly_inside(boxes: _Boxes, box: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether nearly all of a box lies where the tile of ``other`` looks.
+
+    With much overlap, ``other`` may cover half of a long object's middle part and yet show none of the rest.
+    """
+    seen = shapely.area(shapely.intersection(boxes.shapes[box], shapely.box(*boxes.window[other].T)))
+    return seen >= _MOSTLY * boxes.area[box]
 
 
 def _fit_of_cut_view(boxes: _Boxes, cut: NDArray[np.int64], better: NDArray[np.int64]) -> NDArray[np.float64]:

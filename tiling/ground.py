@@ -1,0 +1,138 @@
+"""Boxes on the ground: their geodesic size, and their outlines in longitude and latitude.
+
+Sizes are geodesic on the ellipsoid of the scene's own CRS, which is right for degrees, feet and Mercator
+metres alike, and on other planets too. Straight edges in scene pixels are curves on the ellipsoid, so each
+edge is followed through three steps: for an object of 100 km the area is right to 0.1 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+from pyproj import CRS, Geod, Transformer
+from rasterio.crs import CRS as RasterioCRS
+
+from tiling.scene import Scene
+
+_STEPS = 3
+"""Steps along an edge. Less than half the globe each, so that even a box around the Earth is followed."""
+
+_DECIMALS = 7
+"""Of a degree in GeoJSON: 1 cm, as RFC 7946 section 11.2 finds reasonable and more."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The ellipsoid under a CRS, and the way to it.
+
+    Attributes:
+        to_geodetic: map coordinates to longitude and latitude on that ellipsoid.
+        geod: the ellipsoid.
+    """
+
+    to_geodetic: Transformer
+    geod: Geod
+
+    @classmethod
+    def of(cls, crs: RasterioCRS) -> Ground | None:
+        """The ground under a CRS, None where it is not tied to an ellipsoid."""
+        projected = CRS.from_wkt(crs.to_wkt())
+        geod = projected.get_geod()
+        if projected.geodetic_crs is None or geod is None:
+            return None
+        return cls(Transformer.from_crs(projected, projected.geodetic_crs, always_xy=True), geod)
+
+    def measure(
+        self, to_map: Callable[[ArrayLike], NDArray[np.float64]], polygons: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Where boxes (n, 4, 2) in scene pixels lie and how large they are.
+
+        Returns:
+            Columns (n,): ``lon`` and ``lat`` of the centre in degrees, ``area_m2``, ``length_m`` and
+            ``width_m`` (means of opposite edges, the longer first) and ``azimuth_deg``, the direction of the
+            longer edges clockwise from north, 0-180. NaN off the Earth.
+        """
+        ring = self._lonlat(to_map(_outline(polygons)))
+        corners = ring[:, ::_STEPS]
+        following = np.roll(corners, -1, axis=1)
+        azimuth, _, edges = self.geod.inv(*_components(corners), *_components(following))
+        sides = (edges[:, :2] + edges[:, 2:]) / 2
+        longer = (sides[:, 1] > sides[:, 0]).astype(int)
+        lon, lat = _components(self._lonlat(to_map(polygons.mean(axis=1))))
+        return {
+            "lon": lon.round(_DECIMALS),
+            "lat": lat.round(_DECIMALS),
+            "area_m2": np.array([self._area(outline) for outline in ring]).round(3),
+            "length_m": sides.max(axis=1, initial=0).round(3),
+            "width_m": sides.min(axis=1, initial=np.inf).round(3),
+            "azimuth_deg": (azimuth[np.arange(len(longer)), longer] % 180).round(2) % 180,
+        }
+
+    def _lonlat(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        lon, lat = self.to_geodetic.transform(points[..., 0], points[..., 1])
+        found = np.stack([lon, lat], axis=-1)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    def _area(self, ring: NDArray[np.float64]) -> float:
+        return abs(self.geod.polygon_area_perimeter(ring[:, 0], ring[:, 1])[0])
+
+
+def lonlat_polygons(scene: Scene, polygons: NDArray[np.float64]) -> NDArray[np.object_]:
+    """Boxes (n, 4, 2) in scene pixels as WGS84 polygons after RFC 7946, (n,) shapely geometries.
+
+    Outer rings run counter-clockwise. A box across the antimeridian becomes a MultiPolygon of its parts on
+    either side (section 3.1.9); one around a pole is closed along the pole. None for a box off the Earth.
+    """
+    outlines = scene.to_lonlat(_outline(polygons))
+    result = np.full(len(outlines), None, dtype=object)
+    located = np.isfinite(outlines).all(axis=(1, 2))
+    outlines = outlines[located]
+    lon = np.unwrap(outlines[..., 0], period=360, axis=1)
+    simple = (np.abs(lon) <= 180).all(axis=1) & (np.abs(lon[:, -1] - lon[:, 0]) <= 180)
+    corners = outlines[:, ::_STEPS].round(_DECIMALS)
+    shapes = shapely.polygons(corners)
+    for index in np.flatnonzero(~simple):
+        shapes[index] = _split(np.stack([lon[index], outlines[index, :, 1]], axis=-1))
+    result[located] = shapely.orient_polygons(shapes, exterior_cw=False)
+    return result
+
+
+def _outline(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corners and the points between them, (n, 4 * steps, 2), every ``_STEPS``-th of them a corner."""
+    following = np.roll(polygons, -1, axis=1)
+    along = np.linspace(0, 1, _STEPS, endpoint=False)[:, None]
+    points = polygons[:, :, None] * (1 - along) + following[:, :, None] * along
+    return points.reshape(len(polygons), -1, 2)
+
+
+def _split(ring: NDArray[np.float64]) -> shapely.Polygon | shapely.MultiPolygon:
+    """A ring whose longitudes run on past 180 degrees, cut at the antimeridian."""
+    turn = round((ring[-1, 0] - ring[0, 0]) / 360)
+    if turn:
+        pole = np.copysign(90.0, ring[:, 1].mean())
+        closing = ring[0] + (360.0 * turn, 0)
+        ring = np.vstack([ring, closing, (closing[0], pole), (ring[0, 0], pole)])
+    else:
+        ring = ring[::_STEPS]
+    around = shapely.Polygon(ring)
+    first, last = (int(np.floor((bound + 180) / 360)) for bound in (around.bounds[0], around.bounds[2]))
+    parts: list[shapely.Polygon] = []
+    for world in range(first, last + 1):
+        west = 360.0 * world - 180
+        clipped = shapely.intersection(around, shapely.box(west, -90, west + 360, 90))
+        for part in shapely.get_parts(clipped):
+            if part.geom_type == "Polygon" and part.area > 0:
+                parts.append(shapely.transform(part, lambda xy, west=west: _rounded(xy - (west + 180, 0))))
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+
+
+def _rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return points.round(_DECIMALS)
+
+
+def _components(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return points[..., 0], points[..., 1]

@@ -1,0 +1,311 @@
+"""Detections of a scene as files: GeoJSON, GeoPackage, COCO JSON and DOTA text.
+
+Every file is written beside its destination and moved there when it is complete, so that a failure (a full
+disk, an interruption) leaves what was there before. What each format can hold differs:
+
+| format | coordinates | provenance |
+|---|---|---|
+| ``.geojson``, RFC 7946 | WGS84 longitude and latitude, 7 decimals (1 cm) | member ``provenance`` |
+| ``.gpkg``, OGC GeoPackage | the scene's CRS | metadata of the layer ``detections`` |
+| ``.json``, COCO instances | scene pixels | ``info`` |
+| ``.txt``, DOTA labelTxt | scene pixels | none: the format has no place for it |
+| a folder, DOTA Task1 results | scene pixels | ``provenance.json`` in the folder |
+
+GeoJSON and GeoPackage are refused for scenes without a CRS: pixel coordinates in a map layer look like a
+place in the Gulf of Guinea.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detection_eval.detections import Detections
+from tiling.errors import NotGeoreferenced
+from tiling.ground import Ground, lonlat_polygons
+from tiling.merging import MergedDetections
+from tiling.scene import Scene
+
+LAYER = "detections"
+_MAP_FORMATS = (".geojson", ".gpkg")
+
+Provenance = Mapping[str, Any]
+
+
+def check_output(path: str | Path, scene: Scene) -> Path:
+    """Whether detections of a scene can be written to a path; to be asked before long work starts.
+
+    Raises:
+        ValueError: for a suffix that stands for no known format.
+        FileNotFoundError, NotADirectoryError, PermissionError: where the folder is missing, is a file or
+            cannot be written.
+        NotGeoreferenced: for a map format where the scene has no CRS, or none that leads to WGS84.
+    """
+    destination = Path(path)
+    check_folder(destination)
+    if _writer_for(destination) is _write_dota_task1 and destination.is_file():
+        raise NotADirectoryError(f"{destination} is a file; choose another folder for DOTA Task1 results")
+    if destination.suffix.lower() in _MAP_FORMATS and scene.crs is None:
+        raise NotGeoreferenced(
+            f"{scene.source} has no coordinate reference system, so {destination.name} would have no place "
+            "on a map; write scene pixels instead: .json (COCO), .txt (DOTA labels) or a folder (DOTA Task1)"
+        )
+    if destination.suffix.lower() == ".geojson":
+        scene.to_lonlat((scene.width / 2, scene.height / 2))
+    return destination
+
+
+def check_folder(path: Path) -> None:
+    """Make sure that the folder of a path exists and can be written.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError, PermissionError: with one clear line.
+    """
+    folder = path.parent
+    if not folder.exists():
+        raise FileNotFoundError(f"folder {folder} of output {path.name} does not exist; create it first")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, so it cannot hold output {path.name}")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"folder {folder} of output {path.name} cannot be written")
+
+
+def write_detections(
+    path: str | Path,
+    scene: Scene,
+    found: MergedDetections | Detections,
+    provenance: Provenance | None = None,
+) -> None:
+    """Write the detections of a scene, in the format that the path's suffix names (see the module).
+
+    Args:
+        path: destination; an existing file is replaced. A path without suffix is a folder.
+        scene: the scene whose pixels the boxes are in.
+        found: the boxes; merged ones keep their tile, number of parts and whether they are still cut.
+        provenance: what made them (model, prompt hash, version ...), of values that JSON can hold.
+
+    Raises:
+        OSError, ValueError, NotGeoreferenced: as :func:`check_output`; OSError also where writing fails.
+            The destination is as it was before.
+    """
+    destination = check_output(path, scene)
+    with atomic_path(destination) as temporary:
+        _writer_for(destination)(temporary, scene, found, dict(provenance or {}))
+
+
+@contextmanager
+def atomic_path(destination: Path) -> Iterator[Path]:
+    """A path to write to, which becomes the destination when the block ends without an error.
+
+    It lies in a temporary folder beside the destination: on the same file system, so that the move is
+    atomic, and apart, so that journals of a database vanish with it. A folder replaces the files of the
+    same names in an existing folder, one by one.
+    """
+    check_folder(destination)
+    workspace = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
+    try:
+        temporary = workspace / destination.name
+        yield temporary
+        if temporary.is_dir() and destination.is_dir():
+            for file in sorted(temporary.iterdir()):
+                os.replace(file, destination / file.name)
+        else:
+            os.replace(temporary, destination)
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detections, dict], None]:
+    """The function that writes the format of a path."""
+    suffix = path.suffix.lower()
+    writers = {
+        ".geojson": _write_geojson,
+        ".gpkg": _write_geopackage,
+        ".json": _write_coco,
+        ".txt": _write_dota_labels,
+        "": _write_dota_task1,
+    }
+    if path.is_dir():
+        return _write_dota_task1
+    if suffix not in writers:
+        raise ValueError(
+            f"output {path.name} has the unknown suffix {suffix}; choose .geojson, .gpkg, .json (COCO), "
+            ".txt (DOTA labels) or a folder (DOTA Task1)"
+        )
+    return writers[suffix]
+
+
+def _write_geojson(path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict) -> None:
+    """RFC 7946: WGS84, counter-clockwise outer rings, cut in two at the antimeridian."""
+    polygons = _detections(found).polygons
+    geometries = shapely.to_geojson(lonlat_polygons(scene, polygons))
+    rows = _rows(_attributes(scene, found))
+    features = (
+        f'{{"type": "Feature", "id": {number}, "geometry": {geometry or "null"}, "properties": {_json(row)}}}'
+        for number, (geometry, row) in enumerate(zip(geometries, rows), start=1)
+    )
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"type": "FeatureCollection",\n')
+        file.write(f'"provenance": {_json(provenance)},\n"features": [\n')
+        _write_lines(file.write, features)
+        file.write("]}\n")
+
+
+def _write_geopackage(
+    path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict
+) -> None:
+    """One layer of polygons in the CRS of the scene, with the provenance as the layer's metadata."""
+    import geopandas
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    assert scene.crs is not None  # check_output has refused the scene otherwise
+    polygons = shapely.polygons(scene.to_map(_detections(found).polygons))
+    frame = geopandas.GeoDataFrame(
+        _attributes(scene, found), geometry=shapely.orient_polygons(polygons), crs=scene.crs.to_wkt()
+    )
+    metadata = {key: value if isinstance(value, str) else _json(value) for key, value in provenance.items()}
+    try:
+        frame.to_file(
+            path,
+            layer=LAYER,
+            driver="GPKG",
+            engine="pyogrio",
+            geometry_type="Polygon",
+            layer_metadata=metadata,
+        )
+    except (DataSourceError, DataLayerError) as error:
+        raise OSError(f"cannot write {path.name}: {error}") from error
+
+
+def _write_coco(path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict) -> None:
+    """COCO instances with oriented boxes as segmentation, numbered from 1; ``area`` is in square pixels."""
+    detections = _detections(found)
+    corners = detections.polygons.round(3)
+    low, sides = corners.min(axis=1), np.ptp(corners, axis=1)
+    areas = shapely.area(shapely.polygons(corners)).round(3)
+    rows = _rows(_attributes(scene, found))
+    annotations = (
+        {
+            "id": number,
+            "image_id": 1,
+            "category_id": int(detections.labels[number - 1]) + 1,
+            "segmentation": [corners[number - 1].ravel().tolist()],
+            "bbox": [*low[number - 1].tolist(), *sides[number - 1].round(3).tolist()],
+            "area": float(areas[number - 1]),
+            "iscrowd": 0,
+            **{key: value for key, value in row.items() if key != "class"},
+        }
+        for number, row in enumerate(rows, start=1)
+    )
+    image = {"id": 1, "file_name": _name(scene), "width": scene.width, "height": scene.height}
+    categories = [
+        {"id": number, "name": name, "supercategory": ""}
+        for number, name in enumerate(detections.classes, start=1)
+    ]
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f'{{"info": {_json(provenance)},\n"images": {_json([image])},\n')
+        file.write(f'"categories": {_json(categories)},\n"annotations": [\n')
+        _write_lines(file.write, map(_json, annotations))
+        file.write("]}\n")
+
+
+def _write_dota_labels(
+    path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict
+) -> None:
+    """DOTA labelTxt: two header lines, then ``x1 y1 ... x4 y4 category difficulty``.
+
+    White space in class names becomes a hyphen, as in DOTA's own; the difficulty of a detection is 0.
+    """
+    detections = _detections(found)
+    gsd = "null" if scene.gsd_m is None else f"{scene.gsd_m:.6g}"
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"imagesource:{_name(scene)}\ngsd:{gsd}\n")
+        for polygon, name in zip(detections.polygons, detections.names):
+            file.write(f"{_dota_corners(polygon)} {_dota_name(name)} 0\n")
+
+
+def _write_dota_task1(
+    path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict
+) -> None:
+    """DOTA Task1: a file for each class of ``image score x1 y1 ... x4 y4``.
+
+    The format demands a score. Where the model states none, each line gets 1 and ``provenance.json`` says
+    so: such files rank nothing, and average precision from them depends on the order of lines.
+    """
+    detections = _detections(found)
+    image = re.sub(r"\s+", "_", Path(_name(scene)).stem)
+    scores = np.ones(len(detections)) if detections.scores is None else detections.scores
+    stated = "constant 1, because the model states no confidence" if detections.scores is None else "model"
+    path.mkdir()
+    for label, name in enumerate(detections.classes):
+        lines = (
+            f"{image} {scores[i]:.6g} {_dota_corners(detections.polygons[i])}\n"
+            for i in np.flatnonzero(detections.labels == label)
+        )
+        (path / f"Task1_{_dota_name(name)}.txt").write_text("".join(lines), encoding="utf-8")
+    (path / "provenance.json").write_text(_json({**provenance, "scores": stated}) + "\n", encoding="utf-8")
+
+
+def _detections(found: MergedDetections | Detections) -> Detections:
+    return found.detections if isinstance(found, MergedDetections) else found
+
+
+def _attributes(scene: Scene, found: MergedDetections | Detections) -> dict[str, Any]:
+    """The columns that describe each box, ground measures among them where the scene has a CRS."""
+    detections = _detections(found)
+    columns: dict[str, Any] = {"class": detections.names}
+    if detections.scores is not None:
+        columns["score"] = detections.scores
+    ground = None if scene.crs is None else Ground.of(scene.crs)
+    if ground is not None:
+        columns |= ground.measure(scene.to_map, detections.polygons)
+    if isinstance(found, MergedDetections):
+        columns |= {"tile": found.tile, "pieces": found.pieces, "cut": found.cut}
+    return columns
+
+
+def _rows(columns: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Columns as one dict for each box, of values that JSON can hold."""
+    lists = [values if isinstance(values, list) else values.tolist() for values in columns.values()]
+    for values in zip(*lists):
+        # What has no place on the Earth has no measures either: NaN is not JSON.
+        yield {
+            key: None if isinstance(value, float) and not np.isfinite(value) else value
+            for key, value in zip(columns, values)
+        }
+
+
+def _write_lines(write: Callable[[str], object], items: Iterable[str]) -> None:
+    """Items of a JSON array, one a line."""
+    separator = ""
+    for item in items:
+        write(separator + item)
+        separator = ",\n"
+    write("\n")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _name(scene: Scene) -> str:
+    return Path(scene.source).name
+
+
+def _dota_name(name: str) -> str:
+    return re.sub(r"[\s/\\]+", "-", name.strip())
+
+
+def _dota_corners(polygon: NDArray[np.float64]) -> str:
+    return " ".join(f"{value:.2f}" for value in polygon.ravel())
