@@ -307,6 +307,13 @@ class ZoomChain:
                 )
         gain = detail_gain(view, requested, shown)
         if gain < self.crops.min_gain:
+            unbounded = chain.scene.view(window, self.resolution)
+            if detail_gain(unbounded, requested, shown) >= self.crops.min_gain:
+                raise RefusedRequest(
+                    "pixel_budget",
+                    "too little of the budget is left to show this part any closer; "
+                    "answer, or ask for a smaller part",
+                )
             raise RefusedRequest(
                 "no_more_detail",
                 "the scene has no more detail there than you have seen; answer, or look elsewhere",

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+import numpy as np
+
 from tiling.view import View, Window
 
 _NEARLY_ALL = 0.95
+_NO_SIDE = 1e-3  # scene px; a box thinner than this is a line
 
 PolicyName = Literal["off", "single", "chain"]
 
@@ -121,16 +124,17 @@ class CropRule:
             raise ValueError("; ".join(problems))
 
 
+Refusal = Literal["invalid_request", "repeated_view", "no_more_detail", "no_data", "pixel_budget"]
+
+
 class RefusedRequest(Exception):
     """A request that cannot be carried out; the message says why, in words for the model.
 
     Attributes:
-        kind: ``invalid_request``, ``repeated_view``, ``no_more_detail`` or ``no_data``.
+        kind: what stands in the way.
     """
 
-    def __init__(
-        self, kind: Literal["invalid_request", "repeated_view", "no_more_detail", "no_data"], reason: str
-    ):
+    def __init__(self, kind: Refusal, reason: str):
         super().__init__(reason)
         self.kind = kind
 
@@ -151,12 +155,13 @@ def requested_window(frame: View, box: Iterable[float], scene: Window) -> tuple[
     if x1 > x2 or y1 > y2:
         notes.append("the corners of the box were exchanged")
         (x1, x2), (y1, y2) = sorted((x1, x2)), sorted((y1, y2))
-    if x1 == x2 or y1 == y2:
-        raise RefusedRequest("invalid_request", "the box has no area")
     height, width = frame.size
-    window = frame.window_of((x1 * width, y1 * height, x2 * width, y2 * height))
+    corners = frame.to_scene([(x1 * width, y1 * height), (x2 * width, y2 * height)])
+    if np.min(corners[1] - corners[0]) < _NO_SIDE:
+        raise RefusedRequest("invalid_request", "the box has no area")
+    window = Window.around(corners)
     inside = window.intersection(scene)
-    if inside is None:
+    if inside is None or min(inside.width, inside.height) < _NO_SIDE:
         raise RefusedRequest("invalid_request", "the box lies outside the image")
     if not scene.pad(1e-6 * max(scene.width, scene.height)).contains(window):
         notes.append("the box reached beyond the scene and was cut")

@@ -310,6 +310,16 @@ def test_the_overview_takes_at_most_half_of_the_pixels_and_crops_fit_the_rest(ch
     assert (answer.text, answer.stop_reason) == ("Blue.", "pixel_budget")
 
 
+def test_a_part_too_large_for_the_rest_of_the_budget_is_not_called_bare_of_detail(chain_of, scene):
+    # 20 tokens: 8 for the overview, 8 for a crop of 81 % of it; in the 4 left, most of that would be coarser.
+    calls = nano_call(0, 0, 900, 900), nano_call(0, 0, 800, 800), nano_call(0, 0, 100, 100)
+    chain = chain_of(*calls, "Blue.", budget=Budget(max_visual_tokens=20))
+    answer = chain.ask(scene, "question?")
+    assert "too little of the budget is left" in answer.trace.turns[1].refusal
+    assert [turn.shown for turn in answer.trace.turns] == [1, None, 2, None]
+    assert answer.trace.visual_tokens <= 20
+
+
 def test_without_the_tool_the_overview_may_take_the_whole_budget(chain_of, scene):
     answer = chain_of("Blue.", policy=OFF, budget=Budget(max_visual_tokens=32)).ask(scene, "question?")
     assert answer.trace.visual_tokens == 32

@@ -39,13 +39,13 @@ def test_a_box_beyond_the_scene_is_cut_and_noted():
     assert notes == ("the box reached beyond the scene and was cut",)
 
 
-@pytest.mark.parametrize("box", [(0.2, 0.2, 0.2, 0.6), (0.1, 0.4, 0.3, 0.4), (0, 0, 0, 0)])
+@pytest.mark.parametrize("box", [(0.2, 0.2, 0.2, 0.6), (0.1, 0.4, 0.3, 0.4), (0, 0, 0, 0), (0, 0, 5e-324, 1)])
 def test_an_empty_box_is_refused(box):
     with pytest.raises(RefusedRequest, match="no area"):
         requested_window(OVERVIEW, box, SCENE)
 
 
-@pytest.mark.parametrize("box", [(1.2, 0, 1.5, 1), (0, -0.4, 1, -0.1)])
+@pytest.mark.parametrize("box", [(1.2, 0, 1.5, 1), (0, -0.4, 1, -0.1), (-1, 0, 1e-9, 1)])
 def test_a_box_outside_the_scene_is_refused(box):
     with pytest.raises(RefusedRequest, match="outside the image") as refusal:
         requested_window(OVERVIEW, box, SCENE)
@@ -79,7 +79,7 @@ def test_at_the_border_a_window_is_moved_not_cut():
     assert crop_window(Window(1996, 0, 4, 4), NO_QUANTUM, SCENE, rule) == Window(1936, 0, 64, 64)
 
 
-boxes = st.tuples(*[st.floats(-0.5, 1.5, width=32)] * 4)
+boxes = st.tuples(*[st.floats(-0.5, 1.5) | st.sampled_from([0.5, 0.5 + 1e-16, 1e6, -1e-300])] * 4)
 rules = st.builds(
     CropRule, margin=st.floats(0, 2), min_side_px=st.floats(1, 3000), max_aspect=st.floats(1, 100)
 )
@@ -89,7 +89,7 @@ rules = st.builds(
 def test_a_crop_lies_in_the_scene_and_holds_all_that_was_asked_for(box, rule):
     try:
         requested, _ = requested_window(OVERVIEW, box, SCENE)
-    except (RefusedRequest, ValueError):
+    except RefusedRequest:
         assume(False)
     window = crop_window(requested, (2, 1), SCENE, rule)
     assert SCENE.pad(1e-6).contains(window)
