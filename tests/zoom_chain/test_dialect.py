@@ -82,7 +82,7 @@ def test_crops_and_errors_return_in_user_turns(dialect):
     corners=st.tuples(*[st.floats(-50, 1500)] * 4),
     width=st.integers(28, 4096),
     height=st.integers(28, 4096),
-    label=st.text(),
+    label=st.text().filter(lambda text: "</think>" not in text),  # ends a thought wherever it stands
 )
 def test_what_is_rendered_is_parsed_to_the_nearest_coordinate(dialect, corners, width, height, label):
     call = parse_zoom_call(dialect.render_call(corners, width, height, label), dialect, width, height)
