@@ -26,6 +26,8 @@ import shapely
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.geometry import bounds as quad_bounds
+from detection_eval.geometry import box_quads, min_area_rectangle
 from tiling.grid import Tile, TileGrid
 
 _TINY = 1e-12
@@ -153,7 +155,7 @@ def _gather(per_tile: Sequence[tuple[Tile, Detections]], grid: TileGrid, toleran
     order = _canonical_order(tile, detections)
     detections, tile, window, core = detections.select(order), tile[order], window[order], core[order]
     corners = detections.polygons
-    bounds = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    bounds = quad_bounds(corners)
     inner = window != np.array(grid.extent.bounds)
     reaches = np.concatenate(
         [bounds[:, :2] <= window[:, :2] + tolerance, bounds[:, 2:] >= window[:, 2:] - tolerance], axis=1
@@ -410,19 +412,12 @@ def _resolve(boxes: _Boxes, groups: _Groups, rules: MergeRules) -> MergedDetecti
     )
 
 
-def _common_rectangle(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+def _common_rectangle(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
     """The smallest rectangle (4, 2) around polygons (n, 4, 2); upright where all of them are."""
-    points = corners.reshape(-1, 2)
-    low, high = corners.min(axis=1), corners.max(axis=1)
-    on_edges = (corners == low[:, None]) | (corners == high[:, None])
-    if on_edges.all():
-        (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
-        return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-    around = shapely.oriented_envelope(shapely.MultiPoint(points))
-    ring = shapely.get_coordinates(shapely.orient_polygons(around, exterior_cw=False))[:4]
-    # Counter-clockwise with y up is clockwise on an image, where y points down.
-    start = np.lexsort([ring[:, 0], ring[:, 1]])[0]
-    return np.roll(ring, -start, axis=0)
+    low, high = polygons.min(axis=1, keepdims=True), polygons.max(axis=1, keepdims=True)
+    if ((polygons == low) | (polygons == high)).all():
+        return box_quads([*low.min(axis=(0, 1)), *high.max(axis=(0, 1))])[0]
+    return min_area_rectangle(polygons.reshape(-1, 2))
 
 
 def _nearest_core(boxes: _Boxes, parts: list[int], polygon: NDArray[np.float64]) -> int:

@@ -1,0 +1,398 @@
+"""Merging across tiles: what each tile can see decides which boxes are one object."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detection_eval.detections import Detections
+from detection_eval.geometry import signed_area
+from tiling.grid import Tile, TileGrid
+from tiling.merging import MergeRules, merge_tiles
+
+CLASSES = ("ship", "bridge")
+
+# Two tiles, 0-110 and 90-200, that share the strip 90-110.
+PAIR = TileGrid(200, 100, tile=110, overlap=20)
+LEFT, RIGHT = PAIR
+# Two by two tiles that share strips of 20 px.
+SQUARE = TileGrid(200, 200, tile=110, overlap=20)
+
+
+def upright(*boxes: tuple[float, float, float, float]) -> np.ndarray:
+    return np.array([[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in boxes], float)
+
+
+def rotated(cx: float, cy: float, length: float, width: float, degrees: float) -> np.ndarray:
+    turn = np.deg2rad(degrees)
+    along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    half = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) / 2
+    return (cx, cy) + half[:, :1] * length * along + half[:, 1:] * width * across
+
+
+def boxes(polygons: np.ndarray, label: int = 0, scores: list[float] | None = None) -> Detections:
+    polygons = np.asarray(polygons, float).reshape(-1, 4, 2)
+    return Detections(
+        polygons, np.full(len(polygons), label), CLASSES, None if scores is None else np.array(scores)
+    )
+
+
+def bounds(merged: Detections) -> list[tuple[float, ...]]:
+    return [(*p.min(axis=0).round(6).tolist(), *p.max(axis=0).round(6).tolist()) for p in merged.polygons]
+
+
+def seen(tile: Tile, objects: np.ndarray) -> np.ndarray:
+    """The boxes that a perfect detector draws in a tile: the smallest rectangles around what shows."""
+    found = []
+    for corners in objects:
+        part = shapely.intersection(shapely.Polygon(corners), shapely.box(*tile.window.bounds))
+        if part.area > 2:
+            whole = part.area > shapely.Polygon(corners).area - 1e-6
+            drawn = corners if whole else shapely.get_coordinates(shapely.oriented_envelope(part))[:4]
+            found.append(drawn)
+    return np.array(found).reshape(-1, 4, 2)
+
+
+def observe(grid: TileGrid, objects: np.ndarray) -> list[tuple[Tile, Detections]]:
+    return [(tile, boxes(seen(tile, objects))) for tile in grid]
+
+
+# What a tile edge does
+
+
+def test_an_object_seen_whole_by_two_tiles_is_kept_once_by_the_tile_that_owns_its_centre() -> None:
+    # The cores meet at x = 100; both boxes lie in 90-110, one px apart, with centres at 102 and 103.
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((97, 40, 107, 50)))), (RIGHT, boxes(upright((98, 40, 107, 50))))], PAIR
+    )
+    assert bounds(merged.detections) == [(98, 40, 107, 50)]
+    assert (merged.tile.tolist(), merged.duplicates, merged.joined) == ([1], 1, 0)
+    assert merged.cut.tolist() == [False]
+
+
+def test_a_box_cut_by_an_inner_edge_loses_to_the_whole_one_that_covers_it() -> None:
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((95, 40, 110, 50)))), (RIGHT, boxes(upright((95, 40, 130, 50))))], PAIR
+    )
+    assert bounds(merged.detections) == [(95, 40, 130, 50)]
+    assert (merged.tile.tolist(), merged.cut_dropped, merged.duplicates) == ([1], 1, 0)
+
+
+def test_the_tip_of_an_oblique_object_loses_to_the_whole_object() -> None:
+    # A square on its corner at (118, 50), half diagonal 20: its tip from x = 98 to 110 shows on the left.
+    # The rectangle around that triangular tip lies half outside the object.
+    ship = rotated(118, 50, 20 * 2**0.5, 20 * 2**0.5, 45)
+    tip = upright((98, 38, 110, 62))
+    merged = merge_tiles([(LEFT, boxes(tip)), (RIGHT, boxes(ship))], PAIR)
+    np.testing.assert_allclose(merged.detections.polygons[0], ship)
+    assert merged.cut_dropped == 1
+
+
+def test_a_cut_box_that_no_other_tile_explains_stays_and_is_marked() -> None:
+    merged = merge_tiles([(LEFT, boxes(upright((60, 40, 110, 50)))), (RIGHT, boxes(upright()))], PAIR)
+    assert bounds(merged.detections) == [(60, 40, 110, 50)]
+    assert merged.cut.tolist() == [True]
+
+
+def test_the_edge_of_the_scene_cuts_nothing() -> None:
+    # At x = 0 there is nothing beyond, so the box is whole there and stays so.
+    merged = merge_tiles([(LEFT, boxes(upright((0, 0, 30, 10))))], PAIR)
+    assert merged.cut.tolist() == [False]
+
+
+def test_two_halves_become_the_upright_box_around_them() -> None:
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((40, 40, 110, 50)))), (RIGHT, boxes(upright((90, 41, 170, 51))))], PAIR
+    )
+    assert bounds(merged.detections) == [(40, 40, 170, 51)]
+    assert merged.pieces.tolist() == [2]
+    assert merged.cut.tolist() == [False]
+    # The centre (105, 45.5) lies in the right core, 100-200.
+    assert merged.tile.tolist() == [1]
+
+
+def test_halves_that_meet_without_any_overlap_are_joined() -> None:
+    grid = TileGrid(200, 100, tile=100)
+    left, right = grid
+    merged = merge_tiles(
+        [(left, boxes(upright((40, 40, 100, 50)))), (right, boxes(upright((100, 40, 170, 50))))], grid
+    )
+    assert bounds(merged.detections) == [(40, 40, 170, 50)]
+
+
+def test_two_oblique_halves_become_the_rotated_box_of_the_object() -> None:
+    bridge = rotated(100, 50, 80, 12, 20)
+    merged = merge_tiles(observe(PAIR, bridge[None]), PAIR)
+    assert merged.pieces.tolist() == [2]
+    common = shapely.Polygon(merged.detections.polygons[0]).intersection(shapely.Polygon(bridge)).area
+    assert common / (80 * 12) > 0.99  # the object is covered
+    assert shapely.Polygon(merged.detections.polygons[0]).area < 1.1 * 80 * 12  # and hardly exceeded
+
+
+def test_joined_boxes_keep_the_order_of_corners_of_the_contract() -> None:
+    merged = merge_tiles(observe(PAIR, rotated(100, 50, 80, 12, 20)[None]), PAIR)
+    corners = merged.detections.polygons[0]
+    assert signed_area(corners) > 0  # clockwise, where y points down
+    assert corners[0].tolist() == min(corners.tolist(), key=lambda p: (p[1], p[0]))
+
+
+def test_halves_of_different_classes_are_two_objects() -> None:
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((40, 40, 110, 50)), 0)), (RIGHT, boxes(upright((90, 40, 170, 50)), 1))], PAIR
+    )
+    assert len(merged) == 2
+
+
+def test_cut_neighbours_side_by_side_are_two_objects() -> None:
+    # Each tile misses the other ship; both are cut at the facing edges, but lie side by side.
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((40, 40, 110, 50)))), (RIGHT, boxes(upright((90, 51, 170, 61))))], PAIR
+    )
+    assert bounds(merged.detections) == [(40, 40, 110, 50), (90, 51, 170, 61)]
+    assert merged.cut.tolist() == [True, True]
+
+
+def test_rows_of_long_ships_across_a_seam_are_joined_each_with_its_own_half() -> None:
+    ships = upright(*[(40, y, 160, y + 9) for y in range(5, 95, 10)])
+    merged = merge_tiles(observe(PAIR, ships), PAIR)
+    assert sorted(bounds(merged.detections)) == sorted(bounds(boxes(ships)))
+
+
+# What is never merged
+
+
+def test_two_whole_overlapping_objects_are_never_merged() -> None:
+    # Intersection 6 x 10 over union 14 x 10 = 0.43: near, but not the same box.
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((92, 40, 102, 50)))), (RIGHT, boxes(upright((96, 40, 106, 50))))], PAIR
+    )
+    assert len(merged) == 2
+
+
+def test_alike_boxes_are_two_objects_where_one_reaches_out_of_the_others_tile() -> None:
+    # IoU 35 x 10 / 45 x 10 = 0.78, but the right box ends at 135: the left tile, which ends at 110, cannot
+    # have seen it whole, and yet its box ends well inside.
+    grid = TileGrid(200, 100, tile=130, overlap=60)
+    left, right = grid
+    merged = merge_tiles(
+        [(left, boxes(upright((85, 40, 125, 50)))), (right, boxes(upright((90, 40, 135, 50))))], grid
+    )
+    assert len(merged) == 2
+
+
+def test_boxes_of_one_tile_are_never_merged_even_when_equal() -> None:
+    twice = upright((20, 20, 40, 40), (20, 20, 40, 40))
+    merged = merge_tiles([(LEFT, boxes(twice))], PAIR)
+    assert len(merged) == 2
+
+
+def test_one_whole_view_does_not_swallow_two_objects_of_another_tile() -> None:
+    two = upright((93, 40, 103, 50), (94, 40, 104, 50))
+    merged = merge_tiles([(LEFT, boxes(two)), (RIGHT, boxes(two[:1]))], PAIR)
+    assert bounds(merged.detections) == [(93, 40, 103, 50), (94, 40, 104, 50)]
+    assert merged.duplicates == 1
+
+
+def test_a_cut_box_covered_by_two_whole_objects_does_not_make_them_one() -> None:
+    cut = upright((95, 40, 110, 50))
+    whole = upright((95, 36, 130, 47), (94, 43, 130, 54))
+    merged = merge_tiles([(LEFT, boxes(cut)), (RIGHT, boxes(whole))], PAIR)
+    assert sorted(bounds(merged.detections)) == sorted(bounds(boxes(whole)))
+
+
+def test_a_small_whole_object_inside_a_large_one_stays() -> None:
+    large, small = upright((20, 20, 105, 90)), upright((95, 40, 103, 48))
+    merged = merge_tiles([(LEFT, boxes(large)), (RIGHT, boxes(small))], PAIR)
+    assert len(merged) == 2
+
+
+# Many tiles
+
+
+def test_a_bridge_over_many_tiles_is_one_object() -> None:
+    grid = TileGrid(1000, 100, tile=120, overlap=20)
+    bridge = rotated(500, 50, 900, 10, 2)
+    merged = merge_tiles(observe(grid, bridge[None]), grid)
+    assert len(merged) == 1
+    assert merged.pieces[0] >= 8
+    assert not merged.cut[0]
+    assert shapely.Polygon(merged.detections.polygons[0]).area == pytest.approx(9000, rel=0.05)
+
+
+def test_an_object_on_the_corner_of_four_tiles_is_one_object() -> None:
+    roundabout = upright((60, 55, 150, 140))
+    merged = merge_tiles(observe(SQUARE, roundabout), SQUARE)
+    assert bounds(merged.detections) == [(60, 55, 150, 140)]
+    assert merged.pieces.tolist() == [4]
+
+
+def test_the_middle_of_a_bridge_is_not_lost_to_an_end_that_covers_half_of_it() -> None:
+    # Tiles of 100 at 0, 53, 106 overlap by 47; the middle part 53-153 is 47 % covered by the first.
+    grid = TileGrid(206, 100, tile=100, overlap=47)
+    bridge = upright((10, 40, 196, 50))
+    merged = merge_tiles(observe(grid, bridge), grid)
+    assert bounds(merged.detections) == [(10, 40, 196, 50)]
+
+
+@st.composite
+def scattered(draw: st.DrawFn, largest: float) -> np.ndarray:
+    """Objects on a loose lattice, so that they never overlap, each turned and sized at random."""
+    pitch = largest * 1.5
+    cells = [
+        (x, y) for x in np.arange(pitch, 400 - pitch, pitch) for y in np.arange(pitch, 300 - pitch, pitch)
+    ]
+    chosen = draw(st.lists(st.sampled_from(cells), min_size=1, max_size=12, unique=True))
+    return np.array(
+        [
+            rotated(
+                x + draw(st.floats(-3, 3)),
+                y + draw(st.floats(-3, 3)),
+                draw(st.floats(8, largest * 0.9)),
+                draw(st.floats(6, largest * 0.4)),
+                draw(st.floats(0, 180)),
+            )
+            for x, y in chosen
+        ]
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(scattered(largest=30), st.integers(60, 150))
+def test_objects_no_larger_than_the_overlap_come_back_exactly_once(objects: np.ndarray, tile: int) -> None:
+    grid = TileGrid(400, 300, tile=tile, overlap=34)
+    merged = merge_tiles(observe(grid, objects), grid)
+    expected = boxes(objects)
+    assert len(merged) == len(expected)
+    assert sorted(bounds(merged.detections)) == sorted(bounds(expected))
+
+
+@settings(max_examples=40, deadline=None)
+@given(scattered(largest=60), st.integers(40, 90), st.randoms(use_true_random=False))
+def test_the_order_of_tiles_and_boxes_never_matters(
+    objects: np.ndarray, tile: int, randomness: random.Random
+) -> None:
+    grid = TileGrid(400, 300, tile=tile, overlap=15)
+    per_tile = observe(grid, objects)
+    shuffled = []
+    for where, found in randomness.sample(per_tile, len(per_tile)):
+        order = list(range(len(found)))
+        randomness.shuffle(order)
+        shuffled.append((where, found.select(np.array(order, dtype=int))))
+    first, second = merge_tiles(per_tile, grid), merge_tiles(shuffled, grid)
+    assert first.detections == second.detections
+    for name in ("tile", "pieces", "cut"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert (first.duplicates, first.cut_dropped) == (second.duplicates, second.cut_dropped)
+
+
+@settings(max_examples=40, deadline=None)
+@given(scattered(largest=60), st.integers(40, 90))
+def test_every_box_is_kept_joined_or_counted_as_dropped(objects: np.ndarray, tile: int) -> None:
+    grid = TileGrid(400, 300, tile=tile, overlap=15)
+    per_tile = observe(grid, objects)
+    merged = merge_tiles(per_tile, grid)
+    given_boxes = sum(len(found) for _, found in per_tile)
+    assert given_boxes == merged.pieces.sum() + merged.duplicates + merged.cut_dropped
+
+
+# Scores, classes and bad input
+
+
+def test_the_best_score_of_duplicates_is_kept() -> None:
+    merged = merge_tiles(
+        [
+            (LEFT, boxes(upright((95, 40, 105, 50)), scores=[0.9])),
+            (RIGHT, boxes(upright((98, 40, 107, 50)), scores=[0.6])),
+        ],
+        PAIR,
+    )
+    assert merged.detections.scores is not None
+    assert merged.detections.scores.tolist() == [0.9]
+    assert bounds(merged.detections) == [(95, 40, 105, 50)]
+
+
+def test_a_whole_box_wins_over_a_cut_one_whatever_the_scores() -> None:
+    merged = merge_tiles(
+        [
+            (LEFT, boxes(upright((95, 40, 110, 50)), scores=[0.9])),
+            (RIGHT, boxes(upright((95, 40, 130, 50)), scores=[0.2])),
+        ],
+        PAIR,
+    )
+    assert bounds(merged.detections) == [(95, 40, 130, 50)]
+
+
+def test_a_joined_object_has_the_best_score_of_its_parts() -> None:
+    merged = merge_tiles(
+        [
+            (LEFT, boxes(upright((40, 40, 110, 50)), scores=[0.4])),
+            (RIGHT, boxes(upright((90, 40, 170, 50)), scores=[0.7])),
+        ],
+        PAIR,
+    )
+    assert merged.detections.scores is not None
+    assert merged.detections.scores.tolist() == [0.7]
+
+
+def test_detections_without_scores_stay_without() -> None:
+    assert merge_tiles([(LEFT, boxes(upright((1, 1, 9, 9))))], PAIR).detections.scores is None
+
+
+def test_tiles_may_name_their_classes_in_different_orders() -> None:
+    ship_first = Detections(upright((95, 40, 105, 50)), np.array([0]), ("ship", "bridge"))
+    ship_last = Detections(upright((95, 40, 105, 50)), np.array([1]), ("plane", "ship"))
+    merged = merge_tiles([(RIGHT, ship_last), (LEFT, ship_first)], PAIR)
+    assert merged.detections.classes == ("ship", "bridge", "plane")
+    assert merged.detections.names == ["ship"]
+
+
+def test_no_tiles_and_empty_tiles_give_no_detections() -> None:
+    assert len(merge_tiles([], PAIR)) == 0
+    empty = merge_tiles([(LEFT, Detections.empty(CLASSES))], PAIR)
+    assert len(empty) == 0
+    assert empty.detections.classes == CLASSES
+
+
+def test_results_come_tile_by_tile_from_top_to_bottom() -> None:
+    merged = merge_tiles(
+        [
+            (RIGHT, boxes(upright((150, 5, 160, 9)))),
+            (LEFT, boxes(upright((10, 50, 20, 60), (50, 10, 60, 20), (10, 10, 20, 20)))),
+        ],
+        PAIR,
+    )
+    assert merged.tile.tolist() == [0, 0, 0, 1]
+    assert [b[:2] for b in bounds(merged.detections)] == [(10, 10), (50, 10), (10, 50), (150, 5)]
+
+
+def test_boxes_without_area_stay_as_they_are() -> None:
+    point = np.full((1, 4, 2), 110.0)
+    merged = merge_tiles([(LEFT, boxes(point)), (RIGHT, boxes(point))], PAIR)
+    assert len(merged) == 2
+
+
+def test_a_tile_given_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="tile 0 is given more than once"):
+        merge_tiles([(LEFT, boxes(upright())), (LEFT, boxes(upright()))], PAIR)
+
+
+def test_scores_in_some_tiles_only_are_refused() -> None:
+    one = upright((5, 5, 9, 9))
+    with pytest.raises(ValueError, match="1 of 2 tiles have scores"):
+        merge_tiles([(LEFT, boxes(one)), (RIGHT, boxes(one, scores=[0.5]))], PAIR)
+
+
+def test_coordinates_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        merge_tiles([(LEFT, boxes(upright((5, 5, np.nan, 9))))], PAIR)
+
+
+def test_the_distance_to_an_edge_that_counts_as_cut_grows_with_the_tile() -> None:
+    assert MergeRules().edge_tolerance(TileGrid(4000, 4000, tile=1024)) == pytest.approx(5.12)
+    assert MergeRules().edge_tolerance(TileGrid(4000, 4000, tile=256)) == 2
+    assert MergeRules(edge_px=7).edge_tolerance(TileGrid(4000, 4000, tile=256)) == 7
