@@ -1,0 +1,384 @@
+"""Qwen2.5-VL and Qwen3-VL in process, with the key-value cache kept between the turns of a conversation.
+
+Shape letters: B rows of a batch, P kept (prefix) positions, S new (suffix) positions, L = P + S.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rscovlm.engines.patches import PatchSpec, image_patches
+from rscovlm.engines.prompting import Prompt, Prompter, pad_left
+from rscovlm.errors import ModelError
+from rscovlm.families import ModelFamily
+from zoom_chain.chat import Conversation, Generation, Reply
+
+KEPT_TOKENS = 65_536
+"""Positions whose keys and values are kept between calls, over all conversations."""
+
+_BATCH_PIXELS = 16_000_000
+_MOST_ROWS = 64
+
+Layers = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Keys and values of one conversation so far: per layer (heads, length, dim) twice."""
+
+    keys: NDArray[np.int64]
+    layers: Layers
+
+
+class _Memory:
+    """Conversations whose keys and values are kept, the least recently used forgotten first."""
+
+    def __init__(self, most_tokens: int) -> None:
+        self.most_tokens = most_tokens
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+
+    def best(self, prompt: Prompt) -> tuple[_Kept | None, int]:
+        """The conversation that shares the longest beginning with a prompt, and how much of it.
+
+        The last token of a prompt is never taken from memory, since its output is what comes next.
+        """
+        best, longest = None, 0
+        for name, kept in self._kept.items():
+            common = min(prompt.common_prefix(kept.keys), len(prompt.ids) - 1)
+            # Among equals the latest, so that a shared system prompt does not keep old images alive.
+            if common >= max(longest, 1):
+                best, longest = name, common
+        if best is None:
+            return None, 0
+        self._kept.move_to_end(best)
+        return self._kept[best], longest
+
+    def keep(self, kept: _Kept) -> None:
+        """Remember a conversation in place of its own earlier turns."""
+        if len(kept.keys) > self.most_tokens:
+            return
+        for name, other in list(self._kept.items()):
+            if len(other.keys) <= len(kept.keys) and np.array_equal(kept.keys[: len(other.keys)], other.keys):
+                del self._kept[name]
+        self._kept[kept.keys.tobytes()] = kept
+        while sum(len(entry.keys) for entry in self._kept.values()) > self.most_tokens:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+
+class TransformersEngine:
+    """A checkpoint of the Qwen2.5-VL or Qwen3-VL architecture, run in this process.
+
+    Args:
+        folder: of the checkpoint: config, safetensors, tokenizer with chat template, preprocessor config.
+        family: how the checkpoint sees and writes.
+        name: for traces and provenance.
+        device: ``cuda``, ``mps`` or ``cpu``; None takes the best there is.
+        dtype: ``bfloat16``, ``float16`` or ``float32``; None takes bfloat16 on CUDA, else float32.
+        max_batch: rows of one batch; None derives it from the family's largest image.
+        keep_tokens: positions whose keys and values are kept between calls; 0 keeps nothing.
+
+    Raises:
+        ModelError: for a checkpoint that cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        family: ModelFamily,
+        name: str,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        max_batch: int | None = None,
+        keep_tokens: int = KEPT_TOKENS,
+    ) -> None:
+        self.family = family
+        self.name = name
+        self.device = torch.device(device or best_device())
+        self.dtype = getattr(torch, dtype or ("bfloat16" if self.device.type == "cuda" else "float32"))
+        self.model, tokenizer = _load(folder, self.device, self.dtype)
+        self.max_batch = max_batch or max(1, min(_MOST_ROWS, _BATCH_PIXELS // family.resolution.max_pixels))
+        self._spec = PatchSpec.of_checkpoint(folder, self.model.config.vision_config)
+        if self._spec.factor != family.resolution.factor:
+            raise ModelError(
+                f"{folder} has visual tokens of {self._spec.factor} px, but family {family.name} of "
+                f"{family.resolution.factor} px; choose the family of the checkpoint"
+            )
+        self._prompter = Prompter(tokenizer, self.model.config.image_token_id, self._spec.factor)
+        self._tokenizer = tokenizer
+        self._stops = _stop_tokens(self.model, tokenizer)
+        self._memory = _Memory(keep_tokens)
+
+    def __enter__(self) -> TransformersEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget kept conversations and let go of the weights."""
+        self._memory.clear()
+        self.model = None
+
+    def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
+        """One reply for each conversation, in order; see ``ChatModel``."""
+        prompts = [self._prompter.prompt(conversation) for conversation in conversations]
+        replies: dict[int, Reply] = {}
+        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index].ids))
+        for start in range(0, len(order), self.max_batch):
+            rows = order[start : start + self.max_batch]
+            answered = self._chat_batch(
+                [prompts[row] for row in rows], [options.seed + row for row in rows], options
+            )
+            replies.update(zip(rows, answered, strict=True))
+        return [replies[index] for index in range(len(prompts))]
+
+    @torch.inference_mode()
+    def _chat_batch(self, prompts: list[Prompt], seeds: list[int], options: Generation) -> list[Reply]:
+        remembered = [self._memory.best(prompt) for prompt in prompts]
+        known = [length for _, length in remembered]
+        cache, mask = self._restore(remembered)
+        logits, mask = self._prefill(prompts, known, cache, mask)
+        generated = self._generate(prompts, logits, cache, mask, seeds, options)
+        if self._memory.most_tokens:
+            self._remember(prompts, known, generated, cache)
+        return [
+            Reply(
+                text=self._tokenizer.decode(tokens, skip_special_tokens=False),
+                stop_reason="stop" if stopped else "length",
+                prompt_tokens=len(prompt.ids),
+                completion_tokens=len(tokens) + stopped,
+                prefilled_tokens=len(prompt.ids) - length,
+                logprobs=np.array(logprobs) if options.logprobs else None,
+            )
+            for prompt, length, (tokens, stopped, logprobs) in zip(
+                prompts, known, generated.replies(), strict=True
+            )
+        ]
+
+    # --- keys and values ----------------------------------------------------------------------------
+
+    def _restore(self, remembered: list[tuple[_Kept | None, int]]):
+        """A batch cache of the kept beginnings, right aligned, and its mask (B, P)."""
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=self.model.config.get_text_config())
+        longest = max(length for _, length in remembered)
+        mask = torch.zeros(len(remembered), longest, dtype=torch.long, device=self.device)
+        if longest == 0:
+            return cache, mask
+        for row, (_, length) in enumerate(remembered):
+            mask[row, longest - length :] = 1
+        example = next(kept for kept, _ in remembered if kept is not None).layers
+        for index, (key, value) in enumerate(example):
+            pair = []
+            for which, like in enumerate((key, value)):
+                stacked = like.new_zeros(len(remembered), like.shape[0], longest, like.shape[2])
+                for row, (kept, length) in enumerate(remembered):
+                    if kept is not None:
+                        stacked[row, :, longest - length :] = kept.layers[index][which][:, :length]
+                pair.append(stacked)
+            cache.update(pair[0], pair[1], index)
+        return cache, mask
+
+    def _remember(self, prompts: list[Prompt], known: list[int], generated: _Generated, cache) -> None:
+        """Keep what each row of the cache holds, without padding."""
+        room = self._memory.most_tokens
+        for row in range(len(prompts)):
+            tokens = np.array(generated.fed[row], dtype=np.int64)
+            keys = np.concatenate([prompts[row].keys, tokens])
+            room -= len(keys)
+            if room < 0:
+                return
+            valid = generated.mask[row].bool()
+            layers = [(layer.keys[row][:, valid], layer.values[row][:, valid]) for layer in cache.layers]
+            self._memory.keep(_Kept(keys, layers))
+
+    # --- running the model --------------------------------------------------------------------------
+
+    def _prefill(self, prompts: list[Prompt], known: list[int], cache, mask: torch.Tensor):
+        """Run what is new of each prompt: the logits (B, vocabulary) of what follows, and the mask (B, L)."""
+        suffixes = [prompt.ids[length:] for prompt, length in zip(prompts, known, strict=True)]
+        ids = self._tensor(pad_left(suffixes, self._tokenizer.pad_token_id or 0))
+        new = self._tensor(pad_left([np.ones(len(suffix), dtype=np.int64) for suffix in suffixes], 0))
+        positions = [prompt.positions[:, length:] for prompt, length in zip(prompts, known, strict=True)]
+        mask = torch.cat([mask, new], dim=1)
+        output = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=self._tensor(pad_left(positions, 0)).transpose(0, 1),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **self._pixels(prompts, known),
+        )
+        return output.logits[:, -1], mask
+
+    def _pixels(self, prompts: list[Prompt], known: list[int]) -> dict[str, torch.Tensor]:
+        """Patches and grids of the images that are new."""
+        new = [
+            image_patches(image.pixels, self._spec)
+            for prompt, length in zip(prompts, known, strict=True)
+            for image, (start, _) in zip(prompt.images, prompt.spans, strict=True)
+            if start >= length
+        ]
+        if not new:
+            return {}
+        patches = np.concatenate([patches for patches, _ in new])
+        return {
+            "pixel_values": torch.from_numpy(patches).to(self.device, self.dtype),
+            "image_grid_thw": self._tensor(np.array([grid for _, grid in new])),
+        }
+
+    def _generate(
+        self,
+        prompts: list[Prompt],
+        logits: torch.Tensor,
+        cache,
+        mask: torch.Tensor,
+        seeds: list[int],
+        options,
+    ) -> _Generated:
+        """Tokens one after the other, until each row has ended its turn or met its limit."""
+        state = _Generated(len(prompts), mask)
+        following = self._tensor(np.array([prompt.positions.max() + 1 for prompt in prompts]))
+        choose = _Chooser(options, seeds, self.device)
+        for step in range(options.max_new_tokens):
+            chosen, logprobs = choose(logits)
+            state.add(chosen.tolist(), logprobs, self._stops)
+            if state.finished or step + 1 == options.max_new_tokens:
+                break
+            alive = self._tensor(np.array([[int(not stopped)] for stopped in state.stopped]))
+            state.feed(chosen.tolist(), alive)
+            output = self.model(
+                input_ids=chosen[:, None],
+                attention_mask=state.mask,
+                position_ids=(following + step).expand(3, -1)[..., None],
+                past_key_values=cache,
+                use_cache=True,
+            )
+            logits = output.logits[:, -1]
+        return state
+
+    def _tensor(self, array: NDArray[np.int64]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+class _Generated:
+    """What has been generated in each row of a batch, and which cache positions are real."""
+
+    def __init__(self, rows: int, mask: torch.Tensor) -> None:
+        self.tokens: list[list[int]] = [[] for _ in range(rows)]
+        self.logprobs: list[list[float]] = [[] for _ in range(rows)]
+        self.fed: list[list[int]] = [[] for _ in range(rows)]
+        self.stopped = [False] * rows
+        self.mask = mask
+
+    @property
+    def finished(self) -> bool:
+        return all(self.stopped)
+
+    def add(self, chosen: list[int], logprobs: list[float] | None, stops: set[int]) -> None:
+        """Take the next token of each row that has not ended; a stop token ends it and is not part of it."""
+        for row, token in enumerate(chosen):
+            if self.stopped[row]:
+                continue
+            if logprobs is not None:
+                self.logprobs[row].append(logprobs[row])
+            if token in stops:
+                self.stopped[row] = True
+            else:
+                self.tokens[row].append(token)
+
+    def feed(self, chosen: list[int], alive: torch.Tensor) -> None:
+        """Note that the model is about to read the chosen tokens; rows that ended read padding."""
+        self.mask = torch.cat([self.mask, alive], dim=1)
+        for row, token in enumerate(chosen):
+            if not self.stopped[row]:
+                self.fed[row].append(token)
+
+    def replies(self) -> list[tuple[list[int], bool, list[float]]]:
+        """Tokens, whether the turn ended, and log-probabilities of each row."""
+        return list(zip(self.tokens, self.stopped, self.logprobs, strict=True))
+
+
+class _Chooser:
+    """Picks the next token of each row: the likeliest, or one drawn by the row's own generator."""
+
+    def __init__(self, options: Generation, seeds: list[int], device: torch.device) -> None:
+        self.options = options
+        self.generators = (
+            [torch.Generator(device).manual_seed(seed) for seed in seeds] if options.temperature else []
+        )
+
+    def __call__(self, logits: torch.Tensor) -> tuple[torch.Tensor, list[float] | None]:
+        logits = logits.float()
+        if self.options.temperature:
+            probabilities = (logits / self.options.temperature).softmax(dim=-1)
+            drawn = [
+                torch.multinomial(row, 1, generator=generator)
+                for row, generator in zip(probabilities, self.generators, strict=True)
+            ]
+            chosen = torch.cat(drawn)
+        else:
+            chosen = logits.argmax(dim=-1)
+        if not self.options.logprobs:
+            return chosen, None
+        return chosen, logits.log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0].tolist()
+
+
+def best_device() -> str:
+    """``cuda``, ``mps`` or ``cpu``, whichever is there first."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def attention_for(device: torch.device) -> tuple[str, str]:
+    """The attention implementation to use on a device, and why."""
+    from transformers.utils import is_flash_attn_2_available
+
+    if device.type != "cuda":
+        return "sdpa", f"FlashAttention needs CUDA; the device is {device.type}"
+    if not is_flash_attn_2_available():
+        return "sdpa", "flash-attn is not installed (extra: flash-attn)"
+    return "flash_attention_2", "flash-attn is installed"
+
+
+def _load(folder: Path, device: torch.device, dtype: torch.dtype):
+    """Model and tokenizer of a checkpoint; only safetensors are read, nothing in the folder is run."""
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    attention, _ = attention_for(device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=dtype, attn_implementation=attention, use_safetensors=True, local_files_only=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{folder} cannot be loaded: {reason}") from error
+    if not tokenizer.chat_template:
+        raise ModelError(f"{folder} has no chat template; it is needed to write conversations")
+    try:
+        return model.to(device).eval(), tokenizer
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device {device} cannot hold the model: {str(error).splitlines()[0]}") from error
+
+
+def _stop_tokens(model, tokenizer) -> set[int]:
+    """Tokens that end a turn."""
+    configured = model.generation_config.eos_token_id
+    stops = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
+    end_of_turn = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    return {token for token in stops | {end_of_turn} if token is not None}

@@ -1,0 +1,124 @@
+"""Tiny random checkpoints of both architectures, whole enough for transformers and vLLM to load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+WORDS = (
+    "What colour are the planes at the airport? How many ships? Name the object in each cell. "
+    "find the plane, ship, storage tank. There are none. red blue yes no You can zoom in. Answer now."
+)
+TEXT_SHAPE = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 4096,
+}
+
+
+def tiny_qwen3_vl(folder: Path, seed: int = 0) -> Path:
+    """A Qwen3-VL of some hundred thousand random weights; visual tokens of 32 px, two DeepStack layers."""
+    import torch
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    token = _write_tokenizer(folder)
+    vision = {
+        "depth": 4,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "patch_size": 16,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "out_hidden_size": 64,
+        "num_position_embeddings": 64,
+        "deepstack_visual_indexes": [1, 2],
+    }
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
+    text = {**TEXT_SHAPE, "head_dim": 16, "rope_parameters": rope, "tie_word_embeddings": True}
+    config = Qwen3VLConfig(text_config=_with_tokens(text, token), vision_config=vision, **_special(token))
+    torch.manual_seed(seed)
+    _save(Qwen3VLForConditionalGeneration(config), folder, factor=32, processor="Qwen3VLProcessor", half=True)
+    return folder
+
+
+def tiny_qwen25_vl(folder: Path, seed: int = 0) -> Path:
+    """A Qwen2.5-VL of some hundred thousand random weights; visual tokens of 28 px, windowed attention."""
+    import torch
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    token = _write_tokenizer(folder)
+    vision = {
+        "depth": 4,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "patch_size": 14,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "out_hidden_size": 64,
+        "window_size": 112,
+        "fullatt_block_indexes": [1, 3],
+        "tokens_per_second": 2,
+    }
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+    text = {**TEXT_SHAPE, "rope_parameters": rope, "tie_word_embeddings": True}
+    config = Qwen2_5_VLConfig(text_config=_with_tokens(text, token), vision_config=vision, **_special(token))
+    torch.manual_seed(seed)
+    _save(Qwen2_5_VLForConditionalGeneration(config), folder, factor=28, processor="Qwen2_5_VLProcessor")
+    return folder
+
+
+def _write_tokenizer(folder: Path):
+    from transformers import AutoTokenizer
+
+    from rscovlm.training.nano.tokenizer import build_tokenizer
+
+    build_tokenizer([WORDS], folder)
+    return AutoTokenizer.from_pretrained(folder).convert_tokens_to_ids
+
+
+def _special(token) -> dict[str, object]:
+    return {
+        "image_token_id": token("<|image_pad|>"),
+        "video_token_id": token("<|video_pad|>"),
+        "vision_start_token_id": token("<|vision_start|>"),
+        "vision_end_token_id": token("<|vision_end|>"),
+        "tie_word_embeddings": True,
+    }
+
+
+def _with_tokens(text: dict[str, object], token) -> dict[str, object]:
+    return {
+        **text,
+        "vocab_size": 2048,
+        "eos_token_id": token("<|im_end|>"),
+        "pad_token_id": token("<|endoftext|>"),
+        "bos_token_id": None,
+    }
+
+
+def _save(model, folder: Path, factor: int, processor: str, half: bool = False) -> None:
+    import torch
+
+    with torch.no_grad():
+        # Random weights of the usual size make all logits alike; larger ones make greedy choices clear.
+        for name, parameter in model.named_parameters():
+            if parameter.ndim >= 2 and "patch_embed" not in name:
+                parameter.mul_(4.0)
+    model.save_pretrained(folder)
+    mean, deviation = ([0.5] * 3, [0.5] * 3) if half else (None, None)
+    settings = {
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "processor_class": processor,
+        "size": {"shortest_edge": 4 * factor**2, "longest_edge": 64 * factor**2},
+        "patch_size": factor // 2,
+        "temporal_patch_size": 2,
+        "merge_size": 2,
+        "image_mean": mean or [0.48145466, 0.4578275, 0.40821073],
+        "image_std": deviation or [0.26862954, 0.26130258, 0.27577711],
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
