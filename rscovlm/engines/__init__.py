@@ -67,15 +67,17 @@ def load_model(
     Raises:
         ModelError: with one clear line.
     """
+    chosen = model_family(spec, family=family, max_pixels=max_pixels)
     if spec.startswith(("http://", "https://")):
-        return _http(spec, family, max_pixels, tokenizer)
+        from rscovlm.engines.http import HttpEngine
+
+        url, _, model = spec.partition("#")
+        return HttpEngine(url, model or None, chosen, tokenizer=tokenizer)
+    folder = checkpoint_folder(spec.removeprefix("vllm:"))
     if spec.startswith("vllm:"):
         from rscovlm.engines.vllm import VllmEngine
 
-        folder = checkpoint_folder(spec.removeprefix("vllm:"))
-        return VllmEngine(folder, _family(folder, family, max_pixels), spec)
-    folder = checkpoint_folder(spec)
-    chosen = _family(folder, family, max_pixels)
+        return VllmEngine(folder, chosen, spec)
     from rscovlm.engines.transformers import TransformersEngine
 
     return TransformersEngine(folder, chosen, spec, device=device, dtype=dtype)
@@ -111,24 +113,23 @@ def checkpoint_folder(spec: str) -> Path:
         ) from error
 
 
-def _family(folder: Path, name: str | None, max_pixels: int | None) -> ModelFamily:
-    family = family_of(folder)
-    if name is not None:
-        # The bounds of this very checkpoint, the words of the named family.
-        family = replace(family_named(name), resolution=family.resolution)
-    return family if max_pixels is None else family.with_max_pixels(max_pixels)
+def model_family(spec: str, *, family: str | None = None, max_pixels: int | None = None) -> ModelFamily:
+    """How the model that a ``--model`` string names sees and writes, without loading its weights.
 
-
-def _http(spec: str, name: str | None, max_pixels: int | None, tokenizer: str | None) -> Engine:
-    from rscovlm.engines.http import HttpEngine
-
-    url, _, model = spec.partition("#")
-    family = family_named(name) if name else family_in(model)
-    if family is None:
-        raise ModelError(
-            f"the family of {model or spec!r} does not show in its name; give --family "
-            "(qwen2.5-vl, qwen3-vl, rscovlm or nano)"
-        )
-    if max_pixels is not None:
-        family = family.with_max_pixels(max_pixels)
-    return HttpEngine(url, model or None, family, tokenizer=tokenizer)
+    Raises:
+        ModelError: with one clear line.
+    """
+    if spec.startswith(("http://", "https://")):
+        name = spec.partition("#")[2]
+        known = family_named(family) if family else family_in(name)
+        if known is None:
+            raise ModelError(
+                f"the family of {name or spec!r} does not show in its name; give --family "
+                "(qwen2.5-vl, qwen3-vl, rscovlm or nano)"
+            )
+    else:
+        known = family_of(checkpoint_folder(spec.removeprefix("vllm:")))
+        if family is not None:
+            # The bounds of this very checkpoint, the words of the named family.
+            known = replace(family_named(family), resolution=known.resolution)
+    return known if max_pixels is None else known.with_max_pixels(max_pixels)

@@ -1,0 +1,45 @@
+"""The commands put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rscovlm.cli.ask import ask
+from rscovlm.cli.classify import classify
+from rscovlm.cli.doctor import doctor
+from rscovlm.cli.synth import synth
+
+app = typer.Typer(
+    name="rscovlm",
+    help="Ask about and detect in satellite and aerial scenes too large for a vision-language model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(ask)
+app.command()(classify)
+app.add_typer(synth)
+app.command()(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from rscovlm.tasks.provenance import version
+
+        print(f"rscovlm {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; anywhere in the line.")
+    ] = False,
+) -> None:
+    """Ask about and detect in satellite and aerial scenes too large for a vision-language model."""

@@ -1,0 +1,270 @@
+"""``rscovlm ask``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rscovlm.cli.failures import Incomplete
+from rscovlm.cli.options import (
+    AsJson,
+    Bands,
+    Device,
+    Family,
+    MaxPixels,
+    Model,
+    Seed,
+    check_file,
+    open_model,
+    open_scene,
+)
+from rscovlm.cli.progress import Progress
+from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoom_chain.controller import Answer
+    from zoom_chain.settings import ZoomSettings
+    from zoom_chain.trace import ViewRecord
+
+
+class Zoom(StrEnum):
+    """Names of the zoom policies, for the help text."""
+
+    off = "off"
+    single = "single"
+    chain = "chain"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, and the answer that is known to be right, if one is."""
+
+    question: str
+    expected: str | None = None
+
+
+def ask(
+    scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
+    question: Annotated[
+        list[str] | None, typer.Argument(help="One or more questions.", metavar="[QUESTION]...")
+    ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(help='Questions, one a line; or .jsonl with "question" and perhaps "answer".'),
+    ] = None,
+    model: Model = "nano",
+    zoom: Annotated[Zoom | None, typer.Option(help="How far to zoom; as --config says by default.")] = None,
+    max_zooms: Annotated[int | None, typer.Option(help="Most crops of a question.", min=0)] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Zoom settings, such as zoom/default, or a YAML file.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write what was looked at: .html or .json.", metavar="FILE")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the answers there, not to stdout.", metavar="FILE")
+    ] = None,
+    bands: Bands = None,
+    max_pixels: MaxPixels = None,
+    device: Device = None,
+    family: Family = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask about a scene; the model zooms in to see what it needs."""
+    asked = [Asked(text) for text in question or []]
+    if questions is not None:
+        asked += read_questions(questions)
+    if not asked or any(not item.question.strip() for item in asked):
+        raise UsageError('there is no question; give one as text ("How many ships?") or --questions FILE')
+    check_file(trace, "--trace", (".html", ".json"))
+    check_file(output, "--output", (".txt", ".json"))
+    as_json = as_json or (output is not None and output.suffix.lower() == ".json")
+
+    from rscovlm.engines import model_family
+    from rscovlm.tasks.ask import ask as ask_scene
+    from zoom_chain.chat import Generation
+
+    with open_scene(scene, bands) as opened:
+        dialect = model_family(model, family=family, max_pixels=max_pixels).dialect.name
+        settings = zoom_settings(config, dialect, zoom, max_zooms)
+        with (
+            open_model(model, device, family, max_pixels) as engine,
+            Progress("answering", "questions") as progress,
+        ):
+            texts = [item.question for item in asked]
+            options = Generation(seed=seed)
+            answers = ask_scene(opened, texts, engine, settings=settings, options=options, progress=progress)
+            name = engine.name
+    if all(answer.stop_reason == "error" and not answer.trace.views for answer in answers):
+        # Not even the overview could be read.
+        raise UsageError(answers[0].trace.error or f"{scene} cannot be read")
+    if trace is not None:
+        _write_trace(trace, answers)
+    text = _as_json(scene, name, asked, answers) if as_json else None
+    if text is None and output is None:
+        _tell(asked, answers)
+    else:
+        _deliver(text or "".join(_line(*pair) + "\n" for pair in zip(asked, answers)), output)
+    _sum_up(asked, answers)
+
+
+def read_questions(path: Path) -> list[Asked]:
+    """The questions in a file: one a line, or a JSON object a line where the file ends in ``.jsonl``.
+
+    Raises:
+        UsageError: for a file without questions, or a line that is no such object.
+        OSError: for a file that cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    numbered = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not numbered:
+        raise UsageError(f"{path} holds no questions")
+    if path.suffix.lower() != ".jsonl":
+        return [Asked(line) for _, line in numbered]
+    return [_read_record(f"{path} line {number}", line) for number, line in numbered]
+
+
+def _read_record(place: str, line: str) -> Asked:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"{place} is not JSON: {error}") from error
+    text = record.get("question") if isinstance(record, dict) else None
+    if not isinstance(text, str):
+        raise UsageError(f'{place} has no "question"; give objects such as {{"question": "How many ships?"}}')
+    expected = record.get("answer")
+    return Asked(text, None if expected is None else str(expected))
+
+
+def zoom_settings(config: str | None, dialect: str, zoom: Zoom | None, max_zooms: int | None) -> ZoomSettings:
+    """The settings of a configuration, or those for a dialect, with what the options change in them."""
+    from zoom_chain.policy import POLICIES
+    from zoom_chain.settings import default_zoom_settings, load_zoom_settings
+
+    settings = load_zoom_settings(config) if config else default_zoom_settings(dialect)
+    if zoom is not None:
+        settings = replace(settings, policy=POLICIES[zoom.value])
+    if max_zooms is not None:
+        settings = replace(settings, budget=replace(settings.budget, max_zooms=max_zooms))
+    return settings
+
+
+def zoom_line(record: ViewRecord, number: int) -> str:
+    """What a zoom looked at: ``zoom 2: 512 x 512 px at (1024, 2048), 4.0x, 0.30 m/px``."""
+    window = record.view.window
+    place = f"{window.width:.0f} x {window.height:.0f} px at ({window.x:.0f}, {window.y:.0f})"
+    ground = "" if record.gsd_m is None else f", {record.gsd_m:.3g} m/px"
+    return f"zoom {number}: {place}, {record.magnification:.1f}x{ground}"
+
+
+def _tell(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
+    """Answers to stdout, and what was looked at for each to stderr before it."""
+    for item, answer in zip(asked, answers):
+        if len(asked) > 1:
+            _note(item.question)
+        for number, record in enumerate(answer.trace.views[1:], start=1):
+            _note(f"  {zoom_line(record, number)}")
+        if answer.stop_reason != "answered":
+            _note(
+                f"  {answer.stop_reason.replace('_', ' ')}: {answer.trace.error or 'the chain ended early'}"
+            )
+        print(_line(item, answer), flush=True)
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _line(item: Asked, answer: Answer) -> str:
+    text = " ".join(answer.text.split())
+    return text if item.expected is None else f"{text}\t(expected: {item.expected})"
+
+
+def _as_json(source: str, model: str, asked: Sequence[Asked], answers: Sequence[Answer]) -> str:
+    from rscovlm.tasks.provenance import version
+
+    found = {
+        "scene": source,
+        "model": model,
+        "version": version(),
+        "answers": [_record(*pair) for pair in zip(asked, answers)],
+    }
+    return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+
+
+def _record(item: Asked, answer: Answer) -> dict[str, Any]:
+    from rscovlm.tasks.ask import same_answer
+
+    trace = answer.trace
+    record: dict[str, Any] = {"question": item.question, "answer": answer.text}
+    if item.expected is not None:
+        record |= {"expected": item.expected, "as_expected": same_answer(answer.text, item.expected)}
+    return record | {
+        "stop_reason": answer.stop_reason,
+        "error": trace.error,
+        "views": [_view_record(view) for view in trace.views],
+        "visual_tokens": trace.visual_tokens,
+        "seconds": round(trace.seconds, 3),
+    }
+
+
+def _view_record(record: ViewRecord) -> dict[str, Any]:
+    window, size = record.view.window, record.view.size
+    return {
+        "window": [window.x, window.y, window.width, window.height],
+        "size": [size.width, size.height],
+        "magnification": record.magnification,
+        "gsd_m": record.gsd_m,
+        "lonlat_bounds": record.lonlat_bounds,
+    }
+
+
+def _deliver(text: str, output: Path | None) -> None:
+    """To stdout, or to a file that appears when it is complete."""
+    if output is None:
+        print(text, end="", flush=True)
+        return
+    from tiling.output import atomic_path
+
+    with atomic_path(output) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def _write_trace(path: Path, answers: Sequence[Answer]) -> None:
+    """An HTML report, or a JSON array with a trace for each question."""
+    traces = [answer.trace for answer in answers]
+    if path.suffix.lower() == ".html":
+        from zoom_chain.report import write_report
+
+        write_report(path, traces)
+    else:
+        _deliver("[" + ",\n".join(trace.to_json() for trace in traces) + "]\n", path)
+
+
+def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
+    """The count of expected answers, and what did not work.
+
+    Raises:
+        Incomplete: where a question has no whole answer because something failed.
+    """
+    from rscovlm.tasks.ask import same_answer
+
+    known = [(item.expected, answer) for item, answer in zip(asked, answers) if item.expected is not None]
+    if known:
+        right = sum(same_answer(answer.text, expected) for expected, answer in known)
+        _note(f"{right} of {len(known)} answers as expected")
+    failed = [answer for answer in answers if answer.stop_reason in ("error", "cut_off")]
+    if failed:
+        reason = failed[0].trace.error or "the reply was cut off by the limit of new tokens"
+        raise Incomplete(f"{len(failed)} of {len(answers)} questions without a whole answer: {reason}")

@@ -1,0 +1,60 @@
+"""``rscovlm classify``."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from rscovlm.cli.failures import Incomplete
+from rscovlm.cli.options import (
+    AsJson,
+    Bands,
+    Classes,
+    Device,
+    Family,
+    MaxPixels,
+    Model,
+    open_scene,
+    read_list,
+)
+from rscovlm.cli.progress import Progress
+from rscovlm.errors import UsageError
+
+
+def classify(
+    scenes: Annotated[list[str], typer.Argument(help="Scenes to classify.", metavar="SCENE...")],
+    classes: Classes = None,
+    model: Model = "nano",
+    bands: Bands = None,
+    max_pixels: MaxPixels = None,
+    device: Device = None,
+    family: Family = None,
+    as_json: AsJson = False,
+) -> None:
+    """Classify scenes as a whole, one class each."""
+    from rscovlm.tasks.classify import classify_scenes
+
+    wanted = read_list(classes, "--classes")
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_scene(source, bands)) for source in scenes]
+        engine = stack.enter_context(open_model(model, device, family, max_pixels))
+        wanted = wanted or engine.family.scene_classes
+        if wanted is None:
+            raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
+        progress = stack.enter_context(Progress("classifying", "scenes"))
+        results = classify_scenes(opened, engine, wanted, progress=progress)
+    if as_json:
+        print(json.dumps([asdict(result) for result in results], ensure_ascii=False, indent=1))
+    else:
+        for result in results:
+            label = result.label or "?"
+            print(label if len(results) == 1 else f"{result.source}\t{label}")
+    unclear = [result for result in results if result.label is None]
+    if unclear:
+        first = unclear[0]
+        reason = first.error or f"the model replied {first.text!r}, which names no one class"
+        raise Incomplete(f"{len(unclear)} of {len(results)} scenes without a class; {first.source}: {reason}")

@@ -1,0 +1,70 @@
+"""What can stop a command, and the line and exit code that the user gets for it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import typer
+
+from rscovlm.errors import ModelError, UsageError
+
+COMPLETE, INCOMPLETE, DEFECT, USAGE, INTERRUPTED = 0, 1, 1, 2, 130
+
+# ClickException, of click itself or of the copy inside newer versions of typer.
+_ClickError = typer.BadParameter.__mro__[2]
+
+
+class Incomplete(Exception):
+    """The result is written but does not cover everything; the message says what is missing."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C in work that can be resumed; the message says how."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exit code and the one line that goes with it."""
+
+    code: int
+    line: str
+
+
+@contextmanager
+def usage_errors(prefix: str = "") -> Iterator[None]:
+    """Around the reading of what a user gave: a ValueError there is a mistake of theirs, not a defect."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(f"{prefix}{error}") from error
+
+
+def failure(error: Exception) -> Failure | None:
+    """What to tell the user about an error; None for one that nobody foresaw."""
+    from configs import ConfigError
+    from tiling.errors import SceneError
+
+    if isinstance(error, Incomplete):
+        return Failure(INCOMPLETE, str(error))
+    if isinstance(error, Interrupted):
+        return Failure(INTERRUPTED, str(error))
+    if isinstance(error, _ClickError):
+        return Failure(USAGE, error.format_message())  # type: ignore[attr-defined]
+    if isinstance(error, OSError):
+        return Failure(USAGE, _system_line(error))
+    if isinstance(error, (UsageError, ModelError, SceneError, ConfigError)):
+        return Failure(USAGE, str(error))
+    return None
+
+
+def _system_line(error: OSError) -> str:
+    """The system's word for what went wrong, with the file; messages of our own as they are."""
+    if error.errno is None:
+        return str(error)
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = "the disk is full"
+    return f"{error.filename}: {reason}" if error.filename else reason

@@ -1,0 +1,80 @@
+"""``rscovlm synth``: procedural scenes with their ground truth."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rscovlm.cli.failures import usage_errors
+from rscovlm.cli.options import Seed, check_file
+from rscovlm.cli.progress import Progress
+from rscovlm.errors import UsageError
+
+synth = typer.Typer(
+    name="synth", help="Write synthetic scenes with exact ground truth.", no_args_is_help=True
+)
+
+Gsd = Annotated[float, typer.Option(help="Metres per pixel.", min=0.01)]
+
+
+@synth.command()
+def scene(
+    output: Annotated[Path, typer.Argument(help="The GeoTIFF to write.", metavar="OUT.tif")],
+    size: Annotated[str, typer.Option(help="Pixels: a side, or WxH.", metavar="N|WxH")] = "8192",
+    seed: Seed = 0,
+    gsd: Gsd = 0.3,
+    cover: Annotated[str | None, typer.Option(help="Land cover; random by default.")] = None,
+    cog: Annotated[bool, typer.Option("--cog", help="Write a cloud-optimised GeoTIFF.")] = False,
+) -> None:
+    """Write a scene, and beside it OUT.txt (DOTA labels) and OUT.questions.jsonl."""
+    width, height = _read_size(size)
+    check_file(output, "output", (".tif", ".tiff"))
+    from rscovlm.synth.catalogue import LAND_COVERS
+    from rscovlm.synth.dataset import question_record, scene_truth, write_scene
+    from rscovlm.synth.questions import all_questions
+    from rscovlm.synth.world import plan_world
+    from tiling.output import atomic_path, write_detections
+    from tiling.scene import Scene
+
+    if cover is not None and cover not in LAND_COVERS:
+        raise UsageError(f"--cover {cover!r} is unknown; choose from {', '.join(LAND_COVERS)}")
+    with usage_errors():
+        world = plan_world(seed, width, height, gsd, cover)
+    with Progress("writing", "blocks") as progress:
+        write_scene(world, output, cog=cog, progress=progress)
+    with Scene(output) as written:
+        write_detections(output.with_suffix(".txt"), written, scene_truth(world))
+    with atomic_path(output.with_suffix(".questions.jsonl")) as path:
+        records = [question_record(world, question, output.name) for question in all_questions(world)]
+        path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    print(output)
+
+
+@synth.command()
+def dataset(
+    folder: Annotated[Path, typer.Argument(help="The folder to write.", metavar="FOLDER")],
+    count: Annotated[int, typer.Option(help="Number of scenes.", min=1, metavar="N")],
+    size: Annotated[int, typer.Option(help="Side of each in pixels.", min=1, metavar="N")] = 2048,
+    seed: Seed = 0,
+    gsd: Gsd = 0.3,
+) -> None:
+    """Write a folder of scenes with labels and questions; scenes that are there already are kept."""
+    from rscovlm.synth.dataset import write_dataset
+    from tiling.output import check_folder
+
+    check_folder(folder)
+    with Progress("writing", "scenes") as progress:
+        write_dataset(folder, count, seed=seed, size=size, gsd_m=gsd, progress=progress)
+    print(folder)
+
+
+def _read_size(text: str) -> tuple[int, int]:
+    """Width and height of ``8192`` or ``8192x4096``."""
+    match = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", text.strip().lower())
+    if match is None:
+        raise UsageError(f"--size {text!r} is not understood; give a side (8192) or WxH (8192x4096)")
+    return int(match[1]), int(match[2] or match[1])
