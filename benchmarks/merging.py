@@ -138,7 +138,8 @@ def main() -> None:
             f"surplus boxes {surplus:,}"
         )
     print(
-        f"joined {merged.joined:,}, duplicates {merged.duplicates:,}, cut boxes dropped {merged.cut_dropped:,}"
+        f"joined {merged.joined:,}, duplicates {merged.duplicates:,}, "
+        f"cut boxes dropped {merged.cut_dropped:,}"
     )
     print(f"time ratio merge_tiles / greedy NMS: {ours / peer:.2f}")
 

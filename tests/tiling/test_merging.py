@@ -134,6 +134,31 @@ def test_two_oblique_halves_become_the_rotated_box_of_the_object() -> None:
     assert shapely.Polygon(merged.detections.polygons[0]).area < 1.1 * 80 * 12  # and hardly exceeded
 
 
+def test_oblique_halves_whose_corners_were_moved_into_their_tiles_are_joined() -> None:
+    # A bridge of 900 x 40 at 35 degrees; a model can only name points of its own tile, so that both halves
+    # taper towards the seam.
+    grid = TileGrid(1000, 1000, tile=560, overlap=120)
+    bridge = rotated(500, 500, 900, 40, 35)
+    left, right = grid[0], grid[3]
+    halves = []
+    for tile in (left, right):
+        (drawn,) = seen(tile, bridge[None])
+        x0, y0, x1, y1 = tile.window.bounds
+        halves.append((tile, boxes(np.clip(drawn, (x0, y0), (x1, y1)))))
+    merged = merge_tiles(halves, grid)
+    assert merged.pieces.tolist() == [2]
+
+
+def test_staggered_neighbours_at_a_seam_without_overlap_are_two_objects() -> None:
+    # Together 20 x 10 + 20 x 10 in a rectangle of at most 40 x 21: less than half of it.
+    grid = TileGrid(200, 100, tile=100)
+    left, right = grid
+    merged = merge_tiles(
+        [(left, boxes(upright((80, 40, 100, 50)))), (right, boxes(upright((100, 51, 120, 61))))], grid
+    )
+    assert len(merged) == 2
+
+
 def test_joined_boxes_keep_the_order_of_corners_of_the_contract() -> None:
     merged = merge_tiles(observe(PAIR, rotated(100, 50, 80, 12, 20)[None]), PAIR)
     corners = merged.detections.polygons[0]
