@@ -38,6 +38,11 @@ from tiling.view import Size, View, Window
 GDAL_OPTIONS = {
     # Bytes of decoded blocks that GDAL keeps for all scenes together; its own default grows with the machine.
     "GDAL_CACHEMAX": 64 * 2**20,
+    # Read whole, a PNG that is cut off would come out black below the cut, without an error.
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": False,
+    "GDAL_HTTP_CONNECTTIMEOUT": 20,  # s
+    "GDAL_HTTP_LOW_SPEED_LIMIT": 1,  # bytes/s, for as many seconds as
+    "GDAL_HTTP_LOW_SPEED_TIME": 60,
     "GDAL_HTTP_MAX_RETRY": 3,
     "GDAL_HTTP_RETRY_DELAY": 1,
     "VSI_CACHE": True,

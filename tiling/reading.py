@@ -106,6 +106,9 @@ def band_layout(dataset: rasterio.DatasetReader, bands: tuple[int, ...] | None =
         raise BandError(
             f"{len(bands)} bands {bands} cannot be shown; choose one (grey) or three (red, green, blue)"
         )
+    elif alpha in bands:
+        # Asked for as an image: writers mark the fourth band of four as alpha, whatever it holds.
+        alpha = None
     missing = [band for band in bands if not 1 <= band <= dataset.count]
     if missing:
         raise BandError(f"no band {missing[0]} in {dataset.name}; it has {_describe_bands(dataset)}")
@@ -298,11 +301,20 @@ def resample(
         part = np.s_[y0 : y0 + size.height, x0 : x0 + size.width]
         return pixels[part], coverage[part]
     box = (max(0.0, box[0]), max(0.0, box[1]), min(width, box[2]), min(height, box[3]))
-    target = (size.width, size.height)
+
+    def filtered(image: NDArray) -> NDArray:
+        part = Image.fromarray(image).resize((size.width, size.height), Image.Resampling.BICUBIC, box)
+        return np.asarray(part)
+
     if coverage.min() == 255:
-        opaque = Image.fromarray(pixels).resize(target, Image.Resampling.BICUBIC, box)
-        return np.asarray(opaque), np.full(size, 255, dtype=np.uint8)
-    # Pillow resamples RGBA with colours multiplied by alpha, so that what is not covered adds no black.
-    layered = Image.fromarray(np.dstack((pixels, coverage)))
-    resized = np.asarray(layered.resize(target, Image.Resampling.BICUBIC, box))
-    return resized[..., :3], resized[..., 3]
+        return filtered(pixels), np.full(size, 255, dtype=np.uint8)
+    # Colours weighted by coverage, over the sum of the weights: what is not covered adds no black. In floating
+    # point, since the filter overshoots, and 8 bits would cut the weights there but not the colours.
+    weight = coverage.astype(np.float32) / 255
+    total = filtered(weight)
+    shown = np.zeros((*size, 3), dtype=np.uint8)
+    seen = total > 0.25
+    for band in range(3):
+        colour = filtered(pixels[..., band] * weight)[seen] / total[seen]
+        shown[seen, band] = np.rint(np.clip(colour, 0, 255))
+    return shown, np.rint(np.clip(total, 0, 1) * 255).astype(np.uint8)

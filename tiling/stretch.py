@@ -59,8 +59,9 @@ class Stretch:
         if pixels.dtype == np.uint8 and self == Stretch.identity(pixels.shape[-1]):
             return pixels
         low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
-        scaled = pixels.astype(np.float32) - low
         flat = high == low
-        scaled[..., flat] = np.sign(scaled[..., flat]) * 128 + 128
-        scaled[..., ~flat] *= 255 / (high - low)[~flat]
+        with np.errstate(over="ignore"):  # a nodata value near the end of the number range; cut below
+            scaled = pixels.astype(np.float32) - low
+            scaled[..., flat] = np.sign(scaled[..., flat]) * 128 + 128
+            scaled[..., ~flat] *= 255 / (high - low)[~flat]
         return np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Map coordinates, and metres per pixel by geodesic measure: each row of the conventions that ``res`` gets wrong."""
+"""Map coordinates, and metres per pixel by geodesic measure: each convention that ``res`` gets wrong."""
 
 from __future__ import annotations
 
@@ -183,8 +183,10 @@ def test_ground_control_points_give_map_coordinates_that_round_trip(make_raster)
 
 
 def pinhole_rpc() -> RPC:
-    """A plain model over a degree square about (10 E, 50 N): column grows with longitude, row against latitude, and
-    height shifts the column."""
+    """A plain model over a degree about 10 E, 50 N: columns follow longitude, rows latitude, southwards.
+
+    Height shifts the column, and is nought at its offset.
+    """
     constant = [1.0, *[0.0] * 19]
     sample, line = [0.0] * 20, [0.0] * 20
     sample[1], sample[3] = 1.0, 0.01  # longitude, height
@@ -201,7 +203,7 @@ def test_rpc_give_longitude_and_latitude_at_the_mean_height(make_raster):
     path = make_raster(np.ones((1, 200, 300), np.uint8), rpcs=pinhole_rpc())
     with Scene(path) as scene:
         assert scene.georeferenced
-        # RPC count from pixel centres: sample 150 is x = 150.5. A quarter of the width is a quarter of a degree.
+        # RPC count from pixel centres: sample 150 is x = 150.5. A quarter of the width is 0.25 degrees.
         np.testing.assert_allclose(scene.to_map([150.5, 100.5]), [10, 50], atol=1e-6)
         np.testing.assert_allclose(scene.to_map([225.5, 50.5]), [10.25, 50.25], atol=1e-6)
         pixels = np.random.default_rng(0).uniform(0, 200, (50, 2))

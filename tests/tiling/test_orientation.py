@@ -16,7 +16,7 @@ values = st.integers(1, 8)
 
 
 def assert_alike(found: np.ndarray, expected: np.ndarray) -> None:
-    """The same picture: GDAL's JPEG decoder rounds unlike Pillow's, and neighbouring pixels differ by 3 and 5."""
+    """The same picture; GDAL's JPEG decoder rounds unlike Pillow's, and neighbours differ by 3 and 5."""
     assert found.shape == expected.shape
     assert np.abs(found.astype(int) - expected).max() <= 1
 

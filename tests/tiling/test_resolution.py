@@ -157,8 +157,8 @@ def test_the_area_draw_is_uniform_whatever_the_size_of_the_image(side):
 
 
 def test_the_linear_draw_piles_up_at_the_bounds_as_the_reference_does():
-    # Shares measured on the reference implementation. smart_resize divides sqrt(max_pixels) by itself, so that rounding
-    # in the last place brings some images to 35 cells (980 px) instead of 36 (1008 px).
+    # Shares measured on the reference implementation. smart_resize divides a side by itself, so that
+    # rounding in the last place brings some images to 35 cells (980 px) instead of 36 (1008 px).
     assert (areas(512, "linear") >= 980**2).mean() == pytest.approx(0.53, abs=0.03)
     assert (areas(256, "linear") >= 980**2).mean() == pytest.approx(0.80, abs=0.03)
     assert (areas(4000, "linear") == 224**2).mean() == pytest.approx(0.86, abs=0.03)
