@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from rscovlm.synth.catalogue import CLASS_NAMES
 from rscovlm.synth.questions import Question, all_questions
 from rscovlm.synth.render import render
 from rscovlm.synth.world import World, plan_world
+from tiling.output import atomic_path, write_detections
+from tiling.scene import Scene
 from tiling.view import Size, Window
 
 BLOCK = 512
@@ -28,15 +30,6 @@ _CACHE_BYTES = 96 * 2**20
 _READ_AHEAD = 4
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class SceneFiles:
-    """Where a scene and its ground truth lie."""
-
-    image: Path
-    labels: Path
-    questions: Path
 
 
 def scene_truth(world: World) -> Detections:
@@ -65,9 +58,6 @@ def write_scene(world: World, path: Path, *, cog: bool = False, progress: Progre
     from rasterio.enums import Resampling
     from rasterio.shutil import copy as copy_raster
 
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"folder {path.parent} does not exist; create it first")
-    partial = path.with_name(f".{path.name}.partial")
     profile = {
         "driver": "GTiff",
         "width": world.width,
@@ -84,25 +74,19 @@ def write_scene(world: World, path: Path, *, cog: bool = False, progress: Progre
     }
     if min(world.width, world.height) >= 16:
         profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
-    try:
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_TIFF_OVR_BLOCKSIZE=BLOCK):
-            with rasterio.open(partial, "w", **profile) as raster:
-                _write_blocks(world, raster, progress)
-            with rasterio.open(partial, "r+") as raster:
-                raster.build_overviews(_overview_factors(world), Resampling.average)
-            if cog:
-                arranged = path.with_name(f".{path.name}.cog.partial")
-                options = {
-                    "compress": "deflate",
-                    "predictor": "yes",
-                    "bigtiff": "if_safer",
-                    "blocksize": BLOCK,
-                }
-                copy_raster(partial, arranged, driver="COG", copy_src_overviews=True, **options)
-                os.replace(arranged, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_TIFF_OVR_BLOCKSIZE=BLOCK),
+        atomic_path(path) as partial,
+    ):
+        with rasterio.open(partial, "w", **profile) as raster:
+            _write_blocks(world, raster, progress)
+        with rasterio.open(partial, "r+") as raster:
+            raster.build_overviews(_overview_factors(world), Resampling.average)
+        if cog:
+            arranged = partial.with_name(f"{partial.name}.cog")
+            options = {"compress": "deflate", "predictor": "yes", "bigtiff": "if_safer", "blocksize": BLOCK}
+            copy_raster(partial, arranged, driver="COG", copy_src_overviews=True, **options)
+            os.replace(arranged, partial)
 
 
 def _write_blocks(world: World, raster, progress: Progress | None) -> None:
@@ -159,8 +143,8 @@ def write_dataset(
     size: int = 2048,
     gsd_m: float = 0.3,
     progress: Progress | None = None,
-) -> list[SceneFiles]:
-    """Write scenes with labelTxt, COCO annotations and questions, as DOTA lays its folders out.
+) -> None:
+    """Write scenes with labels and questions, as DOTA lays its folders out.
 
     The folder gets ``images/*.tif``, ``labelTxt/*.txt``, ``annotations.json`` (COCO), ``questions.jsonl`` and
     ``scenes.jsonl`` (image, scene class, seed). Scene i of a seed is the same whatever ``count`` is. Images
@@ -170,35 +154,46 @@ def write_dataset(
         ValueError: ``count`` or ``size`` is not positive.
         OSError: the folder cannot be written.
     """
-    from detection_eval.formats import write_coco, write_dota_labels
-
     if count < 1 or size < 1:
         raise ValueError(f"{count} scenes of {size} px; give at least 1 of each")
-    images, labels = folder / "images", folder / "labelTxt"
-    images.mkdir(parents=True, exist_ok=True)
-    labels.mkdir(exist_ok=True)
-    written, truths, questions, scenes = [], {}, [], []
+    for part in ("images", "labelTxt"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    coco: dict[str, list] = {}
+    questions, scenes = [], []
     for index in range(count):
         world = plan_world(seed * 1_000_003 + index, size, size, gsd_m)
         name = f"scene_{seed}_{index:05d}"
-        image = images / f"{name}.tif"
+        image = folder / "images" / f"{name}.tif"
         if not image.exists():
             write_scene(world, image)
-        truth = scene_truth(world)
-        write_dota_labels(labels / f"{name}.txt", truth, gsd_m=gsd_m)
-        truths[image.name] = (truth, world.width, world.height)
+        with Scene(image) as scene:
+            truth = scene_truth(world)
+            write_detections(folder / "labelTxt" / f"{name}.txt", scene, truth)
+            _append_coco(coco, scene, truth)
         questions += [question_record(world, question, image.name) for question in all_questions(world)]
         scenes.append({"image": image.name, "scene_class": world.cover, "seed": world.seed, "gsd_m": gsd_m})
-        written.append(SceneFiles(image, labels / f"{name}.txt", folder / "questions.jsonl"))
         if progress:
             progress(index + 1, count)
-    write_coco(folder / "annotations.json", truths)
-    _write_lines(folder / "questions.jsonl", questions)
-    _write_lines(folder / "scenes.jsonl", scenes)
-    return written
+    _write_text(folder / "annotations.json", json.dumps(coco))
+    _write_text(folder / "questions.jsonl", "".join(json.dumps(record) + "\n" for record in questions))
+    _write_text(folder / "scenes.jsonl", "".join(json.dumps(record) + "\n" for record in scenes))
 
 
-def _write_lines(path: Path, records: list[dict[str, object]]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("".join(json.dumps(record) + "\n" for record in records))
-    os.replace(partial, path)
+def _append_coco(coco: dict[str, list], scene: Scene, truth: Detections) -> None:
+    """Add the COCO document of one scene to that of the set, with ids that go on counting."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scene.json"
+        write_detections(path, scene, truth)
+        document = json.loads(path.read_text(encoding="utf-8"))
+    image_id, first = len(coco.get("images", [])) + 1, len(coco.get("annotations", [])) + 1
+    coco.setdefault("images", []).append({**document["images"][0], "id": image_id})
+    coco.setdefault("annotations", []).extend(
+        {**annotation, "id": first + offset, "image_id": image_id}
+        for offset, annotation in enumerate(document["annotations"])
+    )
+    coco["categories"] = document["categories"]
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -28,25 +28,29 @@ def render(world: World, window: Window, size: Size, supersample: int = 2) -> ND
         size: of the image.
         supersample: sub-pixels along each axis with which objects are drawn.
     """
-    view = View(window, size)
-    scale_x, scale_y = view.scale
-    x = window.x + (np.arange(size.width) + 0.5) * scale_x
-    y = window.y + (np.arange(size.height) + 0.5) * scale_y
+    scale_x, scale_y = View(window, size).scale
+    # One pixel more all around, cut off at the end: PIL draws the first row of a clipped polygon differently.
+    outer = Window(
+        window.x - scale_x, window.y - scale_y, window.width + 2 * scale_x, window.height + 2 * scale_y
+    )
+    rows, columns = size.height + 2, size.width + 2
+    x = outer.x + (np.arange(columns) + 0.5) * scale_x
+    y = outer.y + (np.arange(rows) + 0.5) * scale_y
     ground = render_ground(world.cover, world.patch, x, y, max(scale_x, scale_y), world.seed)
     ground = np.clip(ground, 0, 255).astype(np.uint8)
-    sites = [site for site in world.sites if site.window.pad(site.side * 0.1).intersection(window)]
-    objects = world.objects_in(window)
+    sites = [site for site in world.sites if site.window.pad(site.side * 0.1).intersection(outer)]
+    objects = world.objects_in(outer)
     if not sites and not objects:
-        return ground
+        return ground[1:-1, 1:-1]
     canvas = Image.fromarray(ground.repeat(supersample, axis=0).repeat(supersample, axis=1))
     pen = ImageDraw.Draw(canvas)
-    fine = View(window, Size(size.height * supersample, size.width * supersample))
+    fine = View(outer, Size(rows * supersample, columns * supersample))
     for site in sites:
         _draw_site(pen, site, fine)
     to_canvas = _affine(fine)
     for item in objects:
         draw(pen, shapes_of(item.kind_of, item.kind, item.colour), _compose(to_canvas, item.frame))
-    return np.asarray(canvas.reduce(supersample))
+    return np.asarray(canvas.reduce(supersample))[1:-1, 1:-1]
 
 
 def _affine(view: View) -> NDArray[np.float64]:
