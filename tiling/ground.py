@@ -106,7 +106,7 @@ def _outline(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
     following = np.roll(polygons, -1, axis=1)
     along = np.linspace(0, 1, _STEPS, endpoint=False)[:, None]
     points = polygons[:, :, None] * (1 - along) + following[:, :, None] * along
-    return points.reshape(len(polygons), -1, 2)
+    return points.reshape(len(polygons), 4 * _STEPS, 2)
 
 
 def _split(ring: NDArray[np.float64]) -> shapely.Polygon | shapely.MultiPolygon:
@@ -120,18 +120,13 @@ def _split(ring: NDArray[np.float64]) -> shapely.Polygon | shapely.MultiPolygon:
         ring = ring[::_STEPS]
     around = shapely.Polygon(ring)
     first, last = (int(np.floor((bound + 180) / 360)) for bound in (around.bounds[0], around.bounds[2]))
-    parts: list[shapely.Polygon] = []
+    parts = []
     for world in range(first, last + 1):
         west = 360.0 * world - 180
-        clipped = shapely.intersection(around, shapely.box(west, -90, west + 360, 90))
-        for part in shapely.get_parts(clipped):
-            if part.geom_type == "Polygon" and part.area > 0:
-                parts.append(shapely.transform(part, lambda xy, west=west: _rounded(xy - (west + 180, 0))))
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
-
-
-def _rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return points.round(_DECIMALS)
+        here = shapely.intersection(around, shapely.box(west, -90, west + 360, 90))
+        moved = shapely.transform(here, lambda xy, west=west: (xy - (west + 180, 0)).round(_DECIMALS))
+        parts += [part for part in shapely.get_parts(moved) if part.geom_type == "Polygon" and part.area > 0]
+    return shapely.union_all(parts)
 
 
 def _components(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

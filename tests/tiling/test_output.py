@@ -1,0 +1,412 @@
+"""Detections as files: what each format holds, where it lies on the Earth, and that no half file is left."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+
+from detection_eval.detections import Detections
+from tiling import output
+from tiling.errors import NotGeoreferenced
+from tiling.grid import TileGrid
+from tiling.ground import lonlat_polygons
+from tiling.merging import MergedDetections, merge_tiles
+from tiling.output import atomic_path, check_output, write_detections
+from tiling.scene import Scene
+
+CLASSES = ("ship", "small vehicle")
+PROVENANCE = {
+    "model": "nano",
+    "prompt": "sha256:00ff",
+    "version": "0.1.0",
+    "tiles": {"done": 4, "failed": []},
+}
+BOXES = np.array(
+    [
+        [(100, 100), (140, 100), (140, 120), (100, 120)],  # 40 x 20 px
+        [(300, 200), (306, 208), (298, 214), (292, 206)],  # 10 x 10 px, turned: edges (6, 8) and (-8, 6)
+    ],
+    float,
+)
+
+
+def from_origin(west: float, north: float, pixel_x: float, pixel_y: float) -> Affine:
+    return Affine(pixel_x, 0, west, 0, -pixel_y, north)
+
+
+def raster(path: Path, crs: str | None, transform: Affine, width: int = 400, height: int = 300) -> Path:
+    shape = {"width": width, "height": height, "count": 3, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="GTiff", crs=crs, transform=transform, **shape) as file:
+        file.write(np.full((3, height, width), 90, np.uint8))
+    return path
+
+
+@pytest.fixture
+def utm(tmp_path: Path) -> Scene:
+    """0.5 m pixels on the central meridian of zone 32 (9 degrees east), at 5,000,000 m north."""
+    return Scene(raster(tmp_path / "utm scene.tif", "EPSG:32632", from_origin(500_000, 5_000_000, 0.5, 0.5)))
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Scene:
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
+        return Scene(raster(tmp_path / "plain.tif", None, Affine.identity()))
+
+
+def detections(scores: list[float] | None = None) -> Detections:
+    return Detections(BOXES, np.array([0, 1]), CLASSES, None if scores is None else np.array(scores))
+
+
+def merged(scene: Scene) -> MergedDetections:
+    grid = TileGrid(scene.width, scene.height, tile=200)
+    owner = grid.owner(BOXES.mean(axis=1))
+    return merge_tiles([(grid[int(t)], detections().select(owner == t)) for t in np.unique(owner)], grid)
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# GeoJSON
+
+
+def test_geojson_holds_places_sizes_tiles_and_provenance(utm: Scene, tmp_path: Path) -> None:
+    path = tmp_path / "out.geojson"
+    write_detections(path, utm, merged(utm), PROVENANCE)
+    collection = read_json(path)
+    assert collection["type"] == "FeatureCollection"
+    assert collection["provenance"] == PROVENANCE
+    assert "crs" not in collection  # RFC 7946 section 4 removed it
+    ship, vehicle = collection["features"]
+    # 40 x 20 px of 0.5 m: 20 m x 10 m on the map. The scale of UTM is 0.9996 at its central meridian, so
+    # that lengths on the ground are 20 / 0.9996 = 20.008 m and 10.004 m, and the area 200.16 m2.
+    assert ship["properties"] == {
+        "class": "ship",
+        "lon": pytest.approx(9.00076, abs=1e-4),
+        "lat": pytest.approx(45.1530, abs=1e-4),
+        "area_m2": pytest.approx(200.16, abs=0.01),
+        "length_m": pytest.approx(20.008, abs=0.001),
+        "width_m": pytest.approx(10.004, abs=0.001),
+        "azimuth_deg": pytest.approx(90, abs=0.01),
+        "tile": 0,
+        "pieces": 1,
+        "cut": False,
+    }
+    assert vehicle["properties"]["class"] == "small vehicle"
+    assert vehicle["properties"]["tile"] == 3
+    assert vehicle["properties"]["area_m2"] == pytest.approx(25.02, abs=0.01)
+
+
+def test_azimuth_is_the_direction_of_the_long_side_clockwise_from_north(utm: Scene, tmp_path: Path) -> None:
+    # From (100, 100) the long side runs 30 px to the right and 40 px up: atan2(30, 40) = 36.87 degrees.
+    corner, along, across = np.array([100, 100]), np.array([30, -40]), np.array([8, 6])
+    box = np.array([[corner, corner + along, corner + along + across, corner + across]], float)
+    write_detections(tmp_path / "a.geojson", utm, Detections(box, np.array([0]), CLASSES))
+    (feature,) = read_json(tmp_path / "a.geojson")["features"]
+    assert feature["properties"]["azimuth_deg"] == pytest.approx(36.87, abs=0.02)
+    assert feature["properties"]["length_m"] == pytest.approx(25 / 0.9996, abs=0.001)
+
+
+def test_geojson_rings_are_closed_counter_clockwise_and_rounded_to_1_cm(utm: Scene, tmp_path: Path) -> None:
+    write_detections(tmp_path / "a.geojson", utm, detections())
+    for feature, pixels in zip(read_json(tmp_path / "a.geojson")["features"], BOXES):
+        (ring,) = feature["geometry"]["coordinates"]
+        assert ring[0] == ring[-1]
+        assert len(ring) == 5
+        assert shapely.LinearRing(ring).is_ccw
+        assert all(value == round(value, 7) for point in ring for value in point)
+        expected = utm.to_lonlat(pixels)
+        assert {tuple(p) for p in ring} == {tuple(p) for p in expected.round(7).tolist()}
+
+
+def test_scores_are_written_only_where_there_are_some(utm: Scene, tmp_path: Path) -> None:
+    write_detections(tmp_path / "a.geojson", utm, detections())
+    write_detections(tmp_path / "b.geojson", utm, detections([0.25, 0.75]))
+    without, given = (read_json(tmp_path / name)["features"] for name in ("a.geojson", "b.geojson"))
+    assert all("score" not in feature["properties"] for feature in without)
+    assert [feature["properties"]["score"] for feature in given] == [0.25, 0.75]
+
+
+def test_no_detections_make_a_valid_empty_file_of_each_format(utm: Scene, tmp_path: Path) -> None:
+    nothing = Detections.empty(CLASSES)
+    for name in ("a.geojson", "a.json", "a.gpkg", "a.txt", "task1"):
+        write_detections(tmp_path / name, utm, nothing, PROVENANCE)
+    assert read_json(tmp_path / "a.geojson")["features"] == []
+    assert read_json(tmp_path / "a.json")["annotations"] == []
+    assert len(pyogrio.read_dataframe(tmp_path / "a.gpkg")) == 0
+    assert (tmp_path / "a.txt").read_text().splitlines() == ["imagesource:utm scene.tif", "gsd:0.5002"]
+    assert (tmp_path / "task1" / "Task1_ship.txt").read_text() == ""
+
+
+# Around the antimeridian and the poles
+
+
+def test_a_box_across_the_antimeridian_is_split(tmp_path: Path) -> None:
+    # 0.1 degree pixels from 170 E eastwards: x = 90 is 179 E, x = 120 is 178 W.
+    scene = Scene(raster(tmp_path / "date.tif", "EPSG:4326", from_origin(170, 10, 0.1, 0.1)))
+    box = np.array([[(90, 50), (120, 50), (120, 60), (90, 60)]], float)
+    (shape,) = lonlat_polygons(scene, box)
+    assert shape.geom_type == "MultiPolygon"
+    assert sorted(part.bounds for part in shape.geoms) == [(-180, 4, -178, 5), (179, 4, 180, 5)]
+    assert all(part.exterior.is_ccw for part in shape.geoms)
+
+
+def test_a_box_that_ends_on_the_antimeridian_is_not_split(tmp_path: Path) -> None:
+    scene = Scene(raster(tmp_path / "date.tif", "EPSG:4326", from_origin(170, 10, 0.1, 0.1)))
+    box = np.array([[(90, 50), (100, 50), (100, 60), (90, 60)]], float)
+    (shape,) = lonlat_polygons(scene, box)
+    assert (shape.geom_type, shape.bounds) == ("Polygon", (179, 4, 180, 5))
+
+
+def test_a_box_of_more_than_half_the_globe_goes_the_long_way(tmp_path: Path) -> None:
+    scene = Scene(raster(tmp_path / "world.tif", "EPSG:4326", from_origin(-180, 90, 1, 1), 360, 180))
+    (shape,) = lonlat_polygons(scene, np.array([[(10, 20), (350, 20), (350, 160), (10, 160)]], float))
+    assert shape.geom_type == "Polygon"
+    assert shape.bounds == (-170, -70, 170, 70)
+
+
+def test_a_box_around_the_pole_reaches_the_pole(tmp_path: Path) -> None:
+    # Antarctic polar stereographic, the pole at pixel (200, 150), 1 km pixels.
+    scene = Scene(raster(tmp_path / "pole.tif", "EPSG:3031", from_origin(-200_000, 150_000, 1000, 1000)))
+    (shape,) = lonlat_polygons(scene, np.array([[(190, 140), (210, 140), (210, 160), (190, 160)]], float))
+    west, south, east, north = shape.bounds
+    assert (west, south, east) == (-180, -90, 180)
+    assert -90 < north < -89.8
+    assert shape.is_valid
+
+
+def test_detections_across_the_antimeridian_of_a_real_scene(rasters: Path, tmp_path: Path) -> None:
+    with Scene(rasters / "rio-tiler" / "cog_dateline.tif") as scene:
+        middle = np.array([scene.width / 2, scene.height / 2])
+        half = np.array([(-600, -200), (600, -200), (600, 200), (-600, 200)])
+        write_detections(
+            tmp_path / "a.geojson", scene, Detections((middle + half)[None], np.array([0]), CLASSES)
+        )
+    (feature,) = read_json(tmp_path / "a.geojson")["features"]
+    assert feature["geometry"]["type"] == "MultiPolygon"
+    shape = shapely.geometry.shape(feature["geometry"])
+    assert shape.is_valid
+    assert {(-180.0 in part.bounds, 180.0 in part.bounds) for part in shape.geoms} == {
+        (True, False),
+        (False, True),
+    }
+    # 1200 x 400 px of 100 m, within the distortion of UTM.
+    assert feature["properties"]["area_m2"] == pytest.approx(1200 * 400 * 1e4, rel=0.005)
+
+
+def test_area_in_degrees_agrees_with_the_closed_form_on_the_ellipsoid(tmp_path: Path) -> None:
+    # At the equator 0.01 x 0.01 degree is 1113.195 m x 1105.743 m (WGS84).
+    scene = Scene(raster(tmp_path / "degrees.tif", "EPSG:4326", from_origin(0, 0.005, 0.0001, 0.0001)))
+    box = np.array([[(0, 0), (100, 0), (100, 100), (0, 100)]], float)
+    write_detections(tmp_path / "a.geojson", scene, Detections(box, np.array([0]), CLASSES))
+    (feature,) = read_json(tmp_path / "a.geojson")["features"]
+    assert feature["properties"]["area_m2"] == pytest.approx(1113.195 * 1105.743, rel=1e-5)
+    assert feature["properties"]["length_m"] == pytest.approx(1113.195, abs=0.01)
+
+
+def test_boxes_off_the_earth_have_no_geometry_and_no_measures(rasters: Path, tmp_path: Path) -> None:
+    with Scene(rasters / "rasterio" / "goes.tif") as scene:
+        corner = np.array([[(0, 0), (20, 0), (20, 20), (0, 20)]], float)  # off the disc
+        write_detections(tmp_path / "a.geojson", scene, Detections(corner, np.array([0]), CLASSES))
+    (feature,) = read_json(tmp_path / "a.geojson")["features"]
+    assert feature["geometry"] is None
+    assert feature["properties"]["area_m2"] is None
+
+
+# GeoPackage
+
+
+def test_geopackage_is_in_the_scenes_crs_with_provenance_as_metadata(utm: Scene, tmp_path: Path) -> None:
+    path = tmp_path / "out.gpkg"
+    write_detections(path, utm, merged(utm), PROVENANCE)
+    frame = geopandas.read_file(path)
+    assert frame.crs.to_epsg() == 32632
+    # (100, 100) px is 50 m east and south of the origin.
+    assert frame.geometry[0].bounds == (500_050, 4_999_940, 500_070, 4_999_950)
+    assert frame["class"].tolist() == ["ship", "small vehicle"]
+    assert frame["tile"].tolist() == [0, 3]
+    info = pyogrio.read_info(path, layer="detections")
+    assert info["layer_metadata"]["model"] == "nano"
+    assert json.loads(info["layer_metadata"]["tiles"]) == {"done": 4, "failed": []}
+
+
+def test_geopackage_of_a_scene_with_ground_control_points(rasters: Path, tmp_path: Path) -> None:
+    with Scene(rasters / "rasterio" / "RGB.byte.gcp.vrt") as scene:
+        write_detections(tmp_path / "out.gpkg", scene, detections())
+        expected = shapely.polygons(scene.to_map(BOXES))
+    frame = geopandas.read_file(tmp_path / "out.gpkg")
+    assert shapely.equals_exact(
+        shapely.normalize(frame.geometry.to_numpy()), shapely.normalize(expected), tolerance=1e-9
+    ).all()
+
+
+# COCO
+
+
+def test_coco_is_read_by_pycocotools(utm: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from pycocotools.coco import COCO
+
+    write_detections(tmp_path / "out.json", utm, merged(utm), PROVENANCE)
+    coco = COCO(str(tmp_path / "out.json"))
+    assert coco.dataset["info"] == PROVENANCE
+    assert coco.loadImgs(1) == [{"id": 1, "file_name": "utm scene.tif", "width": 400, "height": 300}]
+    assert [c["name"] for c in coco.loadCats(coco.getCatIds())] == ["ship", "small vehicle"]
+    ship, vehicle = coco.loadAnns(coco.getAnnIds())
+    assert ship["segmentation"] == [[100, 100, 140, 100, 140, 120, 100, 120]]
+    assert (ship["bbox"], ship["area"], ship["iscrowd"]) == ([100, 100, 40, 20], 800, 0)
+    assert vehicle["category_id"] == 2
+    # The turned square: bounds 292-306 and 200-214, sides of 10 px.
+    assert (vehicle["bbox"], vehicle["area"]) == ([292, 200, 14, 14], 100)
+    assert vehicle["area_m2"] == pytest.approx(25.02, abs=0.01)
+    assert vehicle["tile"] == 3
+    assert coco.annToMask(ship).sum() == 800
+
+
+def test_coco_of_a_scene_without_a_place_has_pixels_only(plain: Scene, tmp_path: Path) -> None:
+    write_detections(tmp_path / "out.json", plain, detections())
+    ship, _ = read_json(tmp_path / "out.json")["annotations"]
+    assert set(ship) == {"id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd"}
+
+
+# DOTA
+
+
+def test_dota_labels_have_header_corners_class_and_difficulty(utm: Scene, tmp_path: Path) -> None:
+    write_detections(tmp_path / "out.txt", utm, detections())
+    assert (tmp_path / "out.txt").read_text().splitlines() == [
+        "imagesource:utm scene.tif",
+        "gsd:0.5002",  # 0.5 m on the map at scale 0.9996
+        "100.00 100.00 140.00 100.00 140.00 120.00 100.00 120.00 ship 0",
+        "300.00 200.00 306.00 208.00 298.00 214.00 292.00 206.00 small-vehicle 0",
+    ]
+
+
+def test_dota_labels_of_a_scene_without_gsd_say_null(plain: Scene, tmp_path: Path) -> None:
+    write_detections(tmp_path / "out.txt", plain, detections())
+    assert (tmp_path / "out.txt").read_text().splitlines()[1] == "gsd:null"
+
+
+def test_dota_task1_is_a_file_for_each_class_with_scores(utm: Scene, tmp_path: Path) -> None:
+    write_detections(tmp_path / "task1", utm, detections([0.25, 0.75]), PROVENANCE)
+    assert sorted(p.name for p in (tmp_path / "task1").iterdir()) == [
+        "Task1_ship.txt",
+        "Task1_small-vehicle.txt",
+        "provenance.json",
+    ]
+    assert (
+        tmp_path / "task1" / "Task1_ship.txt"
+    ).read_text() == "utm_scene 0.25 100.00 100.00 140.00 100.00 140.00 120.00 100.00 120.00\n"
+    assert read_json(tmp_path / "task1" / "provenance.json") == {**PROVENANCE, "scores": "model"}
+
+
+def test_dota_task1_without_scores_says_that_its_scores_mean_nothing(utm: Scene, tmp_path: Path) -> None:
+    write_detections(tmp_path / "task1", utm, detections())
+    assert (tmp_path / "task1" / "Task1_ship.txt").read_text().split()[1] == "1"
+    stated = read_json(tmp_path / "task1" / "provenance.json")["scores"]
+    assert stated == "constant 1, because the model states no confidence"
+
+
+def test_class_names_cannot_leave_the_dota_folder(utm: Scene, tmp_path: Path) -> None:
+    wild = Detections(BOXES, np.array([0, 1]), ("../ship", "a/b\\c d"))
+    write_detections(tmp_path / "task1", utm, wild)
+    files = sorted(p.name for p in (tmp_path / "task1").glob("Task1*"))
+    assert files == ["Task1_..-ship.txt", "Task1_a-b-c-d.txt"]
+
+
+# What is refused, and what a failure leaves
+
+
+@pytest.mark.parametrize("name", ["out.geojson", "out.gpkg", "OUT.GPKG"])
+def test_map_formats_are_refused_without_a_crs_naming_the_others(
+    plain: Scene, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(NotGeoreferenced, match=r"no coordinate reference system.*\.json \(COCO\), \.txt"):
+        write_detections(tmp_path / name, plain, detections())
+    assert [p.name for p in tmp_path.iterdir()] == ["plain.tif"]
+
+
+def test_another_planet_has_no_geojson_but_a_geopackage_with_its_own_areas(tmp_path: Path) -> None:
+    # Equidistant cylindrical Mars, 1 m pixels at the equator: 40 x 20 px are 800 m2.
+    mars = raster(tmp_path / "mars.tif", "IAU_2015:49910", from_origin(0, 100, 1, 1))
+    with Scene(mars) as scene:
+        with pytest.raises(NotGeoreferenced, match="no way from"):
+            check_output(tmp_path / "out.geojson", scene)
+        write_detections(tmp_path / "out.gpkg", scene, detections())
+    assert geopandas.read_file(tmp_path / "out.gpkg")["area_m2"][0] == pytest.approx(800, rel=0.01)
+
+
+def test_an_unknown_suffix_is_refused_naming_the_known_ones(utm: Scene, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"unknown suffix \.shp; choose \.geojson, \.gpkg"):
+        check_output(tmp_path / "out.shp", utm)
+
+
+def test_a_missing_folder_is_refused(utm: Scene, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none of output out\.json does not exist"):
+        check_output(tmp_path / "none" / "out.json", utm)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="file is a file, so it cannot hold"):
+        check_output(tmp_path / "file" / "out.json", utm)
+    with pytest.raises(NotADirectoryError, match="choose another folder"):
+        check_output(tmp_path / "file", utm)
+
+
+@pytest.mark.parametrize("name", ["out.geojson", "out.json", "out.txt"])
+def test_a_full_disk_leaves_what_was_there_before(
+    utm: Scene, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    path.write_text("before")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    # The disk fills up after the first bytes of the new file.
+    monkeypatch.setattr(output, "_write_lines", full)
+    monkeypatch.setattr(output, "_dota_corners", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_detections(path, utm, detections())
+    assert path.read_text() == "before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["utm scene.tif", name])
+
+
+def test_a_geopackage_that_cannot_be_written_is_one_clear_error(
+    utm: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out.gpkg").write_text("before")
+
+    def full(*_: object, **__: object) -> None:
+        raise pyogrio.errors.DataSourceError("sqlite3_exec() failed: database or disk is full")
+
+    monkeypatch.setattr(geopandas.GeoDataFrame, "to_file", full)
+    with pytest.raises(OSError, match=r"cannot write out\.gpkg: .*disk is full"):
+        write_detections(tmp_path / "out.gpkg", utm, detections())
+    assert (tmp_path / "out.gpkg").read_text() == "before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.gpkg", "utm scene.tif"]
+
+
+def test_an_existing_file_is_replaced_and_nothing_else_appears(utm: Scene, tmp_path: Path) -> None:
+    for _ in range(2):
+        write_detections(tmp_path / "out.gpkg", utm, detections())
+        write_detections(tmp_path / "task1", utm, detections())
+    assert len(pyogrio.read_dataframe(tmp_path / "out.gpkg")) == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.gpkg", "task1", "utm scene.tif"]
+
+
+def test_an_interrupted_write_leaves_no_destination(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with atomic_path(tmp_path / "out.json") as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
