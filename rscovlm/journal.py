@@ -1,9 +1,9 @@
-"""Journal: what a long run has finished, on disk line by line, so that it survives ``kill -9``.
+"""A journal of finished work: an append-only file of JSON lines that survives ``kill -9``.
 
-A journal is a text file of JSON lines. The first line holds the facts that the results depend on (scene,
-model, prompt, parameters) and their hash; each further line holds one finished piece of work under its key.
-Lines are only ever appended, and are on the disk when :meth:`Journal.append` returns. A run that dies while
-it writes leaves at most one line without its end, which the next run cuts off: that piece is done again.
+The first line holds the parameters of the work and their hash, each other line one finished item under its
+key. Lines are flushed to the disk after each batch, so that at most the batch at hand is lost. A process that
+dies while it writes leaves a torn last line, which is cut off when the journal is opened again; damage
+anywhere else is an error, since something else must have written there. A lock keeps a second process out.
 """
 
 from __future__ import annotations
@@ -11,84 +11,114 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from rscovlm.errors import UsageError
 
+SCHEMA = "rscovlm.journal/1"
+
 try:
     import fcntl
-except ImportError:  # not on Windows, where nothing keeps two runs apart
+except ImportError:  # Windows has no flock; two processes are told apart nowhere then.
     fcntl = None  # type: ignore[assignment]
-
-SCHEMA = "rscovlm.journal/1"
-SUFFIX = ".journal"
-
-Facts = Mapping[str, Any]
 
 
 class JournalError(UsageError):
-    """A journal that cannot be continued as asked; the message says what would be right."""
-
-
-def journal_path(output: str | Path) -> Path:
-    """Where the journal of an output lies: beside it, ``objects.gpkg.journal``."""
-    output = Path(output)
-    return output.with_name(output.name + SUFFIX)
-
-
-def facts_key(facts: Facts) -> str:
-    """The hash that stands for all facts (SHA-256, hexadecimal); their order does not matter."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    """A journal cannot be used: it is of other work, in use, or damaged; the message says what to do."""
 
 
 class Journal:
-    """Finished pieces of one run; a context manager, closed but kept at its end.
+    """Finished items of one piece of work; a context manager that closes the file and keeps it.
 
     Args:
-        path: of the file; created where missing.
-        facts: all that the results depend on, of values that JSON can hold.
-        resume: continue a journal that is there.
-        overwrite: discard a journal that is there.
+        path: of the file.
+        parameters: all that the results depend on, of values that JSON can hold.
+        resume: go on with a journal that exists; without it one that holds results is refused.
+        overwrite: start anew where one holds results.
 
     Attributes:
         path: of the file.
-        done: record by key of each finished piece, those of this run included.
+        done: what is recorded, by key; the first record of a key counts.
 
     Raises:
-        JournalError: where there is a journal that is neither to be continued nor discarded, one of other
-            facts (the message names each that differs), a damaged one, or one that another run is writing.
+        JournalError: where a journal holds results and neither ``resume`` nor ``overwrite`` is set, where its
+            parameters differ (all that differ are named), where another process holds it, or where it is
+            damaged.
         OSError: where the file cannot be written.
     """
 
-    def __init__(self, path: str | Path, facts: Facts, *, resume: bool = False, overwrite: bool = False):
-        self.path = Path(path)
+    def __init__(
+        self, path: Path, parameters: Mapping[str, Any], *, resume: bool = False, overwrite: bool = False
+    ) -> None:
+        self.path = path
         self.done: dict[str, Any] = {}
-        # What JSON makes of the facts (tuples become lists) is what a later run is compared with.
-        facts = json.loads(json.dumps(facts))
-        # Never truncated on opening: another run may hold the lock.
-        self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
+        # As JSON gives them back: lists for tuples.
+        self._parameters: dict[str, Any] = json.loads(json.dumps(parameters, allow_nan=False))
+        self._file = self._open(resume, overwrite)
+
+    def _open(self, resume: bool, overwrite: bool) -> BinaryIO:
+        file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
         try:
-            self._lock()
-            lines = [] if overwrite else self._complete_lines()
-            if len(lines) > 1 and not resume:
+            _lock(file, self.path)
+            recorded = file.read()
+            if recorded.count(b"\n") > 1 and not (resume or overwrite):
                 raise JournalError(
-                    f"{self.path} holds {len(lines) - 1} finished pieces of an earlier run; "
-                    "go on with --resume, or start anew with --overwrite"
+                    f"{self.path} holds the results of an unfinished run; "
+                    "continue it with --resume, or start anew with --overwrite"
                 )
-            lines = lines if resume else []
-            if lines:
-                self._check(lines[0], facts)
-                self.done = dict(self._record(number, line) for number, line in enumerate(lines[1:], start=2))
-            self._file.seek(sum(map(len, lines)))
-            self._file.truncate()
-            if not lines:
-                self._write([{"schema": SCHEMA, "key": facts_key(facts), "facts": facts}])
+            whole = self._load(recorded) if resume else 0
+            file.truncate(whole)
+            file.seek(whole)
+            if not whole:
+                _append(file, [self._header()])
         except BaseException:
-            self._file.close()
+            file.close()
             raise
+        return file
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "hash": parameters_hash(self._parameters),
+            "parameters": self._parameters,
+        }
+
+    def _load(self, recorded: bytes) -> int:
+        """Take over the records; the length in bytes of the lines that are whole."""
+        whole = recorded.rfind(b"\n") + 1
+        lines = recorded[:whole].splitlines()
+        if not lines:
+            return 0
+        self._check_header(_parse(lines[0], self.path, 1))
+        for number, line in enumerate(lines[1:], start=2):
+            record = _parse(line, self.path, number)
+            if "key" not in record or "value" not in record:
+                raise _damaged(self.path, number)
+            self.done.setdefault(record["key"], record["value"])
+        return whole
+
+    def _check_header(self, header: dict[str, Any]) -> None:
+        if header.get("schema") != SCHEMA:
+            raise JournalError(
+                f"{self.path} is no journal of this version ({header.get('schema')!r}, expected {SCHEMA!r}); "
+                "start anew with --overwrite"
+            )
+        recorded = header.get("parameters")
+        if not isinstance(recorded, dict) or header.get("hash") != parameters_hash(recorded):
+            raise _damaged(self.path, 1)
+        changes = [
+            f"{key} was {_short(recorded.get(key))}, now {_short(self._parameters.get(key))}"
+            for key in sorted(recorded.keys() | self._parameters.keys())
+            if recorded.get(key) != self._parameters.get(key)
+        ]
+        if changes:
+            raise JournalError(
+                f"{self.path} is of a run with other parameters: {'; '.join(changes)}. "
+                "Use the same ones to resume, or start anew with --overwrite"
+            )
 
     def __enter__(self) -> Journal:
         return self
@@ -98,82 +128,68 @@ class Journal:
     ) -> None:
         self.close()
 
-    def append(self, records: Mapping[str, Any]) -> None:
-        """Add finished pieces by key; they are on the disk when this returns.
+    def add(self, records: Iterable[tuple[str, Any]]) -> None:
+        """Record finished items as (key, value) and wait until they are on the disk.
 
         Raises:
-            ValueError: for a key that is there already.
-            OSError: where the disk is full; what a later run finds incomplete counts as not done.
+            OSError: where they cannot be written.
         """
-        if twice := sorted(records.keys() & self.done.keys()):
-            raise ValueError(f"{', '.join(twice)} is in {self.path} already; each piece is done once")
-        self._write([{"key": key, "record": record} for key, record in records.items()])
-        self.done.update(records)
+        records = list(records)
+        _append(self._file, [{"key": key, "value": value} for key, value in records])
+        for key, value in records:
+            self.done.setdefault(key, value)
 
     def close(self) -> None:
-        """Close the file and leave it for a later run."""
+        """Close the file; what is recorded stays."""
         self._file.close()
 
     def remove(self) -> None:
-        """Close and delete the file: to be called when the results are safe elsewhere."""
-        # Deleted while it is locked, so that no other run can have begun to use it.
+        """Close and delete the file: the work is done and its result is safe."""
         self.path.unlink(missing_ok=True)
         self.close()
 
-    def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JournalError(
-                f"another run is writing {self.path}; wait for its end, or choose another --output"
-            ) from None
 
-    def _complete_lines(self) -> list[bytes]:
-        """The lines that were written to their end."""
-        lines = self._file.read().splitlines(keepends=True)
-        return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]
-
-    def _check(self, line: bytes, facts: Facts) -> None:
-        """Make sure that the journal is of these facts."""
-        try:
-            header = json.loads(line)
-            schema, known = header["schema"], dict(header["facts"])
-        except (ValueError, KeyError, TypeError):
-            raise self._damaged(1) from None
-        if schema != SCHEMA:
-            raise JournalError(
-                f"{self.path} was written by another version ({schema}); start anew with --overwrite"
-            )
-        changed = sorted(name for name in known.keys() | facts.keys() if known.get(name) != facts.get(name))
-        if changed:
-            differences = "; ".join(
-                f"{name} was {_short(known.get(name))}, is {_short(facts.get(name))}" for name in changed
-            )
-            raise JournalError(
-                f"{self.path} is of a run with other settings ({differences}); "
-                "go on with the same settings, or start anew with --overwrite"
-            )
-
-    def _record(self, number: int, line: bytes) -> tuple[str, Any]:
-        try:
-            entry = json.loads(line)
-            return entry["key"], entry["record"]
-        except (ValueError, KeyError, TypeError):
-            raise self._damaged(number) from None
-
-    def _damaged(self, number: int) -> JournalError:
-        return JournalError(f"line {number} of {self.path} is damaged; start anew with --overwrite")
-
-    def _write(self, entries: list[dict[str, Any]]) -> None:
-        rest = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode()
-        while rest:
-            # A nearly full disk takes a part and refuses the next.
-            rest = rest[self._file.write(rest) :]
-        os.fsync(self._file.fileno())
+def journal_path(output: Path) -> Path:
+    """Where the journal of work that ends in ``output`` lies: beside it, ``out.gpkg.journal.jsonl``."""
+    return output.with_name(f"{output.name}.journal.jsonl")
 
 
-def _short(value: Any, most: int = 100) -> str:
+def parameters_hash(parameters: Mapping[str, Any]) -> str:
+    """SHA-256 of the parameters, whatever their order."""
+    text = json.dumps(parameters, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise JournalError(f"{path} is in use by another run; wait for it or choose another output") from None
+
+
+def _append(file: BinaryIO, records: list[dict[str, Any]]) -> None:
+    lines = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
+    file.write(lines.encode())
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        raise _damaged(path, number) from None
+    if not isinstance(record, dict):
+        raise _damaged(path, number)
+    return record
+
+
+def _damaged(path: Path, number: int) -> JournalError:
+    return JournalError(f"{path} is damaged at line {number}; start anew with --overwrite")
+
+
+def _short(value: Any, limit: int = 60) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -18,6 +18,7 @@ from rscovlm.cli.options import (
     Family,
     MaxPixels,
     Model,
+    open_model,
     open_scene,
     read_list,
 )

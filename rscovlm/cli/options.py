@@ -73,17 +73,33 @@ def open_scene(source: str, bands: str | None) -> Scene:
     scene = Scene(source, read_bands(bands))
     try:
         scene.require_pixels()
+        _probe(scene)
     except BaseException:
         scene.close()
         raise
     return scene
 
 
+def _probe(scene: Scene) -> None:
+    """Read what a truncated file lacks: its last pixel, and its coarsest overview, which comes after it.
+
+    Raises:
+        SceneError: where they cannot be read.
+    """
+    from tiling.view import Size, View, Window
+
+    scene.read(View(Window(scene.width - 1, scene.height - 1, 1, 1), Size(1, 1)))
+    if scene.overviews:
+        coarsest = scene.overviews[-1]
+        size = Size(max(1, scene.height // coarsest), max(1, scene.width // coarsest))
+        scene.read(View(scene.window, size))
+
+
 def open_model(spec: str, device: str | None, family: str | None, max_pixels: int | None) -> Engine:
     """The model that the options name, loaded without progress bars of its library.
 
     Raises:
-        ModelError: with one clear line.
+        ModelError, UsageError: with one clear line.
     """
     from rscovlm.engines import load_model, model_family
 
@@ -92,7 +108,23 @@ def open_model(spec: str, device: str | None, family: str | None, max_pixels: in
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        _check_device(device)
     return load_model(spec, device=device, family=family, max_pixels=max_pixels)
+
+
+def _check_device(device: str | None) -> None:
+    """Make sure that torch can use a device.
+
+    Raises:
+        UsageError: with torch's own reason.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"--device {device} cannot be used: {reason}") from error
 
 
 def check_file(path: Path | None, option: str, suffixes: tuple[str, ...]) -> None:
