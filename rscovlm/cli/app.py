@@ -8,6 +8,7 @@ import typer
 
 from rscovlm.cli.ask import ask
 from rscovlm.cli.classify import classify
+from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
 from rscovlm.cli.synth import synth
 
@@ -20,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(ask)
+app.command()(detect)
 app.command()(classify)
 app.add_typer(synth)
 app.command()(doctor)

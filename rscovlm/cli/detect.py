@@ -1,0 +1,345 @@
+"""``rscovlm detect``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rscovlm.cli.failures import Incomplete, Interrupted, usage_errors
+from rscovlm.cli.options import (
+    AsJson,
+    Bands,
+    Classes,
+    Device,
+    Family,
+    MaxPixels,
+    Model,
+    Seed,
+    open_scene,
+    read_list,
+)
+from rscovlm.cli.progress import Progress
+from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from rscovlm.journal import Journal
+    from rscovlm.tasks.detect import DetectionTask, SceneDetections
+    from rscovlm.tasks.tiles import TilePlan
+    from tiling.scene import Scene
+    from tiling.view import Window
+
+
+def detect(
+    scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
+    classes: Classes = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="YAML with classes, tile and overlap, by name (detect/dota) or path."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the boxes there: .geojson, .gpkg, .json (COCO), .txt (DOTA labels), or a folder "
+            "(DOTA Task1).",
+            metavar="FILE",
+        ),
+    ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Draw the boxes on the scene: .png.", metavar="FILE")
+    ] = None,
+    model: Model = "nano",
+    tile: Annotated[
+        str | None,
+        typer.Option(help="Side of a tile: 512 (px) or 500m.; by default what the model sees best."),
+    ] = None,
+    overlap: Annotated[
+        str | None, typer.Option(help="Of neighbouring tiles: 64 (px) or 50m.; a fifth of a tile by default.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Examine this part of the scene only, in pixels.", metavar="X,Y,W,H")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Discard what an interrupted run left, and start anew.")
+    ] = False,
+    allow_failed: Annotated[
+        bool, typer.Option("--allow-failed", help="Exit with 0 although tiles failed.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+    batch_size: Annotated[int, typer.Option(help="Tiles of one batch.", min=1, metavar="N")] = 16,
+    max_tokens: Annotated[int, typer.Option(help="Most tokens of one reply.", min=1, metavar="N")] = 2048,
+    bands: Bands = None,
+    max_pixels: MaxPixels = None,
+    device: Device = None,
+    family: Family = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Detect objects in a scene, tile by tile, and merge them to one map layer.
+
+    Finished tiles are kept in OUTPUT.journal, so that the same command with --resume goes on after an
+    interruption. Exit code 1 says that tiles failed; the output lists them.
+    """
+    settings = _settings(config, classes, tile, overlap)
+    if resume and output is None:
+        raise UsageError("--resume needs the --output of the run that is to go on")
+    if resume and overwrite:
+        raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
+    region = read_window(window)
+
+    from rscovlm.engines import load_model, model_family
+    from rscovlm.tasks.detect import detect_scene, plan_detection
+    from rscovlm.tasks.tiles import plan_tiles
+    from zoom_chain.chat import Generation
+
+    with open_scene(scene, bands) as opened:
+        _check_outputs(opened, output, overlay)
+        seen = model_family(model, family=family, max_pixels=max_pixels)
+        with usage_errors():
+            plan = plan_tiles(opened, seen, tile=settings.tile, overlap=settings.overlap, region=region)
+        options = Generation(max_new_tokens=max_tokens, seed=seed)
+        task = plan_detection(
+            opened, seen, settings.classes, plan=plan, options=options, batch_size=batch_size
+        )
+        _note(plan_line(opened, plan))
+        if not plan.tiles:
+            raise UsageError(
+                f"the window {window} of {scene} has no valid pixels; there is nothing to examine"
+            )
+        if dry_run:
+            return
+        # A file that is cut off shows it at its end: better now than after hours.
+        opened.read(plan.views[-1])
+        with (
+            _journal(output, task, opened, model, resume, overwrite) as journal,
+            _interruptible(journal, len(plan.tiles)),
+        ):
+            with (
+                load_model(model, device=device, family=family, max_pixels=max_pixels) as engine,
+                Progress("detecting", "tiles") as progress,
+            ):
+                found = detect_scene(opened, engine, task, journal=journal, progress=progress)
+            summary = summarise(opened, model, task, found)
+            _write(opened, found, summary, output, overlay)
+            if journal is not None and (allow_failed or not found.failures):
+                journal.remove()
+    _tell(summary, found, as_json, listed=output is None)
+    if found.failures and not allow_failed:
+        raise Incomplete(_failed_line(found, resumable=output is not None))
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """What a configuration of a detection run holds."""
+
+    classes: tuple[str, ...] | None = None
+    tile: str | None = None
+    overlap: str | None = None
+
+
+def _settings(
+    config: str | None, classes: str | None, tile: str | None, overlap: str | None
+) -> DetectSettings:
+    """The settings of a configuration, with what the options change in them."""
+    given = DetectSettings() if config is None else read_settings(config)
+    return DetectSettings(
+        read_list(classes, "--classes") or given.classes, tile or given.tile, overlap or given.overlap
+    )
+
+
+def read_settings(name_or_path: str) -> DetectSettings:
+    """The settings in a YAML file, or in one that ships with the package.
+
+    Raises:
+        UsageError: naming all that is unknown or of the wrong kind.
+        ConfigError: where there is no such file.
+    """
+    from configs import load_config
+
+    data = load_config(name_or_path)
+    known = {field.name for field in fields(DetectSettings)}
+    problems = [f"{key} is unknown; known are classes, tile, overlap" for key in data.keys() - known]
+    classes = data.get("classes")
+    if classes is not None and not (
+        isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
+    ):
+        problems.append(f"classes is {classes!r}; a list of names is needed")
+    for key in ("tile", "overlap"):
+        if not isinstance(data.get(key), (str, int, type(None))) or isinstance(data.get(key), bool):
+            problems.append(f"{key} is {data[key]!r}; a length such as 512 or 500m is needed")
+    if problems:
+        raise UsageError(f"{name_or_path}: {'; '.join(sorted(problems))}")
+    lengths = {key: str(data[key]) for key in ("tile", "overlap") if data.get(key) is not None}
+    return DetectSettings(tuple(classes) if classes else None, **lengths)
+
+
+def read_window(text: str | None) -> Window | None:
+    """A window in scene pixels from ``x,y,width,height``; None stays None.
+
+    Raises:
+        UsageError: for what is no window.
+    """
+    from tiling.view import Window
+
+    if text is None:
+        return None
+    try:
+        x, y, width, height = map(float, text.split(","))
+        return Window(x, y, width, height)
+    except ValueError:
+        raise UsageError(
+            f"--window {text!r} is not a window; "
+            "give left, top, width and height in pixels, such as 0,0,512,512"
+        ) from None
+
+
+def plan_line(scene: Scene, plan: TilePlan) -> str:
+    """What a run will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
+    tiles = [*plan.tiles, *plan.skipped]
+    width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
+    parts = [f"{len(plan.tiles):,} tiles of {width} x {height} px (overlap {plan.grid.overlap} px)"]
+    if plan.skipped:
+        parts.append(f"{len(plan.skipped):,} skipped as nodata")
+    if plan.views:
+        size, ground = plan.views[0].size, scene.gsd_of(plan.views[0])
+        parts.append(f"seen at {size.width} x {size.height} px" + (f" ({ground:.3g} m/px)" if ground else ""))
+    parts.append(f"{plan.visual_tokens:,} visual tokens")
+    return ", ".join(parts)
+
+
+def summarise(scene: Scene, model: str, task: DetectionTask, found: SceneDetections) -> dict[str, Any]:
+    """What made a result and what it does not cover, of values that JSON can hold."""
+    from rscovlm.tasks.provenance import version
+
+    grid = found.plan.grid
+    names = found.detections.names
+    return {
+        "scene": scene.source,
+        "model": model,
+        "version": version(),
+        "prompt_hash": task.prompt_hash,
+        "tile_px": grid.tile,
+        "overlap_px": grid.overlap,
+        "window": list(grid.extent.bounds),
+        "tiles": len(found.plan.tiles),
+        "skipped_tiles": len(found.plan.skipped),
+        "failed_tiles": [
+            {"tile": failed.tile.index, "window": _window(failed.tile.window), "reason": failed.reason}
+            for failed in found.failures
+        ],
+        "unexamined_px": found.unexamined_px,
+        "objects": {name: names.count(name) for name in sorted(set(names))},
+        "duplicates_merged": found.merged.duplicates,
+        "parts_joined": found.merged.joined,
+        "parsing": asdict(found.report),
+    }
+
+
+def _window(window: Window) -> list[float]:
+    return [window.x, window.y, window.width, window.height]
+
+
+def _check_outputs(scene: Scene, output: Path | None, overlay: Path | None) -> None:
+    """Refuse what cannot be written before anything is computed."""
+    from tiling.output import check_output
+    from tiling.overlay import check_overlay
+
+    with usage_errors():
+        if output is not None:
+            check_output(output, scene)
+        if overlay is not None:
+            check_overlay(overlay)
+
+
+@contextmanager
+def _journal(
+    output: Path | None, task: DetectionTask, scene: Scene, model: str, resume: bool, overwrite: bool
+) -> Iterator[Journal | None]:
+    """The journal beside the output; None without an output, since nothing names the run then."""
+    if output is None:
+        yield None
+        return
+    from rscovlm.journal import Journal, journal_path
+    from rscovlm.tasks.provenance import weights_identity
+
+    facts = task.facts(scene, weights_identity(model))
+    with Journal(journal_path(output), facts, resume=resume, overwrite=overwrite) as journal:
+        try:
+            yield journal
+        finally:
+            if not journal.done:
+                journal.remove()
+
+
+@contextmanager
+def _interruptible(journal: Journal | None, tiles: int) -> Iterator[None]:
+    """Say after Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if journal is None:
+            raise
+        raise Interrupted(
+            f"interrupted after {len(journal.done)} of {tiles} tiles; the same command with --resume goes on"
+        ) from None
+
+
+def _write(
+    scene: Scene,
+    found: SceneDetections,
+    summary: Mapping[str, Any],
+    output: Path | None,
+    overlay: Path | None,
+) -> None:
+    from tiling.output import write_detections
+    from tiling.overlay import write_overlay
+
+    if overlay is not None:
+        write_overlay(overlay, scene, found.detections)
+    if output is not None:
+        write_detections(output, scene, found.merged, summary)
+
+
+def _tell(summary: Mapping[str, Any], found: SceneDetections, as_json: bool, listed: bool) -> None:
+    """The result on stdout: counts by class, or JSON (with the boxes, where no file holds them)."""
+    if as_json:
+        boxes = {"detections": _boxes(found)} if listed else {}
+        print(json.dumps({**summary, **boxes}, ensure_ascii=False, indent=1))
+        return
+    for name, count in summary["objects"].items():
+        print(f"{count:>8,}  {name}")
+    print(f"{len(found.detections):>8,}  objects in all", flush=True)
+    parsing = {key.replace("_", " "): value for key, value in summary["parsing"].items() if value}
+    _note("parsing: " + ", ".join(f"{key} {value}" for key, value in parsing.items()))
+
+
+def _boxes(found: SceneDetections) -> list[dict[str, Any]]:
+    detections = found.detections
+    polygons, tiles = detections.polygons.round(3).tolist(), found.merged.tile.tolist()
+    return [
+        {"class": name, "polygon": polygon, "tile": tile}
+        for name, polygon, tile in zip(detections.names, polygons, tiles)
+    ]
+
+
+def _failed_line(found: SceneDetections, resumable: bool) -> str:
+    first = found.failures[0]
+    share = found.unexamined_px / found.plan.grid.extent.area
+    line = (
+        f"{len(found.failures)} of {len(found.plan.tiles)} tiles failed, "
+        f"{share:.1%} of the area not examined; tile {first.tile.index}: {first.reason}"
+    )
+    return line + ("; --resume asks again about those without a reply" if resumable else "")
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
