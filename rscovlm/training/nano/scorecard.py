@@ -153,8 +153,9 @@ def evaluate(spec: str, scenes: int, size: int, folder: Path) -> ScoreCard:
 def report(card: ScoreCard, scenes: int, size: int) -> str:
     """The score card as Markdown."""
     lines = [
-        f"Made by `python -m rscovlm.training.nano.scorecard --scenes {scenes} --size {size}` on {scenes} held-out",
-        f"synthetic scenes of {size} x {size} px at 0.3 m, through GeoTIFF files, the Zoom-in Chain, tiles and merging.",
+        f"Made by `python -m rscovlm.training.nano.scorecard --scenes {scenes} --size {size}`",
+        f"on {scenes} held-out synthetic scenes of {size} x {size} px at 0.3 m, as GeoTIFF files, through",
+        "the Zoom-in Chain, tiles and merging.",
         "",
         "| question | most frequent answer | zoom off | zoom on |",
         "|---|---|---|---|",
