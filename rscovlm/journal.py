@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -128,16 +128,14 @@ class Journal:
     ) -> None:
         self.close()
 
-    def add(self, records: Iterable[tuple[str, Any]]) -> None:
-        """Record finished items as (key, value) and wait until they are on the disk.
+    def append(self, items: Mapping[str, Any]) -> None:
+        """Record finished items by key and wait until they are on the disk.
 
         Raises:
             OSError: where they cannot be written.
         """
-        records = list(records)
-        _append(self._file, [{"key": key, "value": value} for key, value in records])
-        for key, value in records:
-            self.done.setdefault(key, value)
+        _append(self._file, [{"key": key, "value": value} for key, value in items.items()])
+        self.done = {**items, **self.done}
 
     def close(self) -> None:
         """Close the file; what is recorded stays."""

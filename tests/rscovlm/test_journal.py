@@ -30,8 +30,8 @@ def test_the_journal_lies_beside_its_output():
 
 def test_what_was_added_is_there_after_reopening(path):
     with Journal(path, PARAMETERS) as journal:
-        journal.add([("0,0,512,512", {"labels": [0], "polygons": [[0.1, 1 / 3]]})])
-        journal.add([("512,0,512,512", None), ("0,512,512,512", [])])
+        journal.append({"0,0,512,512": {"labels": [0], "polygons": [[0.1, 1 / 3]]}})
+        journal.append({"512,0,512,512": None, "0,512,512,512": []})
     with Journal(path, PARAMETERS, resume=True) as journal:
         assert journal.done == {
             "0,0,512,512": {"labels": [0], "polygons": [[0.1, 1 / 3]]},
@@ -42,8 +42,8 @@ def test_what_was_added_is_there_after_reopening(path):
 
 def test_a_key_added_twice_keeps_its_first_value(path):
     with Journal(path, PARAMETERS) as journal:
-        journal.add([("a", 1)])
-        journal.add([("a", 2)])
+        journal.append({"a": 1})
+        journal.append({"a": 2})
         assert journal.done == {"a": 1}
     with Journal(path, PARAMETERS, resume=True) as journal:
         assert journal.done == {"a": 1}
@@ -51,7 +51,7 @@ def test_a_key_added_twice_keeps_its_first_value(path):
 
 def test_tuples_in_parameters_equal_the_lists_that_json_makes_of_them(path):
     with Journal(path, {"classes": ("plane", "ship")}) as journal:
-        journal.add([("a", 1)])
+        journal.append({"a": 1})
     with Journal(path, {"classes": ["plane", "ship"]}, resume=True) as journal:
         assert journal.done == {"a": 1}
 
@@ -62,20 +62,20 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut)
     path = tmp_path_factory.mktemp("journal") / "j.jsonl"
     with Journal(path, PARAMETERS) as journal:
         for number in range(5):
-            journal.add([(str(number), {"number": number})])
+            journal.append({str(number): {"number": number}})
     recorded = path.read_bytes()
     torn = recorded[: max(0, len(recorded) - cut)]
     path.write_bytes(torn)
     whole = max(0, torn.count(b"\n") - 1)
     with Journal(path, PARAMETERS, resume=True) as journal:
         assert journal.done == {str(number): {"number": number} for number in range(whole)}
-        journal.add([(str(number), {"number": number}) for number in range(whole, 5)])
+        journal.append({str(number): {"number": number}) for number in range(whole, 5})
     assert path.read_bytes() == recorded
 
 
 def test_changed_parameters_are_refused_and_each_change_is_named(path):
     with Journal(path, PARAMETERS) as journal:
-        journal.add([("a", 1)])
+        journal.append({"a": 1})
     recorded = path.read_bytes()
     changed = {"scene": "a.tif", "tile": 256, "classes": ["plane"], "seed": 1}
     with pytest.raises(JournalError) as error:
@@ -90,7 +90,7 @@ def test_changed_parameters_are_refused_and_each_change_is_named(path):
 
 def test_a_journal_with_results_is_refused_without_resume_and_stays_as_it_is(path):
     with Journal(path, PARAMETERS) as journal:
-        journal.add([("a", 1)])
+        journal.append({"a": 1})
     recorded = path.read_bytes()
     with pytest.raises(JournalError, match=r"--resume.*--overwrite"):
         Journal(path, PARAMETERS)
@@ -108,7 +108,7 @@ def test_a_journal_without_results_stands_in_nobodys_way(path):
 
 def test_overwrite_starts_anew(path):
     with Journal(path, {"tile": 1}) as journal:
-        journal.add([("a", 1)])
+        journal.append({"a": 1})
     with Journal(path, PARAMETERS, overwrite=True) as journal:
         assert journal.done == {}
     assert path.read_text().count("\n") == 1
@@ -117,7 +117,7 @@ def test_overwrite_starts_anew(path):
 @pytest.mark.parametrize("line", [0, 1, 2])
 def test_damage_before_the_last_line_is_an_error_that_names_the_line(path, line):
     with Journal(path, PARAMETERS) as journal:
-        journal.add([("a", 1), ("b", 2)])
+        journal.append({"a": 1, "b": 2})
     lines = path.read_bytes().splitlines(keepends=True)
     lines[line] = b"{'broken\n"
     path.write_bytes(b"".join(lines))
@@ -127,7 +127,7 @@ def test_damage_before_the_last_line_is_an_error_that_names_the_line(path, line)
 
 def test_a_header_whose_parameters_were_edited_is_damaged(path):
     with Journal(path, PARAMETERS) as journal:
-        journal.add([("a", 1)])
+        journal.append({"a": 1})
     path.write_text(path.read_text().replace("512", "256", 1))
     with pytest.raises(JournalError, match="damaged at line 1"):
         Journal(path, {**PARAMETERS, "tile": 256}, resume=True)
@@ -140,7 +140,7 @@ def test_two_runs_cannot_hold_one_journal(path):
 
 def test_removing_deletes_the_file(path):
     journal = Journal(path, PARAMETERS)
-    journal.add([("a", 1)])
+    journal.append({"a": 1})
     journal.remove()
     assert not path.exists()
 
@@ -149,7 +149,7 @@ def test_what_a_killed_process_had_added_is_on_the_disk(path):
     code = (
         "import sys, time; from pathlib import Path; from rscovlm.journal import Journal\n"
         f"journal = Journal(Path(sys.argv[1]), {PARAMETERS!r})\n"
-        "journal.add([('a', 1), ('b', 2)])\n"
+        "journal.append({'a': 1, 'b': 2})\n"
         "print('added', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, cwd=ROOT)
