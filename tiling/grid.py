@@ -16,7 +16,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from tiling.view import Window
 
@@ -172,16 +171,6 @@ class TileGrid:
 
     def __iter__(self) -> Iterator[Tile]:
         return (self[index] for index in range(len(self)))
-
-    def owner(self, points: ArrayLike) -> NDArray[np.int64]:
-        """The index of the tile whose core holds each scene point (..., 2).
-
-        A core owns its left and top edge; points outside the tiled region go to the nearest core.
-        """
-        xy = np.asarray(points, dtype=np.float64)
-        column = np.searchsorted(self._columns[1][1:-1], xy[..., 0], side="right")
-        row = np.searchsorted(self._rows[1][1:-1], xy[..., 1], side="right")
-        return (row * self.shape[1] + column).astype(np.int64)
 
     def valid_tiles(self, scene: Scene) -> TilePlan:
         """The tiles with at least one valid pixel, and the skipped ones without any."""

@@ -67,8 +67,8 @@ class Ground:
             "lon": lon.round(_DECIMALS),
             "lat": lat.round(_DECIMALS),
             "area_m2": np.array([self._area(outline) for outline in ring]).round(3),
-            "length_m": sides.max(axis=1, initial=0).round(3),
-            "width_m": sides.min(axis=1, initial=np.inf).round(3),
+            "length_m": sides.max(axis=1).round(3),
+            "width_m": sides.min(axis=1).round(3),
             "azimuth_deg": (azimuth[np.arange(len(longer)), longer] % 180).round(2) % 180,
         }
 

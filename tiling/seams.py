@@ -1,7 +1,7 @@
 """What happens at the seams between tiles: which boxes of different tiles may show the same object.
 
-A box that touches an *inner* edge of its tile (one with scene beyond it) may be a part of an object: it is
-*cut* there. Two boxes of one class from different tiles are candidates for one of three reasons:
+A box that touches an *inner* edge of its tile (one beyond which other tiles look) may be a part of an object:
+it is *cut* there. Two boxes of one class from different tiles are candidates for one of three reasons:
 
 1. *seen twice*: both are whole, nearly identical, and lie where both tiles look;
 2. *seen better*: one is cut, and the other, whose tile sees all of it, covers it;

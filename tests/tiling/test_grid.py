@@ -29,11 +29,6 @@ def grids(draw: st.DrawFn) -> TileGrid:
     )
 
 
-def spans(tile: Tile) -> tuple[slice, slice]:
-    x0, y0, x1, y1 = map(int, tile.window.bounds)
-    return slice(y0, y1), slice(x0, x1)
-
-
 def coverage(grid: TileGrid, part: str) -> np.ndarray:
     count = np.zeros((grid.height, grid.width), dtype=int)
     for tile in grid:
@@ -90,18 +85,6 @@ def test_all_tiles_have_the_same_size_which_is_the_aligned_tile_or_the_region(gr
     sizes = {(tile.window.width, tile.window.height) for tile in grid}
     assert sizes == {(min(grid.tile, grid.extent.width), min(grid.tile, grid.extent.height))}
     assert grid.tile % grid.factor == 0
-
-
-@settings(max_examples=60, deadline=None)
-@given(grids())
-def test_every_point_has_the_owner_whose_core_holds_it(grid: TileGrid) -> None:
-    ys, xs = np.nonzero(inside_extent(grid))
-    owners = grid.owner(np.stack([xs + 0.5, ys + 0.5], axis=-1))
-    expected = np.full((grid.height, grid.width), -1)
-    for tile in grid:
-        x0, y0, x1, y1 = map(int, tile.core.bounds)
-        expected[y0:y1, x0:x1] = tile.index
-    np.testing.assert_array_equal(owners, expected[ys, xs])
 
 
 @settings(max_examples=40, deadline=None)

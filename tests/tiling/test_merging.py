@@ -14,6 +14,7 @@ from detection_eval.detections import Detections
 from detection_eval.geometry import signed_area
 from tiling.grid import Tile, TileGrid
 from tiling.merging import MergeRules, merge_tiles
+from tiling.view import Window
 
 CLASSES = ("ship", "bridge")
 
@@ -102,6 +103,13 @@ def test_a_cut_box_that_no_other_tile_explains_stays_and_is_marked() -> None:
 def test_the_edge_of_the_scene_cuts_nothing() -> None:
     # At x = 0 there is nothing beyond, so the box is whole there and stays so.
     merged = merge_tiles([(LEFT, boxes(upright((0, 0, 30, 10))))], PAIR)
+    assert merged.cut.tolist() == [False]
+
+
+def test_the_edge_of_a_tiled_region_cuts_nothing_either() -> None:
+    # Beyond it no tile looks, so no other view of the object exists.
+    grid = TileGrid(400, 100, tile=110, overlap=20, region=Window(0, 0, 200, 100))
+    merged = merge_tiles([(grid[1], boxes(upright((150, 40, 200, 50))))], grid)
     assert merged.cut.tolist() == [False]
 
 
@@ -294,6 +302,21 @@ def test_objects_no_larger_than_the_overlap_come_back_exactly_once(objects: np.n
     expected = boxes(objects)
     assert len(merged) == len(expected)
     assert sorted(bounds(merged.detections)) == sorted(bounds(expected))
+
+
+@settings(max_examples=60, deadline=None)
+@given(scattered(largest=30), st.integers(80, 150), st.integers(0, 2**32 - 1))
+def test_each_object_is_counted_once_although_boxes_are_off_by_a_pixel(
+    objects: np.ndarray, tile: int, seed: int
+) -> None:
+    grid = TileGrid(400, 300, tile=tile, overlap=40)
+    noise = np.random.default_rng(seed)
+    drawn = [
+        (where, found.with_polygons(found.polygons + noise.uniform(-1, 1, found.polygons.shape)))
+        for where, found in observe(grid, objects)
+    ]
+    merged = merge_tiles(drawn, grid)
+    assert len(merged) == len(objects)
 
 
 @settings(max_examples=40, deadline=None)

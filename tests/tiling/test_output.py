@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas
@@ -15,7 +17,6 @@ import shapely
 from affine import Affine
 
 from detection_eval.detections import Detections
-from tiling import output
 from tiling.errors import NotGeoreferenced
 from tiling.grid import TileGrid
 from tiling.ground import lonlat_polygons
@@ -67,9 +68,9 @@ def detections(scores: list[float] | None = None) -> Detections:
 
 
 def merged(scene: Scene) -> MergedDetections:
+    # Two by two tiles of 200 x 200 px; the first box lies in the first of them, the second in the last.
     grid = TileGrid(scene.width, scene.height, tile=200)
-    owner = grid.owner(BOXES.mean(axis=1))
-    return merge_tiles([(grid[int(t)], detections().select(owner == t)) for t in np.unique(owner)], grid)
+    return merge_tiles([(grid[0], detections().select([0])), (grid[3], detections().select([1]))], grid)
 
 
 def read_json(path: Path) -> dict:
@@ -359,38 +360,33 @@ def test_a_missing_folder_is_refused(utm: Scene, tmp_path: Path) -> None:
         check_output(tmp_path / "file", utm)
 
 
-@pytest.mark.parametrize("name", ["out.geojson", "out.json", "out.txt"])
-def test_a_full_disk_leaves_what_was_there_before(
-    utm: Scene, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def disk_full_after(count: int) -> Iterator[None]:
+    """The operating system refuses to let any file grow beyond some bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", ["out.geojson", "out.gpkg", "out.json", "out.txt"])
+def test_a_full_disk_is_an_os_error_and_leaves_what_was_there(utm: Scene, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("before")
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    # The disk fills up after the first bytes of the new file.
-    monkeypatch.setattr(output, "_write_lines", full)
-    monkeypatch.setattr(output, "_dota_corners", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_detections(path, utm, detections())
+    many = Detections(np.repeat(BOXES, 200, axis=0), np.zeros(400, int), CLASSES)
+    with disk_full_after(4096), pytest.raises(OSError):
+        write_detections(path, utm, many)
     assert path.read_text() == "before"
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["utm scene.tif", name])
 
 
-def test_a_geopackage_that_cannot_be_written_is_one_clear_error(
-    utm: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "out.gpkg").write_text("before")
-
-    def full(*_: object, **__: object) -> None:
-        raise pyogrio.errors.DataSourceError("sqlite3_exec() failed: database or disk is full")
-
-    monkeypatch.setattr(geopandas.GeoDataFrame, "to_file", full)
-    with pytest.raises(OSError, match=r"cannot write out\.gpkg: .*disk is full"):
-        write_detections(tmp_path / "out.gpkg", utm, detections())
-    assert (tmp_path / "out.gpkg").read_text() == "before"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.gpkg", "utm scene.tif"]
+def test_a_full_disk_leaves_no_dota_folder(utm: Scene, tmp_path: Path) -> None:
+    many = Detections(np.repeat(BOXES, 200, axis=0), np.zeros(400, int), CLASSES)
+    with disk_full_after(4096), pytest.raises(OSError):
+        write_detections(tmp_path / "task1", utm, many)
+    assert [p.name for p in tmp_path.iterdir()] == ["utm scene.tif"]
 
 
 def test_an_existing_file_is_replaced_and_nothing_else_appears(utm: Scene, tmp_path: Path) -> None:
