@@ -135,7 +135,8 @@ class Journal:
             OSError: where they cannot be written.
         """
         _append(self._file, [{"key": key, "value": value} for key, value in items.items()])
-        self.done = {**items, **self.done}
+        for key, value in items.items():
+            self.done.setdefault(key, value)
 
     def close(self) -> None:
         """Close the file; what is recorded stays."""

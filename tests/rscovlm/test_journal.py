@@ -69,7 +69,7 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut)
     whole = max(0, torn.count(b"\n") - 1)
     with Journal(path, PARAMETERS, resume=True) as journal:
         assert journal.done == {str(number): {"number": number} for number in range(whole)}
-        journal.append({str(number): {"number": number}) for number in range(whole, 5})
+        journal.append({str(number): {"number": number} for number in range(whole, 5)})
     assert path.read_bytes() == recorded
 
 
