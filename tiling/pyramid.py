@@ -21,7 +21,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from tiling.errors import EmptyScene, SceneNotFound, SceneUnreadable
+from tiling.errors import EmptyScene, SceneError, SceneNotFound, SceneUnreadable
 from tiling.reading import (
     BandLayout,
     Cells,
@@ -47,6 +47,9 @@ GDAL_OPTIONS = {
     "GDAL_HTTP_RETRY_DELAY": 1,
     "VSI_CACHE": True,
 }
+
+ABSENT = ("No such file or directory", "does not exist", "response code: 404")
+"""What GDAL says of a file, an archive member, an object of a store or a page that is not there."""
 
 LEVEL_PIXELS = 2048 * 2048
 """Area of the level made in memory; made where the coarsest level of the file has twice as many pixels."""
@@ -117,15 +120,15 @@ class HandlePool:
         except (RasterioError, OSError) as error:
             raise self._explain(error) from error
 
-    def _explain(self, error: Exception) -> Exception:
+    def _explain(self, error: Exception) -> SceneError:
         path = Path(self.source)
-        plain = "://" not in self.source and not self.source.startswith("/vsi")
-        if plain and path.is_dir():
+        if path.is_dir():
             return SceneUnreadable(f"{self.source} is a folder; give a raster file")
-        if plain and path.is_file() and path.stat().st_size == 0:
+        if path.is_file() and path.stat().st_size == 0:
             return EmptyScene(f"{self.source} is empty (0 bytes)")
-        reason = str(error.__cause__ or error)
-        if (plain and not path.exists()) or "404" in reason or "does not exist" in reason:
+        reason = " ".join(str(error.__cause__ or error).split())
+        # A file that is there may still lack another that it names, as a VRT does its sources.
+        if not path.exists() and any(phrase in reason for phrase in ABSENT):
             return SceneNotFound(f"{self.source} does not exist")
         return SceneUnreadable(f"{self.source} cannot be read, it may be corrupt or cut off: {reason}")
 

@@ -308,8 +308,8 @@ def resample(
 
     if coverage.min() == 255:
         return filtered(pixels), np.full(size, 255, dtype=np.uint8)
-    # Colours weighted by coverage, over the sum of the weights: what is not covered adds no black. In floating
-    # point, since the filter overshoots, and 8 bits would cut the weights there but not the colours.
+    # Colours weighted by coverage, over the sum of the weights: what is not covered adds no black. The filter
+    # overshoots, and 8-bit arithmetic would cut the weights there but not the colours: hence float.
     weight = coverage.astype(np.float32) / 255
     total = filtered(weight)
     shown = np.zeros((*size, 3), dtype=np.uint8)

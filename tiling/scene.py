@@ -28,11 +28,10 @@ STATISTICS_SIDE = 1024
 """Longer side in px of the reduced scene from which a stretch is computed."""
 
 WIDEST_VIEW = 100
-"""Sides of a view differ by no more than this factor: below it, no rounding to a model's cells reaches the
-200 it refuses."""
+"""How many times longer than wide a view may be; rounding to a model's cells keeps it below 200."""
 
 FEW_LEVELS = 32
-"""A single 8-bit band with fewer grey levels than this (a mask, a class map) would look black as it is."""
+"""A single 8-bit band (a mask, a class map) with fewer grey levels than this, all dark, would look black."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,10 @@ class Scene:
     """An image of any size that GDAL reads, shown as RGB views; a context manager, safe to use from threads.
 
     Opening reads the header only. Nothing ever decodes the whole image at once: a view is read from the
-    overview that just has its detail, or averaged strip by strip where the file has none. Formats without
-    random access (PNG, JPEG) are decoded by GDAL from their first row on for each part that its cache does
-    not hold: bounded in memory, not in time.
+    overview that just has its detail, or averaged strip by strip where the file has none. Two limits are
+    the formats' own: PNG and JPEG have no random access, so that GDAL decodes them from their first row on
+    for each part that its cache does not hold (bounded in memory, not in time), and a TIFF that is one single
+    compressed strip is decoded whole (``gdal_translate -of COG`` mends both).
 
     Args:
         source: a path, or what else GDAL opens (``/vsicurl/...``, ``s3://...``, ``https://...``).
@@ -194,7 +194,7 @@ class Scene:
             raise NoValidPixels(f"{self.source} has no valid pixels: all are nodata, transparent or NaN")
         if self.dtype == np.uint8:
             values = raster.pixels[valid]
-            if int(values.max()) - int(values.min()) >= FEW_LEVELS or int(values.max()) >= 128:
+            if np.ptp(values) >= FEW_LEVELS or values.max() >= 128:
                 return Stretch.identity(1)
         return Stretch.from_percentiles(raster.pixels, valid)
 

@@ -92,6 +92,8 @@ def test_other_planets_have_metres_but_no_place_on_the_earth(make_raster):
     mars = "+proj=longlat +R=3396190 +no_defs"
     with Scene(make_raster(BLANK, crs=mars, transform=Affine(1, 0, -10, 0, -1, 10))) as scene:
         assert scene.gsd_xy_m == pytest.approx([math.radians(1) * 3396190] * 2, rel=1e-3)
+        with pytest.raises(NotGeoreferenced, match="no way from"):
+            scene.to_lonlat([0, 0])
 
 
 def test_gsd_of_a_view_follows_its_scale_and_its_latitude(make_raster):

@@ -488,6 +488,18 @@ def test_a_missing_file(tmp_path):
         Scene(tmp_path / "nowhere.tif")
 
 
+def test_a_mosaic_that_names_a_missing_file_is_not_called_missing_itself(make_raster, tmp_path):
+    source = make_raster(PHOTO)
+    mosaic = tmp_path / "mosaic.vrt"
+    band = f'<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{source}</SourceFilename>'
+    band += "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+    mosaic.write_text(f'<VRTDataset rasterXSize="160" rasterYSize="120">{band}</VRTDataset>')
+    np.testing.assert_array_equal(shown(mosaic)[0], hwc(PHOTO[[0, 0, 0]]))
+    source.unlink()
+    with pytest.raises(SceneUnreadable, match=r"mosaic\.vrt cannot be read.*scene\.tif"):
+        shown(mosaic)
+
+
 def test_a_folder(tmp_path):
     with pytest.raises(SceneUnreadable, match="is a folder"):
         Scene(tmp_path)
