@@ -37,15 +37,18 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Classify scenes as a whole, one class each."""
+    from rscovlm.engines import model_family
     from rscovlm.tasks.classify import classify_scenes
 
-    wanted = read_list(classes, "--classes")
+    wanted = (
+        read_list(classes, "--classes")
+        or model_family(model, family=family, max_pixels=max_pixels).scene_classes
+    )
+    if wanted is None:
+        raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
     with ExitStack() as stack:
         opened = [stack.enter_context(open_scene(source, bands)) for source in scenes]
         engine = stack.enter_context(open_model(model, device, family, max_pixels))
-        wanted = wanted or engine.family.scene_classes
-        if wanted is None:
-            raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
         progress = stack.enter_context(Progress("classifying", "scenes"))
         results = classify_scenes(opened, engine, wanted, progress=progress)
     if as_json:

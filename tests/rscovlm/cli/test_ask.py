@@ -1,0 +1,121 @@
+"""``rscovlm ask``."""
+
+from __future__ import annotations
+
+import json
+
+from rscovlm.cli.ask import read_questions
+from tests.rscovlm.cli.conftest import MODEL
+from zoom_chain.chat import Reply
+from zoom_chain.trace import Trace
+
+ZOOM = (
+    '<tool_call>{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [500, 500, 750, 750], "label": "x"}}'
+    "</tool_call>"
+)
+
+
+def zooms_once(conversation):
+    return ZOOM if len(conversation.messages) < 3 else "red"
+
+
+def echoes(conversation):
+    return conversation.messages[-1].text.upper()
+
+
+def test_one_question_prints_the_answer_alone_and_each_zoom_on_stderr(run, scripted, scene):
+    scripted(zooms_once)
+    done = run("ask", scene, "What colour?", "--model", MODEL)
+    assert (done.code, done.out) == (0, "red\n")
+    # 250 of 1000 of 1024 px is 256 px, shown at 128 px: 2 scene px of 0.3 m each per pixel.
+    assert done.err == "  zoom 1: 256 x 256 px at (512, 512), 4.0x, 0.6 m/px\n"
+
+
+def test_several_questions_go_in_one_batch_and_print_a_line_each(run, scripted, scene):
+    engine = scripted(echoes)
+    done = run("ask", scene, "one?", "two?", "--model", MODEL, "--zoom", "off")
+    assert (done.code, done.out) == (0, "ONE?\nTWO?\n")
+    assert [len(batch) for batch in engine.batches] == [2]
+    assert done.err == "one?\ntwo?\n"
+
+
+def test_an_answer_of_several_lines_prints_as_one(run, scripted, scene):
+    scripted(lambda conversation: "a\n b")
+    assert run("ask", scene, "one?", "--model", MODEL).out == "a b\n"
+
+
+def test_questions_come_from_text_files_and_json_lines(tmp_path):
+    text = tmp_path / "questions.txt"
+    text.write_text("one?\n\n two? \n")
+    assert [item.question for item in read_questions(text)] == ["one?", "two?"]
+    lines = tmp_path / "questions.jsonl"
+    lines.write_text('{"question": "how many?", "answer": 3, "topic": "count"}\n{"question": "why?"}\n')
+    assert [(item.question, item.expected) for item in read_questions(lines)] == [
+        ("how many?", "3"),
+        ("why?", None),
+    ]
+
+
+def test_expected_answers_are_printed_beside_and_counted(run, scripted, scene, tmp_path):
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"question": "red?", "answer": "RED?"}\n{"question": "blue?", "answer": "no"}\n')
+    scripted(echoes)
+    done = run("ask", scene, "--questions", file, "--model", MODEL, "--zoom", "off")
+    assert done.out == "RED?\t(expected: RED?)\nBLUE?\t(expected: no)\n"
+    assert done.err.splitlines()[-1] == "1 of 2 answers as expected"
+    assert done.code == 0
+
+
+def test_json_holds_answers_views_and_costs(run, scripted, scene):
+    scripted(zooms_once)
+    done = run("ask", scene, "What colour?", "--model", MODEL, "--json")
+    found = json.loads(done.out)
+    assert (found["scene"], found["model"]) == (str(scene), "scripted")
+    [answer] = found["answers"]
+    assert (answer["question"], answer["answer"], answer["stop_reason"]) == (
+        "What colour?",
+        "red",
+        "answered",
+    )
+    assert [view["window"] for view in answer["views"]] == [[0, 0, 1024, 1024], [512, 512, 256, 256]]
+    # Two views of 128 x 128 px, in tokens of 32 x 32 px.
+    assert answer["visual_tokens"] == 2 * 16
+
+
+def test_output_takes_what_stdout_would_have(run, scripted, scene, tmp_path):
+    scripted(echoes)
+    common = ("ask", scene, "one?", "two?", "--model", MODEL, "--zoom", "off")
+    assert run(*common, "--output", tmp_path / "answers.txt")[:2] == (0, "")
+    assert (tmp_path / "answers.txt").read_text() == "ONE?\nTWO?\n"
+    run(*common, "--output", tmp_path / "answers.json")
+    answers = json.loads((tmp_path / "answers.json").read_text())["answers"]
+    assert [answer["answer"] for answer in answers] == ["ONE?", "TWO?"]
+
+
+def test_traces_are_written_as_a_page_or_as_json(run, scripted, scene, tmp_path):
+    scripted(zooms_once)
+    page, data = tmp_path / "trace.html", tmp_path / "trace.json"
+    for path in (page, data):
+        assert run("ask", scene, "What <colour>?", "--model", MODEL, "--trace", path).code == 0
+    assert "What &lt;colour&gt;?" in page.read_text()
+    [trace] = json.loads(data.read_text())
+    assert len(Trace.from_json(json.dumps(trace)).views) == 2
+
+
+def test_zoom_options_override_the_configuration(run, scripted, scene):
+    engine = scripted(lambda conversation: "yes" if conversation.messages[-1].text == "Answer now." else ZOOM)
+    done = run("ask", scene, "any?", "--model", MODEL, "--max-zooms", 0, "--json")
+    [answer] = json.loads(done.out)["answers"]
+    assert (answer["stop_reason"], len(answer["views"])) == ("zoom_budget", 1)
+    assert len(engine.batches) == 2
+
+
+def test_a_question_without_a_whole_answer_exits_with_1(run, scripted, scene):
+    scripted(lambda conversation: Reply("", "error", error="server gone"))
+    done = run("ask", scene, "any?", "--model", MODEL)
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == "rscovlm: 1 of 1 questions without a whole answer: server gone"
+    scripted(lambda conversation: Reply("and so on and so", "length"))
+    done = run("ask", scene, "any?", "--model", MODEL)
+    assert (done.code, done.out) == (1, "and so on and so\n")
+    assert "cut off" in done.err.splitlines()[-1]

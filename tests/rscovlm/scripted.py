@@ -1,0 +1,64 @@
+"""An engine that says what a test tells it to, and small rasters for it to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+
+from rscovlm.families import FAMILIES, ModelFamily
+from zoom_chain.chat import Conversation, Generation, Reply
+
+Script = Callable[[Conversation], str | Reply]
+
+
+class ScriptedEngine:
+    """Answers each conversation by a function; keeps the batches and options that it was called with."""
+
+    def __init__(self, script: Script, family: ModelFamily | None = None, name: str = "scripted") -> None:
+        self.script = script
+        self.family = family or FAMILIES["nano"]
+        self.name = name
+        self.batches: list[list[Conversation]] = []
+        self.options: list[Generation] = []
+        self.closed = False
+
+    def __enter__(self) -> ScriptedEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
+        self.batches.append(list(conversations))
+        self.options.append(options)
+        replies = [self.script(conversation) for conversation in conversations]
+        return [reply if isinstance(reply, Reply) else Reply(reply) for reply in replies]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def write_raster(
+    path: Path,
+    width: int = 256,
+    height: int = 256,
+    gsd_m: float | None = 0.3,
+    pixels: np.ndarray | None = None,
+    **profile: object,
+) -> Path:
+    """A GeoTIFF in UTM zone 33, of a gradient in each of three bands unless pixels are given."""
+    if pixels is None:
+        y, x = np.mgrid[:height, :width]
+        pixels = np.stack([x * 255 // width, y * 255 // height, (x + y) % 256]).astype(np.uint8)
+    bands, height, width = pixels.shape
+    place = {}
+    if gsd_m is not None:
+        place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, gsd_m, gsd_m)}
+    shape = {"count": bands, "height": height, "width": width, "dtype": pixels.dtype}
+    with rasterio.open(path, "w", driver="GTiff", **{**shape, **place, **profile}) as dataset:
+        dataset.write(pixels)
+    return path

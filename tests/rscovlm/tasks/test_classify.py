@@ -1,0 +1,97 @@
+"""Classifying scenes from Python."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+
+from rscovlm.prompts import classification_prompt
+from rscovlm.tasks.classify import TOGETHER, Classification, classify_scenes, named_class
+from tests.rscovlm.scripted import ScriptedEngine, write_raster
+from tiling.scene import Scene
+from zoom_chain.chat import Reply
+
+COVERS = ("water", "forest", "urban")
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Scenes of one grey each: 0, 1, 2 ..."""
+    with ExitStack() as stack:
+
+        def make(count):
+            return [
+                stack.enter_context(
+                    Scene(
+                        write_raster(
+                            tmp_path / f"{grey}.tif", pixels=np.full((3, 64, 64), grey, dtype=np.uint8)
+                        )
+                    )
+                )
+                for grey in range(count)
+            ]
+
+        yield make
+
+
+def grey_of(conversation) -> int:
+    return int(conversation.messages[0].images[0].pixels[0, 0, 0])
+
+
+def test_each_scene_gets_its_own_class_in_order_across_batches(scenes):
+    count = TOGETHER + 3
+    engine = ScriptedEngine(lambda conversation: COVERS[grey_of(conversation) % 3])
+    seen = []
+    found = classify_scenes(scenes(count), engine, COVERS, progress=lambda *step: seen.append(step))
+    assert [result.label for result in found] == [COVERS[grey % 3] for grey in range(count)]
+    assert [len(batch) for batch in engine.batches] == [TOGETHER, 3]
+    assert seen == [(TOGETHER, count), (count, count)]
+
+
+def test_the_prompt_offers_the_classes_in_their_order(scenes):
+    engine = ScriptedEngine(lambda conversation: "water")
+    classify_scenes(scenes(1), engine, COVERS)
+    [[conversation]] = engine.batches
+    assert conversation.messages[0].text == classification_prompt(COVERS)
+
+
+def test_a_scene_without_data_fails_alone(scenes, tmp_path):
+    empty = write_raster(tmp_path / "empty.tif", pixels=np.zeros((3, 64, 64), dtype=np.uint8), nodata=0)
+    engine = ScriptedEngine(lambda conversation: "forest")
+    with Scene(empty) as nothing:
+        first, second = classify_scenes([nothing, *scenes(1)], engine, COVERS)
+    assert first.label is None
+    assert "no valid pixels" in first.error
+    assert second.label == "forest"
+
+
+def test_a_failed_request_is_no_class_but_an_error(scenes):
+    engine = ScriptedEngine(lambda conversation: Reply("water", "error", error="server gone"))
+    [result] = classify_scenes(scenes(1), engine, COVERS)
+    assert result == Classification(result.source, None, "water", "server gone")
+
+
+def test_no_classes_are_refused(scenes):
+    with pytest.raises(ValueError, match="no classes"):
+        classify_scenes(scenes(1), ScriptedEngine(lambda conversation: ""), ())
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("forest", "forest"),
+        ("Forest.", "forest"),
+        ("This is a forest", "forest"),
+        ("small-vehicle", "small vehicle"),
+        ("a small vehicle", "small vehicle"),
+        ("a vehicle", "vehicle"),
+        ("forest or vehicle", None),
+        ("forests", None),
+        ("afforestation", None),
+        ("", None),
+    ],
+)
+def test_a_reply_names_one_class_or_none(reply, label):
+    assert named_class(reply, ("forest", "vehicle", "small vehicle")) == label
