@@ -41,7 +41,7 @@ class MergeRules:
         edge_px: how near an inner tile edge a box has to come to count as cut there, in scene px; None
             takes 0.5 % of the tile side, at least 2 px (a model writes coordinates in steps of 0.1 %).
         same_iou: intersection over union from which two whole boxes are the same one.
-        cover: the part of a cut box that a better view has to cover, give or take half of ``edge_px``. The
+        cover: the part of a cut box that a better view has to cover, give or take ``edge_px``. The
             rectangle around the triangular tip of an oblique object lies half outside the object.
         inside: the part of a cut box that the other tile has to see for its view to be better. With much
             overlap, one end of a bridge covers half of its middle part and shows none of the rest.
@@ -263,7 +263,7 @@ def _hidden(boxes: TileBoxes, box: Indices, other: Indices, rules: MergeRules) -
     box, other = box[hidden], other[hidden]
     size = np.maximum(area(boxes.polygons[box]), _TINY)
     seen = intersection_area(boxes.polygons[box], box_quads(boxes.window[other]))
-    covered = intersection_area(boxes.polygons[box], _grown(boxes.polygons[other], boxes.tolerance / 2))
+    covered = intersection_area(boxes.polygons[box], _grown(boxes.polygons[other], boxes.tolerance))
     hidden[hidden] = (seen >= rules.inside * size) & (covered >= rules.cover * size)
     return hidden
 

@@ -311,10 +311,13 @@ def test_each_object_is_counted_once_although_boxes_are_off_by_a_pixel(
 ) -> None:
     grid = TileGrid(400, 300, tile=tile, overlap=40)
     noise = np.random.default_rng(seed)
-    drawn = [
-        (where, found.with_polygons(found.polygons + noise.uniform(-1, 1, found.polygons.shape)))
-        for where, found in observe(grid, objects)
-    ]
+    drawn = []
+    for where, found in observe(grid, objects):
+        # No detector sees a sliver that is thinner than its own error.
+        found = found.select(np.ptp(found.polygons, axis=1).min(axis=1) > 2)
+        drawn.append(
+            (where, found.with_polygons(found.polygons + noise.uniform(-1, 1, found.polygons.shape)))
+        )
     merged = merge_tiles(drawn, grid)
     assert len(merged) == len(objects)
 
