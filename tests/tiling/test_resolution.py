@@ -66,6 +66,7 @@ def test_known_sizes_of_square_images(side, factor, tokens, fitted):
 
 def test_half_factors_round_to_even_as_in_python():
     assert fit_size(42, 70, 28, 1, 10**6) == (56, 56)  # 42 / 28 = 1.5 -> 2 and 70 / 28 = 2.5 -> 2
+    assert fit_size(70, 42, 28, 1, 10**6) == (56, 56)
 
 
 def test_an_image_thinner_than_half_a_factor_never_loses_a_side(smart_resize):
