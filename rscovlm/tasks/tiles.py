@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rscovlm.families import ModelFamily
     from tiling.scene import Scene
 
-OVERLAP = 0.2
-"""Share of a tile that neighbours have in common by default, as DOTA is usually cut (200 of 1024 px)."""
+OVERLAP = 0.25
+"""Share of a tile that neighbours have in common by default: an object up to that size is whole in some tile."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def plan_tiles(
         scene: to look at.
         family: of the model.
         tile: side as :func:`tiling.grid.parse_length` reads it; None takes :func:`default_tile`.
-        overlap: likewise; None takes a fifth of the tile.
+        overlap: likewise; None takes a quarter of the tile.
         region: part of the scene in scene px; None for all of it.
 
     Raises:
@@ -68,8 +68,22 @@ def plan_tiles(
     factor = family.resolution.factor if side <= view_side(family.resolution) else 1
     grid = TileGrid(scene.width, scene.height, side, shared, factor, region)
     found = grid.valid_tiles(scene)
-    views = tuple(scene.view(item.window, family.resolution) for item in found.tiles)
+    reduction = 1.0 if family.detect_gsd_m is None else max(1.0, side / view_side(family.resolution))
+    views = tuple(_view(scene, item.window, family.resolution, reduction) for item in found.tiles)
     return TilePlan(grid, found.tiles, found.skipped, family.resolution, views)
+
+
+def _view(scene: Scene, window: Window, resolution: Resolution, reduction: float) -> View:
+    """A tile as the model sees it, reduced at least so far.
+
+    Where the scene is smaller than a tile it could be shown larger than whole tiles are, at a resolution that
+    the model did not learn to detect at.
+    """
+    view = scene.view(window, resolution)
+    if reduction == 1.0:
+        return view
+    height, width = (max(1, round(length / reduction)) for length in (view.window.height, view.window.width))
+    return View(view.window, resolution.fit(height, width))
 
 
 def default_tile(gsd_m: float | None, family: ModelFamily) -> int:

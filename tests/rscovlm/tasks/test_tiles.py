@@ -1,0 +1,80 @@
+"""How large tiles are for a model, and what examining them takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rscovlm.families import FAMILIES
+from rscovlm.tasks.tiles import default_tile, plan_tiles
+from tests.rscovlm.scripted import write_raster
+from tiling.scene import Scene
+from tiling.view import Size, Window
+
+NANO = FAMILIES["nano"]
+
+
+@pytest.mark.parametrize(
+    ("gsd_m", "side"),
+    [
+        (0.3, 512),  # 128 px of 1.2 m are 153.6 m
+        (0.15, 1024),
+        (1.2, 128),
+        (10.0, 128),  # coarser than what it learnt: pixel for pixel
+        (None, 128),
+    ],
+)
+def test_a_default_tile_fills_the_view_at_the_resolution_that_the_model_learnt(gsd_m, side):
+    assert default_tile(gsd_m, NANO) == side
+
+
+def test_a_family_without_a_resolution_of_its_own_sees_pixel_for_pixel():
+    qwen = FAMILIES["qwen3-vl"]
+    # 1280 tokens of 32 px: the largest square is 35 x 35 of them.
+    assert default_tile(0.3, qwen) == 35 * 32
+
+
+def test_a_plan_counts_tiles_tokens_and_what_is_skipped(tmp_path):
+    pixels = np.full((3, 256, 512), 50, dtype=np.uint8)
+    pixels[:, :, 300:] = 0
+    with Scene(write_raster(tmp_path / "half.tif", pixels=pixels, gsd_m=None, nodata=0)) as scene:
+        plan = plan_tiles(scene, NANO, tile=128, overlap=0)
+    # Two rows of four columns; the last column, from 384 on, holds nothing.
+    assert [(tile.row, tile.column) for tile in plan.skipped] == [(0, 3), (1, 3)]
+    assert len(plan.tiles) == 6
+    assert [view.size for view in plan.views] == [Size(128, 128)] * 6
+    assert plan.visual_tokens == 6 * 16
+
+
+def test_lengths_are_pixels_or_metres(tmp_path):
+    with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024, gsd_m=0.5)) as scene:
+        plan = plan_tiles(scene, NANO, tile="200m", overlap="20m")
+        assert abs(plan.grid.tile - 400) <= 1  # UTM's scale at the central meridian is 0.9996
+        assert abs(plan.grid.overlap - 40) <= 1
+        assert plan_tiles(scene, NANO, tile="256", overlap="30px").grid.tile == 256
+
+
+def test_small_tiles_are_whole_visual_tokens_and_large_ones_stay_as_asked(tmp_path):
+    with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
+        assert plan_tiles(scene, NANO, tile=100).grid.tile == 128  # four tokens of 32 px
+        assert plan_tiles(scene, NANO, tile=500).grid.tile == 500
+
+
+def test_a_region_bounds_the_tiles(tmp_path):
+    with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
+        plan = plan_tiles(scene, NANO, tile=128, region=Window(100, 200, 256, 128))
+    assert plan.grid.extent.bounds == (100, 200, 356, 328)
+    assert all(plan.grid.extent.contains(tile.window) for tile in plan.tiles)
+
+
+def test_a_scene_smaller_than_a_tile_is_not_enlarged_beyond_the_learnt_resolution(tmp_path):
+    # 256 px of 0.3 m are 64 px of 1.2 m.
+    with Scene(write_raster(tmp_path / "scene.tif", 256, 256)) as scene:
+        [view] = plan_tiles(scene, NANO).views
+    assert view.size == Size(64, 64)
+    # A family that takes any resolution sees it as it is.
+    with Scene(write_raster(tmp_path / "scene.tif", 128, 128)) as scene:
+        [view] = plan_tiles(scene, replace(NANO, detect_gsd_m=None)).views
+    assert view.size == Size(128, 128)
