@@ -60,7 +60,8 @@ def detect(
         typer.Option(help="Side of a tile: 512 (px) or 500m.; by default what the model sees best."),
     ] = None,
     overlap: Annotated[
-        str | None, typer.Option(help="Of neighbouring tiles: 64 (px) or 50m.; a fifth of a tile by default.")
+        str | None,
+        typer.Option(help="Of neighbouring tiles: 64 (px) or 50m; a quarter of a tile by default."),
     ] = None,
     window: Annotated[
         str | None, typer.Option(help="Examine this part of the scene only, in pixels.", metavar="X,Y,W,H")

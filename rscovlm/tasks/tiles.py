@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tiling.scene import Scene
 
 OVERLAP = 0.25
-"""Share of a tile that neighbours have in common by default: an object up to that size is whole in some tile."""
+"""Share of a tile that neighbours have in common by default: objects up to that are whole in some tile."""
 
 
 @dataclass(frozen=True)
