@@ -22,6 +22,7 @@ from rscovlm.cli.options import (
     MaxPixels,
     Model,
     Seed,
+    open_model,
     open_scene,
     read_list,
 )
@@ -57,7 +58,7 @@ def detect(
     model: Model = "nano",
     tile: Annotated[
         str | None,
-        typer.Option(help="Side of a tile: 512 (px) or 500m.; by default what the model sees best."),
+        typer.Option(help="Side of a tile: 512 (px) or 500m; by default what the model sees best."),
     ] = None,
     overlap: Annotated[
         str | None,
@@ -87,7 +88,7 @@ def detect(
 ) -> None:
     """Detect objects in a scene, tile by tile, and merge them to one map layer.
 
-    Finished tiles are kept in OUTPUT.journal, so that the same command with --resume goes on after an
+    Finished tiles are kept in OUTPUT.journal.jsonl, so that the same command with --resume goes on after an
     interruption. Exit code 1 says that tiles failed; the output lists them.
     """
     settings = _settings(config, classes, tile, overlap)
@@ -97,7 +98,7 @@ def detect(
         raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
     region = read_window(window)
 
-    from rscovlm.engines import load_model, model_family
+    from rscovlm.engines import model_family
     from rscovlm.tasks.detect import detect_scene, plan_detection
     from rscovlm.tasks.tiles import plan_tiles
     from zoom_chain.chat import Generation
@@ -118,14 +119,12 @@ def detect(
             )
         if dry_run:
             return
-        # A file that is cut off shows it at its end: better now than after hours.
-        opened.read(plan.views[-1])
         with (
             _journal(output, task, opened, model, resume, overwrite) as journal,
             _interruptible(journal, len(plan.tiles)),
         ):
             with (
-                load_model(model, device=device, family=family, max_pixels=max_pixels) as engine,
+                open_model(model, device, family, max_pixels) as engine,
                 Progress("detecting", "tiles") as progress,
             ):
                 found = detect_scene(opened, engine, task, journal=journal, progress=progress)
