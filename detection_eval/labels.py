@@ -1,0 +1,112 @@
+"""Class names as people and models write them, and how a written label finds its class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Literal, NamedTuple
+
+_JOINTS = re.compile(r"[-_\s]+")
+_EDGE = " \t\r\n\"'`,.;:*!?"
+_LONGEST = 120  # no class name is longer; a longer label is text that ran away
+
+How = Literal["exact", "plural", "alias", "fuzzy"]
+
+
+def spoken(name: str) -> str:
+    """A class name as it is written in text: lower case, spaces for hyphens and underscores."""
+    return _JOINTS.sub(" ", name).strip().lower()
+
+
+def by_spoken_name(names: Iterable[str]) -> list[str]:
+    """Class names in the order in which RSCoVLM lists and ranks them: alphabetical as spoken."""
+    return sorted(names, key=lambda name: (spoken(name), name))
+
+
+def strip_edges(label: str) -> str:
+    """A label without the quotes, commas and full stops around it."""
+    return label.strip(_EDGE)
+
+
+def singular(name: str) -> str:
+    """The last word of a spoken name in the singular, by the regular rules of English."""
+    if name.endswith(("ss", "us", "is")) or not name.endswith("s") or len(name) < 4:
+        return name
+    if name.endswith("ies"):
+        return name[:-3] + "y"
+    if name.endswith(("ches", "shes", "xes", "sses", "uses")):
+        return name[:-2]
+    return name[:-1]
+
+
+class Match(NamedTuple):
+    """The class that a written label stands for.
+
+    Attributes:
+        label: index of the class.
+        how: exact after normalising case and hyphens; or by plural, alias, or likeness.
+        likeness: 1 except for fuzzy matches.
+    """
+
+    label: int
+    how: How
+    likeness: float = 1.0
+
+
+class LabelMatcher:
+    """Finds the class of a written label: exactly, else by plural, else by alias, else by likeness.
+
+    Args:
+        classes: the names that count.
+        aliases: other words for a class, as {word: class name}.
+        fuzzy: lowest likeness (0 to 1) that is accepted, or None to accept no guess. Without a cut-off a
+            label such as "car" finds some class that merely shares letters with it.
+
+    Raises:
+        ValueError: an alias of no class, or a cut-off outside (0, 1].
+    """
+
+    def __init__(
+        self, classes: Sequence[str], aliases: Mapping[str, str] | None = None, fuzzy: float | None = None
+    ):
+        if fuzzy is not None and not 0 < fuzzy <= 1:
+            raise ValueError(f"fuzzy cut-off {fuzzy} is outside (0, 1]; 0.9 is a cautious choice")
+        self._spoken = [spoken(name) for name in classes]
+        self._exact: dict[str, int] = {}
+        self._singular: dict[str, int] = {}
+        for index, name in enumerate(self._spoken):
+            self._exact.setdefault(name, index)
+            self._exact.setdefault(strip_edges(name), index)
+            self._singular.setdefault(singular(name), index)
+        self._aliases: dict[str, int] = {}
+        for word, name in (aliases or {}).items():
+            if name not in classes:
+                raise ValueError(f"alias {word!r} stands for {name!r}, which is no class of {tuple(classes)}")
+            self._aliases[spoken(word)] = list(classes).index(name)
+        self._fuzzy = fuzzy
+        self._known: dict[str, Match | None] = {}
+
+    def __call__(self, written: str) -> Match | None:
+        """The class of a written label, or None."""
+        if len(written) > _LONGEST:
+            return None
+        if written not in self._known:
+            self._known[written] = self._find(spoken(written))
+        return self._known[written]
+
+    def _find(self, name: str) -> Match | None:
+        for form in (name, strip_edges(name)):
+            if form in self._exact:
+                return Match(self._exact[form], "exact")
+        name = strip_edges(name)
+        if singular(name) in self._singular:
+            return Match(self._singular[singular(name)], "plural")
+        for form in (name, singular(name)):
+            if form in self._aliases:
+                return Match(self._aliases[form], "alias")
+        if self._fuzzy is None or not name or not self._spoken:
+            return None
+        likeness = [SequenceMatcher(None, name, other, autojunk=False).ratio() for other in self._spoken]
+        best = max(range(len(likeness)), key=likeness.__getitem__)
+        return Match(best, "fuzzy", likeness[best]) if likeness[best] >= self._fuzzy else None
