@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test lint types demo clean
+.PHONY: install test lint types demo bench nano scorecard clean
 
 install: $(READY)
 
@@ -30,6 +30,29 @@ types: $(READY)
 
 test: lint types
 	$(BIN)/pytest
+
+# The main job, as a user would do it: a scene of 8192 x 8192 px, two questions, and a map layer of its objects.
+demo: $(READY) demo/scene.tif
+	sed -n '1p;6p' demo/scene.questions.jsonl > demo/questions.jsonl
+	$(BIN)/rscovlm ask demo/scene.tif --questions demo/questions.jsonl --trace demo/trace.html
+	$(BIN)/rscovlm detect demo/scene.tif --output demo/objects.gpkg --overlay demo/objects.png --overwrite
+	@echo "See demo/trace.html (how the answers came about), demo/objects.png and demo/objects.gpkg (what was found)."
+
+demo/scene.tif: | $(READY)
+	mkdir -p demo
+	$(BIN)/rscovlm synth scene $@ --size 8192 --seed 7
+
+bench: $(READY)
+	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/merging.py
+	$(BIN)/python benchmarks/zoom.py
+
+# Train nano from scratch: hours on two CPU cores; an interrupted run goes on where it was.
+nano: $(READY)
+	$(BIN)/python -m rscovlm.training.nano.train --folder runs/nano
+
+scorecard: $(READY)
+	$(BIN)/python -m rscovlm.training.nano.scorecard
 
 clean:
 	rm -rf $(VENV) demo runs
