@@ -61,7 +61,14 @@ class Angle:
 
 @dataclass(frozen=True)
 class Lines:
-    """One box per line, each ended by a line break: ``10,20,30,20,30,40,10,40 ship``."""
+    """One box per line: ``10,20,30,20,30,40,10,40 ship``, or the label first.
+
+    Attributes:
+        label_first: the label stands before the numbers, and no line break ends the last line. A model whose
+            coordinates are uncertain then decides whether there is an object before it decides where.
+    """
+
+    label_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,8 +212,9 @@ def _rscovlm_json(name: str, form: VertexForm, key: str, system: str | None) -> 
     )
 
 
+# as the weights were trained, spelling included
 _RSCOVLM_JSON_SYSTEM = (
-    "You are an AI assistant specializing in oriented object detection. Represent objects with "
+    "You are an AI assistant specializing in oriented object detection. Represent objects with"
 )
 
 _QWEN = Contract(
@@ -244,18 +252,17 @@ _ALL = (
         "rscovlm-json-quad",
         VertexForm.QUAD,
         "quadrant bbox",
-        _RSCOVLM_JSON_SYSTEM
-        + "quadrant bbox: the corrdinates of each vertices of the oriented bounding boxes "
-        "in clock-wise order.",
+        _RSCOVLM_JSON_SYSTEM + " quadrant bbox: the corrdinates of each vertices of the oriented bounding "
+        "boxes in clock-wise order.",
     ),
     _rscovlm_json(
         "rscovlm-json-obb",
         VertexForm.ROTATED,
         "oriented bbox",
-        _RSCOVLM_JSON_SYSTEM + ": center (x,y), width (w), height (h), and rotation angle.",
+        _RSCOVLM_JSON_SYSTEM.rstrip() + ": center (x,y), width (w), height (h), and rotation angle.",
     ),
     _rscovlm_json("rscovlm-json-hbb", VertexForm.HORIZONTAL, "bbox_2d", None),
-    Contract("nano", PERMILLE, VertexForm.QUAD, Lines(), user="find the {classes}."),
+    Contract("nano", PERMILLE, VertexForm.QUAD, Lines(label_first=True), user="find the {classes}."),
     replace(_QWEN, name="qwen2.5-vl", space=PIXELS),
     _QWEN,
     Contract(

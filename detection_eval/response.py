@@ -289,6 +289,8 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
         decimals[-1] = contract.angle.decimals
     boxes = [[_written(value, digits) for value, digits in zip(numbers[index], decimals)] for index in order]
     if isinstance(contract.syntax, Lines):
+        if contract.syntax.label_first:
+            return "\n".join(f"{label} {','.join(box)}" for box, label in zip(boxes, labels))
         return "".join(f"{','.join(box)} {label}\n" for box, label in zip(boxes, labels))
     if isinstance(contract.syntax, Json):
         return _render_json(boxes, labels, contract.syntax)

@@ -1,8 +1,7 @@
 """Reading boxes out of a model's text: the wire forms, each scanned once from left to right.
 
 Text from a model is untrusted. A scanner never raises, takes time linear in the text whatever stands in it
-(the patterns are possessive, so that nothing is matched twice), mends what has one reading, and counts what it
-drops.
+(the patterns are possessive: nothing is matched twice), mends what has one reading, and counts what it drops.
 """
 
 from __future__ import annotations
@@ -123,21 +122,22 @@ def _read_line(
     starts, stops = [run.start() for run, _ in runs], [run.end() for run, _ in runs]
     before = [_label(text[a:b]) for a, b in zip([line[0], *stops[:-1]], starts)]
     after = [_label(text[a:b]) for a, b in zip(stops, [*starts[1:], line[1]])]
-    label_first = bool(before[0]) and not after[-1]
+    declared = isinstance(contract.syntax, Lines) and contract.syntax.label_first
+    label_first = bool(before[0]) and (declared or not after[-1])
     for index, (_, numbers) in enumerate(runs):
         last = index == len(runs) - 1
         if (
             last
             and line[1] == len(text)
-            and not label_first
-            and (len(numbers) < contract.form.count or not after[-1])
+            and (len(numbers) < contract.form.count or not (label_first or after[-1]))
         ):
             result.truncated = True
             result.dropped["truncated"] += 1
             return
         if label_first:
             begin = stops[index - 1] if index else line[0]
-            result.add(contract, numbers, before[index], (begin, stops[index]), "label first")
+            repairs = () if declared else ("label first",)
+            result.add(contract, numbers, before[index], (begin, stops[index]), *repairs)
         else:
             end = starts[index + 1] if not last else line[1]
             repairs = ("missing line break",) if index else ()

@@ -16,8 +16,10 @@ def decode(numbers: Floats, contract: Contract, width: int, height: int) -> tupl
     Returns:
         The quadrilaterals, and (n,) which boxes had corners or the sign of a side the wrong way round.
     """
-    coordinates, angle = _split_angle(np.asarray(numbers, dtype=np.float64), contract)
-    points = coordinates.reshape(len(coordinates), -1, 2)
+    coordinates, angle = _split_angle(
+        np.asarray(numbers, dtype=np.float64).reshape(-1, contract.form.count), contract
+    )
+    points = coordinates.reshape(len(coordinates), coordinates.shape[1] // 2, 2)
     if contract.yx:
         points = points[..., ::-1]
     if contract.binned:
