@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +30,7 @@ from rscovlm.cli.progress import Progress
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
+    from detection_eval.response import ParseReport
     from rscovlm.journal import Journal
     from rscovlm.tasks.detect import DetectionTask, SceneDetections
     from rscovlm.tasks.tiles import TilePlan
@@ -112,11 +113,13 @@ def detect(
         task = plan_detection(
             opened, seen, settings.classes, plan=plan, options=options, batch_size=batch_size
         )
-        _note(plan_line(opened, plan))
         if not plan.tiles:
             raise UsageError(
                 f"the window {window} of {scene} has no valid pixels; there is nothing to examine"
             )
+        # A file that is cut off shows it at its end: better now than after hours.
+        opened.read(plan.views[-1])
+        _note(plan_line(opened, plan))
         if dry_run:
             return
         with (
@@ -240,8 +243,13 @@ def summarise(scene: Scene, model: str, task: DetectionTask, found: SceneDetecti
         "objects": {name: names.count(name) for name in sorted(set(names))},
         "duplicates_merged": found.merged.duplicates,
         "parts_joined": found.merged.joined,
-        "parsing": asdict(found.report),
+        "parsing": _parsing(found.report),
     }
+
+
+def _parsing(report: ParseReport) -> dict[str, Any]:
+    """The counts of a report that are not zero; what each single label was taken for is left out."""
+    return {name: value for name, value in report.to_json().items() if value and name != "guesses"}
 
 
 def _window(window: Window) -> list[float]:
@@ -318,8 +326,17 @@ def _tell(summary: Mapping[str, Any], found: SceneDetections, as_json: bool, lis
     for name, count in summary["objects"].items():
         print(f"{count:>8,}  {name}")
     print(f"{len(found.detections):>8,}  objects in all", flush=True)
-    parsing = {key.replace("_", " "): value for key, value in summary["parsing"].items() if value}
-    _note("parsing: " + ", ".join(f"{key} {value}" for key, value in parsing.items()))
+    _note("parsing: " + ", ".join(_parsing_words(summary["parsing"])))
+
+
+def _parsing_words(parsing: Mapping[str, Any]) -> Iterator[str]:
+    """Counts as ``responses 64``, ``repaired (inverted box 2)``."""
+    for name, value in parsing.items():
+        if isinstance(value, Mapping):
+            inside = ", ".join(f"{what} {count}" for what, count in value.items())
+            yield f"{name.replace('_', ' ')} ({inside})"
+        else:
+            yield f"{name.replace('_', ' ')} {value}"
 
 
 def _boxes(found: SceneDetections) -> list[dict[str, Any]]:

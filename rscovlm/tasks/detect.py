@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from configs import load_config
 from detection_eval.contracts import CONTRACTS, detection_prompt
 from detection_eval.detections import Detections
-from detection_eval.response import ParseReport, parse_response
+from detection_eval.response import ParsedResponse, ParseReport, parse_response
 from rscovlm.errors import UsageError
 from rscovlm.tasks.provenance import text_hash, version
 from rscovlm.tasks.tiles import TilePlan, plan_tiles
@@ -81,14 +82,14 @@ class DetectionTask:
     Attributes:
         plan: the tiles.
         contract: name of the contract in which the model lists objects.
-        classes: to find; None where the model is to name whatever there is.
+        classes: to find.
         options: how replies are generated.
         batch_size: tiles of one batch.
     """
 
     plan: TilePlan
     contract: str
-    classes: tuple[str, ...] | None
+    classes: tuple[str, ...]
     options: Generation = OPTIONS
     batch_size: int = BATCH_SIZE
 
@@ -134,7 +135,7 @@ def plan_detection(
     """What a model of a family is to be asked about a scene.
 
     Raises:
-        UsageError: for classes that the model does not know, or none where it needs them.
+        UsageError: for classes that the model does not know.
     """
     return DetectionTask(
         plan or plan_tiles(scene, family),
@@ -145,22 +146,19 @@ def plan_detection(
     )
 
 
-def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The classes to ask a family for: those given, else its own, else None for whatever there is.
+def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[str, ...]:
+    """The classes to ask a family for: those given, else its own, else those of DOTA-v1.0.
 
     Raises:
-        UsageError: for classes outside the family's own list, or none where it needs them.
+        UsageError: for classes outside the family's own list.
     """
     if classes is None:
-        if family.classes is None and CONTRACTS[family.detection].open_classes is None:
-            raise UsageError(f"{family.name} has to be told what to find; name classes with --classes a,b")
-        return family.classes
-    if family.classes is None:
-        return tuple(classes)
-    if unknown := [name for name in classes if name not in family.classes]:
+        return family.classes or tuple(load_config("detect/dota")["classes"])
+    unknown = [name for name in classes if family.classes and name not in family.classes]
+    if unknown:
         raise UsageError(
             f"{family.name} does not know the classes {', '.join(unknown)}; "
-            f"choose from {', '.join(family.classes)}"
+            f"choose from {', '.join(family.classes or ())}"
         )
     return tuple(classes)
 
@@ -220,13 +218,21 @@ def read_replies(task: DetectionTask, replies: Sequence[dict[str, Any]]) -> Scen
         report = report + parsed.report
         boxes = parsed.detections
         found.append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
-        if reply["stop_reason"] == "length":
-            failures.append(
-                FailedTile(tile, f"the reply was cut off at its token limit after {len(boxes)} boxes")
-            )
-        elif parsed.report.unreadable:
-            failures.append(FailedTile(tile, f"the reply cannot be read: {reply['text'][:60]!r}"))
+        if reason := _incomplete(reply, parsed):
+            failures.append(FailedTile(tile, reason))
     return SceneDetections(merge_tiles(found, plan.grid), plan, tuple(failures), report)
+
+
+def _incomplete(reply: dict[str, Any], parsed: ParsedResponse) -> str | None:
+    """Why a reply does not tell all about its tile; None where it does."""
+    report, boxes = parsed.report, len(parsed.detections)
+    if reply["stop_reason"] == "length":
+        return f"the reply was cut off at its token limit after {boxes} boxes"
+    if report.truncated:
+        return f"the reply breaks off after {boxes} boxes"
+    if report.refused:
+        return f"the model declined: {reply['text'][:60]!r}"
+    return f"the reply cannot be read: {reply['text'][:60]!r}" if report.unreadable else None
 
 
 def tile_key(tile: Tile) -> str:
