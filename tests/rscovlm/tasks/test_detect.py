@@ -1,0 +1,217 @@
+"""Detection over tiles: each object once, whatever the tiles, batches, failures and interruptions."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from rscovlm.errors import UsageError
+from rscovlm.families import FAMILIES
+from rscovlm.journal import Journal
+from rscovlm.tasks.detect import detect_scene, plan_detection, read_ahead, wanted_classes
+from rscovlm.tasks.tiles import plan_tiles
+from tests.rscovlm.painted import FAMILY, SIDE, SQUARE, TRUTH, find_squares, paint
+from tests.rscovlm.scripted import ScriptedEngine
+from tiling.scene import Scene
+from zoom_chain.chat import Generation, Reply
+
+STEP = 128 / 1000
+"""Scene px between two coordinates that the model can write about a tile at full resolution."""
+
+
+@pytest.fixture
+def scene(tmp_path):
+    with Scene(paint(tmp_path / "squares.tif")) as opened:
+        yield opened
+
+
+def ordered(polygons: np.ndarray) -> np.ndarray:
+    """Boxes by their rounded top-left corners."""
+    keys = polygons.min(axis=1).round()
+    return polygons[np.lexsort(keys.T)]
+
+
+def same(first, second) -> bool:
+    return first.detections == second.detections and first.failures == second.failures
+
+
+def test_every_object_is_found_once_at_its_place(scene):
+    found = detect_scene(scene, ScriptedEngine(find_squares)).detections
+    assert len(found) == len(TRUTH)
+    assert np.abs(ordered(found.polygons) - ordered(TRUTH)).max() <= STEP
+    assert set(found.names) == {"ship"}
+    assert found.scores is None
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [(128, 24), (128, 64), (96, 48)])
+def test_every_object_is_found_once_for_any_overlap_larger_than_it(scene, tile, overlap):
+    plan = plan_tiles(scene, FAMILY, tile=tile, overlap=overlap)
+    found = detect_scene(scene, ScriptedEngine(find_squares), plan_detection(scene, FAMILY, plan=plan))
+    assert len(found.detections) == len(TRUTH)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_the_batch_size_changes_nothing_but_the_batches(scene, size):
+    engine = ScriptedEngine(find_squares)
+    task = plan_detection(scene, FAMILY, batch_size=size)
+    found = detect_scene(scene, engine, task)
+    assert same(found, detect_scene(scene, ScriptedEngine(find_squares)))
+    tiles = len(task.plan.tiles)
+    assert [len(batch) for batch in engine.batches] == [min(size, tiles - i) for i in range(0, tiles, size)]
+
+
+def test_progress_counts_tiles(scene):
+    seen = []
+    task = plan_detection(scene, FAMILY, batch_size=10)
+    detect_scene(scene, ScriptedEngine(find_squares), task, progress=lambda *step: seen.append(step))
+    tiles = len(task.plan.tiles)
+    assert seen == [(0, tiles), (10, tiles), (20, tiles), (tiles, tiles)]
+
+
+def on_tile(number: int, special: Reply):
+    """Find squares, but on the tile that comes as ``number`` reply otherwise."""
+    calls = iter(range(10_000))
+    return lambda conversation: special if next(calls) == number else find_squares(conversation)
+
+
+@pytest.mark.parametrize(
+    ("special", "reason"),
+    [
+        (Reply("", "error", error="server gone"), "server gone"),
+        (Reply("", "error"), "without saying why"),
+        (Reply("1 1 2", "length"), "cut off"),
+        (Reply("I see some ships at 3:30."), "cannot be read"),
+    ],
+)
+def test_a_tile_without_a_usable_reply_is_listed_while_the_others_go_on(scene, special, reason):
+    found = detect_scene(scene, ScriptedEngine(on_tile(0, special)))
+    [failed] = found.failures
+    assert failed.tile.index == 0
+    assert reason in failed.reason
+    assert found.unexamined_px == failed.tile.core.area
+    # What lies in another tile's core is found all the same.
+    _, _, right, bottom = failed.tile.core.bounds
+    elsewhere = (TRUTH[:, 0] >= (right, bottom)).any(axis=1)
+    assert len(found.detections) >= elsewhere.sum()
+
+
+def test_what_can_be_read_of_a_reply_that_was_cut_off_is_kept(scene):
+    def cut(conversation):
+        return Reply(find_squares(conversation), "length")
+
+    found = detect_scene(scene, ScriptedEngine(cut))
+    assert len(found.detections) == len(TRUTH)
+    assert len(found.failures) == len(found.plan.tiles)
+    assert found.unexamined_px == SIDE * SIDE
+
+
+def test_a_scene_with_nothing_to_find_is_a_complete_result(scene):
+    from detection_eval.contracts import CONTRACTS
+
+    found = detect_scene(scene, ScriptedEngine(lambda conversation: CONTRACTS["nano"].empty))
+    assert len(found.detections) == 0
+    assert found.failures == ()
+
+
+class Stopped(Exception):
+    """Stands for an interruption."""
+
+
+@pytest.mark.parametrize("after", [0, 4, 11, 24])
+def test_an_interrupted_run_continues_with_nothing_lost_or_asked_twice(scene, tmp_path, after):
+    whole = detect_scene(scene, ScriptedEngine(find_squares), plan_detection(scene, FAMILY, batch_size=4))
+    calls = iter(range(10_000))
+
+    def stopping(conversation):
+        if next(calls) == after:
+            raise Stopped
+        return find_squares(conversation)
+
+    task = plan_detection(scene, FAMILY, batch_size=4)
+    facts = task.facts(scene, "model")
+    path = tmp_path / "journal"
+    with Journal(path, facts) as journal, pytest.raises(Stopped):
+        detect_scene(scene, ScriptedEngine(stopping), task, journal=journal)
+    engine = ScriptedEngine(find_squares)
+    with Journal(path, facts, resume=True) as journal:
+        assert len(journal.done) == after // 4 * 4
+        assert same(detect_scene(scene, engine, task, journal=journal), whole)
+    assert sum(map(len, engine.batches)) == len(task.plan.tiles) - after // 4 * 4
+    with Journal(path, facts, resume=True) as journal:
+        # All is there: the model is not asked at all.
+        assert same(detect_scene(scene, ScriptedEngine(lambda _: 1 / 0), task, journal=journal), whole)
+
+
+def test_a_resumed_run_asks_again_where_a_request_failed(scene, tmp_path):
+    task = plan_detection(scene, FAMILY)
+    path, facts = tmp_path / "journal", task.facts(scene, "model")
+    failing = ScriptedEngine(on_tile(7, Reply("", "error", error="server gone")))
+    with Journal(path, facts) as journal:
+        assert len(detect_scene(scene, failing, task, journal=journal).failures) == 1
+    with Journal(path, facts, resume=True) as journal:
+        found = detect_scene(scene, ScriptedEngine(find_squares), task, journal=journal)
+    assert found.failures == ()
+    assert len(found.detections) == len(TRUTH)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"classes": ["ship"]}, "classes"),
+        ({"options": Generation(max_new_tokens=5)}, "generation"),
+        ({"batch_size": 2}, "batch size"),
+    ],
+)
+def test_the_facts_of_a_run_name_what_its_replies_depend_on(scene, change, name):
+    usual = plan_detection(scene, FAMILY).facts(scene, "model")
+    other = plan_detection(scene, FAMILY, **change).facts(scene, "model")
+    assert name in {key for key in usual if usual[key] != other[key]}
+    assert plan_detection(scene, FAMILY).facts(scene, "other")["model"] != usual["model"]
+
+
+def test_the_facts_of_a_run_tell_grids_apart(scene):
+    usual = plan_detection(scene, FAMILY).facts(scene, "model")
+    plan = plan_tiles(scene, FAMILY, tile=128, overlap=SQUARE)
+    other = plan_detection(scene, FAMILY, plan=plan).facts(scene, "model")
+    assert {key for key in usual if usual[key] != other[key]} == {"overlap"}
+
+
+def test_classes_are_those_given_or_the_familys_own_or_those_of_dota():
+    assert wanted_classes(FAMILY, None) == FAMILY.classes
+    assert len(wanted_classes(FAMILIES["qwen3-vl"], None)) == 15
+    assert wanted_classes(FAMILIES["qwen3-vl"], ["unicorn"]) == ("unicorn",)
+    assert wanted_classes(FAMILY, ["plane", "ship"]) == ("plane", "ship")
+    with pytest.raises(UsageError, match=r"unicorn.*choose from bridge"):
+        wanted_classes(FAMILY, ["ship", "unicorn"])
+
+
+def test_reading_ahead_keeps_the_order_and_is_bounded():
+    started, lock = [], threading.Lock()
+
+    def read(item):
+        with lock:
+            started.append(item)
+        return item * 10
+
+    taken = []
+    for value in read_ahead(range(50), read, readers=3, ahead=5):
+        taken.append(value)
+        # The one in hand, and no more than five behind it.
+        assert len(started) <= len(taken) + 5
+    assert taken == [item * 10 for item in range(50)]
+
+
+def test_an_error_while_reading_ahead_reaches_the_caller_and_stops_the_reading():
+    started = []
+
+    def read(item):
+        started.append(item)
+        if item == 3:
+            raise OSError("corrupt")
+        return item
+
+    with pytest.raises(OSError, match="corrupt"):
+        list(read_ahead(range(1000), read, readers=2, ahead=4))
+    assert len(started) < 20
