@@ -49,7 +49,7 @@ class DotaLabels:
 def read_dota_labels(path: str | Path, classes: Sequence[str] | None = None) -> DotaLabels:
     """Read a labelTxt file: ``x1 y1 x2 y2 x3 y3 x4 y4 category difficulty`` a line.
 
-    The two header lines (``imagesource:``, ``gsd:``) and the difficulty may be missing; categories may hold spaces.
+    The header lines (``imagesource:``, ``gsd:``) and the difficulty may be missing; categories may hold spaces.
 
     Args:
         path: the file.
@@ -205,8 +205,8 @@ class CocoImage(NamedTuple):
 def read_coco(path: str | Path) -> dict[str, CocoImage]:
     """Read a COCO data set whose ``segmentation`` holds quadrilaterals, by the images' file names.
 
-    An object without segmentation is its ``bbox``; of a polygon with more than four vertices, an error is raised
-    rather than a rectangle invented. Objects keep their order; scores are read where every object of an image has one.
+    An object without segmentation is its ``bbox``. A ring that has not four vertices is an error: no rectangle is
+    invented for it. Objects keep their order; scores are read where every object of an image has one.
 
     Raises:
         FormatError: not JSON, or an object that is malformed, of an unknown image or an unknown category.
@@ -227,18 +227,25 @@ def read_coco(path: str | Path) -> dict[str, CocoImage]:
         annotations = list(content["annotations"])
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: not a COCO data set ({error!r})") from error
-    rows: dict[Any, list[tuple[list[float], int, float | None]]] = {key: [] for key in sizes}
+    rows: dict[Any, list[_CocoRow]] = {key: [] for key in sizes}
     for position, annotation in enumerate(annotations):
         place = f"{path}: annotation {position}"
         try:
             label, image = index[annotation["category_id"]], rows[annotation["image_id"]]
-            image.append((_coco_corners(annotation, place), label, annotation.get("score")))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise FormatError(f"{place}: missing or unknown {error}") from error
+            score = annotation.get("score")
+            written = None if score is None else _numbers([score], place)[0]
+            image.append((_coco_corners(annotation, place), label, written))
+        except FormatError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FormatError(f"{place}: missing, unknown or malformed value ({error})") from error
     return {
         name: CocoImage(_coco_detections(rows[key], classes), width, height)
         for key, (name, width, height) in sizes.items()
     }
+
+
+_CocoRow = tuple[list[float], int, float | None]  # corners, label, score
 
 
 def _coco_corners(annotation: dict[str, Any], place: str) -> list[float]:
@@ -275,8 +282,8 @@ def write_coco(
 
     Args:
         path: the JSON file.
-        images: (detections, width, height) by file name. The categories are the union of their classes, in the
-            order in which they first stand there.
+        images: (detections, width, height) by file name. The categories are the union of their classes, in
+            the order in which they first stand there.
         info: goes into the file's ``info``.
 
     Raises:
