@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -196,7 +197,10 @@ def read_window(text: str | None) -> Window | None:
     if text is None:
         return None
     try:
-        x, y, width, height = map(float, text.split(","))
+        numbers = [float(number) for number in text.split(",")]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError
+        x, y, width, height = numbers
         return Window(x, y, width, height)
     except ValueError:
         raise UsageError(

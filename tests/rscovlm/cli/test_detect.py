@@ -1,0 +1,251 @@
+"""``rscovlm detect``."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+
+from configs import available
+from rscovlm.cli.detect import read_settings, read_window
+from rscovlm.errors import UsageError
+from tests.rscovlm.cli.conftest import MODEL
+from tests.rscovlm.painted import TRUTH, find_squares, paint
+from tests.rscovlm.scripted import write_raster
+from tiling.view import Window
+from zoom_chain.chat import Reply
+
+
+@pytest.fixture
+def squares(tmp_path):
+    return paint(tmp_path / "squares.tif")
+
+
+@pytest.fixture
+def placed(tmp_path):
+    """The painted scene in UTM zone 33, at a resolution coarser than the model's own: pixel for pixel."""
+    return paint(tmp_path / "placed.tif", gsd_m=1.2)
+
+
+def failing_once(conversation_number: int, reply: Reply):
+    calls = iter(range(10_000))
+    return lambda conversation: reply if next(calls) == conversation_number else find_squares(conversation)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_counts_by_class_go_to_stdout_and_the_plan_to_stderr(run, scripted, squares):
+    scripted(find_squares)
+    done = run("detect", squares, "--model", MODEL)
+    assert done.code == 0
+    count = len(TRUTH)
+    assert [line.split() for line in done.out.splitlines()] == [
+        [str(count), "ship"],
+        [str(count), "objects", "in", "all"],
+    ]
+    # 448 px in tiles of 128 px that overlap by 32 px: starts at 0, 96, 192, 288 and 320.
+    assert "25 tiles of 128 x 128 px (overlap 32 px)" in done.err
+    assert "400 visual tokens" in done.err  # 16 each
+
+
+def test_json_without_output_holds_the_boxes_and_what_made_them(run, scripted, squares):
+    scripted(find_squares)
+    found = json.loads(run("detect", squares, "--model", MODEL, "--json").out)
+    assert len(found["detections"]) == len(TRUTH)
+    assert {box["class"] for box in found["detections"]} == {"ship"}
+    assert (found["tile_px"], found["overlap_px"], found["tiles"]) == (128, 32, 25)
+    assert found["failed_tiles"] == []
+    assert found["model"] == MODEL
+    assert found["objects"] == {"ship": len(TRUTH)}
+
+
+@pytest.mark.parametrize("name", ["boxes.geojson", "boxes.gpkg", "boxes.json", "boxes.txt", "task1"])
+def test_each_format_is_written_whole_and_the_journal_is_gone(run, scripted, placed, tmp_path, name):
+    scripted(find_squares)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    done = run("detect", placed, "--model", MODEL, "--output", folder / name)
+    assert done.code == 0, done.err
+    assert names(folder) == [name]
+
+
+def test_map_layers_hold_each_object_at_its_place_with_the_provenance(run, scripted, placed, tmp_path):
+    import geopandas
+
+    scripted(find_squares)
+    path = tmp_path / "boxes.gpkg"
+    assert run("detect", placed, "--model", MODEL, "--output", path).code == 0
+    layer = geopandas.read_file(path)
+    with rasterio.open(placed) as dataset:
+        assert layer.crs == dataset.crs
+        truth = [shapely.Polygon([dataset.transform * tuple(point) for point in box]) for box in TRUTH]
+    distances = [min(one.centroid.distance(other.centroid) for one in layer.geometry) for other in truth]
+    assert len(layer) == len(truth)
+    assert max(distances) < 0.2  # metres; a step of the model's coordinates is 0.15 m
+
+    path = tmp_path / "boxes.geojson"
+    assert run("detect", placed, "--model", MODEL, "--output", path).code == 0
+    provenance = json.loads(path.read_text())["provenance"]
+    assert (provenance["model"], provenance["failed_tiles"]) == (MODEL, [])
+
+
+def test_an_overlay_is_drawn(run, scripted, squares, tmp_path):
+    scripted(find_squares)
+    assert run("detect", squares, "--model", MODEL, "--overlay", tmp_path / "overlay.png").code == 0
+    assert (tmp_path / "overlay.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_dry_run_prints_the_plan_and_loads_no_model(run, no_model, squares, tmp_path):
+    before = names(tmp_path)
+    done = run("detect", squares, "--model", MODEL, "--dry-run", "--output", tmp_path / "boxes.json")
+    assert (done.code, done.out) == (0, "")
+    assert "25 tiles" in done.err
+    assert names(tmp_path) == before
+
+
+def test_a_window_bounds_what_is_examined(run, scripted, squares):
+    engine = scripted(find_squares)
+    done = run("detect", squares, "--model", MODEL, "--window", "0,0,128,128", "--json")
+    assert sum(map(len, engine.batches)) == 1
+    found = json.loads(done.out)
+    inside = ((TRUTH >= 0) & (TRUTH <= 128)).all(axis=(1, 2)).sum()
+    assert len(found["detections"]) >= inside > 0
+    assert found["window"] == [0, 0, 128, 128]
+
+
+def test_nodata_is_skipped_and_counted(run, scripted, tmp_path):
+    pixels = np.full((3, 256, 512), 50, dtype=np.uint8)
+    pixels[:, :, 256:] = 0
+    scene = write_raster(tmp_path / "half.tif", pixels=pixels, gsd_m=None, nodata=0)
+    scripted(lambda conversation: "There are none.")
+    done = run("detect", scene, "--model", MODEL, "--overlap", 0, "--json")
+    assert (done.code, json.loads(done.out)["skipped_tiles"]) == (0, 4)
+    done = run("detect", scene, "--model", MODEL, "--window", "300,0,100,100")
+    assert (done.code, done.out) == (2, "")
+    assert "no valid pixels" in done.err
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply("", "error", error="server gone"), "server gone"),
+        (Reply("1 1", "length"), "cut off"),
+        (Reply("ships, some of them"), "cannot be read"),
+        (Reply("I am sorry, I cannot do that."), "declined"),
+    ],
+)
+def test_failed_tiles_are_in_the_output_and_the_exit_code_is_1(
+    run, scripted, squares, tmp_path, reply, reason
+):
+    output = tmp_path / "boxes.json"
+    command = ("detect", squares, "--model", MODEL, "--output", output)
+    scripted(failing_once(3, reply))
+    done = run(*command)
+    assert done.code == 1
+    assert "1 of 25 tiles failed" in done.err
+    assert "not examined" in done.err
+    info = json.loads(output.read_text())["info"]
+    [failed] = info["failed_tiles"]
+    assert (failed["tile"], failed["window"]) == (3, [288, 0, 128, 128])
+    assert reason in failed["reason"]
+    # Tile 3 of the first row owns x from 304 to 368 and y to 112: the middles of the shared strips.
+    assert info["unexamined_px"] == (368 - 304) * 112
+
+    scripted(failing_once(3, reply))
+    assert run(*command, "--allow-failed", "--overwrite").code == 0
+    assert names(tmp_path) == ["boxes.json", "squares.tif"]
+
+
+def test_a_run_with_failed_requests_can_be_completed_with_resume(run, scripted, squares, tmp_path):
+    output = tmp_path / "boxes.json"
+    command = ("detect", squares, "--model", MODEL, "--output", output)
+    scripted(failing_once(3, Reply("", "error", error="server gone")))
+    assert run(*command).code == 1
+    scripted(find_squares)
+    done = run(*command)
+    assert done.code == 2
+    assert "--resume" in done.err
+    assert run(*command, "--resume").code == 0
+    assert len(json.loads(output.read_text())["annotations"]) == len(TRUTH)
+    assert names(tmp_path) == ["boxes.json", "squares.tif"]
+
+
+def test_a_full_disk_while_writing_keeps_the_journal_and_no_half_written_file(
+    run, scripted, squares, tmp_path, monkeypatch
+):
+    output = tmp_path / "boxes.json"
+    command = ("detect", squares, "--model", MODEL, "--output", output)
+    scripted(find_squares)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        done = run(*command)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[-1] == "rscovlm: the disk is full"
+    assert names(tmp_path) == ["boxes.json.journal.jsonl", "squares.tif"]
+    engine = scripted(find_squares)
+    assert run(*command, "--resume").code == 0
+    assert engine.batches == []
+    assert names(tmp_path) == ["boxes.json", "squares.tif"]
+
+
+def test_a_changed_scene_is_refused(run, scripted, squares, tmp_path):
+    command = ("detect", squares, "--model", MODEL, "--output", tmp_path / "boxes.json")
+    scripted(failing_once(3, Reply("", "error", error="server gone")))
+    assert run(*command).code == 1
+    facts = squares.stat()
+    os.utime(squares, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+    done = run(*command, "--resume")
+    assert done.code == 2
+    assert "scene was" in done.err
+
+
+def test_parsing_is_counted_beside_the_result(run, scripted, squares):
+    def with_a_stranger(conversation):
+        box = find_squares(conversation).splitlines()[0]
+        return box.replace("ship", "unicorn")
+
+    scripted(with_a_stranger)
+    done = run("detect", squares, "--model", MODEL, "--window", "0,0,128,128")
+    assert "unicorn" in done.err
+    assert done.out.split() == ["0", "objects", "in", "all"]
+
+
+@pytest.mark.parametrize("name", available("detect"))
+def test_shipped_settings_can_be_read(name):
+    assert read_settings(name).classes
+
+
+def test_settings_from_a_file_are_used_and_options_override_them(run, no_model, squares, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("classes: [ship]\ntile: 256\noverlap: 10\n")
+    common = ("detect", squares, "--model", MODEL, "--dry-run", "--config", file)
+    assert "256 x 256 px (overlap 10 px)" in run(*common).err
+    assert "256 x 256 px (overlap 40 px)" in run(*common, "--overlap", 40).err
+
+
+def test_wrong_settings_are_all_named(tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text("classes: ship\ntiles: 3\ntile: true\n")
+    with pytest.raises(UsageError) as error:
+        read_settings(str(file))
+    for part in ("classes is 'ship'", "tiles is unknown", "tile is True"):
+        assert part in str(error.value)
+
+
+def test_a_window_is_left_top_width_and_height():
+    assert read_window("10, 20,30,40") == Window(10, 20, 30, 40)
+    assert read_window(None) is None
+    for wrong in ("1,2,3", "a,b,c,d", "0,0,0,10", "0,0,-5,10", "nan,0,1,1"):
+        with pytest.raises(UsageError, match="--window"):
+            read_window(wrong)
