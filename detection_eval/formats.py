@@ -49,7 +49,7 @@ class DotaLabels:
 def read_dota_labels(path: str | Path, classes: Sequence[str] | None = None) -> DotaLabels:
     """Read a labelTxt file: ``x1 y1 x2 y2 x3 y3 x4 y4 category difficulty`` a line.
 
-    The header lines (``imagesource:``, ``gsd:``) and the difficulty may be missing; categories may hold spaces.
+    The header (``imagesource:``, ``gsd:``) and the difficulty may be missing; categories may hold spaces.
 
     Args:
         path: the file.
@@ -205,8 +205,9 @@ class CocoImage(NamedTuple):
 def read_coco(path: str | Path) -> dict[str, CocoImage]:
     """Read a COCO data set whose ``segmentation`` holds quadrilaterals, by the images' file names.
 
-    An object without segmentation is its ``bbox``. A ring that has not four vertices is an error: no rectangle is
-    invented for it. Objects keep their order; scores are read where every object of an image has one.
+    An object without segmentation is its ``bbox``. A ring that has not four vertices is an error:
+    no rectangle is invented for it. Objects keep their order; scores are read where every object of an image
+    has one.
 
     Raises:
         FormatError: not JSON, or an object that is malformed, of an unknown image or an unknown category.

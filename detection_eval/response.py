@@ -250,7 +250,7 @@ def _mend(quads: Floats, policy: Policy, dropped: Counter[str]) -> tuple[Floats,
 def _verdict(text: str, contract: Contract, read: int, truncated: bool) -> dict[str, int]:
     """What the response as a whole says: each 0 or 1."""
     plain = strip_edges(text[:_HEAD]).casefold()
-    nothing = plain == strip_edges(contract.empty).casefold() or _NONE.match(plain) is not None
+    nothing = plain == strip_edges(contract.empty).casefold() or _NONE.match(text[:_HEAD].strip()) is not None
     empty = read == 0 and nothing
     refused = read == 0 and not empty and _REFUSAL.search(text[:_HEAD]) is not None
     return {

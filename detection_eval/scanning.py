@@ -169,12 +169,13 @@ class _Object:
     label: str | None = None
     keys: set[str] = field(default_factory=set)
     key: str = ""
-    listing: bool = False
+    depth: int = 0
+    number_end: int = 0
     repairs: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        return bool(self.numbers) and not self.listing and self.label is not None
+        return bool(self.numbers) and self.depth == 0 and self.label is not None
 
 
 def _scan_json(text: str, contract: Contract, syntax: Json) -> Scan:
@@ -196,9 +197,9 @@ def _scan_json(text: str, contract: Contract, syntax: Json) -> Scan:
         elif kind == "key" and token["string"].strip("\"'") in current.keys and current.complete:
             _close(current, contract, stop, result, "unclosed object")
             current = _Object(token.start())
-            _take(current, kind, token, syntax, text, stop)
+            _take(current, kind, token, syntax, text)
         else:
-            _take(current, str(kind), token, syntax, text, stop)
+            _take(current, str(kind), token, syntax, text)
         stop = token.end()
     if current is not None:
         result.truncated = True
@@ -210,11 +211,11 @@ def _scan_json(text: str, contract: Contract, syntax: Json) -> Scan:
     return result
 
 
-def _take(current: _Object, kind: str, token: re.Match[str], syntax: Json, text: str, stop: int) -> None:
+def _take(current: _Object, kind: str, token: re.Match[str], syntax: Json, text: str) -> None:
     """One token inside an object."""
     if kind == "key":
-        if current.listing:
-            current.listing = False
+        if current.depth:
+            current.depth = 0
             current.repairs.append("unclosed list")
         current.key = token["string"].strip("\"'")
         current.keys.add(current.key)
@@ -229,19 +230,20 @@ def _take(current: _Object, kind: str, token: re.Match[str], syntax: Json, text:
             current.repairs.append("label key")
         current.label = _ESCAPE.sub(r"\1", written[1 : -1 if closed else None])
     elif kind == "open" and (current.key == syntax.key or _BOX_KEY.search(current.key)):
-        if not current.listing and current.numbers:
+        if current.depth == 0 and current.numbers:
             return
-        current.listing = True
+        current.depth += 1
         if token[0] == "(":
             current.repairs.append("brackets")
         if current.key != syntax.key:
             current.repairs.append("box key")
     elif kind == "close":
-        current.listing = False
-    elif kind == "number" and current.listing:
-        if current.numbers and "," not in text[stop : token.start()]:
+        current.depth = max(current.depth - 1, 0)
+    elif kind == "number" and current.depth:
+        if current.numbers and "," not in text[current.number_end : token.start()]:
             current.repairs.append("missing comma")
         current.numbers.append(token[0])
+        current.number_end = token.end()
 
 
 def _is_label(current: _Object, syntax: Json) -> bool:
@@ -252,7 +254,7 @@ def _is_label(current: _Object, syntax: Json) -> bool:
 
 def _close(current: _Object, contract: Contract, stop: int, result: Scan, *repairs: str) -> None:
     """An object has ended; text that merely stands in braces is none of ours."""
-    if current.listing:
+    if current.depth:
         repairs = (*repairs, "unclosed list")
     if current.numbers:
         span = (current.start, stop)
@@ -331,7 +333,7 @@ class _TaggedReader:
     def _number(self, token: re.Match[str]) -> None:
         if self.label_start is not None or (self.bracketed and not self.inside):
             return
-        if not self.numbers:
+        if not self.numbers and not self.bracketed:
             self.start = token.start()
         self.numbers.append(token["number"] if "value" not in token.re.groupindex else token["value"])
         if not self.bracketed and len(self.numbers) == self.contract.form.count:
@@ -342,8 +344,11 @@ class _TaggedReader:
         if self.label_start is not None:
             self.label, self.label_start = self.text[self.label_start : token.start()], None
             self.repairs = ["unclosed label"]
+        if kind == "close":
+            self.stop = token.end()
         self._flush()
         self.inside = kind == "open"
+        self.start = token.start()
 
     def _read_gap(self, stop: int) -> None:
         """Text between two tokens, where labels have no markers."""
