@@ -5,13 +5,17 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from detection_eval.geometry import canonical
+from rscovlm.synth.catalogue import PLANE
+from rscovlm.synth.world import World, make_object
 from rscovlm.training.nano.batches import Encoder, collate, pack_rows, patches_of, positions_of
+from rscovlm.training.nano.cells import cell_truth
 from rscovlm.training.nano.loss import token_losses
 from rscovlm.training.nano.model import VIEW_SIDE, Shape, build_model
-from rscovlm.training.nano.samples import make_sample, next_window
+from rscovlm.training.nano.samples import make_sample, next_window, visible_polygons
 from rscovlm.training.nano.speedups import patch_embed_as_matmul
 from rscovlm.training.nano.tokenizer import build_tokenizer, number_tokens
-from rscovlm.training.nano.train import Course, corpus, loss_of, train
+from rscovlm.training.nano.train import Course, Tokens, corpus, loss_of, train
 from tiling.view import Window
 
 SMALL = Shape(
@@ -227,17 +231,44 @@ def test_a_resumed_run_ends_with_the_same_weights_to_the_bit(tmp_path):
         assert torch.equal(weight, halves["model"][name]), name
 
 
-def test_a_few_steps_lower_the_loss(tokenizer, encoder):
+def test_a_few_steps_lower_each_part_of_the_loss(tokenizer, encoder):
     model = build_model(SMALL, tokenizer, number_tokens(tokenizer), seed=0)
+    outliner = torch.nn.Linear(SMALL.width, 8)
     batch = collate([encoder.encode(make_sample(1, i)) for i in range(8)], encoder.image_id, pad_id=0)
-    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
-    numbers = torch.tensor(number_tokens(tokenizer))
-    losses = []
+    optimizer = torch.optim.AdamW([*model.parameters(), *outliner.parameters()], 3e-3)
+    tokens = Tokens(encoder.image_id, torch.tensor(number_tokens(tokenizer)))
+    history = []
     for _ in range(12):
-        loss, tasks = loss_of(model, batch, numbers, spread=20.0)
+        loss, parts = loss_of(model, outliner, batch, tokens, spread=20.0)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        losses.append(loss.item())
-    assert losses[-1] < 0.7 * losses[0]
-    assert set(tasks) == {make_sample(1, i).task for i in range(8)}
+        history.append({"all": loss.item(), **parts})
+    assert set(history[0]) == {make_sample(1, i).task for i in range(8)} | {"cells", "outline", "all"}
+    assert history[-1]["all"] < 0.8 * history[0]["all"]
+    assert history[-1]["cells"] < 0.8 * history[0]["cells"]
+    assert history[-1]["outline"] < history[0]["outline"]
+
+
+def test_each_visual_token_has_the_name_of_what_it_shows():
+    rng = np.random.default_rng(0)
+    item = make_object(rng, PLANE, 96.0, 32.0, 1.0, angle_rad=0.0)
+    world = World(5, 128, 128, 1.0, "desert", "desert", (), (item,))
+    truth = cell_truth(world, Window(0, 0, 128, 128))
+    assert truth.words[3] == truth.words[2] == "plane", "the plane stands on the corner of four cells"
+    assert truth.words[12] == "desert"
+    assert np.isnan(truth.outlines[12]).all()
+    np.testing.assert_allclose(
+        truth.outlines[3].reshape(4, 2) * 128, canonical(item.polygon[None])[0], atol=1e-3
+    )
+
+
+def test_an_object_cut_by_the_edge_is_outlined_inside_the_view():
+    item = make_object(np.random.default_rng(0), PLANE, 2.0, 64.0, 1.0, angle_rad=0.3)
+    world = World(5, 128, 128, 1.0, "desert", "desert", (), (item,))
+    polygons, objects = visible_polygons(world, Window(0, 0, 128, 128))
+    assert objects == [item]
+    assert polygons.min() >= 0
+    assert polygons.max() <= 128
+    gone, _ = visible_polygons(world, Window(4, 0, 128, 128))
+    assert len(gone) == 0, "its centre is outside, so the neighbouring tile has it"
