@@ -100,11 +100,16 @@ class Prompter:
         return Prompt(np.repeat(plain, counts), images, spans, grids)
 
 
-def template_messages(conversation: Conversation) -> list[dict[str, object]]:
-    """A conversation in the structure that chat templates take.
+def inert(text: str) -> str:
+    """Text whose control tokens are broken up, so that a question or a reply cannot forge a turn or an image.
 
-    Control tokens in text are broken up, so that a question or a reply cannot forge a turn or an image.
+    Tokenizers, a server's too, read ``<|im_end|>`` in any text as the end of the turn.
     """
+    return text.replace("<|", "< |")
+
+
+def template_messages(conversation: Conversation) -> list[dict[str, object]]:
+    """A conversation in the structure that chat templates take, its text inert."""
     return [
         {"role": message.role, "content": [_template_part(part) for part in message.content]}
         for message in conversation.messages
@@ -113,7 +118,7 @@ def template_messages(conversation: Conversation) -> list[dict[str, object]]:
 
 def _template_part(part: str | ImagePart) -> dict[str, str]:
     if isinstance(part, str):
-        return {"type": "text", "text": part.replace("<|", "< |")}
+        return {"type": "text", "text": inert(part)}
     return {"type": "image"}
 
 

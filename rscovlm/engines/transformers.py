@@ -23,6 +23,8 @@ from zoom_chain.chat import Conversation, Generation, Reply
 KEPT_TOKENS = 65_536
 """Positions whose keys and values are kept between calls, over all conversations."""
 
+DTYPES = ("bfloat16", "float16", "float32")
+
 _BATCH_PIXELS = 16_000_000
 _MOST_ROWS = 64
 
@@ -105,7 +107,7 @@ class TransformersEngine:
         self.family = family
         self.name = name
         self.device = torch.device(device or best_device())
-        self.dtype = getattr(torch, dtype or ("bfloat16" if self.device.type == "cuda" else "float32"))
+        self.dtype = default_dtype(self.device) if dtype is None else _dtype_named(dtype)
         self.model, tokenizer = _load(folder, self.device, self.dtype)
         self.max_batch = max_batch or max(1, min(_MOST_ROWS, _BATCH_PIXELS // family.resolution.max_pixels))
         self._spec = PatchSpec.of_checkpoint(folder, self.model.config.vision_config)
@@ -344,12 +346,27 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def attention_for(device: torch.device) -> tuple[str, str]:
-    """The attention implementation to use on a device, and why."""
+def default_dtype(device: torch.device) -> torch.dtype:
+    """Of weights and activations: bfloat16 on CUDA, else float32."""
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+def _dtype_named(name: str) -> torch.dtype:
+    if name not in DTYPES:
+        raise ModelError(f"dtype {name!r} is unknown; choose from {', '.join(DTYPES)}")
+    return getattr(torch, name)
+
+
+def attention_for(device: torch.device, dtype: torch.dtype) -> tuple[str, str]:
+    """The attention implementation to use, and why."""
     from transformers.utils import is_flash_attn_2_available
 
     if device.type != "cuda":
         return "sdpa", f"FlashAttention needs CUDA; the device is {device.type}"
+    if torch.cuda.get_device_capability(device) < (8, 0):
+        return "sdpa", "FlashAttention needs a GPU of compute capability 8.0 (Ampere) or later"
+    if dtype == torch.float32:
+        return "sdpa", "FlashAttention computes in bfloat16 or float16; the model runs in float32"
     if not is_flash_attn_2_available():
         return "sdpa", "flash-attn is not installed (extra: flash-attn)"
     return "flash_attention_2", "flash-attn is installed"
@@ -359,7 +376,7 @@ def _load(folder: Path, device: torch.device, dtype: torch.dtype):
     """Model and tokenizer of a checkpoint; only safetensors are read, nothing in the folder is run."""
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
-    attention, _ = attention_for(device)
+    attention, _ = attention_for(device, dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForImageTextToText.from_pretrained(
