@@ -19,6 +19,7 @@ from rscovlm.cli.options import (
     Device,
     Family,
     MaxPixels,
+    MaxTokens,
     Model,
     Seed,
     check_file,
@@ -73,6 +74,7 @@ def ask(
     ] = None,
     bands: Bands = None,
     max_pixels: MaxPixels = None,
+    max_tokens: MaxTokens = 512,
     device: Device = None,
     family: Family = None,
     seed: Seed = 0,
@@ -100,7 +102,7 @@ def ask(
             Progress("answering", "questions") as progress,
         ):
             texts = [item.question for item in asked]
-            options = Generation(seed=seed)
+            options = Generation(max_new_tokens=max_tokens, seed=seed)
             answers = ask_scene(opened, texts, engine, settings=settings, options=options, progress=progress)
             name = engine.name
     if all(answer.stop_reason == "error" and not answer.trace.views for answer in answers):
@@ -176,9 +178,8 @@ def _tell(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
         for number, record in enumerate(answer.trace.views[1:], start=1):
             _note(f"  {zoom_line(record, number)}")
         if answer.stop_reason != "answered":
-            _note(
-                f"  {answer.stop_reason.replace('_', ' ')}: {answer.trace.error or 'the chain ended early'}"
-            )
+            reason = answer.stop_reason.replace("_", " ")
+            _note(f"  ended by {reason}" + (f": {answer.trace.error}" if answer.trace.error else ""))
         print(_line(item, answer), flush=True)
 
 

@@ -17,6 +17,7 @@ from rscovlm.cli.options import (
     Device,
     Family,
     MaxPixels,
+    MaxTokens,
     Model,
     open_model,
     open_scene,
@@ -32,6 +33,7 @@ def classify(
     model: Model = "nano",
     bands: Bands = None,
     max_pixels: MaxPixels = None,
+    max_tokens: MaxTokens = 32,
     device: Device = None,
     family: Family = None,
     as_json: AsJson = False,
@@ -39,6 +41,7 @@ def classify(
     """Classify scenes as a whole, one class each."""
     from rscovlm.engines import model_family
     from rscovlm.tasks.classify import classify_scenes
+    from zoom_chain.chat import Generation
 
     wanted = (
         read_list(classes, "--classes")
@@ -50,7 +53,8 @@ def classify(
         opened = [stack.enter_context(open_scene(source, bands)) for source in scenes]
         engine = stack.enter_context(open_model(model, device, family, max_pixels))
         progress = stack.enter_context(Progress("classifying", "scenes"))
-        results = classify_scenes(opened, engine, wanted, progress=progress)
+        options = Generation(max_new_tokens=max_tokens)
+        results = classify_scenes(opened, engine, wanted, options=options, progress=progress)
     if as_json:
         print(json.dumps([asdict(result) for result in results], ensure_ascii=False, indent=1))
     else:

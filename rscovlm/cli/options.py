@@ -32,6 +32,7 @@ Classes = Annotated[
     str | None,
     typer.Option(help="Class names, separated by commas; the model's own by default.", metavar="A,B"),
 ]
+MaxTokens = Annotated[int, typer.Option(help="Most tokens of one reply.", metavar="N", min=1)]
 Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.", metavar="N")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
