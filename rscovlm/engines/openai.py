@@ -1,0 +1,152 @@
+"""The chat completions format of OpenAI-compatible servers, and what its token counts prove.
+
+Source: OpenAI's API reference, "Create chat completion"; vLLM's extra parameters, "OpenAI-Compatible Server".
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from rscovlm.engines.prompting import inert
+from rscovlm.errors import ModelError
+from tiling.resolution import Resolution
+from tiling.view import Size
+from zoom_chain.chat import Conversation, Generation, ImagePart, Message, Reply
+
+VLLM_PARAMETERS: dict[str, Any] = {"top_k": 0, "repetition_penalty": 1.0, "skip_special_tokens": False}
+"""Keeps vLLM from applying the checkpoint's own sampling rules (Qwen2.5-VL's penalise repetition, which
+lists of boxes are full of), and from dropping tags such as ``<tool_call>`` where they are special tokens."""
+
+_TEXT_TOKENS_PER_MESSAGE = 64
+"""More than any chat template writes around a message, a system prompt of its own included."""
+
+
+def chat_request(
+    conversation: Conversation, model: str, options: Generation, seed: int, extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The body of a request for one reply."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": chat_messages(conversation),
+        "max_tokens": options.max_new_tokens,
+        "temperature": options.temperature,
+        "top_p": 1.0,
+        "seed": seed,
+        **extra,
+    }
+    if options.logprobs:
+        body["logprobs"] = True
+    return body
+
+
+def chat_messages(conversation: Conversation) -> list[dict[str, Any]]:
+    """A conversation as ``messages``: images as PNG data URLs, text inert, turns of mere text as strings."""
+    return [{"role": message.role, "content": _content(message)} for message in conversation.messages]
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    if not message.images:
+        return inert(message.text)
+    return [
+        {"type": "text", "text": inert(part)}
+        if isinstance(part, str)
+        else {"type": "image_url", "image_url": {"url": data_url(part)}}
+        for part in message.content
+    ]
+
+
+@lru_cache(maxsize=64)  # the turns of a chain send the same overview again and again
+def data_url(image: ImagePart) -> str:
+    """An image as a PNG inside a URL; lossless, and at the size it has."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image.pixels).save(file, format="PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def read_reply(body: Any) -> Reply:
+    """The reply in a response.
+
+    Raises:
+        ValueError: where the response is not a chat completion, or does not state its token counts.
+    """
+    try:
+        choice, usage = body["choices"][0], body["usage"]
+        text = choice["message"]["content"] or ""
+        prompt_tokens, completion_tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"no chat completion with usage: {error!r}") from error
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    stated = (choice.get("logprobs") or {}).get("content")
+    return Reply(
+        text=text,
+        stop_reason="length" if choice.get("finish_reason") == "length" else "stop",
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        prefilled_tokens=None if cached is None else prompt_tokens - cached,
+        logprobs=None if stated is None else np.array([token["logprob"] for token in stated], dtype=float),
+    )
+
+
+def failure_text(status: int, body: Any, text: str) -> str:
+    """Why a server refused, in one line: from an error object, else the beginning of the text."""
+    error = body.get("error", body) if isinstance(body, dict) else None
+    message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+    line = " ".join(str(message or text).split())
+    return f"HTTP {status}: {line[:300]}" if line else f"HTTP {status}"
+
+
+# --- token counts -------------------------------------------------------------------------------------
+
+
+def visual_tokens(conversation: Conversation, factor: int) -> int:
+    """Visual tokens of all images of a conversation, at ``factor`` px a side."""
+    sizes = [image.pixels.shape for message in conversation.messages for image in message.images]
+    return sum((height // factor) * (width // factor) for height, width, _ in sizes)
+
+
+def check_plausible_count(conversation: Conversation, counted: int, factor: int) -> None:
+    """Make sure that a prompt's token count leaves room for its images at full size, and for little else.
+
+    Text takes at most a token for each byte (Qwen's tokenizers are byte-level) and at least one a message.
+
+    Raises:
+        ModelError: where the server must have resized an image.
+    """
+    visual = visual_tokens(conversation, factor)
+    messages = len(conversation.messages)
+    text = sum(len(inert(message.text).encode()) for message in conversation.messages)
+    least, most = visual + messages, visual + text + (messages + 1) * _TEXT_TOKENS_PER_MESSAGE
+    if visual and not least <= counted <= most:
+        raise resized(f"{counted} prompt tokens where {least} to {most} are possible")
+
+
+def resized(finding: str) -> ModelError:
+    """The error for a server that does not show the model what was sent."""
+    return ModelError(
+        f"the server resizes images: it counts {finding}, so its coordinates cannot be trusted; "
+        "start it with pixel bounds that cover ours, such as vllm serve --mm-processor-kwargs "
+        """'{"size": {"shortest_edge": 4096, "longest_edge": 16777216}}', lower --max-pixels, """
+        "or give the --family that it really serves"
+    )
+
+
+def probe_sizes(resolution: Resolution) -> tuple[Size, Size]:
+    """The smallest and the largest square that the engine would send."""
+    resolution = replace(resolution, target_pixels=None)
+    least = max(1, int(resolution.min_pixels**0.5))
+    most = int(resolution.max_pixels**0.5)
+    return resolution.fit(least, least), resolution.fit(most, most)
+
+
+def probe(size: Size) -> Conversation:
+    """A question that differs from other probes in nothing but the size of its image."""
+    return Conversation().say("user", ImagePart(np.zeros((size.height, size.width, 3), dtype=np.uint8)), "?")
