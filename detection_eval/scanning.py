@@ -153,7 +153,7 @@ def _label(text: str) -> str:
 
 _TOKEN = re.compile(
     rf"""(?P<string>"(?:[^"\\\n]|\\.)*+"?+|(?<=[{{\[,:\s])'[^'\n]*+')(?P<colon>\s*+:)?+"""
-    rf"""|(?P<number>{_NUMBER})|(?P<open>[\[(])|(?P<close>[\])])|(?P<begin>\{{)|(?P<end>\}})"""
+    rf"""|(?P<number>{_NUMBER})|(?P<open>[\[(])|(?P<close>[\])])|(?P<begin>\{{++)|(?P<end>\}})"""
 )
 _BOX_KEY = re.compile(r"box|quad|poly|obb|points|coord", re.IGNORECASE)
 _LABEL_KEYS = frozenset({"label", "category", "class", "name", "object", "class_name", "category_name"})
@@ -188,7 +188,7 @@ def _scan_json(text: str, contract: Contract, syntax: Json) -> Scan:
         if kind == "begin":
             if current is not None:
                 _close(current, contract, token.start(), result, "unclosed object")
-            current = _Object(token.start())
+            current = _Object(token.end() - 1)
         elif current is None:
             open_lists += (kind == "open") - (kind == "close")
         elif kind == "end":
