@@ -15,6 +15,7 @@ from detection_eval.response import ParsedResponse, ParseReport, parse_response
 from rscovlm.errors import UsageError
 from rscovlm.tasks.provenance import text_hash, version
 from rscovlm.tasks.tiles import TilePlan, plan_tiles
+from tiling.errors import SceneError
 from tiling.merging import MergedDetections, merge_tiles
 from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 
@@ -174,8 +175,7 @@ def detect_scene(
 ) -> SceneDetections:
     """The objects in a scene.
 
-    A tile whose request fails is listed in the result while the others go on; a file that cannot be read ends
-    the run.
+    A tile that cannot be read, or whose request fails, is listed in the result while the others go on.
 
     Args:
         scene: to look at.
@@ -184,9 +184,6 @@ def detect_scene(
         journal: where replies are kept as they come, and taken from where they are there already.
         progress: called with (tiles done, tiles in all).
         readers: threads that read tiles ahead of the model.
-
-    Raises:
-        SceneError: where the file is corrupt.
     """
     task = task or plan_detection(scene, engine.family)
     tiles = task.plan.tiles
@@ -255,15 +252,25 @@ def _answers(
     left = [batch for batch in batches if any(tile_key(tile) not in known for tile in batch)]
     system, words = task.prompt
 
-    def conversation(tile: Tile) -> Conversation:
+    def question(tile: Tile) -> Conversation | SceneError:
+        try:
+            image = scene.read(views[tile.index])
+        except SceneError as error:
+            return error
         start = Conversation() if system is None else Conversation().say("system", system)
-        return start.say("user", ImagePart(scene.read(views[tile.index]).pixels), words)
+        return start.say("user", ImagePart(image.pixels), words)
 
-    waiting = read_ahead([tile for batch in left for tile in batch], conversation, readers, 2 * size)
+    waiting = read_ahead([tile for batch in left for tile in batch], question, readers, 2 * size)
     for batch in left:
-        conversations = list(islice(waiting, len(batch)))
-        replies = engine.chat(conversations, task.options)
-        yield {tile_key(tile): _record(reply) for tile, reply in zip(batch, replies, strict=True)}
+        questions = list(islice(waiting, len(batch)))
+        asked = [item for item in questions if isinstance(item, Conversation)]
+        replies = iter(engine.chat(asked, task.options) if asked else [])
+        yield {
+            tile_key(tile): _record(
+                next(replies) if isinstance(item, Conversation) else Reply("", "error", error=str(item))
+            )
+            for tile, item in zip(batch, questions, strict=True)
+        }
 
 
 def read_ahead(

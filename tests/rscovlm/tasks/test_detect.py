@@ -14,6 +14,7 @@ from rscovlm.tasks.detect import detect_scene, plan_detection, read_ahead, wante
 from rscovlm.tasks.tiles import plan_tiles
 from tests.rscovlm.painted import FAMILY, SIDE, SQUARE, TRUTH, find_squares, paint
 from tests.rscovlm.scripted import ScriptedEngine
+from tiling.errors import SceneUnreadable
 from tiling.scene import Scene
 from zoom_chain.chat import Generation, Reply
 
@@ -95,6 +96,22 @@ def test_a_tile_without_a_usable_reply_is_listed_while_the_others_go_on(scene, s
     _, _, right, bottom = failed.tile.core.bounds
     elsewhere = (TRUTH[:, 0] >= (right, bottom)).any(axis=1)
     assert len(found.detections) >= elsewhere.sum()
+
+
+def test_a_tile_that_cannot_be_read_is_listed_while_the_others_go_on(scene, monkeypatch):
+    usual = scene.read
+
+    def corrupt(view):
+        if view.window.x == view.window.y == 0:
+            raise SceneUnreadable("block 0 is corrupt")
+        return usual(view)
+
+    monkeypatch.setattr(scene, "read", corrupt)
+    engine = ScriptedEngine(find_squares)
+    found = detect_scene(scene, engine)
+    [failed] = found.failures
+    assert (failed.tile.index, failed.reason) == (0, "block 0 is corrupt")
+    assert sum(map(len, engine.batches)) == len(found.plan.tiles) - 1
 
 
 def test_what_can_be_read_of_a_reply_that_was_cut_off_is_kept(scene):
