@@ -67,8 +67,11 @@ def load_model(
     Raises:
         ModelError: with one clear line.
     """
+    served = spec.startswith(("http://", "https://"))
+    if device is not None and (served or spec.startswith("vllm:")):
+        raise ModelError(f"--device {device} is for models in process; {spec} chooses its own")
     chosen = model_family(spec, family=family, max_pixels=max_pixels)
-    if spec.startswith(("http://", "https://")):
+    if served:
         from rscovlm.engines.http import HttpEngine
 
         url, _, model = spec.partition("#")
@@ -77,7 +80,7 @@ def load_model(
     if spec.startswith("vllm:"):
         from rscovlm.engines.vllm import VllmEngine
 
-        return VllmEngine(folder, chosen, spec)
+        return VllmEngine(folder, chosen, spec, dtype=dtype)
     from rscovlm.engines.transformers import TransformersEngine
 
     return TransformersEngine(folder, chosen, spec, device=device, dtype=dtype)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 
 from rscovlm.engines import openai
-from rscovlm.engines.prompting import Prompter
+from rscovlm.engines.prompting import prompter_of
 from rscovlm.errors import ModelError
 from rscovlm.families import ModelFamily
 from zoom_chain.chat import Conversation, Generation, Reply
@@ -65,7 +65,7 @@ class HttpEngine:
     ) -> None:
         self.family = family
         self.url = _without_credentials(url)
-        self._prompter = None if tokenizer is None else _prompter(Path(tokenizer), family)
+        self._prompter = None if tokenizer is None else prompter_of(Path(tokenizer), family)
         self._in_flight = asyncio.Semaphore(in_flight)
         self._attempts, self._first_wait_s = attempts, first_wait_s
         self._probed = self._prompter is not None
@@ -251,19 +251,6 @@ async def _all(works: Any) -> list[Any]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _prompter(folder: Path, family: ModelFamily) -> Prompter:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} holds no tokenizer: {str(error).splitlines()[0]}") from error
-    if not tokenizer.chat_template:
-        raise ModelError(f"the tokenizer in {folder} has no chat template; it is needed to count tokens")
-    image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    return Prompter(tokenizer, image_token, family.resolution.factor)
 
 
 def _authorization() -> dict[str, str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rscovlm.errors import ModelError
+from rscovlm.families import ModelFamily
 from zoom_chain.chat import Conversation, ImagePart
 
 
@@ -98,6 +101,25 @@ class Prompter:
         ends = np.cumsum(counts)
         spans = tuple((int(ends[place] - counts[place]), int(ends[place])) for place in places)
         return Prompt(np.repeat(plain, counts), images, spans, grids)
+
+
+def prompter_of(folder: Path, family: ModelFamily) -> Prompter:
+    """The prompter of a checkpoint's tokenizer files, without its weights.
+
+    Raises:
+        ModelError: where there is no tokenizer, or none with a chat template.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{folder} holds no tokenizer: {reason}") from error
+    if not tokenizer.chat_template:
+        raise ModelError(f"{folder} has no chat template; it is needed to write conversations")
+    placeholder = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    return Prompter(tokenizer, placeholder, family.resolution.factor)
 
 
 def inert(text: str) -> str:
