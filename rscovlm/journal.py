@@ -166,6 +166,9 @@ def _lock(file: BinaryIO, path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise JournalError(f"{path} is in use by another run; wait for it or choose another output") from None
+    except OSError:
+        # Some network file systems have no locks; what follows is as safe as it can be there.
+        return
 
 
 def _append(file: BinaryIO, records: list[dict[str, Any]]) -> None:

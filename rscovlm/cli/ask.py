@@ -88,6 +88,8 @@ def ask(
         raise UsageError('there is no question; give one as text ("How many ships?") or --questions FILE')
     check_file(trace, "--trace", (".html", ".json"))
     check_file(output, "--output", (".txt", ".json"))
+    if output is not None and output == trace:
+        raise UsageError(f"--output and --trace are both {output}; give two files")
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
     from rscovlm.engines import model_family

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,10 +21,14 @@ from rscovlm.cli.options import (
     Model,
     open_model,
     open_scene,
+    read_bands,
     read_list,
 )
 from rscovlm.cli.progress import Progress
 from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from rscovlm.tasks.classify import Classification
 
 
 def classify(
@@ -40,7 +44,8 @@ def classify(
 ) -> None:
     """Classify scenes as a whole, one class each."""
     from rscovlm.engines import model_family
-    from rscovlm.tasks.classify import classify_scenes
+    from rscovlm.tasks.classify import TOGETHER, classify_scenes
+    from tiling.scene import Scene
     from zoom_chain.chat import Generation
 
     wanted = (
@@ -49,12 +54,23 @@ def classify(
     )
     if wanted is None:
         raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
-    with ExitStack() as stack:
-        opened = [stack.enter_context(open_scene(source, bands)) for source in scenes]
-        engine = stack.enter_context(open_model(model, device, family, max_pixels))
-        progress = stack.enter_context(Progress("classifying", "scenes"))
-        options = Generation(max_new_tokens=max_tokens)
-        results = classify_scenes(opened, engine, wanted, options=options, progress=progress)
+    for source in scenes:
+        open_scene(source, bands).close()
+    results: list[Classification] = []
+    options = Generation(max_new_tokens=max_tokens)
+    with (
+        open_model(model, device, family, max_pixels) as engine,
+        Progress("classifying", "scenes") as progress,
+    ):
+        for start in range(0, len(scenes), TOGETHER):
+            # No more files are open at once than are looked at together.
+            with ExitStack() as files:
+                batch = [
+                    files.enter_context(Scene(source, read_bands(bands)))
+                    for source in scenes[start : start + TOGETHER]
+                ]
+                results += classify_scenes(batch, engine, wanted, options=options)
+            progress(len(results), len(scenes))
     if as_json:
         print(json.dumps([asdict(result) for result in results], ensure_ascii=False, indent=1))
     else:

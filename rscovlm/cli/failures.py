@@ -55,6 +55,10 @@ def failure(error: Exception) -> Failure | None:
         return Failure(USAGE, error.format_message())  # type: ignore[attr-defined]
     if isinstance(error, OSError):
         return Failure(USAGE, _system_line(error))
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, not imported
+        return Failure(
+            USAGE, "out of memory; show the model less at once: --max-pixels, for tiles --batch-size"
+        )
     if isinstance(error, (UsageError, ModelError, SceneError, ConfigError)):
         return Failure(USAGE, str(error))
     return None

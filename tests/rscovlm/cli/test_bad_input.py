@@ -88,6 +88,7 @@ BAD = [
     (f"ask good.tif any? --trace trace.pdf {HTTP}", ".html"),
     (f"ask good.tif any? --trace missing/trace.html {HTTP}", "missing"),
     (f"ask good.tif any? --output answers.xml {HTTP}", ".json"),
+    (f"ask good.tif any? --output one.json --trace one.json {HTTP}", "give two files"),
     (f"detect good.tif --output boxes.shp {HTTP}", ".gpkg"),
     (f"detect good.tif --output missing/boxes.gpkg {HTTP}", "missing"),
     (f"detect nowhere.tif --output boxes.gpkg {HTTP}", "coordinate reference system"),
@@ -158,6 +159,17 @@ def test_a_defect_says_so_and_is_not_taken_for_bad_usage(run, files, scripted):
     assert done.code == 1
     assert done.err.startswith("rscovlm: this should not have happened: ZeroDivisionError: division by zero")
     assert done.err.count("\n") == 1
+
+
+def test_memory_that_ran_out_tells_what_to_lower(run, files, scripted):
+    def exhaust(conversation):
+        raise MemoryError
+
+    scripted(exhaust)
+    done = run(*f"detect good.tif {HTTP}".split())
+    assert (done.code, done.out) == (2, "")
+    assert "--max-pixels" in done.err.splitlines()[-1]
+    assert "--batch-size" in done.err.splitlines()[-1]
 
 
 def test_a_palette_image_and_a_16_bit_one_are_good_input(run, tmp_path, scripted):

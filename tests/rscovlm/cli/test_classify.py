@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import psutil
+
+from rscovlm.tasks.classify import TOGETHER
 from tests.rscovlm.cli.conftest import MODEL
+from tests.rscovlm.scripted import write_raster
 
 
 def test_one_scene_prints_its_class_alone(run, scripted, scene):
@@ -18,6 +22,21 @@ def test_several_scenes_print_a_line_each(run, scripted, scene):
     scripted(lambda conversation: "port")
     done = run("classify", scene, scene, "--model", MODEL, "--classes", "port, city")
     assert (done.code, done.out) == (0, f"{scene}\tport\n{scene}\tport\n")
+
+
+def test_many_scenes_are_never_open_all_at_once(run, scripted, tmp_path):
+    count, most = 3 * TOGETHER + 1, []
+
+    def script(conversation):
+        most.append(sum(file.path.endswith(".tif") for file in psutil.Process().open_files()))
+        return "water"
+
+    scenes = [write_raster(tmp_path / f"{number}.tif", 64, 64) for number in range(count)]
+    scripted(script)
+    done = run("classify", *scenes, "--model", MODEL)
+    assert done.code == 0
+    assert [line.split("\t") for line in done.out.splitlines()] == [[str(path), "water"] for path in scenes]
+    assert 1 <= max(most) <= TOGETHER
 
 
 def test_a_reply_that_names_no_class_exits_with_1(run, scripted, scene):
