@@ -46,6 +46,7 @@ class Encoder:
         self.numbers = np.zeros(len(tokenizer), dtype=bool)
         self.numbers[number_ids] = True
         self.first_tokens: dict[str, int] = {}
+        self.underscore_id = tokenizer.convert_tokens_to_ids("_")
         self.image_id = tokenizer.convert_tokens_to_ids("<|image_pad|>")
 
     def encode(self, sample: Sample) -> Encoded:
@@ -95,7 +96,11 @@ class Encoder:
         tokens = self.tokenizer.encode(text, add_special_tokens=False)
         ids += tokens
         all_learnt += [learnt] * len(tokens)
-        soft += [bool(coordinates and self.numbers[token]) for token in tokens]
+        # The 2 of "bbox_2d" is a number too, but no coordinate.
+        soft += [
+            bool(coordinates and self.numbers[token] and before != self.underscore_id)
+            for before, token in zip([-1, *tokens], tokens)
+        ]
 
 
 def patches_of(images: np.ndarray) -> torch.Tensor:

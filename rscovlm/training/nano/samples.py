@@ -17,7 +17,7 @@ from detection_eval.geometry import min_area_rectangle
 from detection_eval.response import render_response
 from rscovlm.prompts import classification_prompt
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS, SITES
-from rscovlm.synth.questions import TOPICS, Question, ask_about, draw_question
+from rscovlm.synth.questions import TOPICS, Question, Topic, ask_about, draw_question
 from rscovlm.synth.render import render
 from rscovlm.synth.world import SceneObject, Site, World, make_object, make_site, plan_world
 from rscovlm.training.nano.cells import CellTruth, cell_truth
@@ -32,6 +32,7 @@ DETECT_GSD_M = 1.2
 GRID_PROMPT = "Name the object in each cell."
 _SIZE = Size(VIEW_SIDE, VIEW_SIDE)
 _GSD_M = 0.3
+_ALONE = 0.5  # share of chains about a place that stands alone, which are easier to find one's way in
 _WITHDRAWN = 0.06  # share of zoom requests that meet the end of the budget and must be answered blind
 _DETECTION = CONTRACTS["nano"]
 
@@ -134,9 +135,14 @@ def _start(rng: np.random.Generator, world: World, evidence: Window) -> Window:
 
 
 def _chain(rng: np.random.Generator, ease: float) -> Sample:
-    world = _world_with_site(rng, ease)
-    question = draw_question(rng, world)
-    window = _start(rng, world, question.evidence)
+    if rng.random() < _ALONE:
+        world, site = _single_site(rng)
+        question = ask_about(rng, site, _topic(rng, site))
+        window = _around(rng, site.window, farthest=9.0)
+    else:
+        world = _world_with_site(rng, ease)
+        question = draw_question(rng, world)
+        window = _start(rng, world, question.evidence)
     camera = Camera(rng)
     conversation = NANO.opening(camera.shoot(world, window), question.text, zoom=True)
     while (target := next_window(window, question.evidence)) is not None:
@@ -167,15 +173,25 @@ def _glance(rng: np.random.Generator, ease: float) -> Sample:
 def _close_question(rng: np.random.Generator, ease: float) -> Sample:
     """A question whose evidence is already in view: half with the tool at hand, half without."""
     world, site = _single_site(rng)
-    topics = [t for t in TOPICS if site.objects or t in ("count", "presence")]
-    question: Question = ask_about(rng, site, topics[int(rng.integers(len(topics)))])
-    side = max(site.window.width, site.window.height) * float(rng.uniform(1.0, 2.1))
-    x, y = site.window.center
-    shift = rng.uniform(-1, 1, 2) * (side - site.window.width) / 2
-    window = Window(x - side / 2 + shift[0], y - side / 2 + shift[1], side, side)
+    question: Question = ask_about(rng, site, _topic(rng, site))
+    window = _around(rng, site.window, farthest=2.1)
     camera = Camera(rng)
     conversation = NANO.opening(camera.shoot(world, window), question.text, zoom=bool(rng.random() < 0.5))
     return camera.sample(conversation.say("assistant", question.answer), "close")
+
+
+def _topic(rng: np.random.Generator, site: Site) -> Topic:
+    topics = [topic for topic in TOPICS if site.objects or topic in ("count", "presence")]
+    return topics[int(rng.integers(len(topics)))]
+
+
+def _around(rng: np.random.Generator, evidence: Window, farthest: float) -> Window:
+    """A square window that holds the evidence off centre, up to ``farthest`` times its side."""
+    least = max(evidence.width, evidence.height)
+    side = least * float(np.exp(rng.uniform(0, np.log(farthest))))
+    x, y = evidence.center
+    shift_x, shift_y = rng.uniform(-1, 1, 2) * (side - least) / 2
+    return Window(x - side / 2 + shift_x, y - side / 2 + shift_y, side, side)
 
 
 def _single_site(rng: np.random.Generator) -> tuple[World, Site]:
@@ -219,7 +235,7 @@ def _tile(rng: np.random.Generator, ease: float) -> tuple[World, Window]:
 
 def _loose_objects(rng: np.random.Generator, side: float, ease: float) -> list[SceneObject]:
     kinds = [site.objects for site in SITES]
-    most = 2 if rng.random() < ease else 5
+    most = 2 if rng.random() < max(ease, 0.4) else 5
     objects: list[SceneObject] = []
     for _ in range(int(rng.integers(1, most + 1)) if rng.random() < 0.85 else 0):
         kind_of = kinds[int(rng.integers(len(kinds)))]
@@ -300,12 +316,12 @@ def _grid(rng: np.random.Generator, ease: float) -> Sample:
 
 Lesson = Callable[[np.random.Generator, float], Sample]
 _MIX: tuple[tuple[Lesson, float], ...] = (
-    (_chain, 0.27),
+    (_chain, 0.42),
     (_close_question, 0.14),
-    (_glance, 0.04),
-    (_classify, 0.06),
-    (_detect, 0.37),
-    (_grid, 0.12),
+    (_glance, 0.03),
+    (_classify, 0.04),
+    (_detect, 0.29),
+    (_grid, 0.08),
 )
 _LESSONS = [lesson for lesson, _ in _MIX]
 _SHARES = np.array([share for _, share in _MIX]) / sum(share for _, share in _MIX)

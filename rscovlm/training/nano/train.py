@@ -51,7 +51,7 @@ class Course:
     spread_first: float = 30.0
     spread_last: float = 8.0
     weight_decay: float = 0.05
-    save_minutes: float = 4.0
+    save_minutes: float = 2.0
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: warm-up, plateau, linear fall."""

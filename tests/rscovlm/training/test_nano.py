@@ -93,12 +93,13 @@ def test_exactly_the_assistant_turns_and_their_ends_are_learnt(tokenizer, encode
 
 def test_coordinates_are_soft_and_counts_are_not(tokenizer, encoder):
     samples = [make_sample(5, index) for index in range(150)]
-    by_task = {s.task: encoder.encode(s) for s in samples}
     close = [encoder.encode(s) for s in samples if s.task in ("close", "glance", "classify", "grid")]
     assert not any(e.soft.any() for e in close)
     box = next(e for s in samples if s.task == "detect" and (e := encoder.encode(s)).soft.any())
     assert box.soft.sum() % 8 == 0
-    assert by_task["chain"].learnt.any()
+    calls = [encoder.encode(s) for s in samples if any("bbox_2d" in m.text for m in s.conversation.messages)]
+    assert calls
+    assert all(call.soft.sum() % 4 == 0 for call in calls), "the 2 of bbox_2d is no coordinate"
 
 
 def test_an_observer_answers_when_the_place_fills_half_the_view_and_else_goes_closer():
