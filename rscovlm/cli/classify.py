@@ -71,6 +71,8 @@ def classify(
                 ]
                 results += classify_scenes(batch, engine, wanted, options=options)
             progress(len(results), len(scenes))
+    if all(result.error for result in results):
+        raise UsageError(results[0].error or "")
     if as_json:
         print(json.dumps([asdict(result) for result in results], ensure_ascii=False, indent=1))
     else:
@@ -80,5 +82,7 @@ def classify(
     unclear = [result for result in results if result.label is None]
     if unclear:
         first = unclear[0]
-        reason = first.error or f"the model replied {first.text!r}, which names no one class"
-        raise Incomplete(f"{len(unclear)} of {len(results)} scenes without a class; {first.source}: {reason}")
+        reason = (
+            first.error or f"to {first.source} the model replied {first.text!r}, which names no one class"
+        )
+        raise Incomplete(f"{len(unclear)} of {len(results)} scenes without a class: {reason}")

@@ -119,8 +119,6 @@ def detect(
             raise UsageError(
                 f"the window {window} of {scene} has no valid pixels; there is nothing to examine"
             )
-        # A file that is cut off shows it at its end: better now than after hours.
-        opened.read(plan.views[-1])
         _note(plan_line(opened, plan))
         if dry_run:
             return
@@ -214,7 +212,8 @@ def plan_line(scene: Scene, plan: TilePlan) -> str:
     """What a run will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
     tiles = [*plan.tiles, *plan.skipped]
     width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
-    parts = [f"{len(plan.tiles):,} tiles of {width} x {height} px (overlap {plan.grid.overlap} px)"]
+    count = f"{len(plan.tiles):,} tile{'' if len(plan.tiles) == 1 else 's'}"
+    parts = [f"{count} of {width} x {height} px (overlap {plan.grid.overlap} px)"]
     if plan.skipped:
         parts.append(f"{len(plan.skipped):,} skipped as nodata")
     if plan.views:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import psutil
 
 from rscovlm.tasks.classify import TOGETHER
@@ -45,6 +46,21 @@ def test_a_reply_that_names_no_class_exits_with_1(run, scripted, scene):
     assert done.code == 1
     assert json.loads(done.out) == [{"source": str(scene), "label": None, "text": "a picture", "error": None}]
     assert "'a picture'" in done.err
+
+
+def test_a_scene_that_cannot_be_read_is_named_beside_the_others_classes(run, scripted, scene, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (3, 512, 512), dtype=np.uint8)
+    corrupt = write_raster(tmp_path / "corrupt.tif", pixels=noise, compress="deflate")
+    content = bytearray(corrupt.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 5000] = b"\xff" * 5000
+    corrupt.write_bytes(content)
+    scripted(lambda conversation: "water")
+    done = run("classify", scene, corrupt, "--model", MODEL)
+    assert (done.code, done.out) == (1, f"{scene}\twater\n{corrupt}\t?\n")
+    assert f"1 of 2 scenes without a class: {corrupt} cannot be read" in done.err
+    # Where there is no other, the input is bad and there is no result.
+    done = run("classify", corrupt, "--model", MODEL)
+    assert (done.code, done.out) == (2, "")
 
 
 def test_a_family_without_classes_of_its_own_asks_for_some(run, no_model, scene):
