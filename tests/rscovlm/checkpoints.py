@@ -13,8 +13,9 @@ TEXT_SHAPE = {
     "hidden_size": 64,
     "intermediate_size": 96,
     "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 32,  # the least that vLLM's kernels take
     "max_position_embeddings": 4096,
 }
 
@@ -37,8 +38,8 @@ def tiny_qwen3_vl(folder: Path, seed: int = 0) -> Path:
         "num_position_embeddings": 64,
         "deepstack_visual_indexes": [1, 2],
     }
-    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
-    text = {**TEXT_SHAPE, "head_dim": 16, "rope_parameters": rope, "tie_word_embeddings": True}
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [8, 4, 4], "mrope_interleaved": True}
+    text = {**TEXT_SHAPE, "rope_parameters": rope, "tie_word_embeddings": True}
     config = Qwen3VLConfig(text_config=_with_tokens(text, token), vision_config=vision, **_special(token))
     torch.manual_seed(seed)
     _save(Qwen3VLForConditionalGeneration(config), folder, factor=32, processor="Qwen3VLProcessor", half=True)
@@ -64,7 +65,7 @@ def tiny_qwen25_vl(folder: Path, seed: int = 0) -> Path:
         "fullatt_block_indexes": [1, 3],
         "tokens_per_second": 2,
     }
-    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 6, 6]}
     text = {**TEXT_SHAPE, "rope_parameters": rope, "tie_word_embeddings": True}
     config = Qwen2_5_VLConfig(text_config=_with_tokens(text, token), vision_config=vision, **_special(token))
     torch.manual_seed(seed)
