@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rscovlm.training.nano.model import VIEW_SIDE
+from rscovlm.training.nano.model import TOKEN_SIDE, VIEW_SIDE
 from rscovlm.training.nano.samples import Sample
 
-_PATCH, _MERGE = 16, 2
-_GRID = VIEW_SIDE // _PATCH
-_TOKENS = (_GRID // _MERGE) ** 2
+GRID = VIEW_SIDE // TOKEN_SIDE
+"""Visual tokens along a side of an image."""
+_TOKENS = GRID**2
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,15 @@ def patches_of(images: np.ndarray) -> torch.Tensor:
     """(n, side, side, 3) uint8 -> (n * patches, 3 * 2 * 16 * 16) float32 in Qwen's order, mean and sd 0.5."""
     n = len(images)
     x = torch.from_numpy(np.ascontiguousarray(images)).float().div_(127.5).sub_(1.0)
-    blocks = _GRID // _MERGE
-    x = x.view(n, blocks, _MERGE, _PATCH, blocks, _MERGE, _PATCH, 3)
-    x = x.permute(0, 1, 4, 2, 5, 7, 3, 6)  # n, block row, block column, row, column, channel, y, x
-    x = x.unsqueeze(6).expand(-1, -1, -1, -1, -1, -1, 2, -1, -1)  # one frame stands for two
-    return x.reshape(n * _GRID * _GRID, 3 * 2 * _PATCH * _PATCH)
+    x = x.view(n, GRID, TOKEN_SIDE, GRID, TOKEN_SIDE, 3)
+    x = x.permute(0, 1, 3, 5, 2, 4)  # n, row, column, channel, y, x
+    x = x.unsqueeze(4).expand(-1, -1, -1, -1, 2, -1, -1)  # one frame stands for two
+    return x.reshape(n * _TOKENS, 3 * 2 * TOKEN_SIDE * TOKEN_SIDE)
 
 
 def positions_of(is_image: np.ndarray) -> np.ndarray:
     """(3, length) M-RoPE positions of one sample whose images all have the same grid."""
-    side = _GRID // _MERGE
-    rows, columns = np.divmod(np.arange(_TOKENS), side)
+    rows, columns = np.divmod(np.arange(_TOKENS), GRID)
     positions = np.zeros((3, len(is_image)), dtype=np.int64)
     at = following = 0
     while at < len(is_image):
@@ -128,7 +126,7 @@ def positions_of(is_image: np.ndarray) -> np.ndarray:
                 following + rows,
                 following + columns,
             )
-            at, following = at + _TOKENS, following + side
+            at, following = at + _TOKENS, following + GRID
         else:
             positions[:, at] = following
             at, following = at + 1, following + 1

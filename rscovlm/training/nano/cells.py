@@ -1,8 +1,8 @@
 """What each visual token of an image shows: dense supervision for a vision tower that starts from nothing.
 
 A model of this size learns to see only slowly from answers alone, because one word says little about where it
-came from. So the language model's output at each visual token is also asked, during training only, to name
-what the token shows and to outline it.
+came from. So what the middle of the language model knows at each visual token is also asked, during training
+only, to name what the token shows and to outline it. The layers above can then look it up.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from PIL import Image, ImageDraw
 from detection_eval.geometry import canonical
 from rscovlm.synth.ground import patch_share
 from rscovlm.synth.world import World
-from rscovlm.training.nano.model import VIEW_SIDE
+from rscovlm.training.nano.model import TOKEN_SIDE, VIEW_SIDE
 from tiling.view import Size, View, Window
 
-CELLS = VIEW_SIDE // 32
+CELLS = VIEW_SIDE // TOKEN_SIDE
 """Visual tokens along a side."""
 
-_FINE = 16  # sub-cells along the side of a cell on the map that decides what it shows
-_OBJECT_SHARE, _SITE_SHARE = 0.1, 0.08
+_FINE = 8  # sub-cells along the side of a cell on the map that decides what it shows
+_OBJECT_SHARE, _SITE_SHARE = 0.12, 0.12
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,13 @@ from pathlib import Path
 VIEW_SIDE = 128
 """Sides of the square images that nano is trained on, in pixels."""
 
+TOKEN_SIDE = 16
+"""Side of what one visual token sees, in pixels: one patch, not the family's usual 2 x 2.
+
+With 2 x 2 patches to a token, objects are smaller than tokens, and a model of this size did not learn to say
+where they are.
+"""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -23,12 +30,12 @@ class Shape:
     vision_width: int = 160
     vision_depth: int = 6
     vision_heads: int = 5
-    width: int = 224
+    width: int = 192
     depth: int = 6
-    heads: int = 7
-    kv_heads: int = 7
+    heads: int = 6
+    kv_heads: int = 6
     head_dim: int = 32
-    mlp: int = 576
+    mlp: int = 512
     deepstack: tuple[int, ...] = (3,)
 
 
@@ -62,11 +69,11 @@ def build_config(shape: Shape, tokenizer):
             "hidden_size": shape.vision_width,
             "intermediate_size": 3 * shape.vision_width,
             "num_heads": shape.vision_heads,
-            "patch_size": 16,
-            "spatial_merge_size": 2,
+            "patch_size": TOKEN_SIDE,
+            "spatial_merge_size": 1,
             "temporal_patch_size": 2,
             "out_hidden_size": shape.width,
-            "num_position_embeddings": (VIEW_SIDE // 16) ** 2,
+            "num_position_embeddings": (VIEW_SIDE // TOKEN_SIDE) ** 2,
             "deepstack_visual_indexes": list(shape.deepstack),
         },
         image_token_id=token("<|image_pad|>"),
@@ -106,9 +113,9 @@ def write_sidecars(folder: Path, detect_gsd_m: float) -> None:
         "image_processor_type": "Qwen2VLImageProcessor",
         "processor_class": "Qwen3VLProcessor",
         "size": {"shortest_edge": area // 4, "longest_edge": area},
-        "patch_size": 16,
+        "patch_size": TOKEN_SIDE,
         "temporal_patch_size": 2,
-        "merge_size": 2,
+        "merge_size": 1,
         "image_mean": [0.5, 0.5, 0.5],
         "image_std": [0.5, 0.5, 0.5],
     }

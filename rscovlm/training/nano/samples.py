@@ -29,7 +29,6 @@ from zoom_chain.dialect import NANO
 DETECT_GSD_M = 1.2
 """Ground sampling distance of the views that nano learns to detect in."""
 
-GRID_PROMPT = "Name the object in each cell."
 _SIZE = Size(VIEW_SIDE, VIEW_SIDE)
 _GSD_M = 0.3
 _ALONE = 0.5  # share of chains about a place that stands alone, which are easier to find one's way in
@@ -300,28 +299,13 @@ def _detect(rng: np.random.Generator, ease: float) -> Sample:
     return camera.sample(conversation.say("assistant", answer), "detect", coordinates=True)
 
 
-# --- a dense lesson, which teaches where things are before coordinates do -------------------------
-
-
-def _grid(rng: np.random.Generator, ease: float) -> Sample:
-    if rng.random() < 0.65:
-        world, window = _tile(rng, ease)
-    else:
-        world = _world_with_site(rng, ease)
-        window = _start(rng, world, world.sites[int(rng.integers(len(world.sites)))].window)
-    camera = Camera(rng)
-    conversation = Conversation().say("user", camera.shoot(world, window), GRID_PROMPT)
-    return camera.sample(conversation.say("assistant", ", ".join(camera.cells[0].words)), "grid")
-
-
 Lesson = Callable[[np.random.Generator, float], Sample]
 _MIX: tuple[tuple[Lesson, float], ...] = (
-    (_chain, 0.42),
-    (_close_question, 0.14),
+    (_chain, 0.45),
+    (_close_question, 0.15),
     (_glance, 0.03),
     (_classify, 0.04),
-    (_detect, 0.29),
-    (_grid, 0.08),
+    (_detect, 0.33),
 )
 _LESSONS = [lesson for lesson, _ in _MIX]
 _SHARES = np.array([share for _, share in _MIX]) / sum(share for _, share in _MIX)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from rscovlm.training.nano.batches import Batch, Encoder, collate, patches_of
+from rscovlm.training.nano.batches import GRID, Batch, Encoder, collate, patches_of
 from rscovlm.training.nano.loss import token_losses
 from rscovlm.training.nano.model import Shape, build_model, write_sidecars
 from rscovlm.training.nano.samples import DETECT_GSD_M, make_sample
@@ -42,12 +42,12 @@ class Course:
     """
 
     seed: int = 1
-    batch: int = 32
+    batch: int = 16
     rate: float = 1.2e-3
     warmup: int = 150
     samples: int = 200_000
     decay_from: int = 150_000
-    ease_until: int = 40_000
+    ease_until: int = 25_000
     spread_first: float = 30.0
     spread_last: float = 8.0
     weight_decay: float = 0.05
@@ -111,16 +111,18 @@ class Tokens:
 
 
 def loss_of(
-    model, outliner, batch: Batch, tokens: Tokens, spread: float
+    model, teacher, batch: Batch, tokens: Tokens, spread: float
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss of a packed batch, and its parts for the log: mean token loss by task, and that of cells."""
-    hidden = model.model(
+    output = model.model(
         input_ids=batch.input_ids,
         position_ids=batch.positions,
         pixel_values=patches_of(batch.images.numpy()),
-        image_grid_thw=torch.tensor([[1, 8, 8]]).expand(len(batch.images), 3),
+        image_grid_thw=torch.tensor([[1, GRID, GRID]]).expand(len(batch.images), 3),
         use_cache=False,
-    ).last_hidden_state
+        output_hidden_states=True,
+    )
+    hidden = output.last_hidden_state
     target = batch.learnt[:, 1:]
     logits = model.lm_head(hidden[:, :-1][target])
     labels, soft = batch.input_ids[:, 1:][target], batch.soft[:, 1:][target]
@@ -133,7 +135,8 @@ def loss_of(
     tasks = defaultdict(list)
     for task, value in zip(batch.tasks, by_sample.tolist(), strict=True):
         tasks[task].append(value)
-    cells, outline = cell_losses(model, outliner, hidden[batch.input_ids == tokens.image], batch)
+    middle = output.hidden_states[len(output.hidden_states) // 2]
+    cells, outline = cell_losses(model, teacher, middle[batch.input_ids == tokens.image], batch)
     parts = {task: sum(v) / len(v) for task, v in tasks.items()} | {
         "cells": cells.item(),
         "outline": outline.item(),
@@ -141,23 +144,36 @@ def loss_of(
     return (losses * weight).sum() / weight.sum() + 0.5 * cells + 2 * outline, parts
 
 
-def cell_losses(model, outliner, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+class Teacher(torch.nn.Module):
+    """Reads names and outlines off visual tokens half-way up the language model; dropped after training."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = torch.nn.RMSNorm(width)
+        self.outline = torch.nn.Linear(width, 8)
+
+
+def cell_losses(
+    model, teacher: Teacher, middle: torch.Tensor, batch: Batch
+) -> tuple[torch.Tensor, torch.Tensor]:
     """How badly visual tokens name what they show (nats), and outline it (parts of the image's side).
 
     Args:
-        hidden: (visual tokens, width) the language model's output there.
-        outliner: a linear map from it to eight corner coordinates, dropped after training.
+        middle: (visual tokens, width) the language model's hidden states there, half-way up, so that the
+            layers above can look up what it knows.
     """
-    names = torch.nn.functional.cross_entropy(model.lm_head(hidden), batch.cell_ids.flatten())
+    known = teacher.norm(middle)
+    names = torch.nn.functional.cross_entropy(model.lm_head(known), batch.cell_ids.flatten())
     corners = batch.outlines.flatten(0, 1)
     drawn = ~corners[:, 0].isnan()
-    outline = (outliner(hidden[drawn]).sigmoid() - corners[drawn]).abs().mean() if drawn.any() else names * 0
-    return names, outline
+    if not drawn.any():
+        return names, names * 0
+    return names, (teacher.outline(known[drawn]).sigmoid() - corners[drawn]).abs().mean()
 
 
-def optimizer_of(model, outliner, course: Course) -> torch.optim.AdamW:
+def optimizer_of(model, teacher, course: Course) -> torch.optim.AdamW:
     """AdamW with decay on matrices only."""
-    parameters = [*model.parameters(), *outliner.parameters()]
+    parameters = [*model.parameters(), *teacher.parameters()]
     matrices = [p for p in parameters if p.ndim >= 2]
     rest = [p for p in parameters if p.ndim < 2]
     groups = [
@@ -167,11 +183,11 @@ def optimizer_of(model, outliner, course: Course) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=course.rate, betas=(0.9, 0.97), fused=True)
 
 
-def save(folder: Path, model, outliner, optimizer, step: int) -> None:
+def save(folder: Path, model, teacher, optimizer, step: int) -> None:
     """Write weights and optimiser state, each whole before it replaces the last."""
     model.save_pretrained(folder / "checkpoint", max_shard_size="1GB")
     state = folder / "state.pt.partial"
-    parts = {"model": model, "outliner": outliner, "optimizer": optimizer}
+    parts = {"model": model, "teacher": teacher, "optimizer": optimizer}
     torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, state)
     os.replace(state, folder / "state.pt")
 
@@ -206,20 +222,20 @@ def train(
         model.load_state_dict(state["model"])
     else:
         tokenizer, model, numbers = prepare(folder, course, shape)
-    outliner = torch.nn.Linear(shape.width, 8)
-    optimizer = optimizer_of(model, outliner, course)
+    teacher = Teacher(shape.width)
+    optimizer = optimizer_of(model, teacher, course)
     if state:
-        outliner.load_state_dict(state["outliner"])
+        teacher.load_state_dict(state["teacher"])
         optimizer.load_state_dict(state["optimizer"])
     record = {**asdict(course), "shape": asdict(shape)}
     (folder / "course.json").write_text(json.dumps(record, indent=2) + "\n")
     patch_embed_as_matmul(model)
     step = state["step"] if state else 0
     end = course.samples if stop_at is None else min(stop_at, course.samples)
-    _loop(folder, course, model, outliner, optimizer, tokenizer, step, end, minutes)
+    _loop(folder, course, model, teacher, optimizer, tokenizer, step, end, minutes)
 
 
-def _loop(folder, course, model, outliner, optimizer, tokenizer, step, end, minutes) -> None:
+def _loop(folder, course, model, teacher, optimizer, tokenizer, step, end, minutes) -> None:
     encoder = Encoder(tokenizer, number_tokens(tokenizer))
     tokens = Tokens(encoder.image_id, torch.tensor(number_tokens(tokenizer)))
     loader = DataLoader(
@@ -237,7 +253,7 @@ def _loop(folder, course, model, outliner, optimizer, tokenizer, step, end, minu
         for batch in loader:
             for group in optimizer.param_groups:
                 group["lr"] = course.rate_at(step)
-            loss, tasks = loss_of(model, outliner, batch, tokens, course.spread_at(step * course.batch))
+            loss, tasks = loss_of(model, teacher, batch, tokens, course.spread_at(step * course.batch))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -255,11 +271,11 @@ def _loop(folder, course, model, outliner, optimizer, tokenizer, step, end, minu
                 log.write(json.dumps({**line, **{k: round(v, 4) for k, v in sorted(smooth.items())}}) + "\n")
                 log.flush()
             if now - saved > course.save_minutes * 60:
-                save(folder, model, outliner, optimizer, step)
+                save(folder, model, teacher, optimizer, step)
                 saved = now
             if now - started > minutes * 60:
                 break
-    save(folder, model, outliner, optimizer, step)
+    save(folder, model, teacher, optimizer, step)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from rscovlm.training.nano.model import VIEW_SIDE, Shape, build_model
 from rscovlm.training.nano.samples import make_sample, next_window, visible_polygons
 from rscovlm.training.nano.speedups import patch_embed_as_matmul
 from rscovlm.training.nano.tokenizer import build_tokenizer, number_tokens
-from rscovlm.training.nano.train import Course, Tokens, corpus, loss_of, train
+from rscovlm.training.nano.train import Course, Teacher, Tokens, corpus, loss_of, train
 from tiling.view import Window
 
 SMALL = Shape(
@@ -78,7 +78,7 @@ def test_samples_are_encoded_as_the_chat_template_writes_them(tokenizer, encoder
         sample = make_sample(3, index)
         encoded = encoder.encode(sample)
         template = tokenizer.apply_chat_template(messages_for_template(sample.conversation), tokenize=False)
-        image = "<|vision_start|>" + "<|image_pad|>" * 16 + "<|vision_end|>"
+        image = "<|vision_start|>" + "<|image_pad|>" * 64 + "<|vision_end|>"
         expected = template.replace("<|vision_start|><|image_pad|><|vision_end|>", image)
         assert tokenizer.decode(encoded.ids) == expected
 
@@ -130,7 +130,7 @@ def test_patches_equal_those_of_the_reference_image_processor():
     pixels = np.random.default_rng(0).integers(0, 256, (2, VIEW_SIDE, VIEW_SIDE, 3), dtype=np.uint8)
     processor = Qwen2VLImageProcessorPil(
         patch_size=16,
-        merge_size=2,
+        merge_size=1,
         temporal_patch_size=2,
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
@@ -151,7 +151,7 @@ def test_positions_equal_those_of_the_model(tokenizer, encoder, model):
         ids = encoder.encode(make_sample(8, index)).ids
         batch = torch.tensor(ids)[None]
         is_image = batch == encoder.image_id
-        count = int(is_image.sum()) // 16
+        count = int(is_image.sum()) // 64
         expected, _ = model.model.get_rope_index(
             input_ids=batch,
             mm_token_type_ids=is_image.int(),
@@ -234,13 +234,13 @@ def test_a_resumed_run_ends_with_the_same_weights_to_the_bit(tmp_path):
 
 def test_a_few_steps_lower_each_part_of_the_loss(tokenizer, encoder):
     model = build_model(SMALL, tokenizer, number_tokens(tokenizer), seed=0)
-    outliner = torch.nn.Linear(SMALL.width, 8)
+    teacher = Teacher(SMALL.width)
     batch = collate([encoder.encode(make_sample(1, i)) for i in range(8)], encoder.image_id, pad_id=0)
-    optimizer = torch.optim.AdamW([*model.parameters(), *outliner.parameters()], 3e-3)
+    optimizer = torch.optim.AdamW([*model.parameters(), *teacher.parameters()], 3e-3)
     tokens = Tokens(encoder.image_id, torch.tensor(number_tokens(tokenizer)))
     history = []
     for _ in range(12):
-        loss, parts = loss_of(model, outliner, batch, tokens, spread=20.0)
+        loss, parts = loss_of(model, teacher, batch, tokens, spread=20.0)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -256,11 +256,12 @@ def test_each_visual_token_has_the_name_of_what_it_shows():
     item = make_object(rng, PLANE, 96.0, 32.0, 1.0, angle_rad=0.0)
     world = World(5, 128, 128, 1.0, "desert", "desert", (), (item,))
     truth = cell_truth(world, Window(0, 0, 128, 128))
-    assert truth.words[3] == truth.words[2] == "plane", "the plane stands on the corner of four cells"
-    assert truth.words[12] == "desert"
-    assert np.isnan(truth.outlines[12]).all()
+    corner = [truth.words[8 * row + column] for row in (1, 2) for column in (5, 6)]
+    assert corner == ["plane"] * 4, "the plane stands on the corner of four cells"
+    assert truth.words[56] == "desert"
+    assert np.isnan(truth.outlines[56]).all()
     np.testing.assert_allclose(
-        truth.outlines[3].reshape(4, 2) * 128, canonical(item.polygon[None])[0], atol=1e-3
+        truth.outlines[13].reshape(4, 2) * 128, canonical(item.polygon[None])[0], atol=1e-3
     )
 
 
