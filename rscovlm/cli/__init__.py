@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = type(error).__name__
             _say(f"this should not have happened: {name}: {error}; --debug shows where")
             return DEFECT
-        _say(known.line)
+        if known.line:  # none where the help was shown for want of a command
+            _say(known.line)
         return known.code
     if code == INTERRUPTED:
         _say("interrupted")

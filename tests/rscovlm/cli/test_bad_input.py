@@ -118,6 +118,13 @@ def test_bad_input_gets_one_line_and_exit_code_2_and_leaves_nothing(run, files, 
     assert listing(files) == before
 
 
+@pytest.mark.parametrize("command", ["", "synth"])
+def test_no_command_shows_the_help(run, command):
+    done = run(*command.split())
+    assert (done.code, done.err) == (2, "")
+    assert f"Usage: rscovlm {command}".strip() in done.out
+
+
 def test_debug_shows_the_traceback_wherever_it_stands(run, files):
     for command in ("--debug ask missing.tif any?", "ask missing.tif any? --debug"):
         done = run(*command.split())
