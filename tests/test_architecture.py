@@ -63,12 +63,12 @@ def test_every_module_of_a_torch_free_package_imports_where_torch_is_not_install
     assert done.returncode == 0, done.stderr
 
 
-def test_the_code_never_evaluates_text_nor_loads_pickles_blindly():
+def test_the_code_never_evaluates_text():
     offending = []
     for package in LAYERS:
         for file in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                    if node.func.id in ("eval", "exec"):
-                        offending.append(f"{file.relative_to(ROOT)}:{node.lineno}")
+                called = node.func if isinstance(node, ast.Call) else None
+                if isinstance(called, ast.Name) and called.id in ("eval", "exec"):
+                    offending.append(f"{file.relative_to(ROOT)}:{node.lineno}")
     assert offending == []

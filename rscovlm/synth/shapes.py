@@ -118,6 +118,6 @@ def shapes_of(kind_of: ObjectClass, kind: str, colour: str) -> list[Shape]:
 def draw(draw_on: ImageDraw.ImageDraw, shapes: Sequence[Shape], frame: NDArray[np.float64]) -> None:
     """Paint shapes through an affine ``frame`` (2, 3): unit frame -> canvas pixels."""
     for points, colour in shapes:
-        # PIL cuts coordinates to whole numbers towards zero, which would move shapes across the canvas's edge.
+        # PIL cuts coordinates to whole numbers towards zero, moving shapes across the canvas's edge.
         corners = np.floor(np.asarray(points) @ frame[:, :2].T + frame[:, 2])
         draw_on.polygon([(float(x), float(y)) for x, y in corners], fill=colour)
