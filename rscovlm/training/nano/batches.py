@@ -25,7 +25,7 @@ class Encoded:
         soft: (length,) whether the token is a coordinate, whose loss tolerates a near miss.
         images: (n, VIEW_SIDE, VIEW_SIDE, 3) uint8.
         cell_ids: (n, cells) first token of what each visual token shows.
-        outlines: (n, cells, 8) float32, see CellTruth.
+        outlines, shares: (n, cells, 8), (n, cells) float32, see CellTruth.
         task: name of the lesson.
     """
 
@@ -35,6 +35,7 @@ class Encoded:
     images: np.ndarray
     cell_ids: np.ndarray
     outlines: np.ndarray
+    shares: np.ndarray
     task: str
 
 
@@ -76,6 +77,7 @@ class Encoder:
             np.stack(images),
             np.array([[self._first_token(word) for word in cells.words] for cells in sample.cells]),
             np.stack([cells.outlines for cells in sample.cells]),
+            np.stack([cells.shares for cells in sample.cells]),
             sample.task,
         )
 
@@ -142,7 +144,7 @@ class Batch:
         positions: (4, rows, length): places within a sample, which tell samples of a row apart, then M-RoPE.
         sample: (rows, length) index of the sample that a token belongs to, -1 for padding.
         images: (n, side, side, 3) uint8 in the order of their placeholders.
-        cell_ids, outlines: (n, cells), (n, cells, 8) what the visual tokens of the images show.
+        cell_ids, outlines, shares: (n, cells), (n, cells, 8), (n, cells) what the images' visual tokens show.
         tasks: of each sample.
     """
 
@@ -154,6 +156,7 @@ class Batch:
     images: torch.Tensor
     cell_ids: torch.Tensor
     outlines: torch.Tensor
+    shares: torch.Tensor
     tasks: list[str]
 
 
@@ -195,7 +198,7 @@ def collate(samples: list[Encoded], image_id: int, pad_id: int, row_length: int 
     order = [i for row in rows for i in row]
     per_image = [
         np.concatenate([getattr(samples[i], name) for i in order])
-        for name in ("images", "cell_ids", "outlines")
+        for name in ("images", "cell_ids", "outlines", "shares")
     ]
     return Batch(
         *(torch.from_numpy(array) for array in (ids, positions, learnt, soft, owner, *per_image)),

@@ -34,10 +34,13 @@ class CellTruth:
         words: (CELLS * CELLS) names: an object's class, else a place, else a land cover.
         outlines: (CELLS * CELLS, 8) float32 corners of that object or place as parts of the image's side,
             clockwise from the topmost, clipped to the image; NaN for land cover.
+        shares: (CELLS * CELLS,) float32: 1 over how many cells show the same thing, 0 for land cover; with
+            them as weights a place that fills the view does not outweigh everything else.
     """
 
     words: tuple[str, ...]
     outlines: NDArray[np.float32]
+    shares: NDArray[np.float32]
 
 
 def cell_truth(world: World, window: Window) -> CellTruth:
@@ -70,6 +73,7 @@ def _by_cell(
 ) -> CellTruth:
     cells = drawn.reshape(CELLS, _FINE, CELLS, _FINE).swapaxes(1, 2).reshape(CELLS * CELLS, -1)
     words, corners = [], np.full((CELLS * CELLS, 8), np.nan, dtype=np.float32)
+    shown = np.full(CELLS * CELLS, -1)
     side = CELLS * _FINE
     for index, cell in enumerate(cells):
         share = np.bincount(cell, minlength=len(names) + 1)[1:] / cell.size
@@ -82,5 +86,8 @@ def _by_cell(
             words.append(covers[index])
             continue
         words.append(names[number])
+        shown[index] = number
         corners[index] = canonical(np.clip(outlines[number] / side, 0, 1)[None])[0].ravel()
-    return CellTruth(tuple(words), corners)
+    same = np.bincount(shown[shown >= 0], minlength=len(names) + 1)
+    shares = np.where(shown >= 0, 1 / np.maximum(1, same[shown]), 0)
+    return CellTruth(tuple(words), corners, shares.astype(np.float32))

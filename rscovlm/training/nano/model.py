@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 VIEW_SIDE = 128
 """Sides of the square images that nano is trained on, in pixels."""
+
+_PLACE_SCALE = 0.3  # about that of fresh patch embeddings, so that places are not drowned by what is there
 
 TOKEN_SIDE = 16
 """Side of what one visual token sees, in pixels: one patch, not the family's usual 2 x 2.
@@ -85,25 +91,41 @@ def build_config(shape: Shape, tokenizer):
 
 
 def build_model(shape: Shape, tokenizer, number_ids: list[int], seed: int):
-    """A fresh model in which the embeddings of numbers start as Fourier features.
+    """A fresh model in which numbers, and the places of patches, start as Fourier features.
 
-    Numbers so start close to their neighbours, which makes coordinates learnable by so small a model.
+    Neighbours so start alike, which makes coordinates learnable by so small a model.
     """
     import torch
     from transformers import Qwen3VLForConditionalGeneration
 
     torch.manual_seed(seed)
     model = Qwen3VLForConditionalGeneration(build_config(shape, tokenizer))
-    table = model.get_input_embeddings().weight
-    position = torch.arange(len(number_ids), dtype=torch.float32)[:, None] / 1000
-    frequency = 2 ** torch.linspace(-1, 7, shape.width // 2)
-    phase = torch.pi * position * frequency
-    # Low frequencies dominate, so that similarity falls off smoothly with distance.
-    weight = torch.cat([frequency, frequency]) ** -0.35
-    features = torch.cat([phase.sin(), phase.cos()], dim=1) * weight
+    words, places = model.get_input_embeddings().weight, model.model.visual.pos_embed.weight
+    numbers = fourier_features(torch.arange(len(number_ids)) / 1000, shape.width, octaves=7)
+    side = VIEW_SIDE // TOKEN_SIDE
+    along = fourier_features((torch.arange(side) + 0.5) / side, shape.vision_width // 2, octaves=2)
+    rows, columns = along.repeat_interleave(side, dim=0), along.repeat(side, 1)
     with torch.no_grad():
-        table[number_ids] = features * (2 * table.std() / features.std())
+        words[number_ids] = numbers * 2 * words.std()
+        places.copy_(torch.cat([rows, columns], dim=1) * _PLACE_SCALE)
     return model
+
+
+def fourier_features(position: torch.Tensor, width: int, octaves: int) -> torch.Tensor:
+    """(n, width) sines and cosines of n positions in [0, 1], of standard deviation 1.
+
+    Args:
+        position: (n,).
+        width: even.
+        octaves: the shortest wave is ``2 ** -octaves`` of a length of 2.
+    """
+    import torch
+
+    frequency = 2 ** torch.linspace(-1, octaves, width // 2)
+    phase = torch.pi * position[:, None] * frequency
+    # Low frequencies dominate, so that similarity falls off smoothly with distance.
+    features = torch.cat([phase.sin(), phase.cos()], dim=1) * torch.cat([frequency, frequency]) ** -0.35
+    return features / features.std()
 
 
 def write_sidecars(folder: Path, detect_gsd_m: float) -> None:

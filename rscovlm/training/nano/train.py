@@ -141,7 +141,7 @@ def loss_of(
         "cells": cells.item(),
         "outline": outline.item(),
     }
-    return (losses * weight).sum() / weight.sum() + 0.5 * cells + 2 * outline, parts
+    return (losses * weight).sum() / weight.sum() + 0.5 * cells + 4 * outline, parts
 
 
 class Teacher(torch.nn.Module):
@@ -150,7 +150,7 @@ class Teacher(torch.nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.norm = torch.nn.RMSNorm(width)
-        self.outline = torch.nn.Linear(width, 8)
+        self.outline = torch.nn.Linear(width, 12)  # bounds and corners
 
 
 def cell_losses(
@@ -158,17 +158,24 @@ def cell_losses(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How badly visual tokens name what they show (nats), and outline it (parts of the image's side).
 
+    Both count each object as much as each other, however many cells show it; names count each cell, too.
+
     Args:
         middle: (visual tokens, width) the language model's hidden states there, half-way up, so that the
             layers above can look up what it knows.
     """
     known = teacher.norm(middle)
-    names = torch.nn.functional.cross_entropy(model.lm_head(known), batch.cell_ids.flatten())
-    corners = batch.outlines.flatten(0, 1)
-    drawn = ~corners[:, 0].isnan()
+    each = torch.nn.functional.cross_entropy(model.lm_head(known), batch.cell_ids.flatten(), reduction="none")
+    shares = batch.shares.flatten()
+    drawn = shares > 0
     if not drawn.any():
-        return names, names * 0
-    return names, (teacher.outline(known[drawn]).sigmoid() - corners[drawn]).abs().mean()
+        return each.mean(), each.mean() * 0
+    weight = shares[drawn] / shares[drawn].sum()
+    guess, corners = teacher.outline(known[drawn]).sigmoid(), batch.outlines.flatten(0, 1)[drawn]
+    points = corners.unflatten(1, (4, 2))
+    bounds = torch.cat([points.amin(1), points.amax(1)], dim=1)
+    miss = (guess - torch.cat([bounds, corners], dim=1)).abs().mean(dim=1)
+    return each.mean() + (each[drawn] * weight).sum(), (miss * weight).sum()
 
 
 def optimizer_of(model, teacher, course: Course) -> torch.optim.AdamW:
