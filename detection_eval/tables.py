@@ -1,4 +1,4 @@
-"""Result tables in the layout of the RSCoVLM paper: one method a row, its score threshold, AP by class, APnc."""
+"""Result tables in the layout of the RSCoVLM paper: a method a row, its threshold, AP by class, APnc."""
 
 from __future__ import annotations
 
