@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # The command with a model that finds painted squares, and takes its time over each batch.
 PROGRAM = """
-import sys, time
+import signal, sys, time
 import rscovlm.engines
 from rscovlm.cli import main
 from tests.rscovlm.painted import find_squares
@@ -30,6 +30,8 @@ class Slow(ScriptedEngine):
         print("asked", len(conversations), file=sys.stderr)
         return super().chat(conversations, options)
 
+# Whoever started the tests may ignore Ctrl-C, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 rscovlm.engines.load_model = lambda spec, **_: Slow(find_squares)
 sys.exit(main(sys.argv[2:]))
 """

@@ -44,19 +44,19 @@ def inside_extent(grid: TileGrid) -> np.ndarray:
     return mask
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grids())
 def test_every_pixel_is_covered_for_any_size_and_overlap(grid: TileGrid) -> None:
     np.testing.assert_array_equal(coverage(grid, "window") > 0, inside_extent(grid))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grids())
 def test_cores_partition_the_region_exactly(grid: TileGrid) -> None:
     np.testing.assert_array_equal(coverage(grid, "core"), inside_extent(grid).astype(int))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grids())
 def test_cores_lie_inside_their_tiles_and_tiles_inside_the_scene(grid: TileGrid) -> None:
     scene = Window(0, 0, grid.width, grid.height)
@@ -66,7 +66,7 @@ def test_cores_lie_inside_their_tiles_and_tiles_inside_the_scene(grid: TileGrid)
         assert scene.contains(tile.window)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(grids(), st.data())
 def test_an_object_no_larger_than_the_overlap_is_whole_in_some_tile(
     grid: TileGrid, data: st.DataObject
@@ -79,7 +79,7 @@ def test_an_object_no_larger_than_the_overlap_is_whole_in_some_tile(
     assert any(tile.window.contains(Window(x, y, width, height)) for tile in grid)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grids())
 def test_all_tiles_have_the_same_size_which_is_the_aligned_tile_or_the_region(grid: TileGrid) -> None:
     sizes = {(tile.window.width, tile.window.height) for tile in grid}
@@ -87,7 +87,7 @@ def test_all_tiles_have_the_same_size_which_is_the_aligned_tile_or_the_region(gr
     assert grid.tile % grid.factor == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(grids())
 def test_no_tile_is_superfluous(grid: TileGrid) -> None:
     # Dropping any row or column of tiles uncovers pixels or shrinks a shared strip below the overlap.

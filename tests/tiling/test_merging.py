@@ -294,7 +294,7 @@ def scattered(draw: st.DrawFn, largest: float) -> np.ndarray:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scattered(largest=30), st.integers(60, 150))
 def test_objects_no_larger_than_the_overlap_come_back_exactly_once(objects: np.ndarray, tile: int) -> None:
     grid = TileGrid(400, 300, tile=tile, overlap=34)
@@ -304,7 +304,7 @@ def test_objects_no_larger_than_the_overlap_come_back_exactly_once(objects: np.n
     assert sorted(bounds(merged.detections)) == sorted(bounds(expected))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scattered(largest=30), st.integers(80, 150), st.integers(0, 2**32 - 1))
 def test_each_object_is_counted_once_although_boxes_are_off_by_a_pixel(
     objects: np.ndarray, tile: int, seed: int
@@ -322,7 +322,7 @@ def test_each_object_is_counted_once_although_boxes_are_off_by_a_pixel(
     assert len(merged) == len(objects)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(scattered(largest=60), st.integers(40, 90), st.randoms(use_true_random=False))
 def test_the_order_of_tiles_and_boxes_never_matters(
     objects: np.ndarray, tile: int, randomness: random.Random
@@ -341,7 +341,7 @@ def test_the_order_of_tiles_and_boxes_never_matters(
     assert (first.duplicates, first.cut_dropped) == (second.duplicates, second.cut_dropped)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(scattered(largest=60), st.integers(40, 90))
 def test_every_box_is_kept_joined_or_counted_as_dropped(objects: np.ndarray, tile: int) -> None:
     grid = TileGrid(400, 300, tile=tile, overlap=15)
