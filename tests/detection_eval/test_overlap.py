@@ -156,3 +156,26 @@ def test_the_sparse_and_the_dense_form_agree():
     np.testing.assert_array_equal(dense[i, j], iou)
     every = pair_iou(np.repeat(first, 90, axis=0), np.tile(second, (80, 1, 1))).reshape(80, 90)
     np.testing.assert_allclose(dense, every, atol=1e-15)
+
+
+def test_only_boxes_of_one_group_meet_and_low_overlaps_can_be_left_out():
+    first, second = canonical(random_boxes(5, 120, 200)), canonical(random_boxes(6, 130, 200))
+    rng = np.random.default_rng(7)
+    groups = rng.integers(0, 3, 120), rng.integers(0, 3, 130)
+    i, j, iou = overlapping_pairs(first, second, groups, at_least=0.1)
+    dense = iou_matrix(first, second) * (groups[0][:, None] == groups[1])
+    assert list(zip(i, j)) == list(zip(*np.nonzero(dense >= 0.1)))
+    np.testing.assert_array_equal(iou, dense[i, j])
+
+
+def test_the_iou_of_a_pair_has_the_same_bits_in_any_company():
+    first, second = random_boxes(8, 500, 30), random_boxes(9, 500, 30)
+    together = pair_iou(first, second)
+    alone = np.array([iou_of(a, b) for a, b in zip(first, second)])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_upright_boxes_of_whole_pixels_overlap_exactly():
+    a = box_quads([[17, 23, 47, 33]])[0]  # 30 x 10
+    assert iou_of(a, box_quads([[27, 23, 57, 33]])[0]) == 0.5  # 20 of 40
+    assert iou_of(a, box_quads([[17, 23, 57, 33]])[0]) == 0.75  # 30 of 40
