@@ -1,0 +1,212 @@
+"""Evaluation protocols by name: the rows in which the evaluators of the field differ.
+
+A "mAP50" without the name of its protocol cannot be compared with another one. Each preset reproduces one
+evaluator row by row, flaws included; ``strict`` is the recommended one. Sources: ``eval_rbbox_map`` and
+``DOTAMetric`` of mmrotate 0.x and 1.x, ``RotatedCocoMetric`` of mmrotate 1.x on pycocotools' COCOeval,
+``dota_evaluation_task1.py`` and ``dota-v1.5_evaluation_task1.py`` of DOTA_devkit, LMMRotate, RSCoVLM.
+
+Two things are the same under every preset, whatever the original does: overlap is exact in float64, and the
+images of the ground truth are what is evaluated, so an image without predictions costs recall.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Shape = Literal["rectangle", "polygon"]
+Matching = Literal["voc", "coco"]
+EqualOverlap = Literal["listed", "ordinary", "last", "content"]
+Difficult = Literal["count", "ignore", "drop"]
+Absent = Literal["zero", "skip", "nan"]
+Interpolation = Literal["11-point", "area", "101-point"]
+RecallGrid = Literal["exact", "float"]
+Ties = Literal["block", "given"]
+Split = Literal["oracle", "train", "val", "kfold"]
+
+_TWENTIETHS = tuple(step / 20 for step in range(20))
+_LMMROTATE = (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.7)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One evaluation protocol.
+
+    Attributes:
+        name: as printed in reports.
+        shape: what overlaps: the minimum-area rectangle of a quadrilateral, or the quadrilateral itself.
+        min_side_px: objects of the ground truth whose rectangle is thinner are dropped.
+        inclusive: an overlap equal to the level matches (>=), or does not (>).
+        matching: ``voc``: a detection claims the object that it overlaps most, and is false where a better
+            one has claimed it. ``coco``: it then falls back to the next object that is free.
+        equal_overlap: which of several equally overlapped objects is claimed: the first as listed; the first
+            that is not ignored; the last; or, of those not ignored, the one whose corners come first in
+            number order, which no reordering can change.
+        difficult: what objects above ``difficult_above`` are: counted like others; ignored, which means that
+            their detections are neither right nor wrong; or dropped, which makes these wrong.
+        difficult_above: the highest difficulty of an ordinary object. DOTA marks difficult objects by 1 and
+            its splitter objects that the edge of a patch cuts by 2.
+        loses_ignored: in images without an ordinary object the ignored ones are forgotten, so that
+            detections of them are wrong (a defect of mmrotate 1.x).
+        absent: the AP of a class without objects: 0 and part of the mean; left out of the mean, which is 0
+            where nothing is left; or left out and NaN.
+        interpolation: how a precision-recall curve becomes a number: VOC2007's 11 points, the area under
+            VOC2010's envelope, or COCO's 101 points.
+        recall_grid: when a recall reaches a point: in integers (10 tp >= k n), or as floating-point numbers
+            compare. In the originals' grid 3/10, 6/10 and 7/10 lie above the recalls they stand for.
+        ties: how AP of scored detections reads the curve at equal scores: at the end of each tie, which no
+            reordering can change, or after each detection in the order given. In the first case equally
+            scored detections also claim objects in the number order of their corners.
+        max_detections: best-scored detections per image and class that AP of scored detections sees, or
+            None. Lists without scores have no rank and are never cut.
+        score_thresholds: the grid from which the threshold of a scored detector is chosen (score > t).
+        threshold_split: where the original chose it.
+        original_overlap: the kernel of the original, for the record.
+        units: what the original is run on, for the record.
+    """
+
+    name: str
+    shape: Shape = "polygon"
+    min_side_px: float = 0.0
+    inclusive: bool = True
+    matching: Matching = "voc"
+    equal_overlap: EqualOverlap = "content"
+    difficult: Difficult = "ignore"
+    difficult_above: int = 0
+    loses_ignored: bool = False
+    absent: Absent = "nan"
+    interpolation: Interpolation = "11-point"
+    recall_grid: RecallGrid = "exact"
+    ties: Ties = "block"
+    max_detections: int | None = None
+    score_thresholds: tuple[float, ...] = field(default=_TWENTIETHS, repr=False)
+    threshold_split: Split = "kfold"
+    original_overlap: str = "float64, exact"
+    units: str = "any"
+
+    def rows(self) -> dict[str, Any]:
+        """Every row by name, for a report."""
+        return asdict(self)
+
+
+STRICT = Preset("strict")
+
+MMROTATE_1 = Preset(
+    "mmrotate-1.x",
+    shape="rectangle",
+    equal_overlap="ordinary",
+    difficult_above=100,
+    loses_ignored=True,
+    absent="skip",
+    recall_grid="float",
+    ties="given",
+    original_overlap="float32, mmcv box_iou_rotated; unstable sort",
+    units="patches",
+)
+
+MMROTATE_0 = Preset(
+    "mmrotate-0.x",
+    shape="rectangle",
+    min_side_px=2.0,
+    equal_overlap="ordinary",
+    difficult="drop",
+    difficult_above=100,
+    absent="skip",
+    recall_grid="float",
+    ties="given",
+    original_overlap="float32, mmcv box_iou_rotated; unstable sort",
+    units="patches",
+)
+
+DEVKIT_V1_0 = Preset(
+    "devkit-v1.0",
+    inclusive=False,
+    equal_overlap="listed",
+    absent="zero",
+    recall_grid="float",
+    ties="given",
+    original_overlap="float64, polyiou; unstable sort",
+    units="full images, merged by NMS at 0.1",
+)
+
+DEVKIT_V1_5 = Preset(
+    "devkit-v1.5",
+    inclusive=False,
+    equal_overlap="listed",
+    difficult="count",
+    absent="zero",
+    recall_grid="float",
+    ties="given",
+    original_overlap="float64, polyiou; unstable sort",
+    units="full images, merged by NMS at 0.1",
+)
+
+ROTATED_COCO = Preset(
+    "rotated-coco",
+    shape="rectangle",
+    matching="coco",
+    equal_overlap="last",
+    difficult_above=100,
+    absent="skip",
+    interpolation="101-point",
+    recall_grid="float",
+    ties="given",
+    max_detections=1000,
+    original_overlap="float32, mmcv box_iou_rotated; stable sort",
+)
+
+LMMROTATE = Preset(
+    "lmmrotate",
+    shape="rectangle",
+    equal_overlap="ordinary",
+    difficult_above=100,
+    loses_ignored=True,
+    absent="skip",
+    recall_grid="float",
+    ties="given",
+    score_thresholds=_LMMROTATE,
+    threshold_split="oracle",
+    original_overlap="float32, mmcv box_iou_rotated; unstable sort, images shuffled with seed 42",
+    units="patches",
+)
+
+RSCOVLM = Preset(
+    "rscovlm",
+    shape="rectangle",
+    equal_overlap="ordinary",
+    difficult_above=100,
+    loses_ignored=True,
+    absent="skip",
+    recall_grid="float",
+    ties="given",
+    threshold_split="train",
+    original_overlap="float32, mmcv box_iou_rotated; unstable sort, images ascending by object count",
+    units="patches that have a response",
+)
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        STRICT,
+        MMROTATE_1,
+        MMROTATE_0,
+        DEVKIT_V1_0,
+        DEVKIT_V1_5,
+        ROTATED_COCO,
+        LMMROTATE,
+        RSCOVLM,
+    )
+}
+
+
+def preset(name: str | Preset) -> Preset:
+    """The preset of a name; a ``Preset`` is returned as it is.
+
+    Raises:
+        ValueError: no preset has this name.
+    """
+    if isinstance(name, Preset):
+        return name
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; choose {', '.join(PRESETS)}")
+    return PRESETS[name]
