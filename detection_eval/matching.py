@@ -118,6 +118,16 @@ class Overlaps:
         return claimed, iou
 
     @cached_property
+    def pairs_of_any_class(self) -> tuple[Indices, Indices, Floats]:
+        """Detection, object and IoU of all pairs of one image, whatever the classes, as ``pair_...``."""
+        return overlapping_pairs(
+            self.detections.polygons,
+            self.objects.polygons,
+            groups=(self.detections.images, self.objects.images),
+            at_least=LOWEST_LEVEL,
+        )
+
+    @cached_property
     def _equal_overlap(self) -> Indices:
         """(pairs,) which of equally overlapped objects comes first."""
         place = np.arange(len(self.objects))
