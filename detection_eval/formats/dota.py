@@ -1,0 +1,189 @@
+"""DOTA: labelTxt ground truth and Task1 results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection_eval.detections import Detections
+from detection_eval.formats.lines import (
+    FormatError,
+    check_names,
+    finite_numbers,
+    labelled,
+    numbered_lines,
+    shortest,
+    spaced,
+    write_text,
+)
+from detection_eval.geometry import canonical
+
+# --- DOTA labelTxt --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DotaLabels:
+    """One labelTxt file.
+
+    Attributes:
+        detections: the objects, in pixels of the image.
+        difficulty: (n,) int64: 0, 1 (difficult) or 2 (cut by the edge of a patch).
+        source: of the header, or None.
+        gsd_m: of the header, or None.
+        without_difficulty: objects whose line has no difficulty column; they count as 0.
+    """
+
+    detections: Detections
+    difficulty: NDArray[np.int64]
+    source: str | None = None
+    gsd_m: float | None = None
+    without_difficulty: int = 0
+
+
+def read_dota_labels(path: str | Path, classes: Sequence[str] | None = None) -> DotaLabels:
+    """Read a labelTxt file: ``x1 y1 x2 y2 x3 y3 x4 y4 category difficulty`` a line.
+
+    The header (``imagesource:``, ``gsd:``) and the difficulty may be missing; categories may hold spaces.
+
+    Args:
+        path: the file.
+        classes: the names that count; None takes those of the file, in alphabetical order.
+
+    Raises:
+        FormatError: a malformed line, or a category that is none of the classes.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    source, gsd_m, without = None, None, 0
+    polygons, names, difficulty, places = [], [], [], []
+    for number, line in numbered_lines(path):
+        place = f"{path}:{number}"
+        if line.startswith("imagesource:"):
+            source = line.partition(":")[2]
+        elif line.startswith("gsd:"):
+            written = line.partition(":")[2].strip()
+            gsd_m = None if written in ("", "null", "None") else finite_numbers([written], place)[0]
+        else:
+            tokens = line.split()
+            if len(tokens) < 9:
+                raise FormatError(
+                    f"{place}: {len(tokens)} columns in {line!r}; a label has 8 numbers and a category"
+                )
+            polygons.append(finite_numbers(tokens[:8], place))
+            rated = len(tokens) > 9 and tokens[-1].isdecimal()
+            without += not rated
+            difficulty.append(int(tokens[-1]) if rated else 0)
+            names.append(" ".join(tokens[8 : -1 if rated else None]))
+            places.append(place)
+    detections = labelled(polygons, names, classes, places)
+    return DotaLabels(detections, np.array(difficulty, dtype=np.int64), source, gsd_m, without)
+
+
+def write_dota_labels(
+    path: str | Path,
+    detections: Detections,
+    *,
+    difficulty: Sequence[int] | NDArray[np.int64] | None = None,
+    source: str | None = None,
+    gsd_m: float | None = None,
+) -> None:
+    """Write a labelTxt file; header lines stand there where their value is known. Scores have no place in it.
+
+    Raises:
+        ValueError: not one difficulty per box, or a class name that the format cannot hold.
+        OSError: the file cannot be written.
+    """
+    rated = [0] * len(detections) if difficulty is None else [int(value) for value in difficulty]
+    if len(rated) != len(detections):
+        raise ValueError(f"{len(rated)} difficulties for {len(detections)} boxes; give one each")
+    check_names(detections.classes)
+    lines = [] if source is None else [f"imagesource:{source}"]
+    lines += [] if gsd_m is None else [f"gsd:{gsd_m!r}"]
+    for polygon, name, grade in zip(detections.polygons, detections.names, rated):
+        lines.append(f"{spaced(polygon)} {name} {grade}")
+    write_text(Path(path), "".join(f"{line}\n" for line in lines))
+
+
+# --- DOTA Task1 -----------------------------------------------------------------------------------
+
+
+def read_task1(folder: str | Path, classes: Sequence[str] | None = None) -> dict[str, Detections]:
+    """Read results of the oriented task: ``Task1_{class}.txt`` with ``image score x1 y1 ... x4 y4`` a line.
+
+    Args:
+        folder: holds the files. An empty file is a class that was not found anywhere.
+        classes: the names that count; None takes those of the files, in alphabetical order.
+
+    Returns:
+        Detections with scores, by image id, in the order of classes, then lines.
+
+    Raises:
+        FormatError: a malformed line, or a file whose class is none of the classes.
+        FileNotFoundError: the folder holds no Task1 file.
+    """
+    folder = Path(folder)
+    files = {path.stem.removeprefix("Task1_"): path for path in sorted(folder.glob("Task1_*.txt"))}
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no Task1_<class>.txt")
+    names = tuple(sorted(files) if classes is None else classes)
+    if unknown := sorted(set(files) - set(names)):
+        raise FormatError(f"{files[unknown[0]]}: class {unknown[0]!r} is none of {', '.join(names)}")
+    rows: dict[str, list[tuple[list[float], int, float]]] = {}
+    for label, name in enumerate(names):
+        for number, line in numbered_lines(files[name]) if name in files else ():
+            tokens = line.split()
+            place = f"{files[name]}:{number}"
+            if len(tokens) != 10:
+                raise FormatError(
+                    f"{place}: {len(tokens)} columns in {line!r}; a result has an image, a score, 8 numbers"
+                )
+            score, *corners = finite_numbers(tokens[1:], place)
+            rows.setdefault(tokens[0], []).append((corners, label, score))
+    return {
+        image: Detections(
+            canonical(np.array([corners for corners, _, _ in found])),
+            np.array([label for _, label, _ in found]),
+            names,
+            np.array([score for _, _, score in found]),
+        )
+        for image, found in rows.items()
+    }
+
+
+def write_task1(
+    folder: str | Path, images: Mapping[str, Detections], *, constant_score: float | None = None
+) -> None:
+    """Write results of the oriented task, one file per class, empty ones included.
+
+    Args:
+        folder: made if missing.
+        images: detections by image id, all of the same classes.
+        constant_score: stands in the score column of detections without scores, which the format demands.
+
+    Raises:
+        ValueError: several class lists, a name or id that the format cannot hold, or no score to write.
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    lists = {detections.classes for detections in images.values()}
+    if len(lists) > 1:
+        raise ValueError(f"images have {len(lists)} different class lists; Task1 files need one")
+    classes = next(iter(lists), ())
+    check_names(classes, spaces=False)
+    check_names(images, spaces=False)
+    lines: dict[str, list[str]] = {name: [] for name in classes}
+    for image, detections in images.items():
+        scores = detections.scores
+        if scores is None:
+            if constant_score is None:
+                raise ValueError(f"{image}: Task1 demands scores and there are none; give a constant_score")
+            scores = np.full(len(detections), constant_score)
+        for polygon, name, score in zip(detections.polygons, detections.names, scores):
+            lines[name].append(f"{image} {shortest(score)} {spaced(polygon)}\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in lines.items():
+        write_text(folder / f"Task1_{name}.txt", "".join(rows))
