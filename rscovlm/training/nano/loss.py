@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -28,7 +30,11 @@ def token_losses(
     value_of[number_ids] = torch.arange(len(number_ids), dtype=torch.float32)
     value = value_of[targets[soft]][:, None]
     distance = torch.arange(len(number_ids), dtype=torch.float32)[None, :] - value
-    weight = torch.softmax(-0.5 * (distance / spread) ** 2, dim=1)
+    weight = torch.exp(-0.5 * (distance / spread) ** 2) / (spread * math.sqrt(2 * math.pi))
+    # What falls outside the image is shared among all. Heaped up at the edge, where so many boxes end, it
+    # would make the edge the likeliest single number wherever the model is unsure.
+    weight = weight + (1 - weight.sum(dim=1, keepdim=True)).clamp_min(0) / len(number_ids)
+    weight = weight / weight.sum(dim=1, keepdim=True)
     log_probability = F.log_softmax(logits[soft], dim=1)[:, number_ids]
     entropy = -(weight * weight.clamp_min(1e-12).log()).sum(dim=1)
     # Less the target's own entropy, so that a perfect guess costs nothing at any spread.

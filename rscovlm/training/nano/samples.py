@@ -302,10 +302,10 @@ def _detect(rng: np.random.Generator, ease: float) -> Sample:
 Lesson = Callable[[np.random.Generator, float], Sample]
 _MIX: tuple[tuple[Lesson, float], ...] = (
     (_chain, 0.45),
-    (_close_question, 0.15),
-    (_glance, 0.03),
-    (_classify, 0.04),
-    (_detect, 0.33),
+    (_close_question, 0.08),
+    (_glance, 0.02),
+    (_classify, 0.03),
+    (_detect, 0.42),
 )
 _LESSONS = [lesson for lesson, _ in _MIX]
 _SHARES = np.array([share for _, share in _MIX]) / sum(share for _, share in _MIX)

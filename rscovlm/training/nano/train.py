@@ -45,11 +45,11 @@ class Course:
     batch: int = 16
     rate: float = 1.2e-3
     warmup: int = 150
-    samples: int = 200_000
-    decay_from: int = 150_000
+    samples: int = 92_000
+    decay_from: int = 70_000
     ease_until: int = 25_000
     spread_first: float = 30.0
-    spread_last: float = 8.0
+    spread_last: float = 16.0
     weight_decay: float = 0.05
     save_minutes: float = 2.0
 
