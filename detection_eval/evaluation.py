@@ -19,7 +19,8 @@ from detection_eval.detections import Detections
 from detection_eval.geometry import Floats
 from detection_eval.ground_truth import GroundTruth
 from detection_eval.matching import LEVELS, Mask, Matches, Overlaps, match, overlap
-from detection_eval.presets import Preset, preset
+from detection_eval.presets import Preset
+from detection_eval.presets import preset as preset_named
 from detection_eval.thresholds import Sweep, ThresholdChoice, best_threshold, fixed_threshold, sweep
 from detection_eval.uncertainty import Interval, PairedDifference, bootstrap, bootstrap_ap, holm, paired_test
 
@@ -136,13 +137,12 @@ class Result:
             shuffles: random orders of APnc.
             samples: resamplings for the intervals; 0 leaves them out.
         """
-        scored = self.overlaps.scores is not None
         counts, orders = self.counts(), self.orders(shuffles=shuffles)
         spread = orders.mean()
         errors = count_error(self.overlaps, self.matches(), self.keep)
         values = {
-            "threshold": self.choice.describe() if self.choice is not None and scored else None,
-            "threshold_split": self.choice.split if self.choice is not None and scored else None,
+            "threshold": None if self.choice is None else self.choice.describe(),
+            "threshold_split": None if self.choice is None else self.choice.split,
             "oracle_gap": self.oracle_gap(),
             "APnc50": self.apnc(0.5),
             "APnc75": self.apnc(0.75),
@@ -208,7 +208,7 @@ class Result:
 def evaluate(
     truth: Mapping[str, GroundTruth],
     predictions: Mapping[str, Detections],
-    protocol: str | Preset = "strict",
+    preset: str | Preset = "strict",
     *,
     classes: Sequence[str] | None = None,
     threshold: Threshold = None,
@@ -223,11 +223,12 @@ def evaluate(
     Args:
         truth: by image id.
         predictions: by image id, in the pixel frame of the ground truth, all with scores or none.
-        protocol: a preset or its name.
+        preset: the protocol, or its name.
         classes: those that are evaluated; None takes the ground truth's.
         threshold: where confidence-free values are computed for scored detections: a score; chosen on the
             evaluated images as a whole (``oracle``) or on the other folds of their scenes (``kfold``); or a
-            choice made on other data by ``thresholds.best_threshold``. None keeps everything.
+            choice made on other data by ``thresholds.best_threshold``. None keeps everything, as happens to
+            detections without scores.
         per_class_threshold: give each class its own, where it is chosen here.
         seed: of folds, random orders and resampling.
 
@@ -235,8 +236,10 @@ def evaluate(
         ValueError: an unknown preset, a box of a class that is not evaluated, scores on a part of the
             images, or fewer scenes than folds.
     """
-    laid = overlap(truth, predictions, preset(protocol), classes)
-    if threshold is None or isinstance(threshold, ThresholdChoice):
+    laid = overlap(truth, predictions, preset_named(preset), classes)
+    if laid.scores is None:
+        choice = None
+    elif threshold is None or isinstance(threshold, ThresholdChoice):
         choice = threshold
     elif isinstance(threshold, str):
         choice = best_threshold(laid, threshold, per_class=per_class_threshold, seed=seed)

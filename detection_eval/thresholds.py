@@ -47,6 +47,11 @@ class Sweep:
         """Mean APnc over classes, (levels, thresholds)."""
         return mean_over_classes(self.class_apnc, self.preset)
 
+    @property
+    def f1(self) -> Floats:
+        """F1 of all classes together, (levels, thresholds)."""
+        return self.counts.micro.f1[..., 0]
+
 
 def sweep(
     overlaps: Overlaps,

@@ -106,6 +106,22 @@ def test_a_threshold_from_other_data_is_used_and_named():
     assert (fixed["threshold"], fixed["threshold_split"]) == (0.35, "fixed")
 
 
+def test_lists_without_scores_have_no_threshold_to_choose():
+    truth, found = random_problem(15, scored=False)
+    summary = evaluate(truth, found, threshold="kfold").summary(shuffles=1)
+    assert summary["threshold"] is summary["oracle_gap"] is summary["AP50"] is None
+    assert summary["APnc50"] == evaluate(truth, found).apnc()
+
+
+def test_the_curve_holds_the_values_of_each_threshold():
+    truth, found = random_problem(16)
+    curve = evaluate(truth, found).curve((0.2, 0.6))
+    for column, threshold in enumerate((0.2, 0.6)):
+        result = evaluate(truth, found, threshold=threshold)
+        assert curve.apnc[0, column] == result.apnc()
+        assert curve.f1[0, column] == result.counts().micro.f1[0]
+
+
 def test_ordinary_ap_uses_all_scores_and_no_threshold():
     truth, found = random_problem(14)
     assert evaluate(truth, found, threshold=0.8).ap() == evaluate(truth, found).ap()
