@@ -1,0 +1,243 @@
+"""What every reader returns and every writer takes: the boxes of many images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection_eval.detections import Detections
+from detection_eval.formats.lines import FormatError
+from detection_eval.geometry import canonical
+from detection_eval.ground_truth import GroundTruth
+from detection_eval.labels import spoken
+from detection_eval.response import ParseReport
+
+
+@dataclass(frozen=True, eq=False)
+class ImageBoxes:
+    """The boxes of one image, and what a file says about it. None stands for what it does not say.
+
+    Attributes:
+        detections: in pixels of the image.
+        difficulty: (n,) int64: 0 ordinary, 1 difficult, 2 cut by the edge of a patch, ``CROWD``.
+        size: width and height in pixels.
+        file_name: of the image, with its suffix.
+        source: of DOTA's header: who took it.
+        gsd_m: of DOTA's header: metres per pixel.
+        report: what became of a model's text, where the boxes were read from one.
+    """
+
+    detections: Detections
+    difficulty: NDArray[np.int64] | None = None
+    size: tuple[int, int] | None = None
+    file_name: str | None = None
+    source: str | None = None
+    gsd_m: float | None = None
+    report: ParseReport | None = None
+
+    def __post_init__(self) -> None:
+        if self.difficulty is None:
+            return
+        difficulty = np.asarray(self.difficulty, dtype=np.int64).reshape(-1)
+        if len(difficulty) != len(self.detections):
+            raise ValueError(
+                f"{len(difficulty)} difficulties for {len(self.detections)} boxes; give one each"
+            )
+        object.__setattr__(self, "difficulty", difficulty)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ImageBoxes):
+            return NotImplemented
+        own, others = vars(self), vars(other)
+        return all(
+            np.array_equal(own[name], others[name]) if name == "difficulty" else own[name] == others[name]
+            for name in own
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The boxes of many images: a ground truth, or what a detector found.
+
+    Attributes:
+        images: by image id, which is the image's file name without folder and suffix; in the file's order.
+            Images without boxes are in it where the format can tell.
+        classes: the class names that all images share.
+        truth: the ground truth, where a file of results holds that too.
+        notes: what the reader had to leave out or assume, one line each.
+    """
+
+    images: Mapping[str, ImageBoxes]
+    classes: tuple[str, ...]
+    truth: Mapping[str, ImageBoxes] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def detections(self) -> dict[str, Detections]:
+        """The boxes alone, by image id."""
+        return {image: boxes.detections for image, boxes in self.images.items()}
+
+    def ground_truth(self) -> dict[str, GroundTruth]:
+        """The boxes as the objects that an evaluation looks for, by image id; scores are left out."""
+        return {
+            image: GroundTruth(replace(boxes.detections, scores=None), boxes.difficulty, size=boxes.size)
+            for image, boxes in self.images.items()
+        }
+
+    @property
+    def report(self) -> ParseReport | None:
+        """What became of all texts together, or None where the boxes were not read from any."""
+        reports = [boxes.report for boxes in self.images.values() if boxes.report is not None]
+        return reduce(add, reports) if reports else None
+
+    @property
+    def scored(self) -> bool:
+        """Whether there are boxes and all have scores."""
+        filled = [boxes.detections for boxes in self.images.values() if len(boxes.detections)]
+        return bool(filled) and all(boxes.scores is not None for boxes in filled)
+
+    def with_truth_as_images(self) -> Collection:
+        """The ground truth of a file of results.
+
+        Raises:
+            ValueError: the file holds none.
+        """
+        if self.truth is None:
+            raise ValueError("these results hold no ground truth")
+        return Collection(self.truth, self.classes, notes=self.notes)
+
+
+def image_id(path: str) -> str:
+    """The image that a path names: no folder, no suffix; either system's separators."""
+    name = PurePosixPath(PureWindowsPath(path).as_posix()).name
+    return name.rpartition(".")[0] or name
+
+
+class ClassIndex:
+    """Finds the class of a name: as written, or else as spoken (case, hyphens and underscores apart).
+
+    Args:
+        names: the classes that count.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        self.names = tuple(names)
+        self._exact = {name: index for index, name in enumerate(self.names)}
+        self._spoken: dict[str, int] = {}
+        for index, name in enumerate(self.names):
+            self._spoken.setdefault(spoken(name), index)
+        if len(self._exact) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise ValueError(f"class {twice!r} stands twice among {', '.join(self.names)}")
+
+    def find(self, name: str) -> int | None:
+        """The index of the class, or None."""
+        index = self._exact.get(name)
+        return self._spoken.get(spoken(name)) if index is None else index
+
+    def __call__(self, name: str, place: str) -> int:
+        """The index of the class.
+
+        Raises:
+            FormatError: it is none; the message starts with the place.
+        """
+        index = self.find(name)
+        if index is None:
+            raise FormatError(f"{place}: category {name!r} is none of {', '.join(self.names)}")
+        return index
+
+
+@dataclass
+class Gathering:
+    """Boxes read one by one, put together once all class names are known.
+
+    Args:
+        classes: the names that count; None takes those that were met, in alphabetical order.
+    """
+
+    classes: Sequence[str] | None
+    _about: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _rows: dict[str, list[int]] = field(default_factory=dict)
+    _corners: list[Sequence[float]] = field(default_factory=list)
+    _names: list[str] = field(default_factory=list)
+    _places: list[str] = field(default_factory=list)
+    _scores: list[float | None] = field(default_factory=list)
+    _difficulty: list[int | None] = field(default_factory=list)
+
+    def image(self, image: str, place: str = "", **about: Any) -> None:
+        """An image, with values for ``ImageBoxes``.
+
+        Raises:
+            FormatError: the image was there before.
+        """
+        if image in self._about:
+            raise FormatError(f"{place}: image {image!r} is there twice; ids are file names without suffix")
+        self._about[image] = about
+        self._rows[image] = []
+
+    def box(
+        self,
+        image: str,
+        corners: Sequence[float],
+        name: str,
+        place: str,
+        score: float | None = None,
+        difficulty: int | None = None,
+    ) -> None:
+        """A box of an image, (8,) numbers; the image need not have been named before."""
+        if image not in self._rows:
+            self.image(image)
+        self._rows[image].append(len(self._corners))
+        self._corners.append(corners)
+        self._names.append(name)
+        self._places.append(place)
+        self._scores.append(score)
+        self._difficulty.append(difficulty)
+
+    def finish(self, notes: Sequence[str] = ()) -> Collection:
+        """All images.
+
+        Raises:
+            FormatError: a name that is no class, or some boxes of an image have a score and others none.
+        """
+        met = sorted(set(self._names))
+        index = ClassIndex(met if self.classes is None else self.classes)
+        known = {name: index.find(name) for name in met}
+        if None in known.values():
+            row = next(row for row, name in enumerate(self._names) if known[name] is None)
+            index(self._names[row], self._places[row])
+        quads = canonical(np.array(self._corners, dtype=np.float64).reshape(-1, 4, 2))
+        labels = np.array([known[name] for name in self._names], dtype=np.int64)
+        images = {
+            image: self._finished(rows, quads, labels, index.names, self._about[image])
+            for image, rows in self._rows.items()
+        }
+        return Collection(images, index.names, notes=tuple(notes))
+
+    def _finished(
+        self,
+        rows: list[int],
+        quads: NDArray[np.float64],
+        labels: NDArray[np.int64],
+        classes: tuple[str, ...],
+        about: dict[str, Any],
+    ) -> ImageBoxes:
+        scores = [score for row in rows if (score := self._scores[row]) is not None]
+        if scores and len(scores) < len(rows):
+            first = next(row for row in rows if self._scores[row] is None)
+            raise FormatError(
+                f"{self._places[first]}: no score, but other boxes of the image have one; give all or none"
+            )
+        grades = [grade for row in rows if (grade := self._difficulty[row]) is not None]
+        boxes = Detections(quads[rows], labels[rows], classes, np.array(scores) if scores else None)
+        difficulty = np.array(grades) if grades and len(grades) == len(rows) else None
+        return replace(ImageBoxes(boxes, difficulty), **about)
