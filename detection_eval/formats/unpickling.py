@@ -362,7 +362,8 @@ class _Machine:
         elif type(target) is np.ndarray and not target.size:
             _, shape, dtype, fortran, raw = state
             array = _array(self.allowance, dtype, raw, shape, fortran)
-            target.__setstate__((1, array.shape, array.dtype, np.bool_(fortran is True), raw))
+            state = (1, array.shape, array.dtype, fortran is True, raw)
+            target.__setstate__(state)  # type: ignore[arg-type]
         else:
             raise _Refused(f"sets the state of a {type(target).__name__}")
 
