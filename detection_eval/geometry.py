@@ -5,6 +5,8 @@ All arrays are float64, x right and y down, so that a positive signed area means
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -45,8 +47,8 @@ def area(polygons: ArrayLike) -> Floats:
 
 def bounds(polygons: ArrayLike) -> Floats:
     """Axis-aligned bounds (..., 4) as x0, y0, x1, y1 of polygons (..., k, 2)."""
-    points = np.asarray(polygons, dtype=np.float64)
-    return np.concatenate([points.min(axis=-2), points.max(axis=-2)], axis=-1)
+    corners = np.moveaxis(np.asarray(polygons, dtype=np.float64), -2, 0)
+    return np.concatenate([reduce(np.minimum, corners), reduce(np.maximum, corners)], axis=-1)
 
 
 def box_quads(boxes: ArrayLike) -> Floats:

@@ -159,7 +159,8 @@ def overlap(
         ValueError: a box of a class that is not evaluated, or scores on a part of the images.
     """
     names = class_list(truth) if classes is None else tuple(classes)
-    found = [predictions.get(image, Detections.empty(names)) for image in truth]
+    nothing = Detections.empty(names)
+    found = [predictions.get(image, nothing) for image in truth]
     objects = tabulate([image.objects for image in truth.values()], names, [f"truth of {i}" for i in truth])
     difficulty = np.concatenate([np.zeros(0, np.int64), *(image.difficulty for image in truth.values())])
     objects = replace(objects, polygons=_shapes(objects.polygons, preset))

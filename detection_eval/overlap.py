@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detection_eval.geometry import Floats, area, as_quads, bounds, cross, is_convex, signed_area
+from detection_eval.geometry import Floats, area, as_quads, bounds, is_convex, signed_area
 
-_BLOCK = 1 << 17  # pairs clipped at once: some 50 MB of temporaries
+_BLOCK = 1 << 17  # pairs whose bounds are compared at once
+_CLIPPED_AT_ONCE = 1 << 13  # pairs clipped at once: small enough for the cache
 
 Indices = NDArray[np.int64]
 
@@ -63,39 +64,41 @@ def _blocks_of(counts: NDArray[np.int64]) -> list[slice]:
 def intersection_area(first: ArrayLike, second: ArrayLike) -> Floats:
     """Area common to each pair of quadrilaterals, (n, 4, 2) and (n, 4, 2) -> (n,).
 
-    Convex pairs are clipped (Sutherland and Hodgman, CACM 17(1), 1974). Others are summed over signed
-    triangles, exact for simple quadrilaterals; the two lobes of a bow-tie count against each other.
+    Exact for simple quadrilaterals, convex or not; the two lobes of a bow-tie count against each other.
     """
     a, b = as_quads(first), as_quads(second)
     if len(a) != len(b):
         raise ValueError(f"{len(a)} quadrilaterals cannot be paired with {len(b)}; give equally many")
     common = np.zeros(len(a))
-    for begin in range(0, len(a), _BLOCK):
-        rows = slice(begin, begin + _BLOCK)
+    for begin in range(0, len(a), _CLIPPED_AT_ONCE):
+        rows = slice(begin, begin + _CLIPPED_AT_ONCE)
         common[rows] = _block_intersection(a[rows], b[rows])
     return common
 
 
 def _block_intersection(a: Floats, b: Floats) -> Floats:
-    origin = a[:, :1]
     upright = _are_upright(a) & _are_upright(b)
     common = np.zeros(len(a))
     common[upright] = _upright_intersection(a[upright], b[upright])
+    origin = a[:, :1]
     a, b = a - origin, b - origin
-    convex = is_convex(a) & is_convex(b) & ~upright
-    common[convex] = _convex_intersection(a[convex], b[convex])
-    bent = ~(convex | upright)
-    if bent.any():
-        common[bent] = np.abs(_signed_intersection(a[bent], b[bent]))
-    return common
+    a_convex, b_convex = is_convex(a), is_convex(b)
+    direct, turned = b_convex & ~upright, a_convex & ~b_convex & ~upright
+    common[direct] = _clipped_area(a[direct], b[direct])
+    common[turned] = _clipped_area(b[turned], a[turned])
+    bent = ~(a_convex | b_convex)
+    for corners in ((0, 1, 2), (0, 2, 3)):
+        triangle = b[bent][:, corners]
+        common[bent] += np.sign(signed_area(triangle)) * _clipped_area(a[bent], triangle)
+    return np.abs(common)
 
 
 def _are_upright(quads: Floats) -> NDArray[np.bool_]:
     """Which quadrilaterals are axis-aligned rectangles, to the last bit."""
-    box = bounds(quads)
-    low, high = box[:, None, :2], box[:, None, 2:]
-    on_corners = ((quads == low) | (quads == high)).all(axis=(1, 2))
-    return np.asarray(on_corners & (area(quads) == (high - low).prod(axis=2)[:, 0]))
+    x, y = quads[..., 0].T, quads[..., 1].T
+    level = (y[0] == y[1]) & (x[1] == x[2]) & (y[2] == y[3]) & (x[3] == x[0])
+    upright = (x[0] == x[1]) & (y[1] == y[2]) & (x[2] == x[3]) & (y[3] == y[0])
+    return np.asarray(level | upright)
 
 
 def _upright_intersection(a: Floats, b: Floats) -> Floats:
@@ -105,56 +108,58 @@ def _upright_intersection(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.maximum(sides, 0.0).prod(axis=1))
 
 
-def _signed_intersection(a: Floats, b: Floats) -> Floats:
-    total = np.zeros(len(a))
-    for one in ((0, 1, 2), (0, 2, 3)):
-        for other in ((0, 1, 2), (0, 2, 3)):
-            s, t = a[:, one], b[:, other]
-            total += np.sign(signed_area(s)) * np.sign(signed_area(t)) * _convex_intersection(s, t)
-    return total
+def _clipped_area(subject: Floats, clip: Floats) -> Floats:
+    """Signed area of polygons (n, k, 2) within convex polygons (n, l, 2).
 
-
-def _convex_intersection(subject: Floats, clip: Floats) -> Floats:
-    """Area of convex (n, k, 2) within convex (n, l, 2)."""
-    clockwise = (signed_area(clip) >= 0)[:, None, None]
-    clip = np.where(clockwise, clip, clip[:, ::-1])
-    piece = subject
-    for side in range(clip.shape[1]):
-        start = clip[:, side]
-        piece = _clip(piece, start, clip[:, (side + 1) % clip.shape[1]] - start)
-    # a clip polygon without area clips by a line from both sides and leaves, at most, a sliver of rounding
-    return np.where(area(clip) > 0, _fan_area(piece), 0.0)
-
-
-def _fan_area(polygons: Floats) -> Floats:
-    """Area of convex polygons (n, k, 2), summed one triangle after another.
-
-    Repeated vertices then add nothing to the last bit, and the IoU of a pair does not depend on how many
-    vertices the others of its block have.
+    The outline of the subject is cut by one line after another (Sutherland and Hodgman, CACM 17(1), 1974).
+    It is kept as directed sides in no order, (sides, n) each of x and y, since their cross products sum to
+    the area. A side is shortened to what is inside, and where the outline leaves and comes back, a side
+    along the line joins the two points. A corner shared by two sides is on the same side of a line for
+    both, so the outline stays closed whatever is rounded.
     """
-    spokes = polygons - polygons[:, :1]
-    total = np.zeros(len(polygons))
-    for corner in range(1, polygons.shape[1] - 1):
-        total += cross(spokes[:, corner], spokes[:, corner + 1])
-    return np.abs(total) / 2
+    turn = signed_area(clip)
+    clip = np.where((turn >= 0)[:, None, None], clip, clip[:, ::-1])
+    x0, y0 = np.ascontiguousarray(subject.transpose(2, 1, 0))
+    x1, y1 = np.roll(x0, -1, axis=0), np.roll(y0, -1, axis=0)
+    corner_x, corner_y = np.ascontiguousarray(clip.transpose(2, 1, 0))
+    for side in range(len(corner_x)):
+        x, y = corner_x[side], corner_y[side]
+        dx, dy = corner_x[side - len(corner_x) + 1] - x, corner_y[side - len(corner_x) + 1] - y
+        inner0, inner1 = dx * (y0 - y) - dy * (x0 - x), dx * (y1 - y) - dy * (x1 - x)
+        starts, ends = inner0 >= 0, inner1 >= 0
+        leaves, returns = starts & ~ends, ends & ~starts
+        share = inner0 / np.where(starts != ends, inner0 - inner1, 1.0)
+        cut_x, cut_y = x0 + (x1 - x0) * share, y0 + (y1 - y0) * share
+        joins = _joins(leaves, returns, cut_x, cut_y)
+        x0, y0 = np.where(returns, cut_x, x0), np.where(returns, cut_y, y0)
+        x1, y1 = np.where(leaves, cut_x, x1), np.where(leaves, cut_y, y1)
+        outside = ~(starts | ends)  # left as a side without length
+        x1, y1 = np.where(outside, x0, x1), np.where(outside, y0, y1)
+        x0, y0, x1, y1 = (np.concatenate([kept, new]) for kept, new in zip((x0, y0, x1, y1), joins))
+    total = np.zeros(len(clip))
+    for twice in x0 * y1 - y0 * x1:  # one after another: sides without length then change no bit
+        total += twice
+    # a clip polygon without area cuts by a line from both sides and leaves, at most, a sliver of rounding
+    return np.where(turn != 0, total / 2, 0.0)
 
 
-def _clip(polygon: Floats, start: Floats, edge: Floats) -> Floats:
-    """The part of polygons (n, k, 2) on the inner side of a line; unused slots repeat its first vertex."""
-    inner = cross(edge[:, None], polygon - start[:, None])
-    ahead, ahead_inner = np.roll(polygon, -1, axis=1), np.roll(inner, -1, axis=1)
-    kept = inner >= 0
-    crosses = kept != (ahead_inner >= 0)
-    share = inner / np.where(crosses, inner - ahead_inner, 1.0)
-    crossing = polygon + (ahead - polygon) * share[..., None]
-    emitted = np.stack([kept, crosses], axis=2).reshape(len(polygon), 2 * polygon.shape[1])
-    points = np.stack([polygon, crossing], axis=2).reshape(len(polygon), 2 * polygon.shape[1], 2)
-    slots = max(int(emitted.sum(axis=1).max(initial=0)), 3)
-    first = points[np.arange(len(points)), emitted.argmax(axis=1)]
-    clipped = np.repeat(first[:, None], slots, axis=1)
-    row, column = np.nonzero(emitted)
-    clipped[row, (np.cumsum(emitted, axis=1) - 1)[row, column]] = points[row, column]
-    return clipped
+def _joins(
+    leaves: NDArray[np.bool_], returns: NDArray[np.bool_], cut_x: Floats, cut_y: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Sides x0, y0, x1, y1, (joins, n) each, from where outlines leave to where they return, in any pairing.
+
+    An outline that is convex but for rounding leaves once, so there is seldom more than one join.
+    """
+    most = int(leaves.sum(axis=0).max(initial=0))
+    left, back = (leaves, returns) if most < 2 else (leaves.cumsum(axis=0), returns.cumsum(axis=0))
+    joins: list[list[Floats]] = [[], [], [], []]
+    for number in range(1, most + 1):
+        exits, entries = leaves & (left == number), returns & (back == number)
+        for points, mask, cut in zip(joins, (exits, exits, entries, entries), (cut_x, cut_y, cut_x, cut_y)):
+            points.append((cut * mask).sum(axis=0))
+    empty = np.zeros((0, leaves.shape[1]))
+    x0, y0, x1, y1 = (np.stack(points) if points else empty for points in joins)
+    return x0, y0, x1, y1
 
 
 def pair_iou(first: ArrayLike, second: ArrayLike) -> Floats:
