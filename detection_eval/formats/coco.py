@@ -1,17 +1,18 @@
-"""COCO with segmentation."""
+"""COCO: data sets with quadrilaterals in ``segmentation``, and lists of results as detectors write them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from detection_eval.detections import Detections
-from detection_eval.formats.lines import FormatError, finite_numbers, write_text
-from detection_eval.geometry import area, bounds, canonical
+from detection_eval.formats.lines import FormatError, finite_numbers, read_json, write_text
+from detection_eval.formats.records import Collection, Gathering, ImageBoxes, image_id
+from detection_eval.geometry import area, bounds
+from detection_eval.ground_truth import CROWD
+from detection_eval.rotated import boxes_to_quads
 
 
 class CocoImage(NamedTuple):
@@ -33,43 +34,51 @@ def read_coco(path: str | Path) -> dict[str, CocoImage]:
         FormatError: not JSON, or an object that is malformed, of an unknown image or an unknown category.
         OSError: the file cannot be read.
     """
+    images = read_coco_collection(path).images.values()
+    return {boxes.file_name or "": CocoImage(boxes.detections, *(boxes.size or (0, 0))) for boxes in images}
+
+
+def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None) -> Collection:
+    """Read a COCO data set by image id; see ``read_coco``.
+
+    ``iscrowd`` becomes the difficulty ``CROWD``. Without ``classes`` they are the file's categories by id.
+
+    Raises:
+        FormatError: as ``read_coco``; two images of one name in different folders.
+        OSError: the file cannot be read.
+    """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 1)
-        raise FormatError(f"{path}:{line}: not JSON ({error})") from error
+    content = read_json(path)
     try:
         categories = sorted(content["categories"], key=lambda category: category["id"])
-        index = {category["id"]: label for label, category in enumerate(categories)}
-        classes = tuple(str(category["name"]) for category in categories)
+        names = {category["id"]: str(category["name"]) for category in categories}
         images = {image["id"]: image for image in content["images"]}
-        sizes = {key: (str(v["file_name"]), int(v["width"]), int(v["height"])) for key, v in images.items()}
+        files = {key: str(image["file_name"]) for key, image in images.items()}
+        sizes = {key: (int(image["width"]), int(image["height"])) for key, image in images.items()}
         annotations = list(content["annotations"])
+        rows = [row for row in annotations if isinstance(row, dict)]
+        graded = any("difficulty" in row or row.get("iscrowd") for row in rows)
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: not a COCO data set ({error!r})") from error
-    rows: dict[Any, list[_CocoRow]] = {key: [] for key in sizes}
+    gathering = Gathering(tuple(names.values()) if classes is None else classes)
+    for key, file_name in files.items():
+        gathering.image(image_id(file_name), str(path), file_name=file_name, size=sizes[key])
     for position, annotation in enumerate(annotations):
         place = f"{path}: annotation {position}"
         try:
-            label, image = index[annotation["category_id"]], rows[annotation["image_id"]]
+            image, name = image_id(files[annotation["image_id"]]), names[annotation["category_id"]]
             score = annotation.get("score")
             written = None if score is None else finite_numbers([score], place)[0]
-            image.append((_coco_corners(annotation, place), label, written))
+            grade = CROWD if annotation.get("iscrowd") else int(annotation.get("difficulty", 0))
+            gathering.box(image, _corners(annotation, place), name, place, written, grade if graded else None)
         except FormatError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{place}: missing, unknown or malformed value ({error})") from error
-    return {
-        name: CocoImage(_coco_detections(rows[key], classes), width, height)
-        for key, (name, width, height) in sizes.items()
-    }
+    return gathering.finish()
 
 
-_CocoRow = tuple[list[float], int, float | None]  # corners, label, score
-
-
-def _coco_corners(annotation: dict[str, Any], place: str) -> list[float]:
+def _corners(annotation: dict[str, Any], place: str) -> list[float]:
     rings = annotation.get("segmentation")
     if not rings:
         x, y, width, height = finite_numbers(annotation["bbox"], place)
@@ -77,20 +86,6 @@ def _coco_corners(annotation: dict[str, Any], place: str) -> list[float]:
     if not isinstance(rings, list) or not isinstance(rings[0], list) or len(rings[0]) != 8:
         raise FormatError(f"{place}: its segmentation is no ring of four vertices")
     return finite_numbers(rings[0], place)
-
-
-def _coco_detections(
-    rows: list[tuple[list[float], int, float | None]], classes: tuple[str, ...]
-) -> Detections:
-    if not rows:
-        return Detections.empty(classes)
-    scores = [score for _, _, score in rows if score is not None]
-    return Detections(
-        canonical(np.array([corners for corners, _, _ in rows])),
-        np.array([label for _, label, _ in rows]),
-        classes,
-        np.array(scores) if len(scores) == len(rows) else None,
-    )
 
 
 def write_coco(
@@ -110,32 +105,147 @@ def write_coco(
     Raises:
         OSError: the file cannot be written.
     """
-    names = list(dict.fromkeys(name for detections, _, _ in images.values() for name in detections.classes))
-    category = {name: number for number, name in enumerate(names, start=1)}
-    annotations: list[dict[str, Any]] = []
-    for image_id, (detections, _, _) in enumerate(images.values(), start=1):
-        for row, name in enumerate(detections.names):
-            polygon = detections.polygons[row]
-            x0, y0, x1, y1 = bounds(polygon).tolist()
-            annotation = {
-                "id": len(annotations) + 1,
-                "image_id": image_id,
-                "category_id": category[name],
-                "segmentation": [polygon.ravel().tolist()],
-                "bbox": [x0, y0, x1 - x0, y1 - y0],
-                "area": float(area(polygon)),
-                "iscrowd": 0,
-            }
-            if detections.scores is not None:
-                annotation["score"] = float(detections.scores[row])
-            annotations.append(annotation)
+    boxes = [
+        ImageBoxes(detections, size=(width, height), file_name=name)
+        for name, (detections, width, height) in images.items()
+    ]
+    names = dict.fromkeys(name for each in boxes for name in each.detections.classes)
+    _write(Path(path), boxes, tuple(names), info)
+
+
+def write_coco_collection(path: str | Path, collection: Collection) -> None:
+    """Write a COCO data set; objects of the difficulty ``CROWD`` or above are ``iscrowd``.
+
+    A key ``difficulty``, which COCO has not, keeps the others.
+
+    Raises:
+        ValueError: an image whose size is not known.
+        OSError: the file cannot be written.
+    """
+    boxes = []
+    for image, held in collection.images.items():
+        if held.size is None:
+            raise ValueError(f"{image}: COCO demands the image's size and it is not known; give the sizes")
+        boxes.append(ImageBoxes(held.detections, held.difficulty, held.size, held.file_name or image))
+    _write(Path(path), boxes, collection.classes, None)
+
+
+def _write(
+    path: Path, images: Sequence[ImageBoxes], classes: Sequence[str], info: Mapping[str, Any] | None
+) -> None:
+    category = {name: number for number, name in enumerate(classes, start=1)}
+    numbered = enumerate(images, start=1)
+    annotations = [row for number, boxes in numbered for row in _rows(number, boxes, category)]
+    for number, annotation in enumerate(annotations, start=1):
+        annotation["id"] = number
+    sizes = [boxes.size or (0, 0) for boxes in images]
     content = {
         "info": dict(info or {}),
         "images": [
-            {"id": image_id, "file_name": name, "width": width, "height": height}
-            for image_id, (name, (_, width, height)) in enumerate(images.items(), start=1)
+            {"id": number, "file_name": boxes.file_name, "width": width, "height": height}
+            for number, (boxes, (width, height)) in enumerate(zip(images, sizes), start=1)
         ],
         "categories": [{"id": number, "name": name} for name, number in category.items()],
         "annotations": annotations,
     }
+    write_text(path, json.dumps(content, allow_nan=False) + "\n")
+
+
+def _rows(number: int, boxes: ImageBoxes, category: Mapping[str, int]) -> Iterable[dict[str, Any]]:
+    found = boxes.detections
+    for row, (polygon, name) in enumerate(zip(found.polygons, found.names)):
+        x0, y0, x1, y1 = bounds(polygon).tolist()
+        grade = 0 if boxes.difficulty is None else int(boxes.difficulty[row])
+        annotation = {
+            "id": 0,
+            "image_id": number,
+            "category_id": category[name],
+            "segmentation": [polygon.ravel().tolist()],
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "area": float(area(polygon)),
+            "iscrowd": int(grade >= CROWD),
+        }
+        if boxes.difficulty is not None and grade < CROWD:
+            annotation["difficulty"] = grade
+        if found.scores is not None:
+            annotation["score"] = float(found.scores[row])
+        yield annotation
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def read_detection_list(path: str | Path, classes: Sequence[str], first_category: int = 0) -> Collection:
+    """Read a list of ``{"image_id", "category_id", "score", "bbox" or "poly"}``.
+
+    Such lists are written by mmrotate 1.x (``*.bbox.json``, categories from 0, ``bbox`` of 5 or 8 numbers)
+    and by Ultralytics (``predictions.json``, categories from 1, vertices in ``poly``).
+
+    Args:
+        path: the file.
+        classes: names in the order of the config, since the file holds none.
+        first_category: the number of the first class.
+
+    Raises:
+        FormatError: not such a list, or a malformed entry.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise FormatError(f"{path}: no list of detections but a {type(content).__name__}")
+    gathering = Gathering(classes)
+    for position, row in enumerate(content):
+        place = f"{path}: entry {position}"
+        try:
+            label = int(row["category_id"]) - first_category
+            numbers = finite_numbers(row["poly"] if "poly" in row else row["bbox"], place)
+            (score,) = finite_numbers([row["score"]], place)
+            image = image_id(str(row["image_id"]))
+        except FormatError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{place}: missing or malformed value ({error!r})") from error
+        if not 0 <= label < len(classes):
+            raise FormatError(
+                f"{place}: category {row['category_id']}, but {len(classes)} class names are given, "
+                f"counted from {first_category}"
+            )
+        if len(numbers) == 5:
+            numbers = boxes_to_quads([numbers]).reshape(8).tolist()
+        elif len(numbers) != 8:
+            raise FormatError(f"{place}: a box of {len(numbers)} numbers; rotated boxes have 5, polygons 8")
+        gathering.box(image, numbers, classes[label], place, score)
+    return gathering.finish()
+
+
+def write_detection_list(
+    path: str | Path,
+    collection: Collection,
+    *,
+    constant_score: float | None = None,
+    first_category: int = 0,
+) -> None:
+    """Write a list of detections; images without boxes have no place in it.
+
+    The vertices stand in ``bbox`` as mmrotate has it, or in ``poly`` where categories count from 1.
+
+    Raises:
+        ValueError: no scores, and no constant one.
+        OSError: the file cannot be written.
+    """
+    content = []
+    for image, boxes in collection.images.items():
+        found = boxes.detections
+        if found.scores is None and constant_score is None and len(found):
+            raise ValueError(f"{image}: the format demands scores and there are none; give a constant score")
+        for row, (polygon, label) in enumerate(zip(found.polygons, found.labels.tolist())):
+            content.append(
+                {
+                    "image_id": image,
+                    "poly" if first_category else "bbox": polygon.ravel().tolist(),
+                    "score": constant_score if found.scores is None else float(found.scores[row]),
+                    "category_id": label + first_category,
+                }
+            )
     write_text(Path(path), json.dumps(content, allow_nan=False) + "\n")

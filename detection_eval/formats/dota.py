@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,13 @@ from detection_eval.formats.lines import (
     FormatError,
     check_names,
     finite_numbers,
-    labelled,
     numbered_lines,
     shortest,
     spaced,
+    text_files,
     write_text,
 )
+from detection_eval.formats.records import ClassIndex, Collection, Gathering
 from detection_eval.geometry import canonical
 
 # --- DOTA labelTxt --------------------------------------------------------------------------------
@@ -58,29 +60,54 @@ def read_dota_labels(path: str | Path, classes: Sequence[str] | None = None) -> 
         OSError: the file cannot be read.
     """
     path = Path(path)
-    source, gsd_m, without = None, None, 0
-    polygons, names, difficulty, places = [], [], [], []
+    gathering = Gathering(classes)
+    without = _gather_labels(path, gathering)
+    boxes = next(iter(gathering.finish().images.values()))
+    difficulty = np.zeros(0, np.int64) if boxes.difficulty is None else boxes.difficulty
+    return DotaLabels(boxes.detections, difficulty, boxes.source, boxes.gsd_m, without)
+
+
+def read_dota(path: str | Path, classes: Sequence[str] | None = None) -> Collection:
+    """Read a labelTxt file, or all of a folder, by image id: the file's name without ``.txt``.
+
+    Raises:
+        FormatError: as ``read_dota_labels``.
+        FileNotFoundError: the folder holds no text file.
+        OSError: a file cannot be read.
+    """
+    gathering = Gathering(classes)
+    files = text_files(Path(path))
+    without = sum(_gather_labels(file, gathering) for file in files)
+    notes = [f"{without} boxes without a difficulty count as 0"] if without else []
+    return gathering.finish(notes)
+
+
+def _gather_labels(path: Path, gathering: Gathering) -> int:
+    """Add the boxes of a labelTxt file; how many have no difficulty."""
+    header: dict[str, Any] = {}
+    rows, without = [], 0
     for number, line in numbered_lines(path):
         place = f"{path}:{number}"
         if line.startswith("imagesource:"):
-            source = line.partition(":")[2]
+            header["source"] = line.partition(":")[2]
         elif line.startswith("gsd:"):
             written = line.partition(":")[2].strip()
-            gsd_m = None if written in ("", "null", "None") else finite_numbers([written], place)[0]
+            header["gsd_m"] = None if written in ("", "null", "None") else finite_numbers([written], place)[0]
         else:
             tokens = line.split()
             if len(tokens) < 9:
                 raise FormatError(
                     f"{place}: {len(tokens)} columns in {line!r}; a label has 8 numbers and a category"
                 )
-            polygons.append(finite_numbers(tokens[:8], place))
             rated = len(tokens) > 9 and tokens[-1].isdecimal()
             without += not rated
-            difficulty.append(int(tokens[-1]) if rated else 0)
-            names.append(" ".join(tokens[8 : -1 if rated else None]))
-            places.append(place)
-    detections = labelled(polygons, names, classes, places)
-    return DotaLabels(detections, np.array(difficulty, dtype=np.int64), source, gsd_m, without)
+            name = " ".join(tokens[8 : -1 if rated else None])
+            grade = int(tokens[-1][:9]) if rated else 0
+            rows.append((finite_numbers(tokens[:8], place), name, place, None, grade))
+    gathering.image(path.stem, str(path), **header)
+    for row in rows:
+        gathering.box(path.stem, *row)
+    return without
 
 
 def write_dota_labels(
@@ -108,6 +135,27 @@ def write_dota_labels(
     write_text(Path(path), "".join(f"{line}\n" for line in lines))
 
 
+def write_dota(folder: str | Path, collection: Collection) -> None:
+    """Write a labelTxt file for each image.
+
+    Raises:
+        ValueError: a class or an image that the format cannot hold.
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    check_names(collection.images, file=True)
+    check_names(collection.classes)
+    folder.mkdir(exist_ok=True)
+    for image, boxes in collection.images.items():
+        write_dota_labels(
+            folder / f"{image}.txt",
+            boxes.detections,
+            difficulty=boxes.difficulty,
+            source=boxes.source,
+            gsd_m=boxes.gsd_m,
+        )
+
+
 # --- DOTA Task1 -----------------------------------------------------------------------------------
 
 
@@ -129,12 +177,15 @@ def read_task1(folder: str | Path, classes: Sequence[str] | None = None) -> dict
     files = {path.stem.removeprefix("Task1_"): path for path in sorted(folder.glob("Task1_*.txt"))}
     if not files:
         raise FileNotFoundError(f"{folder} holds no Task1_<class>.txt")
-    names = tuple(sorted(files) if classes is None else classes)
-    if unknown := sorted(set(files) - set(names)):
-        raise FormatError(f"{files[unknown[0]]}: class {unknown[0]!r} is none of {', '.join(names)}")
+    index = ClassIndex(sorted(files) if classes is None else classes)
+    for name in files:
+        if index.find(name) is None:
+            raise FormatError(f"{files[name]}: class {name!r} is none of {', '.join(index.names)}")
+    labels = {name: index(name, str(files[name])) for name in files}
     rows: dict[str, list[tuple[list[float], int, float]]] = {}
-    for label, name in enumerate(names):
-        for number, line in numbered_lines(files[name]) if name in files else ():
+    names = index.names
+    for name, label in sorted(labels.items(), key=lambda item: item[1]):
+        for number, line in numbered_lines(files[name]):
             tokens = line.split()
             place = f"{files[name]}:{number}"
             if len(tokens) != 10:
@@ -173,7 +224,7 @@ def write_task1(
     if len(lists) > 1:
         raise ValueError(f"images have {len(lists)} different class lists; Task1 files need one")
     classes = next(iter(lists), ())
-    check_names(classes, spaces=False)
+    check_names(classes, file=True)
     check_names(images, spaces=False)
     lines: dict[str, list[str]] = {name: [] for name in classes}
     for image, detections in images.items():

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from detection_eval.detections import Detections
-from detection_eval.geometry import canonical
 
 
 class FormatError(ValueError):
@@ -28,6 +26,19 @@ def numbered_lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        FormatError: it is none.
+        OSError: the file cannot be read.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}:{getattr(error, 'lineno', 1)}: not JSON ({error})") from error
+
+
 def finite_numbers(written: Iterable[Any], place: str) -> list[float]:
     """Numbers as floats.
 
@@ -37,8 +48,8 @@ def finite_numbers(written: Iterable[Any], place: str) -> list[float]:
     values = []
     for item in written:
         try:
-            value = float(item)
-        except (TypeError, ValueError):
+            value = math.nan if isinstance(item, str) and "_" in item else float(item)
+        except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
             raise FormatError(f"{place}: {item!r} is no finite number")
@@ -46,37 +57,39 @@ def finite_numbers(written: Iterable[Any], place: str) -> list[float]:
     return values
 
 
-def labelled(
-    polygons: list[list[float]], names: list[str], classes: Sequence[str] | None, places: list[str]
-) -> Detections:
-    """Boxes of corners (n, 8) and class names; without a class list that of the names, alphabetical.
-
-    Raises:
-        FormatError: a name is none of the classes; the message starts with its place.
-    """
-    known = tuple(sorted(set(names)) if classes is None else classes)
-    for name, place in zip(names, places):
-        if name not in known:
-            raise FormatError(f"{place}: category {name!r} is none of {', '.join(known)}")
-    labels = np.array([known.index(name) for name in names], dtype=np.int64)
-    return Detections(canonical(np.array(polygons).reshape(-1, 4, 2)), labels, known)
-
-
-def check_names(names: Iterable[str], *, spaces: bool = True) -> None:
+def check_names(names: Iterable[str], *, spaces: bool = True, file: bool = False) -> None:
     """Make sure that names can stand in columns of text.
+
+    Args:
+        names: of classes or images.
+        spaces: whether they may hold spaces between words.
+        file: they are to be the names of files too.
 
     Raises:
         ValueError: one cannot.
     """
     for name in names:
-        if (
-            not name.strip()
-            or name != " ".join(name.split())
-            or (not spaces and (" " in name or "/" in name))
-        ):
+        plain = name.strip() and name == " ".join(name.split())
+        if not plain or (not spaces and (" " in name or "/" in name)):
             raise ValueError(
                 f"the name {name!r} cannot stand in a column of text; use a hyphen for white space"
             )
+        if file and (set(name) & set("/\\\0") or name in (".", "..")):
+            raise ValueError(f"the name {name!r} cannot be that of a file")
+
+
+def text_files(path: Path, suffix: str = ".txt") -> list[Path]:
+    """The file itself, or the files of a folder with a suffix, sorted by name.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() == suffix and file.is_file())
+    if not files:
+        raise FileNotFoundError(f"{path} holds no *{suffix} file")
+    return files
 
 
 def shortest(value: float) -> str:

@@ -136,6 +136,37 @@ def _read_1(
     return Collection(_images(path, ids, found, classes, about), classes, objects)
 
 
+def instances_of_images(
+    path: Path, ids: Sequence[str], records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]
+) -> dict[str, ImageBoxes]:
+    """The ground truth that records of 1.x hold, also where a JSON file made lists of the tensors.
+
+    Raises:
+        FormatError: boxes or labels that do not fit.
+    """
+    pairs = []
+    for position, record in enumerate(records):
+        place = f"{path}: record {position}"
+        groups = (record.get(name, {}) for name in ("gt_instances", "ignored_instances"))
+        pairs.append([_instances(_as_arrays(group, place), len(classes), place) for group in groups])
+    difficulty = [np.repeat([0, CROWD], [len(own[1]), len(other[1])]) for own, other in pairs]
+    return _images(path, ids, [_joined(*pair) for pair in pairs], classes, difficulty=difficulty)
+
+
+def _as_arrays(group: Any, place: str) -> Any:
+    if not isinstance(group, dict):
+        return group
+    try:
+        return {
+            name: np.array(values, dtype=np.float64 if name == "bboxes" else np.int64)
+            if isinstance(values, list)
+            else values
+            for name, values in group.items()
+        }
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"{place}: its ground truth is no table of numbers ({error})") from error
+
+
 def _name(record: dict[str, Any], given: str | None, place: str) -> str:
     """The name of the file rather than the id, which is a number where the data set was in COCO's format."""
     for key in ("img_path", "file_name", "img_id"):

@@ -19,6 +19,8 @@ from detection_eval.ground_truth import GroundTruth
 from detection_eval.labels import spoken
 from detection_eval.response import ParseReport
 
+OTHER = "other-"
+
 
 @dataclass(frozen=True, eq=False)
 class ImageBoxes:
@@ -160,6 +162,8 @@ class ClassIndex:
 class Gathering:
     """Boxes read one by one, put together once all class names are known.
 
+    FAIR1M's categories ``other-...`` are left out, with a note, where they are none of the classes given.
+
     Args:
         classes: the names that count; None takes those that were met, in alphabetical order.
     """
@@ -212,11 +216,17 @@ class Gathering:
         met = sorted(set(self._names))
         index = ClassIndex(met if self.classes is None else self.classes)
         known = {name: index.find(name) for name in met}
-        if None in known.values():
-            row = next(row for row, name in enumerate(self._names) if known[name] is None)
-            index(self._names[row], self._places[row])
+        unknown = [row for row, name in enumerate(self._names) if known[name] is None]
+        for row in unknown:
+            if not self._names[row].startswith(OTHER):
+                index(self._names[row], self._places[row])
+        if unknown:
+            notes = [*notes, f"{len(unknown)} boxes of categories {OTHER}... are left out"]
+            out = set(unknown)
+            for image, rows in self._rows.items():
+                self._rows[image] = [row for row in rows if row not in out]
         quads = canonical(np.array(self._corners, dtype=np.float64).reshape(-1, 4, 2))
-        labels = np.array([known[name] for name in self._names], dtype=np.int64)
+        labels = np.array([-1 if (label := known[name]) is None else label for name in self._names], np.int64)
         images = {
             image: self._finished(rows, quads, labels, index.names, self._about[image])
             for image, rows in self._rows.items()

@@ -1,0 +1,93 @@
+"""Telling the formats apart by their content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detection_eval.formats.unpickling import load_pickle
+
+_HEAD = 1 << 16
+
+
+def recognize(path: Path) -> str | None:
+    """The name of the format of a file or folder, or None where it cannot be told.
+
+    Raises:
+        FormatError: a pickle that is refused.
+        OSError: it cannot be read.
+    """
+    return _of_folder(path) if path.is_dir() else _of_file(path)
+
+
+def _of_folder(folder: Path) -> str | None:
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    if any(name.startswith("Task1_") and name.endswith(".txt") for name in names):
+        return "task1"
+    for suffix in (".xml", ".txt"):
+        candidates = [folder / name for name in names if name.lower().endswith(suffix)]
+        told = (_of_file(file) for file in candidates[:20])
+        if candidates:
+            return next((name for name in told if name), "dota" if suffix == ".txt" else None)
+    return None
+
+
+def _of_file(path: Path) -> str | None:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head[:1] == b"\x80" or path.suffix.lower() in (".pkl", ".pickle"):
+        return _of_pickle(path)
+    text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    if text.startswith("<"):
+        return _of_xml(text)
+    if text.startswith(("{", "[")):
+        return _of_json(text)
+    return _of_lines(text)
+
+
+def _of_pickle(path: Path) -> str:
+    results = load_pickle(path.read_bytes(), str(path))
+    first = results[0] if isinstance(results, list) and results else None
+    return "mmrotate-1.x" if isinstance(first, dict) else "mmrotate-0.x"
+
+
+def _of_xml(text: str) -> str | None:
+    if "<HRSC_Image" in text:
+        return "hrsc2016"
+    if "<possibleresult" in text or "<objects" in text:
+        return "fair1m"
+    return "dior-r" if "<annotation" in text else None
+
+
+def _of_json(text: str) -> str | None:
+    first, _, _ = text.partition("\n")
+    if '"schema": "detection_eval.predictions/' in first:
+        return "predictions"
+    if text.startswith("["):
+        if all(f'"{key}"' in text for key in ("message", "img_path")) or '"resized_width"' in text:
+            return "rscovlm"
+        if '"category_id"' in text and '"score"' in text:
+            return "ultralytics-json" if '"poly"' in text else "mmrotate-json"
+        return None
+    if '"<ROD>"' in text or "<loc_" in text:
+        return "lmmrotate"
+    return "coco" if any(f'"{key}"' in text for key in ("images", "annotations", "categories")) else None
+
+
+def _of_lines(text: str) -> str | None:
+    lines = [line.split() for line in text.splitlines()[:50] if line.strip()]
+    lines = [line for line in lines if not line[0].startswith(("imagesource:", "gsd:"))]
+    if not lines:
+        return "dota" if text else None
+    numbers = [_number(token) for token in lines[0]]
+    if len(numbers) in (9, 10) and all(number is not None for number in numbers):
+        parts = all(number is not None and -0.5 <= number <= 1.5 for number in numbers[1:])
+        return "ultralytics" if parts and lines[0][0].isdecimal() else None
+    corners = numbers[:8]
+    return "dota" if len(numbers) >= 9 and all(number is not None for number in corners) else None
+
+
+def _number(token: str) -> float | None:
+    try:
+        return float(token)
+    except ValueError:
+        return None
