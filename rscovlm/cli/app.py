@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from rscovlm.cli.ask import ask
+from rscovlm.cli.bench import bench
+from rscovlm.cli.bench_detections import detections
 from rscovlm.cli.classify import classify
 from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
@@ -24,6 +26,8 @@ app.command()(ask)
 app.command()(detect)
 app.command()(classify)
 app.add_typer(synth)
+bench.command()(detections)
+app.add_typer(bench)
 app.command()(doctor)
 
 

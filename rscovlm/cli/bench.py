@@ -1,0 +1,173 @@
+"""``rscovlm bench``: scoring of detections, and the files that it is done on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rscovlm.cli.failures import usage_errors
+from rscovlm.cli.options import AsJson
+from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from detection_eval.formats import ReadOptions
+
+bench = typer.Typer(name="bench", help="Score detections, and convert files of them.", no_args_is_help=True)
+
+ClassList = Annotated[
+    str | None,
+    typer.Option(
+        help="A list by name (dota-v1.0, dior-r, fair1m, ...) or a file with a name a line.",
+        metavar="NAME|FILE",
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        help="A line for each image: its id, and its width and height where the files lack them.",
+        metavar="FILE",
+    ),
+]
+ImageSize = Annotated[
+    str | None, typer.Option(help="Width and height of all images, where the files lack them.", metavar="WxH")
+]
+Contract = Annotated[str | None, typer.Option(help="How a model wrote its replies.", metavar="NAME")]
+
+
+@bench.command()
+def convert(
+    source: Annotated[str, typer.Option("--from", help="File or folder to read.", metavar="PATH[:FORMAT]")],
+    target: Annotated[str, typer.Option("--to", help="File or folder to write.", metavar="PATH[:FORMAT]")],
+    classes: ClassList = None,
+    images: Images = None,
+    size: ImageSize = None,
+    contract: Contract = None,
+    merge: Annotated[
+        str | None,
+        typer.Option(
+            help="Merge patches into scenes: mmrotate (P0__1024__x___y) or devkit (P0__rate__x___y).",
+            metavar="NAMES",
+        ),
+    ] = None,
+    nms: Annotated[
+        str, typer.Option(help="Overlap above which merging suppresses, or none.", metavar="IOU|none")
+    ] = "0.1",
+    score: Annotated[
+        float | None,
+        typer.Option(
+            help="For boxes without scores, where a format demands them.", min=0, max=1, metavar="S"
+        ),
+    ] = None,
+    vertices: Annotated[
+        bool, typer.Option("--vertices", help="Results of mmrotate 1.x with vertices, not rectangles.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read one format of ground truth or results and write another.
+
+    Formats: predictions (.jsonl), dota, task1, coco, mmrotate-0.x, mmrotate-1.x, mmrotate-json, ultralytics,
+    ultralytics-json, dior-r, fair1m, hrsc2016, srsdd, rsar, rscovlm, lmmrotate. Without one, --from is told by
+    its content and --to by its suffix. What the target cannot hold is said.
+    """
+    from detection_eval.formats import WriteOptions, split_format
+    from detection_eval.formats import convert as run
+    from tiling.output import atomic_path
+
+    with usage_errors():
+        start, start_format = split_format(source)
+        aim, aim_format = split_format(target)
+        options = read_options(classes, images, size, contract)
+        writing = WriteOptions(score, "qbox" if vertices else "rbox", contract)
+        _check_target(aim, start)
+        with atomic_path(aim) as temporary:
+            done = run(
+                start,
+                temporary,
+                start_format,
+                aim_format,
+                options=options,
+                writing=writing,
+                patches=merge,  # type: ignore[arg-type]
+                nms=_read_nms(nms),
+            )
+    for line in (*done.notes, *(f"{aim} does not hold {what}" for what in done.lost)):
+        print(line, file=sys.stderr)
+    if as_json:
+        print(json.dumps(done._asdict() | {"output": str(aim)}, ensure_ascii=False, indent=1))
+    else:
+        print(f"{aim}: {done.target}, {done.images:,} images, {done.boxes:,} boxes")
+
+
+def read_options(
+    classes: str | None, images: Path | None, size: str | None, contract: str | None
+) -> ReadOptions:
+    """What options say about a file that it may not say itself.
+
+    Raises:
+        ValueError, UsageError: with one clear line.
+        OSError: a file cannot be read.
+    """
+    from detection_eval.class_lists import classes as class_list
+    from detection_eval.formats import ReadOptions
+
+    names = None if classes is None else class_list(classes)
+    listed = None if images is None else _read_images(images)
+    ids = None if listed is None else [image for image, _ in listed]
+    sizes = {image: sides for image, sides in listed or () if sides is not None}
+    if size is not None and sizes:
+        raise UsageError(f"--size and the sizes in {images} say the same; give one of them")
+    return ReadOptions(
+        names, ids, _read_size(size, "--size") if size is not None else sizes or None, contract
+    )
+
+
+def _read_images(path: Path) -> list[tuple[str, tuple[int, int] | None]]:
+    """Ids, without the suffix of a file name, with sizes where they stand in the line."""
+    from detection_eval.formats.records import image_id
+
+    listed: list[tuple[str, tuple[int, int] | None]] = []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        name, *sides = line.split()
+        if len(sides) not in (0, 2):
+            raise UsageError(f"{path}:{number}: {line!r} is neither an id nor an id with width and height")
+        listed.append((image_id(name), _read_size("x".join(sides), f"{path}:{number}:") if sides else None))
+    if not listed:
+        raise UsageError(f"{path}: no images; write an id a line")
+    return listed
+
+
+def _read_size(text: str, place: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"{place} {text!r} is no size; give width and height in pixels, such as 1024x768")
+    return int(width), int(height)
+
+
+def _read_nms(text: str) -> float | None:
+    if text.strip().lower() == "none":
+        return None
+    try:
+        iou = float(text)
+    except ValueError:
+        iou = -1
+    if not 0 <= iou <= 1:
+        raise UsageError(f"--nms {text!r} is no overlap; give a number from 0 to 1, or none")
+    return iou
+
+
+def _check_target(target: Path, source: Path) -> None:
+    """A folder with files in it would be read together with what is written now."""
+    if target.is_dir() and any(target.iterdir()):
+        raise UsageError(f"--to {target} is a folder with files in it; choose a new or empty one")
+    if target.resolve() == source.resolve():
+        raise UsageError(f"--to {target} is what --from reads; choose another path")
