@@ -69,9 +69,9 @@ def convert(
 ) -> None:
     """Read one format of ground truth or results and write another.
 
-    Formats: predictions (.jsonl), dota, task1, coco, mmrotate-0.x, mmrotate-1.x, mmrotate-json, ultralytics,
-    ultralytics-json, dior-r, fair1m, hrsc2016, srsdd, rsar, rscovlm, lmmrotate. Without one, --from is told by
-    its content and --to by its suffix. What the target cannot hold is said.
+    Formats: predictions, dota, task1, coco, mmrotate-0.x, mmrotate-1.x, mmrotate-json, ultralytics,
+    ultralytics-json, dior-r, fair1m, hrsc2016, srsdd, rsar, rscovlm, lmmrotate. Without a format, --from is
+    told by its content and --to by its suffix. What the target cannot hold is said.
     """
     from detection_eval.formats import WriteOptions, split_format
     from detection_eval.formats import convert as run
