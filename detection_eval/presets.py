@@ -58,7 +58,8 @@ class Preset:
             reordering can change, or after each detection in the order given. In the first case equally
             scored detections also claim objects in the number order of their corners.
         max_detections: best-scored detections per image and class that AP of scored detections sees, or
-            None. Lists without scores have no rank and are never cut.
+            None. Lists without scores have no rank and are never cut. RotatedCocoMetric prints AP50 and AP75
+            from the first 1000, and only its mean over ten levels from the first 100.
         score_thresholds: the grid from which the threshold of a scored detector is chosen (score > t).
         threshold_split: where the original chose it.
         original_overlap: the kernel of the original, for the record.
