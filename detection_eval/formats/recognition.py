@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from detection_eval.formats.unpickling import load_pickle
 
 _HEAD = 1 << 16
+_FIRST = re.compile(rb"\x80.(?:\x95.{8})?\](?:q.|\x94)?\(?([}\]])", re.DOTALL)
 
 
 def recognize(path: Path) -> str | None:
@@ -35,7 +37,7 @@ def _of_file(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head[:1] == b"\x80" or path.suffix.lower() in (".pkl", ".pickle"):
-        return _of_pickle(path)
+        return _of_pickle(path, head)
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if text.startswith("<"):
         return _of_xml(text)
@@ -44,7 +46,11 @@ def _of_file(path: Path) -> str | None:
     return _of_lines(text)
 
 
-def _of_pickle(path: Path) -> str:
+def _of_pickle(path: Path, head: bytes) -> str:
+    """A list of dicts is of 1.x, one of lists of 0.x; mostly the first instructions tell."""
+    found = _FIRST.match(head)
+    if found is not None:
+        return "mmrotate-1.x" if found[1] == b"}" else "mmrotate-0.x"
     results = load_pickle(path.read_bytes(), str(path))
     first = results[0] if isinstance(results, list) and results else None
     return "mmrotate-1.x" if isinstance(first, dict) else "mmrotate-0.x"

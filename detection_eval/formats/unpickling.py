@@ -438,10 +438,15 @@ def _text_int(machine: _Machine) -> None:
 def _sized(width: str, wrap: Callable[[bytes], Any]) -> Callable[[_Machine], None]:
     """Push what follows a length of some width."""
     length = struct.Struct(width)
+    size = length.size
 
     def push(machine: _Machine) -> None:
-        (count,) = length.unpack(machine.take(length.size))
-        machine.stack.append(wrap(machine.take(count)))
+        data, start = machine.data, machine.position + size
+        (count,) = length.unpack_from(data, machine.position)
+        machine.position = stop = start + count
+        if count < 0 or stop > len(data):
+            raise ValueError("cut off")
+        machine.stack.append(wrap(data[start:stop]))
 
     return push
 
@@ -464,12 +469,15 @@ def _long(raw: bytes) -> int:
     return int.from_bytes(raw, "little", signed=True)
 
 
-def _index(layout: str) -> Callable[[_Machine], int]:
-    number = struct.Struct(layout)
-    return lambda machine: number.unpack(machine.take(number.size))[0]
+def _byte(machine: _Machine) -> int:
+    value = machine.data[machine.position]
+    machine.position += 1
+    return value
 
 
-_byte, _word = _index("<B"), _index("<I")
+def _word(machine: _Machine) -> int:
+    return int.from_bytes(machine.take(4), "little")
+
 
 _INSTRUCTIONS: dict[bytes, Callable[[_Machine], Any]] = {
     b"\x80": lambda m: _expect(m.take(1)[0] <= 5, "is of an unknown protocol"),
