@@ -84,7 +84,7 @@ def parse_xml(path: Path) -> Element:
         OSError: the file cannot be read.
     """
     root = Element("", f"{path}:1")
-    open_elements = [root]
+    open_elements: list[tuple[Element, list[str]]] = [(root, [])]
     parser = expat.ParserCreate()
     parser.buffer_text = True
 
@@ -92,14 +92,15 @@ def parse_xml(path: Path) -> Element:
         element = Element(tag, f"{path}:{parser.CurrentLineNumber}")
         if len(open_elements) > _DEEPEST:
             raise FormatError(f"{element.place}: nested deeper than {_DEEPEST} elements")
-        open_elements[-1].children.append(element)
-        open_elements.append(element)
+        open_elements[-1][0].children.append(element)
+        open_elements.append((element, []))
 
     def end(tag: str) -> None:
-        open_elements.pop()
+        element, pieces = open_elements.pop()
+        element.text = "".join(pieces)
 
     def text(data: str) -> None:
-        open_elements[-1].text += data
+        open_elements[-1][1].append(data)
 
     def refuse(*_: object) -> NoReturn:
         raise FormatError(

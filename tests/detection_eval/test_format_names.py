@@ -1,6 +1,7 @@
 """All formats: exact round trips, told apart by content, conversions that say what they lose."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,6 +253,13 @@ def test_image_ids_are_file_names_without_folder_and_suffix():
     ]
 
 
+def test_the_documentation_names_every_format_and_class_list():
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    rows = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert sorted(rows) == sorted(FORMATS)
+    assert all(f"`{name}`" in text for name in CLASS_LISTS)
+
+
 # --- class lists ----------------------------------------------------------------------------------
 
 
@@ -406,6 +414,23 @@ def test_malformed_lines_of_predictions_are_told_by_number(tmp_path, line, messa
     (tmp_path / "a.jsonl").write_text(IMAGE + line)
     with pytest.raises(FormatError, match=message):
         read(tmp_path / "a.jsonl")
+
+
+def test_entities_are_refused_before_they_grow(tmp_path):
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "ha"}">' for n in range(12))
+    (tmp_path / "a.xml").write_text(f"<!DOCTYPE a [{laughs}]>\n<annotation>&l11;</annotation>")
+    with pytest.raises(FormatError, match=r"a\.xml:1: a document type"):
+        read(tmp_path / "a.xml", "dior-r")
+    (tmp_path / "a.xml").write_text('<!DOCTYPE a SYSTEM "file:///etc/passwd">\n<annotation/>')
+    with pytest.raises(FormatError, match=r"a\.xml:1: a document type"):
+        read(tmp_path / "a.xml", "dior-r")
+
+
+def test_names_with_markup_in_them_survive_xml(tmp_path):
+    names = ("a<b>&c", "plain")
+    found = Detections(box_quads([[0, 0, 4, 4]]), [0], names)
+    write(tmp_path / "x", Collection({"a": ImageBoxes(found)}, names), "dior-r")
+    assert read(tmp_path / "x", "dior-r", names).detections["a"] == found
 
 
 def test_a_class_id_that_hrsc_has_not_is_told_only_where_classes_count(tmp_path):
