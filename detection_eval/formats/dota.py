@@ -97,7 +97,7 @@ def _gather_labels(path: Path, gathering: Gathering) -> int:
             tokens = line.split()
             if len(tokens) < 9:
                 raise FormatError(
-                    f"{place}: {len(tokens)} columns in {line!r}; a label has 8 numbers and a category"
+                    f"{place}: {len(tokens)} columns in {line!r:.100}; a label has 8 numbers and a category"
                 )
             rated = len(tokens) > 9 and tokens[-1].isdecimal()
             without += not rated
@@ -190,7 +190,7 @@ def read_task1(folder: str | Path, classes: Sequence[str] | None = None) -> dict
             place = f"{files[name]}:{number}"
             if len(tokens) != 10:
                 raise FormatError(
-                    f"{place}: {len(tokens)} columns in {line!r}; a result has an image, a score, 8 numbers"
+                    f"{place}: {len(tokens)} columns in {line!r:.100}; a result has an image, a score, 8 numbers"
                 )
             score, *corners = finite_numbers(tokens[1:], place)
             rows.setdefault(tokens[0], []).append((corners, label, score))

@@ -52,7 +52,7 @@ def finite_numbers(written: Iterable[Any], place: str) -> list[float]:
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
-            raise FormatError(f"{place}: {item!r} is no finite number")
+            raise FormatError(f"{place}: {item!r:.60} is no finite number")
         values.append(value)
     return values
 

@@ -154,7 +154,7 @@ class ClassIndex:
         """
         index = self.find(name)
         if index is None:
-            raise FormatError(f"{place}: category {name!r} is none of {', '.join(self.names)}")
+            raise FormatError(f"{place}: category {name!r:.100} is none of {', '.join(self.names)}")
         return index
 
 

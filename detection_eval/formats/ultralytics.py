@@ -54,7 +54,7 @@ def read_ultralytics(path: str | Path, classes: Sequence[str], sizes: Sizes) -> 
             tokens = line.split()
             if len(tokens) not in (9, 10):
                 raise FormatError(
-                    f"{place}: {len(tokens)} columns in {line!r}; a class, 8 numbers, perhaps a score"
+                    f"{place}: {len(tokens)} columns in {line!r:.100}; a class, 8 numbers, perhaps a score"
                 )
             if not tokens[0].isdecimal() or int(tokens[0][:9]) >= len(classes):
                 raise FormatError(

@@ -439,6 +439,54 @@ def test_a_class_id_that_hrsc_has_not_is_told_only_where_classes_count(tmp_path)
         read(tmp_path / "a.xml", classes=classes("hrsc2016-31"))
 
 
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """A proper file of each format, by name."""
+    files = {}
+    for name in FORMATS:
+        path = target(tmp_path_factory.mktemp("originals"), name)
+        write(path, sample(name, counts=(2, 1)), name)
+        files[name] = max(path.iterdir(), key=lambda file: file.stat().st_size) if path.is_dir() else path
+    return files
+
+
+SPLICES = [
+    b"",
+    b"\x00",
+    b"\xff",
+    b"-",
+    b"9e999",
+    b"nan",
+    b"null",
+    b"[]",
+    b"{}",
+    b'"x"',
+    b"<a>",
+    b"\n",
+    b" ",
+    b"1_0",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damaged_files_give_boxes_or_one_error_that_names_the_file(originals, tmp_path_factory, data):
+    name = data.draw(st.sampled_from(sorted(FORMATS)))
+    content = bytearray(originals[name].read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(content)))
+        content[at : at + data.draw(st.integers(0, 12))] = data.draw(st.sampled_from(SPLICES))
+    folder = tmp_path_factory.mktemp("damaged")
+    path = folder / originals[name].name
+    path.write_bytes(bytes(content[: data.draw(st.integers(0, len(content))) or None]))
+    told = options(name, ["P0000", "P0001"])
+    try:
+        read(folder if name == "task1" else path, name, **told)
+    except FormatError as error:
+        assert str(path) in str(error)  # noqa: PT017 - boxes are as good
+        assert "\n" not in str(error)  # noqa: PT017
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\x00\x01", b"<html></html>", b"[1, 2]", b"words only\n", b'{"a": 1}']
 )
