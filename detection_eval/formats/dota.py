@@ -190,7 +190,7 @@ def read_task1(folder: str | Path, classes: Sequence[str] | None = None) -> dict
             place = f"{files[name]}:{number}"
             if len(tokens) != 10:
                 raise FormatError(
-                    f"{place}: {len(tokens)} columns in {line!r:.100}; a result has an image, a score, 8 numbers"
+                    f"{place}: {len(tokens)} columns in {line!r:.100}; an image, a score, 8 numbers"
                 )
             score, *corners = finite_numbers(tokens[1:], place)
             rows.setdefault(tokens[0], []).append((corners, label, score))
