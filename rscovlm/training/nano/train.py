@@ -45,8 +45,8 @@ class Course:
     batch: int = 16
     rate: float = 1.2e-3
     warmup: int = 150
-    samples: int = 92_000
-    decay_from: int = 70_000
+    samples: int = 84_000
+    decay_from: int = 66_000
     ease_until: int = 25_000
     spread_first: float = 30.0
     spread_last: float = 16.0
