@@ -226,15 +226,15 @@ def evaluate(
         preset: the protocol, or its name.
         classes: those that are evaluated; None takes the ground truth's.
         threshold: where confidence-free values are computed for scored detections: a score; chosen on the
-            evaluated images as a whole (``oracle``) or on the other folds of their scenes (``kfold``); or a
-            choice made on other data by ``thresholds.best_threshold``. None keeps everything, as happens to
-            detections without scores.
+            evaluated images as a whole (``oracle``) or on the other folds of their scenes (``kfold``: five
+            folds, fewer of fewer scenes); or a choice made on other data by ``thresholds.best_threshold``.
+            None keeps everything.
         per_class_threshold: give each class its own, where it is chosen here.
         seed: of folds, random orders and resampling.
 
     Raises:
         ValueError: an unknown preset, a box of a class that is not evaluated, scores on a part of the
-            images, or fewer scenes than folds.
+            images, or folds of a single scene.
     """
     laid = overlap(truth, predictions, preset_named(preset), classes)
     if laid.scores is None:
@@ -242,7 +242,8 @@ def evaluate(
     elif threshold is None or isinstance(threshold, ThresholdChoice):
         choice = threshold
     elif isinstance(threshold, str):
-        choice = best_threshold(laid, threshold, per_class=per_class_threshold, seed=seed)
+        folds = max(2, min(5, len(set(laid.scenes))))
+        choice = best_threshold(laid, threshold, per_class=per_class_threshold, folds=folds, seed=seed)
     else:
         choice = fixed_threshold(laid.classes, threshold)
     return Result(laid, choice, seed)

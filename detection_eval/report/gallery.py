@@ -1,0 +1,87 @@
+"""Typical errors drawn from geometry alone: objects and detections around each, without the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+import numpy as np
+
+from detection_eval.anatomy import KINDS, Anatomy
+from detection_eval.geometry import Floats
+from detection_eval.matching import FALSE, TRUE, Mask, Matches, Overlaps
+
+MISSED = KINDS.index("missed")
+"""Index of the one kind that is an error of objects."""
+
+
+def gallery(overlaps: Overlaps, matches: Matches, errors: Anatomy, keep: Mask | None, each: int = 3) -> str:
+    """Drawings of the errors of each kind, most confident first, from as many images as there are.
+
+    Args:
+        overlaps: a data set under its predictions.
+        matches: the verdicts at one level.
+        errors: their anatomy.
+        keep: (detections,) above the threshold; None for all.
+        each: drawings of a kind.
+    """
+    shown = np.ones(len(overlaps.detections), dtype=bool) if keep is None else keep
+    figures = []
+    for kind, name in enumerate(KINDS):
+        for index in _typical(overlaps, errors, kind, each):
+            figures.append(_figure(overlaps, matches, errors, shown, kind, name, index))
+    return "".join(figures) or "<p>No errors at this level.</p>"
+
+
+def _typical(overlaps: Overlaps, errors: Anatomy, kind: int, each: int) -> Iterator[int]:
+    """Indices of errors of a kind, one an image as long as there are images."""
+    if kind == MISSED:
+        candidates, images = np.flatnonzero(errors.missed), overlaps.objects.images
+    else:
+        candidates, images = np.flatnonzero(errors.kind == kind), overlaps.detections.images
+        if overlaps.scores is not None:
+            candidates = candidates[np.argsort(-overlaps.scores[candidates], kind="stable")]
+    _, first = np.unique(images[candidates], return_index=True)
+    ones = candidates[np.sort(first)]
+    rest = candidates[~np.isin(candidates, ones)]
+    yield from (int(index) for index in [*ones, *rest][:each])
+
+
+def _figure(
+    overlaps: Overlaps, matches: Matches, errors: Anatomy, shown: Mask, kind: int, name: str, index: int
+) -> str:
+    boxes = overlaps.objects if kind == MISSED else overlaps.detections
+    focus, image = boxes.polygons[index], int(boxes.images[index])
+    target = -1 if kind == MISSED else int(errors.target[index])
+    around = focus if target < 0 else np.concatenate([focus, overlaps.objects.polygons[target]])
+    low, high = around.min(axis=0), around.max(axis=0)
+    side = max(float((high - low).max()) * 2.2, 1e-6)
+    x0, y0 = (low + high) / 2 - side / 2
+    objects = np.flatnonzero(overlaps.objects.images == image)
+    detections = np.flatnonzero((overlaps.detections.images == image) & shown)
+    drawn = [
+        _polygon(overlaps.objects.polygons[i], "ignored" if overlaps.ignored[i] else "object")
+        for i in objects
+    ]
+    verdicts = {int(TRUE): "right", int(FALSE): "wrong"}
+    drawn += [
+        _polygon(overlaps.detections.polygons[i], verdicts.get(int(matches.verdict[i]), "ignored"))
+        for i in detections
+        if i != index or kind == MISSED
+    ]
+    drawn.append(_polygon(focus, "focus missed" if kind == MISSED else "focus"))
+    words = overlaps.classes[int(boxes.labels[index])]
+    if target >= 0 and overlaps.objects.labels[target] != boxes.labels[index]:
+        words += f" for {overlaps.classes[int(overlaps.objects.labels[target])]}"
+    if kind != MISSED and overlaps.scores is not None:
+        words += f", score {overlaps.scores[index]:.2f}"
+    return (
+        f'<figure><svg viewBox="{x0:.2f} {y0:.2f} {side:.2f} {side:.2f}">{"".join(drawn)}</svg>'
+        f"<figcaption><b>{name}</b> {escape(words)}<br><span>{escape(overlaps.images[image])}, "
+        f"{side:.0f} px wide</span></figcaption></figure>"
+    )
+
+
+def _polygon(corners: Floats, kind: str) -> str:
+    points = " ".join(f"{x:.2f},{y:.2f}" for x, y in corners)
+    return f'<polygon class="{kind}" points="{points}"/>'

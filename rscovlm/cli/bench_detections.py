@@ -1,0 +1,291 @@
+"""``rscovlm bench detections``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rscovlm.cli.failures import usage_errors
+from rscovlm.cli.options import AsJson, Seed
+from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from detection_eval.benchmark import Benchmark
+    from detection_eval.evaluation import Threshold
+    from detection_eval.formats import Collection
+    from detection_eval.tables import TableRow
+
+
+def detections(
+    gt: Annotated[
+        str,
+        typer.Option(
+            "--gt", help="The ground truth; its format is told by its content.", metavar="PATH[:FORMAT]"
+        ),
+    ],
+    pred: Annotated[
+        list[str],
+        typer.Option("--pred", help="A method and its results; repeat it.", metavar="NAME=PATH[:FORMAT]"),
+    ],
+    classes: Annotated[
+        str | None,
+        typer.Option(help="dota-v1.0 or another list, or a file of names; as in --gt by default."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="strict, mmrotate-1.x, mmrotate-0.x, devkit-v1.0, ..., rscovlm.")
+    ] = "strict",
+    iou: Annotated[str, typer.Option(help="IoU levels listed one by one.")] = "0.5,0.75,0.5:0.95",
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            help="Score threshold of detectors: a number, chosen on the other folds (kfold) or on the very "
+            "images (oracle), or val:results.json of a run on other images; kfold by default.",
+            metavar="oracle|kfold|val:FILE|0.35",
+        ),
+    ] = None,
+    per_class: Annotated[
+        bool, typer.Option("--per-class-threshold", help="Choose a threshold for each class.")
+    ] = False,
+    bootstrap: Annotated[
+        int, typer.Option(help="Resamplings of scenes for intervals and tests; 0 for none.", min=0)
+    ] = 1000,
+    published: Annotated[
+        str | None, typer.Option(help="Add the rows of a published table: rscovlm-dota.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for results.json, table.csv, table.md, table.tex and report.html.", metavar="DIR"
+        ),
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare detections with the ground truth, and methods with each other, with or without scores."""
+    from detection_eval.benchmark import benchmark, parse_levels
+    from detection_eval.presets import preset as preset_named
+    from detection_eval.tables import published as published_rows
+
+    with usage_errors():
+        protocol, levels = preset_named(preset), parse_levels(iou)
+        rows = published_rows(published) if published else ()
+        sources = read_sources(pred)
+        check_out(out)
+        truth, names = read_truth(gt, classes)
+        found = {name: read_results(path, names, truth) for name, path in sources.items()}
+        for name, collection in found.items():
+            for note in collection.notes:
+                _note(f"{name}: {note}")
+        chosen = read_threshold(threshold, names, found, per_class)
+    _note(
+        f"{len(truth.images):,} images, {sum(map(len, truth.detections.values())):,} objects, "
+        + ", ".join(
+            f"{name} {sum(map(len, collection.detections.values())):,} boxes"
+            for name, collection in found.items()
+        )
+    )
+    with usage_errors():
+        bench = benchmark(
+            truth.ground_truth(),
+            {name: collection.detections for name, collection in found.items()},
+            protocol,
+            classes=names,
+            levels=levels,
+            thresholds=chosen,
+            per_class_threshold=per_class,
+            parsing={name: collection.report for name, collection in found.items()},
+            samples=bootstrap,
+            seed=seed,
+        )
+    facts = provenance({"ground truth": gt} | sources)
+    results = bench.to_json() | {"provenance": facts}
+    if out is not None:
+        write_out(out, bench, results, rows, facts)
+    if as_json:
+        print(json.dumps(results, ensure_ascii=False, indent=1))
+    else:
+        print(bench.table(rows).to_markdown(), end="", flush=True)
+
+
+def read_sources(pred: list[str]) -> dict[str, str]:
+    """Methods by name from ``NAME=PATH[:FORMAT]``.
+
+    Raises:
+        UsageError: something else, or a name that stands twice.
+    """
+    sources: dict[str, str] = {}
+    for text in pred:
+        name, equals, path = text.partition("=")
+        if not (name.strip() and equals and path):
+            raise UsageError(f"--pred {text!r} names no method; give NAME=PATH, such as Qwen=out/qwen.jsonl")
+        if name.strip() in sources:
+            raise UsageError(f"--pred {name.strip()} is there twice; give each method a name of its own")
+        sources[name.strip()] = path
+    return sources
+
+
+def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, ...]]:
+    """The ground truth and the classes that are evaluated.
+
+    Raises:
+        ValueError: it cannot be read, or holds nothing.
+    """
+    from detection_eval.class_lists import classes as class_list
+    from detection_eval.formats import read, split_format
+
+    wanted = None if classes is None else class_list(classes)
+    path, format_name = split_format(spec)
+    truth = read(path, format_name, wanted)
+    if truth.truth is not None:
+        truth = truth.with_truth_as_images()
+    if not truth.images:
+        raise UsageError(f"--gt {spec} holds no images")
+    names = wanted or truth.classes
+    if not names:
+        raise UsageError(f"--gt {spec} holds no objects, so it names no classes; give them by --classes")
+    return truth, tuple(names)
+
+
+def read_results(spec: str, classes: tuple[str, ...], truth: Collection) -> Collection:
+    """What a method found.
+
+    Results of mmrotate 0.x name no images: they are taken to stand in the order of the ground truth.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    from detection_eval.formats import read, split_format
+
+    path, format_name = split_format(spec)
+    sizes = {image: boxes.size for image, boxes in truth.images.items() if boxes.size is not None}
+    return read(path, format_name, classes, images=list(truth.images), sizes=sizes or None)
+
+
+def read_threshold(
+    text: str | None, classes: tuple[str, ...], found: Mapping[str, Collection], per_class: bool
+) -> dict[str, Threshold]:
+    """The threshold of each method with scores.
+
+    Raises:
+        UsageError: for what is no threshold, or a file that holds none for a method.
+    """
+    scored = [name for name, collection in found.items() if collection.scored]
+    if text is not None and not scored:
+        raise UsageError(f"--threshold {text} needs results with scores, and none of these have any")
+    if text is None or text in ("oracle", "kfold"):
+        return dict.fromkeys(scored, text or "kfold")
+    if text.startswith("val:"):
+        return _thresholds_of(Path(text.removeprefix("val:")), classes, scored)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"--threshold {text!r} is none of oracle, kfold, val:FILE and a number")
+    if per_class:
+        raise UsageError(
+            "--per-class-threshold needs thresholds that are chosen: --threshold kfold or oracle"
+        )
+    return dict.fromkeys(scored, value)
+
+
+def _thresholds_of(path: Path, classes: tuple[str, ...], scored: list[str]) -> dict[str, Threshold]:
+    """Thresholds that an earlier run chose on other images."""
+    import numpy as np
+
+    from detection_eval.thresholds import ThresholdChoice
+
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))["results"]
+        given = {name: results[name]["threshold"] for name in scored if name in results}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is no results.json of rscovlm bench detections ({error!r})") from error
+    chosen: dict[str, Threshold] = {}
+    for name in scored:
+        value = given.get(name)
+        if value is None:
+            raise UsageError(
+                f"{path} has no threshold for {name}; it has them for {', '.join(given) or 'none'}"
+            )
+        lacking = [c for c in classes if isinstance(value, dict) and c not in value]
+        if lacking:
+            raise UsageError(f"{path} has no threshold for {name} and class {lacking[0]}")
+        row = [value[c] if isinstance(value, dict) else value for c in classes]
+        chosen[name] = ThresholdChoice("val", np.array([row], float), classes, isinstance(value, dict), {})
+    return chosen
+
+
+def check_out(out: Path | None) -> None:
+    """Make sure that results can be written, before they are computed.
+
+    Raises:
+        UsageError: a file stands in the folder's place.
+        OSError: its parent is missing or cannot be written.
+    """
+    from tiling.output import check_folder
+
+    if out is None:
+        return
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file; give the name of a folder")
+    check_folder(out)
+
+
+def write_out(
+    out: Path,
+    bench: Benchmark,
+    results: Mapping[str, Any],
+    published: tuple[TableRow, ...],
+    facts: Mapping[str, str],
+) -> None:
+    """The JSON, the tables and the page, each whole or not at all."""
+    from detection_eval.report import report_html
+    from tiling.output import atomic_path
+
+    table = bench.table(published)
+    out.mkdir(exist_ok=True)
+    texts = {
+        "results.json": json.dumps(results, ensure_ascii=False, indent=1) + "\n",
+        "table.csv": table.to_csv(),
+        "table.md": table.to_markdown(),
+        "table.tex": table.to_latex(),
+        "report.html": report_html(bench, published=published, provenance=facts),
+    }
+    for name, text in texts.items():
+        with atomic_path(out / name) as path:
+            path.write_text(text, encoding="utf-8")
+    _note(f"see {out / 'report.html'}")
+
+
+def provenance(sources: Mapping[str, str]) -> dict[str, str]:
+    """What went in, with hashes, and what computed it."""
+    import numpy as np
+
+    from detection_eval.formats import split_format
+    from rscovlm.tasks.provenance import version
+
+    files = {name: f"{spec} (sha256 {_digest(split_format(spec)[0])})" for name, spec in sources.items()}
+    return files | {"rscovlm": version(), "numpy": np.__version__, "machine": platform.machine()}
+
+
+def _digest(path: Path) -> str:
+    """Of a file, or of the names and contents of a folder's files; 16 hex digits."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.name.encode())
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
