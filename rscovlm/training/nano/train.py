@@ -45,7 +45,7 @@ class Course:
     batch: int = 16
     rate: float = 1.2e-3
     warmup: int = 150
-    samples: int = 84_000
+    samples: int = 100_000
     decay_from: int = 66_000
     ease_until: int = 25_000
     spread_first: float = 30.0
