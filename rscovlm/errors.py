@@ -7,3 +7,7 @@ class UsageError(Exception):
 
 class ModelError(Exception):
     """A model that cannot be found, loaded, reached or trusted; the message says why."""
+
+
+class DataError(Exception):
+    """Training data that cannot be used; the message names the sample and what is wrong."""

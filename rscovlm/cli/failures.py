@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import typer
 
-from rscovlm.errors import ModelError, UsageError
+from rscovlm.errors import DataError, ModelError, UsageError
 
 COMPLETE, INCOMPLETE, DEFECT, USAGE, INTERRUPTED = 0, 1, 1, 2, 130
 
@@ -59,7 +59,7 @@ def failure(error: Exception) -> Failure | None:
         return Failure(
             USAGE, "out of memory; show the model less at once: --max-pixels, for tiles --batch-size"
         )
-    if isinstance(error, (UsageError, ModelError, SceneError, ConfigError)):
+    if isinstance(error, (UsageError, ModelError, DataError, SceneError, ConfigError)):
         return Failure(USAGE, str(error))
     return None
 

@@ -1,0 +1,122 @@
+"""What a visit to a sample becomes: Example (words and pictures), then Encoded (tokens).
+
+Neither holds pixels, so that lengths are known, and packs are planned, from text and image headers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiling.view import Size
+
+
+class Picture(Protocol):
+    """An image that is read when its pack is put together, at the size that was drawn for this visit."""
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels, multiples of the family's factor."""
+        ...
+
+    def read(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8 RGB.
+
+        Raises:
+            DataError, SceneError, OSError: it cannot be read.
+        """
+        ...
+
+
+class Key(NamedTuple):
+    """Which visit to which sample: all that random choices may depend on besides the seed.
+
+    Attributes:
+        source: name of the source in the mix.
+        index: of the sample in the source.
+        visit: how often the sample has been drawn before, over all epochs and repeats.
+    """
+
+    source: str
+    index: int
+    visit: int
+
+
+@dataclass(frozen=True)
+class Speech:
+    """One turn: text and pictures in reading order. Assistant turns are learnt."""
+
+    role: str
+    content: tuple[str | Picture, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation as it will be shown: words final, pictures sized but not read.
+
+    Attributes:
+        turns: in order.
+        key: where it comes from.
+        task: for the log and for weights by task.
+        form: the format drawn for boxes (a contract's name), or "".
+        cut: boxes left out of the answer to keep its length within bounds.
+    """
+
+    turns: tuple[Speech, ...]
+    key: Key
+    task: str
+    form: str = ""
+    cut: int = 0
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An example as a model reads it.
+
+    Attributes:
+        ids: (length,) int64 token ids, each picture as many placeholders as it has visual tokens.
+        learnt: (length,) bool, whether the token is a target: assistant text and its end-of-turn token.
+        positions: (3, length) int64 M-RoPE positions from 0.
+        pictures: in order of their placeholders.
+        grids: (pictures, 3) int64 frames, rows and columns of each picture in patches.
+        key, task: of the example.
+        tokens: further arrays (length, ...) that an objective wants of each token, by name.
+        images: further arrays (pictures, ...) that an objective wants of each picture, by name.
+    """
+
+    ids: NDArray[np.int64]
+    learnt: NDArray[np.bool_]
+    positions: NDArray[np.int64]
+    pictures: tuple[Picture, ...]
+    grids: NDArray[np.int64]
+    key: Key
+    task: str
+    tokens: Mapping[str, NDArray] = field(default_factory=dict)
+    images: Mapping[str, NDArray] = field(default_factory=dict)
+
+    @property
+    def patches(self) -> int:
+        """Patches that the vision tower sees."""
+        return int(self.grids.prod(axis=1).sum()) if len(self.grids) else 0
+
+
+class Source(Protocol):
+    """Where encoded examples come from: a sample file, or a generator of synthetic ones."""
+
+    name: str
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def encode(self, index: int, visit: int) -> Encoded:
+        """The example of a visit: a pure function of (seed, name, index, visit).
+
+        Raises:
+            DataError: the sample is broken; the caller counts it and goes on.
+        """
+        ...
