@@ -67,7 +67,7 @@ FAMILIES: dict[str, ModelFamily] = {
         ModelFamily("qwen3-vl", _resolution(32), PERMILLE, QWEN3_VL, "qwen3-vl"),
         ModelFamily(
             "nano",
-            Resolution(32, 64 * 64, 128 * 128),
+            Resolution(16, 64 * 64, 128 * 128),
             PERMILLE,
             NANO,
             "nano",
@@ -93,16 +93,12 @@ def family_named(name: str) -> ModelFamily:
 
 
 def family_in(text: str) -> ModelFamily | None:
-    """The family that the name of a model suggests, or None."""
-    plain = text.lower().replace("_", "-")
-    for mark, name in (
-        ("rscovlm", "rscovlm"),
-        ("qwen2.5-vl", "qwen2.5-vl"),
-        ("qwen3-vl", "qwen3-vl"),
-        ("nano", "nano"),
-    ):
-        if mark in plain:
-            return FAMILIES[name]
+    """The family that the name of a model suggests, or None; of a path, its last part first."""
+    plain = text.lower().replace("_", "-").rstrip("/")
+    for part in (plain.rpartition("/")[2], plain):
+        for name in ("rscovlm", "qwen2.5-vl", "qwen3-vl", "nano"):
+            if name in part:
+                return FAMILIES[name]
     return None
 
 

@@ -78,8 +78,8 @@ def test_json_holds_answers_views_and_costs(run, scripted, scene):
         "answered",
     )
     assert [view["window"] for view in answer["views"]] == [[0, 0, 1024, 1024], [512, 512, 256, 256]]
-    # Two views of 128 x 128 px, in tokens of 32 x 32 px.
-    assert answer["visual_tokens"] == 2 * 16
+    # Two views of 128 x 128 px, in tokens of 16 x 16 px.
+    assert answer["visual_tokens"] == 2 * 64
 
 
 def test_output_takes_what_stdout_would_have(run, scripted, scene, tmp_path):

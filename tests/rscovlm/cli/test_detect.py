@@ -52,7 +52,7 @@ def test_counts_by_class_go_to_stdout_and_the_plan_to_stderr(run, scripted, squa
     ]
     # 448 px in tiles of 128 px that overlap by 32 px: starts at 0, 96, 192, 288 and 320.
     assert "25 tiles of 128 x 128 px (overlap 32 px)" in done.err
-    assert "400 visual tokens" in done.err  # 16 each
+    assert "1,600 visual tokens" in done.err  # 64 each
 
 
 def test_json_without_output_holds_the_boxes_and_what_made_them(run, scripted, squares):

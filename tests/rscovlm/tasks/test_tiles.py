@@ -45,7 +45,7 @@ def test_a_plan_counts_tiles_tokens_and_what_is_skipped(tmp_path):
     assert [(tile.row, tile.column) for tile in plan.skipped] == [(0, 3), (1, 3)]
     assert len(plan.tiles) == 6
     assert [view.size for view in plan.views] == [Size(128, 128)] * 6
-    assert plan.visual_tokens == 6 * 16
+    assert plan.visual_tokens == 6 * 64
 
 
 def test_lengths_are_pixels_or_metres(tmp_path):
@@ -58,7 +58,7 @@ def test_lengths_are_pixels_or_metres(tmp_path):
 
 def test_small_tiles_are_whole_visual_tokens_and_large_ones_stay_as_asked(tmp_path):
     with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
-        assert plan_tiles(scene, NANO, tile=100).grid.tile == 128  # four tokens of 32 px
+        assert plan_tiles(scene, NANO, tile=100).grid.tile == 112  # seven tokens of 16 px
         assert plan_tiles(scene, NANO, tile=500).grid.tile == 500
 
 
