@@ -1,0 +1,82 @@
+"""The configuration of a training run: every shipped one is whole, and mistakes are told together."""
+
+import json
+import re
+
+import pytest
+
+from configs import ConfigError, available
+from rscovlm.training.config import TrainConfig, changes, load_train_config
+
+
+@pytest.mark.parametrize("name", available("train"))
+def test_every_shipped_configuration_is_whole(name):
+    assert isinstance(load_train_config(name), TrainConfig)
+
+
+def test_the_recipe_of_the_paper():
+    config = load_train_config("rscovlm-7b")
+    assert (config.optimizer.lr, config.optimizer.weight_decay) == (2e-6, 0.1)
+    assert config.own_rates == []
+    assert (config.batch.samples, config.batch.max_tokens, config.epochs) == (32, 6144, 1)
+    assert (config.schedule.shape, config.schedule.warmup, config.precision) == ("cosine", 0.05, "bf16")
+    assert (config.strategy, config.deepspeed, config.reduction) == ("deepspeed", "zero1", "sample")
+    assert config.resolution.min_pixels == 64 * 28**2
+    assert config.resolution.max_pixels == 1296 * 28**2
+
+
+def test_all_mistakes_are_told_at_once_with_file_and_key(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "model: nano\nmix: synth\nsteps: 10\nbatch: {sampels: 4, packs: -1}\noptimizer: {lr: fast}\n"
+        "worker: 2\nstrategy: deepspeed\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_train_config(file, ["tuning.rank=0", "nonsense"])
+    text = str(caught.value)
+    for part in (
+        f"{file}: batch.sampels: there is no such setting; did you mean samples?",
+        f"{file}: batch.packs: input should be greater than 0, not -1",
+        f"{file}: optimizer.lr: input should be a valid number",
+        f"{file}: worker: there is no such setting; did you mean workers?",
+        f"{file}: deepspeed: strategy deepspeed and a deepspeed configuration need each other",
+        "the command line: tuning.rank: input should be greater than 0, not 0",
+        "the command line: 'nonsense' is no override",
+    ):
+        assert part in text
+
+
+def test_an_override_wins_over_the_file_and_replaces_its_alternative():
+    config = load_train_config("synth", ["optimizer.lr=1e-5", "epochs=2", "optimizer.vision.lr=1e-6"])
+    assert (config.optimizer.lr, config.epochs, config.steps) == (1e-5, 2, None)
+    assert config.optimizer.rates("vision") == (1e-6, config.optimizer.weight_decay)
+    assert config.own_rates == ["vision"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("freeze=[vision,merger,language]", "nothing is left to train"),
+        ("tuning.towers=[vision]", "use freeze with full tuning"),
+        ("resolution={min_pixels: 9, max_pixels: 8}", "min_pixels 9 is above max_pixels 8"),
+        ("tuning={method: lora, towers: [vision], also: [vision]}", "given adapters and trained in full"),
+        ("checkpoints={minutes: null}", "could not be resumed"),
+        ("attention=flash_attention_2", "does not compute in fp32"),
+        ("model.name=nano", "model is 'nano', which has no keys"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(override, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_train_config("synth", [override])
+
+
+def test_only_what_changes_learning_counts_as_a_change():
+    def data(*overrides):
+        return json.loads(load_train_config("synth", overrides).model_dump_json())
+
+    free = data("workers=7", "checkpoints.keep=9", "logging.every=3", "output=elsewhere")
+    assert changes(data(), free) == []
+    assert changes(data(), data("optimizer.lr=1e-5", "seed=3")) == [
+        "optimizer.lr was 0.0003, now 1e-05",
+        "seed was 0, now 3",
+    ]
