@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rscovlm.data.positions import Span, span_positions
 from rscovlm.errors import ModelError
 from rscovlm.families import ModelFamily
 from zoom_chain.chat import Conversation, ImagePart
@@ -54,19 +55,13 @@ class Prompt:
     def positions(self) -> NDArray[np.int64]:
         """(3, length) M-RoPE positions: time, row and column.
 
-        Text counts up by one on all three; an image stands at one time, its rows and columns count from
-        there, and what follows goes on after its longer side. The same for Qwen2.5-VL and Qwen3-VL.
+        The same for Qwen2.5-VL and Qwen3-VL, as there are no videos.
         """
-        parts, at, following = [], 0, 0
-        for (start, end), (rows, columns) in zip(self.spans, self.grids, strict=True):
-            parts.append(np.tile(np.arange(following, following + start - at), (3, 1)))
-            following += start - at
-            row, column = np.divmod(np.arange(rows * columns), columns)
-            parts.append(np.stack([np.zeros_like(row), row, column]) + following)
-            following += max(rows, columns)
-            at = end
-        parts.append(np.tile(np.arange(following, following + len(self.ids) - at), (3, 1)))
-        return np.concatenate(parts, axis=1)
+        spans = [
+            Span(start, 1, rows, columns)
+            for (start, _), (rows, columns) in zip(self.spans, self.grids, strict=True)
+        ]
+        return span_positions(len(self.ids), spans)
 
 
 class Prompter:
