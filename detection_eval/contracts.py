@@ -351,5 +351,12 @@ _ALL = (
     replace(_BRACKETS, name="teochat", space=PERCENT, decimals=0),
 )
 
-CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in _ALL}
+_RELATIVE = tuple(
+    replace(contract, name=f"{contract.name}@{PERMILLE.name}", space=PERMILLE)
+    for contract in _ALL
+    if contract.name.startswith("rscovlm-")
+)
+"""RSCoVLM's words with Qwen3-VL's coordinates: what this project trains Qwen3-VL on."""
+
+CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*_ALL, *_RELATIVE)}
 """The contracts by name. Sources: the published code or cards of each family."""

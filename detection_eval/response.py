@@ -284,9 +284,7 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
     x, y = (1, 0) if contract.yx else (0, 1)
     order = np.lexsort((numbers[:, x], numbers[:, y], ranks))
     labels = [spoken(detections.names[index]) for index in order]
-    decimals = [contract.decimals] * contract.form.count
-    if contract.angle is not None:
-        decimals[-1] = contract.angle.decimals
+    decimals = _decimals(contract)
     boxes = [[_written(value, digits) for value, digits in zip(numbers[index], decimals)] for index in order]
     if isinstance(contract.syntax, Lines):
         if contract.syntax.label_first:
@@ -295,6 +293,30 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
     if isinstance(contract.syntax, Json):
         return _render_json(boxes, labels, contract.syntax)
     return _render_tagged(boxes, labels, contract, contract.syntax)
+
+
+def render_box(polygon: Floats, contract: Contract, width: int, height: int) -> str:
+    """One box as the contract writes it inside a sentence, without a label.
+
+    Args:
+        polygon: (4, 2) pixels of the width x height image as the model sees it.
+        contract: how the model family writes.
+        width: of that image, pixels.
+        height: likewise.
+    """
+    numbers = encode(np.asarray(polygon, dtype=np.float64)[None], contract, width, height)[0]
+    box = [_written(value, digits) for value, digits in zip(numbers, _decimals(contract))]
+    if isinstance(contract.syntax, Tagged):
+        return _tagged_box(box, contract, contract.syntax)
+    return f"[{', '.join(box)}]" if isinstance(contract.syntax, Json) else ",".join(box)
+
+
+def _decimals(contract: Contract) -> list[int]:
+    """Digits after the point of each number of a box."""
+    decimals = [contract.decimals] * contract.form.count
+    if contract.angle is not None:
+        decimals[-1] = contract.angle.decimals
+    return decimals
 
 
 def _written(value: float, decimals: int) -> str:

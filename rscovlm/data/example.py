@@ -46,6 +46,12 @@ class Key(NamedTuple):
     visit: int
 
 
+class BoxText(str):
+    """Text that states boxes: its numbers are coordinates, for which a near miss is nearly right."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Speech:
     """One turn: text and pictures in reading order. Assistant turns are learnt."""

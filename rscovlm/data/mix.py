@@ -1,0 +1,293 @@
+"""Mixes: which sources are drawn from, how often, and how each is rendered.
+
+A mix is YAML::
+
+    root: data                     # where the sources' files are; default: the folder of this file
+    unit: samples                  # what ratio and temperature count: samples or tokens
+    defaults: {resolution: area, formats: {quad: 1.0}, templates: varied}
+    sources:
+      - vhm_dataset*8              # RSCoVLM's strings: eight times an epoch
+      - llava_onevision_vl%10      # a tenth of it an epoch
+      - {name: dota, path: dota.jsonl, repeat: 2.5, formats: {quad: 3, json-obb: 1}}
+
+How often a source is drawn in an epoch is said in one of three ways, the same for all sources: ``repeat``
+(passes over it; 1 where nothing is said), ``ratio`` (its share of the epoch), or ``temperature`` of the whole
+mix (a share that grows with size ** (1 / temperature)). An epoch with ratios or a temperature has
+``epoch_samples`` samples, or as many as the sources have together. A source is walked through in a shuffled
+order that goes on where the last epoch stopped, so that each of its samples is seen before any is seen again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from configs import ConfigError, load_config
+from rscovlm.data.example import Key, Source
+from rscovlm.data.randomness import generator
+
+_STRING = re.compile(r"(?P<name>[^*%\s]+)(?:\*(?P<repeat>\d+)|%(?P<percent>\d+(?:\.\d+)?))?")
+_PROBE = 200  # samples that tell the mean length of a source
+
+
+def _chances(value: Any) -> Any:
+    """A single name stands for itself with certainty."""
+    return {value: 1.0} if isinstance(value, str) else value
+
+
+Chances = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_chances)]
+
+
+class SourceSettings(BaseModel):
+    """One source of a mix.
+
+    Attributes:
+        name: unique in the mix; seeds its random choices.
+        path: sample file (JSONL or Parquet); by default ``<name>.jsonl`` or ``<name>.parquet`` in the root.
+        repeat: passes an epoch.
+        ratio: share of the epoch.
+        formats: box formats and their weights.
+        resolution: ways to choose image sizes and their weights.
+        templates: wordings.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    path: str | None = None
+    repeat: float | None = Field(default=None, gt=0)
+    ratio: float | None = Field(default=None, gt=0)
+    formats: Chances | None = None
+    resolution: Chances | None = None
+    templates: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        match = _STRING.fullmatch(value)
+        if match is None:
+            raise ValueError(f"{value!r} is no name, name*repeats or name%percent")
+        fields = {"name": match["name"]}
+        if match["repeat"]:
+            fields["repeat"] = float(match["repeat"])
+        if match["percent"]:
+            if not 0 < float(match["percent"]) <= 100:
+                raise ValueError(f"{value!r}: a percentage lies above 0 and up to 100")
+            fields["repeat"] = float(match["percent"]) / 100
+        return fields
+
+
+class Defaults(BaseModel):
+    """What sources have unless they say otherwise; see SourceSettings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    formats: Chances = {}
+    resolution: Chances = {"native": 1.0}
+    templates: str = "varied"
+
+
+class MixSettings(BaseModel):
+    """A mix as its YAML states it; see the module's text.
+
+    Attributes:
+        root: folder of the sources' files.
+        unit: what ``ratio`` and ``temperature`` count.
+        temperature: 1 draws in proportion to size, larger ones more evenly.
+        epoch_samples: length of an epoch with ratios or a temperature.
+        holdout: samples of each source that are kept out of training, for evaluation.
+        defaults: for all sources.
+        sources: at least one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    root: str | None = None
+    unit: Literal["samples", "tokens"] = "samples"
+    temperature: float | None = Field(default=None, gt=0)
+    epoch_samples: int | None = Field(default=None, ge=1)
+    holdout: int = Field(default=0, ge=0)
+    defaults: Defaults = Defaults()
+    sources: list[SourceSettings] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MixSettings:
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"sources {', '.join(twice)} stand twice; state one repeat for each")
+        ratios = [source.ratio is not None for source in self.sources]
+        if any(ratios) and not all(ratios):
+            raise ValueError("either all sources have a ratio or none has")
+        repeats = any(source.repeat is not None for source in self.sources)
+        if (any(ratios) + repeats + (self.temperature is not None)) > 1:
+            raise ValueError("repeat, ratio and temperature exclude each other")
+        if self.epoch_samples is not None and not (any(ratios) or self.temperature):
+            raise ValueError("epoch_samples goes with ratios or a temperature; repeats state the length")
+        return self
+
+
+def read_mix(name_or_path: str | Path, root: str | None = None) -> MixSettings:
+    """The settings of a mix: one that ships (``mix/synth``) or a YAML or JSON file.
+
+    RSCoVLM's own files, a bare JSON list of strings, are read as well.
+
+    Args:
+        name_or_path: of the mix.
+        root: takes precedence over the one in the file.
+
+    Raises:
+        ConfigError: naming all that is wrong with it.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".json" and path.is_file():
+        import json
+
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = {"sources": listed} if isinstance(listed, list) else listed
+    else:
+        data = load_config(name_or_path)
+    if root is not None:
+        data["root"] = root
+    elif path.is_file():
+        data["root"] = str((path.parent / data.get("root", ".")).resolve())
+    try:
+        return MixSettings.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"mix {name_or_path}: {'; '.join(_lines(error))}") from None
+
+
+def _lines(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(map(str, problem['loc'])) or 'mix'}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    ]
+
+
+class Order(Sequence[Key]):
+    """The visits of an epoch, in order, as three arrays."""
+
+    def __init__(self, names: Sequence[str], source: np.ndarray, index: np.ndarray, visit: np.ndarray):
+        self.names, self._source, self._index, self._visit = names, source, index, visit
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return Order(self.names, self._source[place], self._index[place], self._visit[place])
+        return Key(self.names[self._source[place]], int(self._index[place]), int(self._visit[place]))
+
+
+class Mix:
+    """Sources and how often each is drawn.
+
+    Args:
+        sources: by name.
+        draws: how many samples of each an epoch draws.
+        seed: of the run.
+        holdout: samples of each source that no epoch draws.
+        facts: whatever else the content depends on, for the fingerprint.
+
+    Attributes:
+        held_out: the keys of each source that are kept for evaluation.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        draws: Mapping[str, int],
+        seed: int,
+        holdout: int = 0,
+        facts: str = "",
+    ) -> None:
+        self.sources, self.draws, self.seed = dict(sources), dict(draws), seed
+        self._kept: dict[str, np.ndarray] = {}
+        self.held_out: dict[str, list[Key]] = {}
+        for name, source in self.sources.items():
+            least = min(holdout, len(source) // 2)
+            shuffled = generator(seed, name, "holdout").permutation(len(source)) if least else None
+            out = np.sort(shuffled[:least]) if shuffled is not None else np.zeros(0, dtype=np.int64)
+            self.held_out[name] = [Key(name, int(index), 0) for index in out]
+            if least:
+                self._kept[name] = np.setdiff1d(np.arange(len(source)), out)
+        self._facts = facts
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with anything that changes the samples or their order."""
+        parts = [f"{name} {len(source)} {self.draws[name]}" for name, source in self.sources.items()]
+        held = [f"{name} {len(keys)}" for name, keys in self.held_out.items()]
+        text = "\n".join([str(self.seed), self._facts, *parts, *held])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def trained_on(self, name: str) -> int:
+        """Samples of a source that training may draw."""
+        return len(self._kept[name]) if name in self._kept else len(self.sources[name])
+
+    def order(self, epoch: int) -> Order:
+        """The visits of an epoch: a pure function of the seed and the epoch."""
+        parts = [self._walk(name, epoch) for name in self.sources]
+        source = np.repeat(np.arange(len(parts), dtype=np.int16), [len(index) for index, _ in parts])
+        shuffle = generator(self.seed, "order", epoch).permutation(len(source))
+        index, visit = (np.concatenate(column)[shuffle] for column in zip(*parts, strict=True))
+        return Order(list(self.sources), source[shuffle], index, visit)
+
+    def _walk(self, name: str, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """(draws,) indices and visits of a source in an epoch, going on where the last one stopped."""
+        size, draws = self.trained_on(name), self.draws[name]
+        place = np.arange(epoch * draws, (epoch + 1) * draws, dtype=np.int64)
+        visit, offset = np.divmod(place, size)
+        index = np.empty(draws, dtype=np.int64)
+        for passed in np.unique(visit):
+            chosen = visit == passed
+            index[chosen] = generator(self.seed, name, "walk", int(passed)).permutation(size)[offset[chosen]]
+        return self._kept[name][index] if name in self._kept else index, visit
+
+
+def draws_per_epoch(settings: MixSettings, sources: Mapping[str, Source]) -> dict[str, int]:
+    """How many samples of each source an epoch draws.
+
+    Raises:
+        ConfigError: a source is empty.
+    """
+    empty = [name for name, source in sources.items() if len(source) == 0]
+    if empty:
+        raise ConfigError(f"sources {', '.join(empty)} hold no samples; leave them out of the mix")
+    sizes = {name: len(source) - min(settings.holdout, len(source) // 2) for name, source in sources.items()}
+    ratios = {source.name: source.ratio for source in settings.sources if source.ratio is not None}
+    if not ratios and settings.temperature is None:
+        repeats = {source.name: source.repeat or 1.0 for source in settings.sources}
+        return {name: max(1, round(size * repeats[name])) for name, size in sizes.items()}
+    per_sample = dict.fromkeys(sizes, 1.0)
+    if settings.unit == "tokens":
+        per_sample = {name: mean_length(source) for name, source in sources.items()}
+    if not ratios:
+        power = 1 / float(settings.temperature or 1)
+        ratios = {name: (sizes[name] * per_sample[name]) ** power for name in sizes}
+    # A share of tokens is a share of samples over the tokens that each brings.
+    shares = {name: float(ratios[name] or 0) / per_sample[name] for name in sizes}
+    total = settings.epoch_samples or sum(sizes.values())
+    whole = sum(shares.values())
+    return {name: max(1, round(total * share / whole)) for name, share in shares.items()}
+
+
+def mean_length(source: Source) -> float:
+    """Mean tokens of a source's samples, from evenly spaced ones; broken ones do not count."""
+    from rscovlm.errors import DataError
+    from tiling.errors import SceneError
+
+    lengths = []
+    for index in np.linspace(0, len(source) - 1, min(_PROBE, len(source))).round().astype(int):
+        try:
+            lengths.append(len(source.encode(int(index), 0).ids))
+        except (DataError, SceneError, OSError):
+            continue
+    if not lengths:
+        raise ConfigError(f"source {source.name}: none of the samples tried can be used")
+    return float(np.mean(lengths))

@@ -1,0 +1,317 @@
+"""Rendering: a canonical sample becomes a conversation for one model family, drawn anew at each visit.
+
+What is drawn: the size of each image, the format of boxes, the wording. Boxes are written at the size drawn,
+in the family's coordinate space ("scalable boxes"), by the inverse of the parser of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely import MultiPoint, Polygon, box
+
+from detection_eval.contracts import CONTRACTS, Contract, Json, VertexForm
+from detection_eval.coordinates import PERMILLE
+from detection_eval.detections import Detections
+from detection_eval.geometry import canonical, min_area_rectangle
+from detection_eval.labels import by_spoken_name
+from detection_eval.response import render_box, render_response
+from rscovlm.data.example import BoxText, Example, Key, Picture, Speech
+from rscovlm.data.pictures import FilePicture, open_scene, size_in_header
+from rscovlm.data.randomness import generator
+from rscovlm.data.sample import PLACEHOLDER, Box, ImageRef, Sample, Turn
+from rscovlm.data.templates import Templates
+from rscovlm.errors import DataError
+from rscovlm.families import ModelFamily
+from tiling.resolution import POLICIES, Resolution, random_size, resolution_policy
+from tiling.view import Size, View, Window
+from zoom_chain.policy import CropRule, crop_window
+from zoom_chain.settings import default_zoom_settings
+
+DRAWS = ("area", "linear")
+"""Random sizes: of uniform area, or as the RSCoVLM reference code draws them."""
+
+SIZINGS = (*POLICIES, *DRAWS)
+
+_FORMS = ("quad", "obb", "hbb", "json-quad", "json-obb", "json-hbb")
+_LEAST_VISIBLE = 0.5  # px of the shown image; what a window's edge leaves thinner than this is not there
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the samples of a source are rendered.
+
+    Attributes:
+        family: whose coordinates, tool and formats are used.
+        resolution: bounds on the size of an image.
+        sizing: how sizes are chosen (``SIZINGS``) -> probability.
+        forms: box formats -> probability: ``quad``, ``obb``, ``hbb``, ``json-quad``, ``json-obb``,
+            ``json-hbb`` in the family's space, or any contract by name.
+        templates: wordings.
+        crops: how a box becomes the crop that is read; None takes the rule that ships for the dialect.
+        decimals: digits after the point of numeric targets.
+    """
+
+    family: ModelFamily
+    resolution: Resolution
+    templates: Templates
+    sizing: Mapping[str, float] = field(default_factory=lambda: {"native": 1.0})
+    forms: Mapping[str, float] = field(default_factory=dict)
+    crops: CropRule | None = None
+    decimals: int = 1
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.sizing if name not in SIZINGS]
+        if unknown:
+            raise ValueError(f"resolution {', '.join(unknown)} is unknown; choose from {', '.join(SIZINGS)}")
+        if not self.forms:
+            object.__setattr__(self, "forms", {self.family.detection: 1.0})
+        for name in self.forms:
+            box_contract(name, self.family)
+        if self.crops is None:
+            object.__setattr__(self, "crops", default_zoom_settings(self.family.dialect.name).crops)
+
+
+def box_contract(name: str, family: ModelFamily) -> Contract:
+    """The contract behind a format's name, in the family's coordinate space.
+
+    Raises:
+        ValueError: naming the formats that exist.
+    """
+    if name in _FORMS:
+        suffix = f"@{PERMILLE.name}" if family.space.extent is not None else ""
+        return CONTRACTS[f"rscovlm-{name}{suffix}"]
+    if name not in CONTRACTS:
+        raise ValueError(f"box format {name!r} is unknown; choose from {', '.join(_FORMS)} or a contract")
+    return CONTRACTS[name]
+
+
+def render_example(
+    sample: Sample,
+    rules: Rules,
+    key: Key,
+    seed: int,
+    resolve: Callable[[ImageRef], Path] = lambda ref: Path(ref.path),
+    most_boxes: int | None = None,
+) -> Example:
+    """The conversation of one visit to a sample.
+
+    Args:
+        sample: what is known.
+        rules: how it is put.
+        key: which visit; all choices are a pure function of it and the seed.
+        seed: of the run.
+        resolve: the file of an image.
+        most_boxes: boxes that an answer may list; the last ones in the order of writing are left out.
+
+    Raises:
+        DataError, SceneError: the sample or a file of it cannot be used.
+    """
+    rendering = _Rendering(sample, rules, key, seed, resolve, most_boxes)
+    speech = [rendering.speak(turn) for turn in rendering.turns]
+    return Example(tuple(speech), key, sample.task, rendering.contract.name, rendering.cut)
+
+
+class _Rendering:
+    """One visit: what has been drawn so far, and the views that have been shown."""
+
+    def __init__(self, sample, rules, key, seed, resolve, most_boxes):
+        self.sample, self.rules, self.most_boxes = sample, rules, most_boxes
+        self._draw = lambda purpose: generator(seed, *key, purpose)
+        self.paths = [str(resolve(ref)) for ref in sample.images]
+        self.contract = box_contract(self._form(), rules.family)
+        self.views = [self._view(index) for index in range(len(sample.images))]
+        self.cut = 0
+        self._shown: list[View] = []
+        self._pending = iter(range(len(sample.images)))
+        self._first_user = True
+        self._words: dict[str, str] = {}
+        self._word_rng = self._draw("synonym")
+        self.turns = self._turns()
+
+    # --- what is drawn ----------------------------------------------------------------------------
+
+    def _form(self) -> str:
+        name = _choose(self.rules.forms, self._draw("form"))
+        contract = box_contract(name, self.rules.family)
+        only_horizontal = any(item.horizontal for item in self.sample.boxes)
+        if only_horizontal and contract.form is not VertexForm.HORIZONTAL and name in _FORMS:
+            return "json-hbb" if isinstance(contract.syntax, Json) else "hbb"
+        return name
+
+    def _view(self, index: int) -> View:
+        ref = self.sample.images[index]
+        size = Size(*ref.size) if ref.size else size_in_header(self.paths[index])
+        whole = Window(0, 0, size.width, size.height)
+        window = Window(*ref.window).intersection(whole) if ref.window else whole
+        if window is None:
+            raise DataError(f"window {ref.window} lies outside {ref.path} of {size.width} x {size.height} px")
+        sizing = _choose(self.rules.sizing, self._draw("sizing"))
+        height, width = max(1, round(window.height)), max(1, round(window.width))
+        try:
+            if sizing in DRAWS:
+                rng = self._draw(f"size {index}")
+                return View(window, random_size(height, width, self.rules.resolution, rng, sizing))
+            return View(window, resolution_policy(sizing, self.rules.resolution).fit(height, width))
+        except ValueError as error:
+            raise DataError(f"{ref.path}: {error}") from error
+
+    # --- turns ------------------------------------------------------------------------------------
+
+    def _turns(self) -> Sequence[Turn]:
+        sample, rng = self.sample, self._draw("wording")
+        if sample.turns:
+            return self._with_tool(sample.turns) if sample.task == "zoom" else sample.turns
+        templates = self.rules.templates
+        if sample.task == "detection":
+            system, user = templates.detection(self.contract, sample.classes, rng)
+            return _dialogue(system, user, "<boxes>")
+        if sample.task == "grounding":
+            return _dialogue(
+                self.contract.system, templates.grounding(self.contract, sample.phrase, rng), "<boxes>"
+            )
+        return _dialogue(None, templates.classification(sample.classes, rng), sample.answer)
+
+    def _with_tool(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+        """The turns with the dialect's words about its tool: the offer, and what comes with a crop."""
+        dialect = self.rules.family.dialect
+        told = []
+        for turn in turns:
+            if turn.role == "user" and not told:
+                turn = replace(turn, text=turn.text + dialect.user_suffix)
+            if turn.role == "user" and "<crop" in turn.text:
+                turn = replace(turn, text=turn.text + dialect.crop_text)
+            told.append(turn)
+        return told if turns[0].role == "system" else [Turn("system", dialect.system_prompt), *told]
+
+    def speak(self, turn: Turn) -> Speech:
+        """A turn with its placeholders filled in."""
+        parts: list[str | Picture] = []
+        end = 0
+        for match in PLACEHOLDER.finditer(turn.text):
+            parts += [turn.text[end : match.start()], self._fill(*match.group(1).partition(" ")[::2])]
+            end = match.end()
+        parts.append(turn.text[end:])
+        return Speech(turn.role, tuple(part for part in parts if part != ""))
+
+    def _fill(self, name: str, argument: str) -> str | Picture:
+        if name == "image":
+            index = next(self._pending)
+            return self._show(index, self.views[index])
+        if name == "boxes":
+            return BoxText(self._listed())
+        if name == "value":
+            return f"{self.sample.targets[argument]:.{self.rules.decimals}f}"
+        item = self.sample.boxes[int(argument)]
+        if name == "crop":
+            return self._show(item.image, self._crop_view(item))
+        if name == "zoom":
+            return BoxText(self._call(item))
+        view = self.views[item.image]
+        polygon = view.from_scene(item.polygon)
+        return BoxText(render_box(polygon, self.contract, view.size.width, view.size.height))
+
+    def _show(self, image: int, view: View) -> Picture:
+        self._shown.append(view)
+        return FilePicture(self.paths[image], view)
+
+    # --- zooming ----------------------------------------------------------------------------------
+
+    def _frame(self) -> View:
+        if not self._shown:
+            raise DataError(f"sample {self.sample.id!r} zooms before it shows an image")
+        return self._shown[-1 if self.rules.family.dialect.frame == "latest" else 0]
+
+    def _call(self, item: Box) -> str:
+        frame, dialect = self._frame(), self.rules.family.dialect
+        corners = frame.from_scene(np.reshape(Window.around(item.polygon).bounds, (2, 2))).ravel()
+        return dialect.render_call(corners, frame.size.width, frame.size.height, item.label)
+
+    def _crop_view(self, item: Box) -> View:
+        """The view that the Zoom-in Chain would show for this box."""
+        frame, scene = self._frame(), open_scene(self.paths[item.image])
+        extent = self.rules.family.dialect.space.extent
+        unit = frame.scale if extent is None else (frame.window.width / extent, frame.window.height / extent)
+        assert self.rules.crops is not None
+        window = crop_window(Window.around(item.polygon), unit, scene.window, self.rules.crops)
+        return scene.view(window, self.rules.resolution)
+
+    # --- boxes ------------------------------------------------------------------------------------
+
+    def _listed(self) -> str:
+        """All boxes of the last image shown that can be seen in it, with labels."""
+        sample, view = self.sample, self.views[-1]
+        image = len(self.views) - 1
+        label = sample.phrase if sample.task == "grounding" else None
+        kept = [
+            (polygon, label if label is not None else self._word(item.label))
+            for item in sample.boxes
+            if item.image == image
+            and not item.difficult
+            and (polygon := visible_polygon(item.polygon, view)) is not None
+        ]
+        width, height = view.size.width, view.size.height
+        found = _detections(kept)
+        if self.most_boxes is not None and len(kept) > self.most_boxes:
+            order = writing_order(found, self.contract, width, height)[: self.most_boxes]
+            self.cut += len(kept) - self.most_boxes
+            found = Detections(found.polygons[order], found.labels[order], found.classes)
+        return render_response(found, self.contract, width, height)
+
+    def _word(self, name: str) -> str:
+        """What a class is called in this answer: a synonym only where the question named no classes."""
+        if self.sample.classes or self.sample.turns:
+            return name
+        if name not in self._words:
+            self._words[name] = self.rules.templates.synonym(name, self._word_rng)
+        return self._words[name]
+
+
+def visible_polygon(polygon: NDArray[np.float64], view: View) -> NDArray[np.float64] | None:
+    """The part of a polygon that a view shows, as a rectangle (4, 2) in view pixels.
+
+    None where its centre lies outside, so that of two neighbouring views only one lists an object.
+    """
+    corners = view.from_scene(polygon)
+    height, width = view.size
+    x, y = corners.mean(axis=0)
+    if not (0 <= x <= width and 0 <= y <= height):
+        return None
+    if corners.min() >= 0 and (corners <= (width, height)).all():
+        return canonical(corners[None])[0]
+    seen = Polygon(MultiPoint(corners).convex_hull).intersection(box(0, 0, width, height))
+    if seen.is_empty or seen.area < _LEAST_VISIBLE**2:
+        return None
+    rectangle = min_area_rectangle(np.asarray(seen.exterior.coords)[:-1])
+    return canonical(np.clip(rectangle, 0, (width, height))[None])[0]
+
+
+def writing_order(found: Detections, contract: Contract, width: int, height: int) -> NDArray[np.int64]:
+    """Indices of boxes in the order in which an answer lists them."""
+    rank = {name: index for index, name in enumerate(by_spoken_name(found.classes))}
+    ranks = [rank[found.classes[label]] for label in found.labels]
+    first = contract.space.from_pixels(canonical(found.polygons)[:, 0], width, height)
+    return np.lexsort((first[:, 0], first[:, 1], ranks))
+
+
+def _detections(kept: list[tuple[NDArray[np.float64], str]]) -> Detections:
+    classes = tuple(dict.fromkeys(name for _, name in kept))
+    polygons = np.array([polygon for polygon, _ in kept]).reshape(-1, 4, 2)
+    return Detections(polygons, np.array([classes.index(name) for _, name in kept], dtype=np.int64), classes)
+
+
+def _dialogue(system: str | None, user: str, answer: str) -> list[Turn]:
+    opening = [Turn("system", system)] if system else []
+    return [*opening, Turn("user", f"<image>{user}"), Turn("assistant", answer)]
+
+
+def _choose(chances: Mapping[str, float], rng: np.random.Generator) -> str:
+    names = list(chances)
+    if len(names) == 1:
+        return names[0]
+    weights = np.array([chances[name] for name in names], dtype=np.float64)
+    return names[int(rng.choice(len(names), p=weights / weights.sum()))]

@@ -1,0 +1,159 @@
+"""A mix from files: sample files opened, rules made, everything that is missing said at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs import ConfigError
+from rscovlm.data.encoding import Encoder
+from rscovlm.data.example import Encoded, Key
+from rscovlm.data.mix import Mix, MixSettings, SourceSettings, draws_per_epoch, read_mix
+from rscovlm.data.rendering import Rules, render_example
+from rscovlm.data.store import SampleFile
+from rscovlm.data.templates import load_templates
+from rscovlm.errors import DataError
+from rscovlm.families import ModelFamily
+from tiling.resolution import Resolution
+
+if TYPE_CHECKING:
+    from rscovlm.data.sample import Sample
+
+_SUFFIXES = (".jsonl", ".parquet")
+
+
+@dataclass
+class FileSource:
+    """Encoded samples of a file.
+
+    Attributes:
+        name: in the mix.
+        file: the samples.
+        rules: how they are rendered.
+        encoder: how they are tokenised.
+        seed: of the run.
+        max_tokens: length that an example may have. Longer lists of boxes lose their last boxes;
+            what cannot be shortened so is broken, since an image or a sentence is never cut.
+    """
+
+    name: str
+    file: SampleFile
+    rules: Rules
+    encoder: Encoder
+    seed: int
+    max_tokens: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def sample(self, index: int) -> Sample:
+        """The canonical sample.
+
+        Raises:
+            DataError: naming the file and line.
+        """
+        return self.file[index]
+
+    def encode(self, index: int, visit: int) -> Encoded:
+        """The example of a visit; see ``Source``."""
+        sample, key = self.file[index], Key(self.name, index, visit)
+        coded = self._coded(sample, key, None)
+        if self._fits(coded):
+            return coded
+        # The most boxes lie between a number that fits (0: none known yet) and one that does not.
+        fitting, fits, too_many = None, 0, len(sample.boxes)
+        while _lists_boxes(sample) and too_many - fits > 1:
+            middle = (fits + too_many) // 2
+            shorter = self._coded(sample, key, middle)
+            if self._fits(shorter):
+                fitting, fits = shorter, middle
+            else:
+                too_many = middle
+        if fitting is None:
+            raise DataError(
+                f"sample {sample.id!r} is {len(coded.ids)} tokens long; {self.max_tokens} are allowed"
+            )
+        return fitting
+
+    def _fits(self, coded: Encoded) -> bool:
+        return self.max_tokens is None or len(coded.ids) <= self.max_tokens
+
+    def _coded(self, sample: Sample, key: Key, most_boxes: int | None) -> Encoded:
+        example = render_example(sample, self.rules, key, self.seed, self.file.resolve, most_boxes)
+        return self.encoder.encode(example)
+
+
+def _lists_boxes(sample: Sample) -> bool:
+    return sample.task == "detection" or any("<boxes>" in turn.text for turn in sample.turns)
+
+
+def load_mix(
+    name_or_path: str | Path,
+    family: ModelFamily,
+    encoder: Encoder,
+    seed: int,
+    *,
+    resolution: Resolution | None = None,
+    max_tokens: int | None = None,
+    root: str | None = None,
+) -> Mix:
+    """Open a mix for a model.
+
+    Args:
+        name_or_path: of the mix (``mix/synth``, or a YAML or JSON file).
+        family: of the model.
+        encoder: of the checkpoint.
+        seed: of the run.
+        resolution: bounds on image sizes; None takes the family's.
+        max_tokens: length that an example may have.
+        root: folder of the sources' files, in place of the one that the mix states.
+
+    Raises:
+        ConfigError: naming all unknown settings and missing files at once.
+    """
+    settings = read_mix(name_or_path, root)
+    problems: list[str] = []
+    sources = {}
+    for stated in settings.sources:
+        try:
+            rules = _rules(stated, settings, family, resolution or family.resolution)
+            file = SampleFile(sample_path(stated, settings))
+            sources[stated.name] = FileSource(stated.name, file, rules, encoder, seed, max_tokens)
+        except (ConfigError, DataError, ValueError, OSError) as error:
+            problems.append(f"source {stated.name}: {error}")
+    if problems:
+        raise ConfigError(f"mix {name_or_path}: " + "; ".join(problems))
+    facts = f"{settings.model_dump_json()} {family.name} {resolution} {max_tokens}"
+    return Mix(sources, draws_per_epoch(settings, sources), seed, settings.holdout, facts)
+
+
+def sample_path(stated: SourceSettings, settings: MixSettings) -> Path:
+    """The sample file of a source.
+
+    Raises:
+        ConfigError: it does not exist; says where it was looked for.
+    """
+    root = Path(settings.root or ".")
+    if stated.path:
+        candidates = [root / stated.path]
+    else:
+        candidates = [root / f"{stated.name}{suffix}" for suffix in _SUFFIXES]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise ConfigError(f"no {' or '.join(map(str, candidates))}; make it with `rscovlm data convert`")
+
+
+def _rules(
+    stated: SourceSettings, settings: MixSettings, family: ModelFamily, resolution: Resolution
+) -> Rules:
+    defaults = settings.defaults
+    rules = Rules(
+        family,
+        resolution,
+        load_templates(stated.templates or defaults.templates),
+        sizing=stated.resolution or defaults.resolution,
+    )
+    forms = stated.formats or defaults.formats
+    return replace(rules, forms=forms) if forms else rules
