@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
+
+from rscovlm.training.loss import SoftNumbers
 
 
 def token_losses(
@@ -26,15 +26,7 @@ def token_losses(
     losses = F.cross_entropy(logits, targets, reduction="none")
     if not soft.any():
         return losses
-    value_of = torch.zeros(logits.shape[1])
-    value_of[number_ids] = torch.arange(len(number_ids), dtype=torch.float32)
-    value = value_of[targets[soft]][:, None]
-    distance = torch.arange(len(number_ids), dtype=torch.float32)[None, :] - value
-    weight = torch.exp(-0.5 * (distance / spread) ** 2) / (spread * math.sqrt(2 * math.pi))
-    # What falls outside the image is shared among all. Heaped up at the edge, where so many boxes end, it
-    # would make the edge the likeliest single number wherever the model is unsure.
-    weight = weight + (1 - weight.sum(dim=1, keepdim=True)).clamp_min(0) / len(number_ids)
-    weight = weight / weight.sum(dim=1, keepdim=True)
+    weight = SoftNumbers(number_ids, spread).probabilities(targets[soft])
     log_probability = F.log_softmax(logits[soft], dim=1)[:, number_ids]
     entropy = -(weight * weight.clamp_min(1e-12).log()).sum(dim=1)
     # Less the target's own entropy, so that a perfect guess costs nothing at any spread.

@@ -1,0 +1,334 @@
+"""Chunked cross-entropy, and means that survive packing, accumulation and data parallelism."""
+
+import math
+from datetime import timedelta
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack, model_inputs
+from rscovlm.training.loss import REDUCTIONS, Reduction, SoftNumbers, linear_cross_entropy, sample_losses
+from rscovlm.training.nano.loss import token_losses
+from tests.rscovlm.data.examples import FAMILIES, encoded, load_subject
+
+
+def problem(dtype=torch.float32, n=37, d=16, vocabulary=1100):
+    """Hidden states, weight, targets of which a third is not learnt, weights of tokens."""
+    draw = torch.Generator().manual_seed(0)
+    hidden = torch.randn(n, d, generator=draw).to(dtype).requires_grad_()
+    weight = torch.randn(vocabulary, d, generator=draw).to(dtype).requires_grad_()
+    targets = torch.randint(vocabulary, (n,), generator=draw)
+    targets[::3] = NOT_LEARNT
+    return hidden, weight, targets, torch.rand(n, generator=draw) / n
+
+
+def plain(hidden, weight, targets, token_weights):
+    losses = F.cross_entropy(hidden.float() @ weight.float().T, targets, reduction="none")
+    return (losses * token_weights).sum(), losses
+
+
+def with_gradients(function, hidden, weight, *rest, **more):
+    hidden, weight = hidden.detach().requires_grad_(), weight.detach().requires_grad_()
+    loss, losses = function(hidden, weight, *rest, **more)
+    (3 * loss).backward()
+    return loss.detach(), losses.detach(), hidden.grad, weight.grad
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_values_and_gradients_are_those_of_plain_cross_entropy(chunk):
+    arguments = problem()
+    expected = with_gradients(plain, *arguments)
+    found = with_gradients(linear_cross_entropy, *arguments, chunk=chunk)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-6)
+
+
+def test_half_precision_is_as_near_to_the_truth_as_the_plain_way():
+    arguments = problem(torch.bfloat16, n=300)
+    truth = with_gradients(plain, *(a.float() if a.is_floating_point() else a for a in arguments))
+
+    def plain_in_half(hidden, weight, targets, token_weights):
+        losses = F.cross_entropy((hidden @ weight.T).float(), targets, reduction="none")
+        return (losses * token_weights).sum(), losses
+
+    usual = with_gradients(plain_in_half, *arguments)
+    found = with_gradients(linear_cross_entropy, *arguments, chunk=64)
+    assert found[0].dtype == found[1].dtype == torch.float32
+    assert found[2].dtype == found[3].dtype == torch.bfloat16
+    for ours, theirs, true in zip(found, usual, truth, strict=True):
+        distance, allowed = (ours.float() - true).norm(), (theirs.float() - true).norm()
+        assert distance <= 1.5 * allowed + 1e-6
+
+
+def test_a_frozen_head_gets_no_gradient_and_evaluation_none_at_all():
+    hidden, weight, targets, token_weights = problem()
+    loss, _ = linear_cross_entropy(hidden, weight.detach(), targets, token_weights)
+    loss.backward()
+    assert hidden.grad is not None
+    with torch.no_grad():
+        assert not linear_cross_entropy(hidden, weight, targets, token_weights)[0].requires_grad
+
+
+def test_autocast_computes_in_its_own_precision_and_gradients_keep_that_of_the_weights():
+    hidden, weight, targets, token_weights = problem()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, _ = linear_cross_entropy(hidden, weight, targets, token_weights)
+    loss.backward()
+    assert hidden.grad.dtype == weight.grad.dtype == torch.float32
+    assert loss.item() == pytest.approx(plain(hidden, weight, targets, token_weights)[0].item(), rel=1e-2)
+
+
+def test_nothing_learnt_costs_nothing_and_stays_in_the_graph():
+    hidden, weight, targets, token_weights = problem()
+    loss, losses = linear_cross_entropy(hidden, weight, torch.full_like(targets, NOT_LEARNT), token_weights)
+    assert loss.item() == 0
+    assert not losses.any()
+    loss.backward()
+    assert not hidden.grad.any()
+    assert not weight.grad.any()
+
+
+def test_logits_of_no_more_than_a_chunk_exist_at_once():
+    hidden, weight, targets, token_weights = problem(n=400)
+    largest = 0
+
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            nonlocal largest
+            out = function(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor) and out.ndim == 2 and out.shape[1] == len(weight):
+                largest = max(largest, len(out))
+            return out
+
+    with Watch():
+        linear_cross_entropy(hidden, weight, targets, token_weights, chunk=32)[0].backward()
+    assert largest == 32
+
+
+def test_a_partitioned_weight_is_refused():
+    hidden, _, targets, token_weights = problem()
+    with pytest.raises(ValueError, match="ZeRO-3"):
+        linear_cross_entropy(hidden, torch.empty(0), targets, token_weights)
+
+
+@pytest.mark.parametrize("chunk", [5, 1000])
+def test_coordinates_have_soft_targets(chunk):
+    hidden, weight, targets, token_weights = problem()
+    ids = torch.arange(50, 1051)
+    soft = torch.rand(len(targets), generator=torch.Generator().manual_seed(1)) < 0.5
+    soft &= targets.ge(50) & targets.lt(1051)
+    assert soft.any()
+
+    def reference(hidden, weight, targets, token_weights):
+        learnt = targets != NOT_LEARNT
+        each = token_losses(hidden[learnt] @ weight.T, targets[learnt], soft[learnt], ids, 8.0)
+        losses = torch.zeros(len(targets)).masked_scatter(learnt, each)
+        return (losses * token_weights).sum(), losses
+
+    expected = with_gradients(reference, hidden, weight, targets, token_weights)
+    found = with_gradients(
+        linear_cross_entropy,
+        hidden,
+        weight,
+        targets,
+        token_weights,
+        chunk=chunk,
+        soft=soft,
+        numbers=SoftNumbers(ids, 8.0),
+    )
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, atol=2e-6, rtol=2e-5)
+
+
+def test_a_coordinate_that_is_no_number_is_refused():
+    hidden, weight, targets, token_weights = problem()
+    with pytest.raises(ValueError, match="is no number"):
+        linear_cross_entropy(
+            hidden,
+            weight,
+            targets,
+            token_weights,
+            soft=torch.ones(len(targets), dtype=torch.bool),
+            numbers=SoftNumbers(torch.arange(3), 8.0),
+        )
+
+
+# The paper's spread: a 1500-token detection, a 60-token caption, a 3-token answer.
+SHARES = {
+    "token": (1500 / 1563, 60 / 1563, 3 / 1563),
+    "sample": (1 / 3, 1 / 3, 1 / 3),
+    "sqrt": tuple(math.sqrt(n) / sum(map(math.sqrt, (1500, 60, 3))) for n in (1500, 60, 3)),
+    "source": (1500 / 1560 / 2, 60 / 1560 / 2, 1 / 2),
+}
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_each_reduction_gives_each_sample_its_declared_share(name, qwen3_spec):
+    spec, rope = qwen3_spec
+    examples = [
+        encoded(spec, rope, index, answer=answer, source=source)
+        for index, (answer, source) in enumerate([(1500, "boxes"), (60, "boxes"), (3, "words")])
+    ]
+    pack = collate(examples, spec, rope.image_token_id)
+    reduction = Reduction(name, ("boxes", "words", "absent"))
+    weights = reduction.weights(pack, reduction.totals([pack]))
+    assert not weights[pack.targets == NOT_LEARNT].any()
+    shares = [weights[pack.sample == index].sum().item() for index in range(3)]
+    assert shares == pytest.approx(SHARES[name], rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def qwen3_spec():
+    from rscovlm.data.positions import RopeSpec
+    from rscovlm.engines.patches import PatchSpec
+
+    return PatchSpec(16, 2, 2, (0.5,) * 3, (0.5,) * 3), RopeSpec(7)
+
+
+def test_a_source_outside_the_mix_and_an_unknown_reduction_are_refused(qwen3_spec):
+    spec, rope = qwen3_spec
+    pack = collate([encoded(spec, rope, 0, source="other")], spec, rope.image_token_id)
+    with pytest.raises(ValueError, match="other"):
+        Reduction("source", ("noise",)).totals([pack])
+    with pytest.raises(ValueError, match="token, sample, sqrt, source"):
+        Reduction("mean", ("noise",))
+
+
+def test_a_step_in_which_nothing_is_learnt_has_weights_of_nothing(qwen3_spec):
+    spec, rope = qwen3_spec
+    pack = empty_pack(spec, rope.image_token_id)
+    for name in REDUCTIONS:
+        reduction = Reduction(name, ("noise",))
+        assert reduction.weights(pack, reduction.totals([pack])).tolist() == [[0.0]]
+
+
+def test_losses_of_samples_are_means_of_their_tokens(qwen3_spec):
+    spec, rope = qwen3_spec
+    examples = [encoded(spec, rope, 0, answer=2), encoded(spec, rope, 1, answer=3)]
+    pack = collate(examples, spec, rope.image_token_id)
+    losses = torch.zeros(pack.length)
+    losses[pack.targets[0] != NOT_LEARNT] = torch.tensor([1.0, 3.0, 4.0, 5.0, 9.0])
+    assert sample_losses(losses, pack).tolist() == [2.0, 6.0]
+
+
+def step_of(subject):
+    """Eight samples of two sources, with answers of 1 to 40 tokens."""
+    shapes = [(), ((1, 2),), (), (), ((1, 1), (2, 1)), (), (), ((1, 1),)]
+    answers = [1, 40, 3, 12, 2, 25, 5, 1]
+    return [
+        encoded(subject.spec, subject.rope, i, answer=answers[i], images=shapes[i], source="ab"[i % 3 == 0])
+        for i in range(8)
+    ]
+
+
+def packs_of(subject, groups):
+    examples = step_of(subject)
+    return [
+        collate([examples[i] for i in group], subject.spec, subject.rope.image_token_id) for group in groups
+    ]
+
+
+def accumulate(model, reduction, packs, totals):
+    """Backward passes over packs; their summed loss."""
+    total = 0.0
+    for pack in packs:
+        hidden = model.model(**model_inputs(pack)).last_hidden_state[0]
+        weights = reduction.weights(pack, totals)[0]
+        loss, _ = linear_cross_entropy(hidden, model.lm_head.weight, pack.targets[0], weights, chunk=16)
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def gradients(model):
+    found = torch.cat([p.grad.flatten() for p in model.parameters()])
+    model.zero_grad(set_to_none=True)
+    return found
+
+
+def reference(subject):
+    """Loss and gradients of each declared mean, spelled out, one sample at a time."""
+    model = subject.model
+    sums, counts, sources = [], [], []
+    for pack in packs_of(subject, [[i] for i in range(8)]):
+        logits = model(**model_inputs(pack)).logits[0]
+        sums.append(F.cross_entropy(logits, pack.targets[0], reduction="sum"))
+        counts.append(int(pack.learnt[0]))
+        sources.append(pack.sources[0])
+    mine = [[i for i in range(8) if sources[i] == source] for source in "ab"]
+    losses = {
+        "token": sum(sums) / sum(counts),
+        "sample": sum(s / n for s, n in zip(sums, counts)) / 8,
+        "sqrt": sum(s / math.sqrt(n) for s, n in zip(sums, counts)) / sum(map(math.sqrt, counts)),
+        "source": sum(sum(sums[i] for i in m) / sum(counts[i] for i in m) for m in mine) / 2,
+    }
+    found = {}
+    for name, loss in losses.items():
+        loss.backward(retain_graph=True)
+        found[name] = loss.item(), gradients(model)
+    return found
+
+
+ONE_RANK = [[[0, 1], [2, 3], [4, 5], [6, 7]]]
+TWO_RANKS = [[[7, 2], [1, 4]], [[3], [0, 5, 6]]]
+UNPACKED = [[[i] for i in range(8)]]
+UNEVEN = [[list(range(8)), []], [[], []]]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def subject(request, tmp_path_factory):
+    return load_subject(tmp_path_factory.mktemp("checkpoint"), request.param)
+
+
+CUTS = [
+    *((name, ranks) for name in REDUCTIONS for ranks in (ONE_RANK, TWO_RANKS)),
+    *(("sqrt", ranks) for ranks in (UNPACKED, UNEVEN)),
+]
+
+
+def test_any_cut_of_a_step_has_the_declared_loss_and_gradients(subject):
+    expected = reference(subject)
+    for name, ranks in CUTS:
+        reduction = Reduction(name, ("a", "b"))
+        packs = [packs_of(subject, groups) for groups in ranks]
+        totals = sum(reduction.totals(mine) for mine in packs)
+        found = sum(accumulate(subject.model, reduction, mine, totals) for mine in packs)
+        assert_same(found, gradients(subject.model), expected[name], f"{name} {ranks}")
+
+
+def assert_same(loss, found, expected, what):
+    assert loss == pytest.approx(expected[0], rel=1e-5), what
+    assert (found - expected[1]).abs().max() / expected[1].abs().max() < 1e-5, what
+
+
+def rank_main(rank, folder):
+    """One of two processes: its packs of the step, totals and gradients summed by gloo."""
+    torch.set_num_threads(1)
+    # Before the group exists: in a group, only the first rank would write its checkpoint.
+    subjects = {family: load_subject(folder / f"{family}-{rank}", family) for family in FAMILIES}
+    rendezvous = f"file://{folder}/rendezvous"
+    torch.distributed.init_process_group(
+        "gloo", init_method=rendezvous, rank=rank, world_size=2, timeout=timedelta(seconds=60)
+    )
+    for family, subject in subjects.items():
+        packs = packs_of(subject, TWO_RANKS[rank])
+        for name in REDUCTIONS:
+            reduction = Reduction(name, ("a", "b"))
+            totals = reduction.totals(packs)
+            torch.distributed.all_reduce(totals)
+            loss = torch.tensor(accumulate(subject.model, reduction, packs, totals))
+            found = gradients(subject.model)
+            torch.distributed.all_reduce(loss)
+            torch.distributed.all_reduce(found)
+            if rank == 0:
+                torch.save((loss.item(), found), folder / f"{family} {name}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path):
+    torch.multiprocessing.spawn(rank_main, (tmp_path,), nprocs=2)
+    for family in FAMILIES:
+        expected = reference(load_subject(tmp_path / family, family))
+        for name in REDUCTIONS:
+            assert_same(*torch.load(tmp_path / f"{family} {name}.pt"), expected[name], f"{family} {name}")
