@@ -91,6 +91,7 @@ class Encoder:
             example.task,
             {"coordinate": np.repeat(coordinate, counts)},
             dict(further or {}),
+            example.cut,
         )
 
     @property

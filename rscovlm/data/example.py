@@ -92,6 +92,7 @@ class Encoded:
         key, task: of the example.
         tokens: further arrays (length, ...) that an objective wants of each token, by name.
         images: further arrays (pictures, ...) that an objective wants of each picture, by name.
+        cut: boxes left out to keep the length within bounds.
     """
 
     ids: NDArray[np.int64]
@@ -103,6 +104,7 @@ class Encoded:
     task: str
     tokens: Mapping[str, NDArray] = field(default_factory=dict)
     images: Mapping[str, NDArray] = field(default_factory=dict)
+    cut: int = 0
 
     @property
     def patches(self) -> int:

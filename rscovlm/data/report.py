@@ -1,0 +1,172 @@
+"""What a mix will bring, before any model loads: tokens, shares of the loss, and what does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rscovlm.data.example import Key, Source
+from rscovlm.data.mix import Mix
+from rscovlm.errors import DataError
+from tiling.errors import SceneError
+
+_NUMBERS = re.compile(r"'[^']*'|\d+")  # what differs between samples that are broken in the same way
+
+PROBE = 500
+"""Visits of each source that are encoded for the report."""
+
+REDUCTIONS = ("token", "sample", "sqrt", "source")
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """One source of a mix. Means are over the visits that were encoded.
+
+    Attributes:
+        name: of the source.
+        samples: that training may draw.
+        held_out: that are kept for evaluation.
+        draws: visits an epoch.
+        measured: visits that were encoded.
+        text_tokens, visual_tokens, label_tokens: means for each visit; label tokens are text that is learnt.
+        longest: tokens of the longest visit.
+        patches: mean for each visit, of what the vision tower sees.
+        cut_boxes: boxes left out to keep answers within bounds.
+        cut_visits: visits that lost boxes.
+        broken: visits that cannot be used, by reason (its numbers left out).
+        tasks: visits by task.
+        root_label_tokens: mean square root of label tokens, for the ``sqrt`` reduction.
+    """
+
+    name: str
+    samples: int
+    held_out: int
+    draws: int
+    measured: int
+    text_tokens: float = 0.0
+    visual_tokens: float = 0.0
+    label_tokens: float = 0.0
+    root_label_tokens: float = 0.0
+    longest: int = 0
+    patches: float = 0.0
+    cut_boxes: int = 0
+    cut_visits: int = 0
+    broken: dict[str, int] = field(default_factory=dict)
+    tasks: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> float:
+        """Share of the visits that can be used."""
+        return self.measured / max(1, self.measured + sum(self.broken.values()))
+
+
+@dataclass(frozen=True)
+class MixReport:
+    """A mix, source by source."""
+
+    sources: tuple[SourceReport, ...]
+
+    def loss_share(self, reduction: str) -> dict[str, float]:
+        """The part of the loss that each source has in an epoch under a reduction (``REDUCTIONS``).
+
+        For ``source`` it is what each optimizer step gives a source that is present in it.
+        """
+        weight = {
+            "token": lambda s: s.draws * s.usable * s.label_tokens,
+            "sample": lambda s: s.draws * s.usable,
+            "sqrt": lambda s: s.draws * s.usable * s.root_label_tokens,
+            "source": lambda s: float(s.measured > 0),
+        }[reduction]
+        weights = {source.name: weight(source) for source in self.sources}
+        whole = sum(weights.values()) or 1.0
+        return {name: value / whole for name, value in weights.items()}
+
+    def to_json(self) -> dict[str, object]:
+        """As a JSON object; totals are of an epoch."""
+        return {
+            "sources": [
+                {
+                    **vars(source),
+                    "loss_share": {name: self.loss_share(name)[source.name] for name in REDUCTIONS},
+                }
+                for source in self.sources
+            ],
+            "epoch": {
+                "samples": sum(s.draws for s in self.sources),
+                **{
+                    name: round(sum(s.draws * s.usable * getattr(s, name) for s in self.sources))
+                    for name in ("text_tokens", "visual_tokens", "label_tokens", "patches")
+                },
+            },
+        }
+
+
+def report_mix(
+    mix: Mix, merge: int, probe: int = PROBE, progress: Callable[[int, int], None] | None = None
+) -> MixReport:
+    """Encode some visits of each source, without reading a pixel.
+
+    Args:
+        mix: to report on.
+        merge: patches along the side of a visual token.
+        probe: visits of each source; an epoch that has fewer is encoded whole.
+        progress: called with (visits encoded, visits in all).
+    """
+    order = mix.order(0)
+    keys: dict[str, list[Key]] = {name: [] for name in mix.sources}
+    for key in order:
+        if len(keys[key.source]) < probe:
+            keys[key.source].append(key)
+        elif all(len(keys[name]) >= min(probe, mix.draws[name]) for name in keys):
+            break
+    whole, done, reports = sum(map(len, keys.values())), 0, []
+    for name, source in mix.sources.items():
+        reports.append(_report(mix, source, keys[name], merge))
+        done += len(keys[name])
+        if progress:
+            progress(done, whole)
+    return MixReport(tuple(reports))
+
+
+def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> SourceReport:
+    rows: list[tuple[int, int, int, int, int]] = []
+    broken: Counter[str] = Counter()
+    tasks: Counter[str] = Counter()
+    for key in keys:
+        try:
+            coded = source.encode(key.index, key.visit)
+        except (DataError, SceneError, OSError) as error:
+            broken[_NUMBERS.sub("#", str(error))] += 1
+            continue
+        rows.append(
+            (len(coded.ids), coded.patches // merge**2, int(coded.learnt.sum()), coded.patches, coded.cut)
+        )
+        tasks[coded.task] += 1
+    facts = {
+        "name": source.name,
+        "samples": mix.trained_on(source.name),
+        "held_out": len(mix.held_out[source.name]),
+        "draws": mix.draws[source.name],
+        "measured": len(rows),
+        "broken": dict(broken),
+        "tasks": dict(tasks),
+    }
+    if not rows:
+        return SourceReport(**facts)
+    table: NDArray = np.array(rows, dtype=np.float64)
+    return SourceReport(
+        **facts,
+        text_tokens=float((table[:, 0] - table[:, 1]).mean()),
+        visual_tokens=float(table[:, 1].mean()),
+        label_tokens=float(table[:, 2].mean()),
+        root_label_tokens=float(np.sqrt(table[:, 2]).mean()),
+        longest=int(table[:, 0].max()),
+        patches=float(table[:, 3].mean()),
+        cut_boxes=int(table[:, 4].sum()),
+        cut_visits=int((table[:, 4] > 0).sum()),
+    )
