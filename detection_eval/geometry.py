@@ -5,12 +5,12 @@ All arrays are float64, x right and y down, so that a positive signed area means
 
 from __future__ import annotations
 
-from functools import reduce
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+
+_NEXT = [1, 2, 3, 0]
 
 
 def as_quads(polygons: ArrayLike) -> Floats:
@@ -25,6 +25,15 @@ def as_quads(polygons: ArrayLike) -> Floats:
     return quads.reshape(-1, 4, 2)
 
 
+def planes(polygons: ArrayLike) -> Floats:
+    """Polygons (..., k, 2) as (2, k, ...): x and y of one corner of all polygons side by side in memory.
+
+    numpy is up to fifty times faster along such rows than across the corners of each polygon.
+    """
+    points = np.asarray(polygons, dtype=np.float64)
+    return np.ascontiguousarray(np.moveaxis(points, (-1, -2), (0, 1)))
+
+
 def cross(first: Floats, second: Floats) -> Floats:
     """z of the cross product of vectors (..., 2)."""
     return first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
@@ -35,9 +44,9 @@ def signed_area(polygons: ArrayLike) -> Floats:
 
     Vertices are taken relative to the first one, so that far from the origin no digits are lost.
     """
-    points = np.asarray(polygons, dtype=np.float64)
-    spokes = points - points[..., :1, :]
-    return cross(spokes[..., 1:-1, :], spokes[..., 2:, :]).sum(axis=-1) / 2
+    corners = planes(polygons)
+    x, y = corners[:, 1:] - corners[:, :1]
+    return np.asarray((x[:-1] * y[1:] - y[:-1] * x[1:]).sum(axis=0) / 2)
 
 
 def area(polygons: ArrayLike) -> Floats:
@@ -47,8 +56,8 @@ def area(polygons: ArrayLike) -> Floats:
 
 def bounds(polygons: ArrayLike) -> Floats:
     """Axis-aligned bounds (..., 4) as x0, y0, x1, y1 of polygons (..., k, 2)."""
-    corners = np.moveaxis(np.asarray(polygons, dtype=np.float64), -2, 0)
-    return np.concatenate([reduce(np.minimum, corners), reduce(np.maximum, corners)], axis=-1)
+    corners = planes(polygons)
+    return np.moveaxis(np.concatenate([corners.min(axis=1), corners.max(axis=1)]), 0, -1)
 
 
 def box_quads(boxes: ArrayLike) -> Floats:
@@ -69,23 +78,32 @@ def canonical(polygons: ArrayLike) -> Floats:
     Returns:
         (n, 4, 2).
     """
-    quads = as_quads(polygons)
+    quads = as_quads(polygons).copy()
+    x, y = planes(quads)
+    leads = ((y[1:] > y[0]) | ((y[1:] == y[0]) & (x[1:] >= x[0]))).all(axis=0)
+    others = np.flatnonzero(~(leads & (signed_area(quads) >= 0)))
+    quads[others] = _turned(quads[others])
+    return quads
+
+
+def _turned(quads: Floats) -> Floats:
     reverse = signed_area(quads) < 0
     quads = np.where(reverse[:, None, None], quads[:, ::-1], quads)
-    top = quads[..., 1] == quads[..., 1].min(axis=1, keepdims=True)
-    first = np.where(top, quads[..., 0], np.inf).argmin(axis=1)
+    x, y = planes(quads)
+    first = np.where(y == y.min(axis=0), x, np.inf).argmin(axis=0)
     order = (first[:, None] + np.arange(4)) % 4
     return np.take_along_axis(quads, order[..., None], axis=1)
 
 
 def is_convex(polygons: ArrayLike) -> NDArray[np.bool_]:
     """Whether each quadrilateral (n, 4, 2) is simple and convex; flat ones count as convex."""
-    quads = as_quads(polygons)
-    edges = np.roll(quads, -1, axis=1) - quads
-    turns = cross(edges, np.roll(edges, -1, axis=1))
+    corners = planes(as_quads(polygons))
+    edges = corners[:, _NEXT] - corners
+    (x, y), (next_x, next_y) = edges, edges[:, _NEXT]
+    turns = x * next_y - y * next_x
     # rounding of coordinates turns a straight corner into a slightly reflex one, which is no dent
-    slack = 1e-12 * np.abs(edges).max(axis=(1, 2), initial=0.0)[:, None] ** 2
-    return (turns >= -slack).all(axis=1) | (turns <= slack).all(axis=1)
+    slack = 1e-12 * np.abs(edges).max(axis=(0, 1), initial=0.0) ** 2
+    return np.asarray((turns >= -slack).all(axis=0) | (turns <= slack).all(axis=0))
 
 
 def convex_hull(points: ArrayLike) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.geometry import Floats, canonical, cross, min_area_rectangles
+from detection_eval.geometry import Floats, canonical, min_area_rectangles, planes
 from detection_eval.ground_truth import (
     Boxes,
     GroundTruth,
@@ -96,7 +96,8 @@ class Overlaps:
     def by_class(self) -> list[Indices]:
         """Indices of the detections of each class, in ``order``."""
         labels = self.detections.labels[self.order]
-        sorted_by_class = self.order[np.argsort(labels, kind="stable")]
+        small = labels.astype(np.uint16) if len(self.classes) < 1 << 16 else labels  # sorted by radix
+        sorted_by_class = self.order[np.argsort(small, kind="stable")]
         ends = np.cumsum(np.bincount(labels, minlength=len(self.classes)))
         return np.split(sorted_by_class, ends[:-1]) if len(self.classes) else []
 
@@ -110,11 +111,13 @@ class Overlaps:
     @cached_property
     def claims(self) -> tuple[Indices, Floats]:
         """The object that each detection overlaps most, (detections,) or -1, and the IoU."""
-        preference = np.lexsort((self._equal_overlap, -self.pair_iou, self.pair_detection))
-        detection, first = np.unique(self.pair_detection[preference], return_index=True)
-        best = preference[first]
         claimed, iou = np.full(len(self.detections), -1), np.zeros(len(self.detections))
-        claimed[detection], iou[detection] = self.pair_object[best], self.pair_iou[best]
+        starts = np.flatnonzero(np.diff(self.pair_detection, prepend=-1))
+        if len(starts):
+            iou[self.pair_detection[starts]] = np.maximum.reduceat(self.pair_iou, starts)
+        best = np.flatnonzero(self.pair_iou == iou[self.pair_detection])
+        best = best[np.argsort(-self._equal_overlap[best], kind="stable")]
+        claimed[self.pair_detection[best]] = self.pair_object[best]  # of equal ones the last stays
         return claimed, iou
 
     @cached_property
@@ -207,12 +210,12 @@ def _shapes(polygons: Floats, preset: Preset) -> Floats:
 
 
 def _are_rectangles(polygons: Floats) -> Mask:
-    a, b, c, d = (polygons[:, corner] for corner in range(4))
+    a, b, c, d = np.moveaxis(planes(polygons), 1, 0)
     along, across = b - a, d - a
-    scale = np.abs(along).max(axis=1) + np.abs(across).max(axis=1)
-    closed = np.abs(a + c - b - d).max(axis=1) <= 1e-9 * scale
-    square = np.abs((along * across).sum(axis=1)) <= 1e-9 * scale**2
-    return np.asarray(closed & square & (cross(along, across) > 0))
+    scale = np.abs(along).max(axis=0) + np.abs(across).max(axis=0)
+    closed = np.abs(a + c - b - d).max(axis=0) <= 1e-9 * scale
+    square = np.abs((along * across).sum(axis=0)) <= 1e-9 * scale**2
+    return np.asarray(closed & square & (along[0] * across[1] - along[1] * across[0] > 0))
 
 
 def _demanded(objects: Boxes, difficulty: Indices, images: int, preset: Preset) -> tuple[Mask, Mask]:
@@ -334,7 +337,9 @@ def _match_voc(overlaps: Overlaps, level: float) -> Matches:
     by_rank = overlaps.order[reaches[overlaps.order]]
     ignored = by_rank[overlaps.ignored[claimed[by_rank]]]
     wanted = by_rank[~overlaps.ignored[claimed[by_rank]]]
-    winners = wanted[np.unique(claimed[wanted], return_index=True)[1]]
+    first = np.full(len(overlaps.objects), -1)
+    first[claimed[wanted[::-1]]] = wanted[::-1]  # of several the last stays
+    winners = first[first >= 0]
     for who, what in ((ignored, IGNORED), (winners, TRUE)):
         verdict[who] = what
         matched[who] = claimed[who]
