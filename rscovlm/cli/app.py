@@ -13,6 +13,7 @@ from rscovlm.cli.classify import classify
 from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
 from rscovlm.cli.synth import synth
+from rscovlm.cli.zoom_data import zoom_data
 
 app = typer.Typer(
     name="rscovlm",
@@ -28,6 +29,7 @@ app.command()(classify)
 app.add_typer(synth)
 bench.command()(detections)
 app.add_typer(bench)
+app.command(name="zoom-data")(zoom_data)
 app.command()(doctor)
 
 

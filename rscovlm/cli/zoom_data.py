@@ -1,0 +1,221 @@
+"""``rscovlm zoom-data``: Zoom-in Chain training data from annotated images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rscovlm.cli.failures import Incomplete, Interrupted, usage_errors
+from rscovlm.cli.options import Device, MaxPixels, Seed, open_model, read_list
+from rscovlm.cli.progress import Progress
+from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from rscovlm.data.zoom.build import ZoomData, ZoomPlan
+    from rscovlm.data.zoom.sources import Source
+    from rscovlm.journal import Journal
+
+_LISTED = 5
+
+
+def zoom_data(
+    annotations: Annotated[
+        str,
+        typer.Argument(
+            help="A folder of rscovlm synth dataset, STAR's scene graphs, JSON lines with attributes, or any "
+            "format of rscovlm bench convert (dota, fair1m, dior-r, coco, ...).",
+            metavar="ANNOTATIONS[:FORMAT]",
+        ),
+    ],
+    output: Annotated[Path, typer.Option(help="The sample file to write.", metavar="FILE.jsonl")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images; images beside the annotations by default.")
+    ] = None,
+    ways: Annotated[
+        str, typer.Option(help="How questions are made: templates, teacher, choice.", metavar="A,B")
+    ] = "templates,choice",
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Model that writes questions; as --model of rscovlm ask.", metavar="MODEL"),
+    ] = None,
+    teacher_family: Annotated[
+        str | None, typer.Option(help="How the teacher sees, where its name does not tell.", metavar="FAMILY")
+    ] = None,
+    check_overview: Annotated[
+        bool,
+        typer.Option("--check-overview", help="Drop what the teacher can answer from the overview alone."),
+    ] = False,
+    family: Annotated[
+        str, typer.Option(help="Family that will learn; what it can see unzoomed is not asked.")
+    ] = "rscovlm",
+    max_pixels: MaxPixels = None,
+    max_object_px: Annotated[
+        float, typer.Option(help="Largest object in the overview that still needs zooming.", min=1)
+    ] = 32.0,
+    square: Annotated[bool, typer.Option("--square", help="Zoom to square boxes.")] = False,
+    per_image: Annotated[
+        int, typer.Option(help="Questions of one image and way, at most.", min=1, metavar="N")
+    ] = 12,
+    held_out: Annotated[
+        float,
+        typer.Option(help="Part of the images to write to FILE.held_out.jsonl instead.", min=0, max=0.9),
+    ] = 0.0,
+    seed: Seed = 0,
+    device: Device = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the teacher's replies so far.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard an unfinished run.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the balance report as JSON.", metavar="FILE.json")
+    ] = None,
+) -> None:
+    """Make questions that need zooming, with their answers and boxes, from annotated images.
+
+    Answers come from the annotation. A teacher's are checked against it and asked again blind. The balance
+    report goes to stderr.
+    """
+    from rscovlm.data.store import check_path
+    from rscovlm.data.zoom.balance import table
+    from rscovlm.data.zoom.build import build
+    from rscovlm.data.zoom.sources import read_annotations
+    from rscovlm.families import family_named
+    from tiling.output import check_folder
+
+    plan = _plan(ways, teacher, per_image, seed, held_out, max_object_px, square, check_overview)
+    learner = family_named(family)
+    if max_pixels is not None:
+        learner = learner.with_max_pixels(max_pixels)
+    if resume and overwrite:
+        raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
+    check_path(output)
+    for path in filter(None, (output, report)):
+        check_folder(path)
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; give the name of a file")
+    source = read_annotations(annotations, images)
+    objects = sum(len(image.things) for image in source.images)
+    _note(f"{source.format}: {len(source.images):,} images, {objects:,} objects")
+    asked = teacher if "teacher" in plan.ways else None
+    with _journal(output, asked, source, plan, resume, overwrite) as journal:
+        engine = open_model(asked, device, teacher_family, None) if asked else None
+        with engine or nullcontext(), Progress("asking the teacher about", "images") as progress:
+            data = build(
+                source.images, learner.resolution, plan, teacher=engine, store=journal, progress=progress
+            )
+        if not data.items and not data.failed:
+            _note(table(data.report))
+            raise UsageError(
+                f"no question needs zooming for {family} at this budget; see --max-pixels and --max-object-px"
+            )
+        _write(data, source, output, report)
+        if journal is not None and not data.failed:
+            journal.remove()
+    _finish(data, source, output)
+
+
+def _plan(
+    ways: str,
+    teacher: str | None,
+    per_image: int,
+    seed: int,
+    held_out: float,
+    max_object_px: float,
+    square: bool,
+    check_overview: bool,
+) -> ZoomPlan:
+    from rscovlm.data.zoom.build import ZoomPlan
+    from rscovlm.data.zoom.rules import EvidenceRules
+    from rscovlm.data.zoom.teacher import TeacherRules
+
+    chosen = read_list(ways, "--ways") or ()
+    with usage_errors("--ways: " if set(chosen) - {"templates", "teacher", "choice"} else ""):
+        plan = ZoomPlan(
+            ways=chosen,  # type: ignore[arg-type]
+            per_image=per_image,
+            seed=seed,
+            held_out=held_out,
+            rules=EvidenceRules(max_object_px=max_object_px, square=square),
+            asking=TeacherRules(overview=check_overview),
+        )
+    if "teacher" in chosen and teacher is None:
+        raise UsageError("--ways teacher needs a model; name one with --teacher")
+    if teacher is not None and "teacher" not in chosen:
+        raise UsageError(f"--teacher {teacher} has nothing to do; add teacher to --ways")
+    return plan
+
+
+@contextmanager
+def _journal(
+    output: Path, teacher: str | None, source: Source, plan: ZoomPlan, resume: bool, overwrite: bool
+) -> Iterator[Journal | None]:
+    """The journal of the teacher's replies; none where nobody is asked."""
+    if teacher is None:
+        yield None
+        return
+    from rscovlm.data.zoom.teacher import PROMPT_VERSION
+    from rscovlm.journal import Journal, journal_path
+
+    parameters: dict[str, Any] = {
+        "teacher": teacher,
+        "annotations": _digest(source),
+        "seed": plan.seed,
+        "rules": asdict(plan.rules),
+        "pairs": plan.asking.pairs,
+        "prompts": PROMPT_VERSION,
+    }
+    with Journal(journal_path(output), parameters, resume=resume, overwrite=overwrite) as journal:
+        try:
+            yield journal
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"interrupted; {len(journal.done)} replies are kept, go on with --resume"
+            ) from error
+
+
+def _digest(source: Source) -> str:
+    """A hash of all that is known of all images."""
+    digest = hashlib.sha256()
+    for image in source.images:
+        known = [(t.name, t.polygon.tolist(), dict(t.attributes), t.difficult) for t in image.things]
+        digest.update(json.dumps([image.id, image.width, image.height, known], sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def _write(data: ZoomData, source: Source, output: Path, report: Path | None) -> None:
+    from rscovlm.data.store import write_samples
+    from tiling.output import atomic_path
+
+    apart = [image for image, split in data.splits.items() if split == "held_out"]
+    if apart:
+        beside = output.with_name(f"{output.stem}.held_out{output.suffix}")
+        write_samples(beside, data.samples(source.images, output.parent, "held_out"))
+    write_samples(output, data.samples(source.images, output.parent, "train"))
+    if report is not None:
+        with atomic_path(report) as path:
+            path.write_text(json.dumps(data.report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _finish(data: ZoomData, source: Source, output: Path) -> None:
+    from rscovlm.data.zoom.balance import table
+
+    _note(table(data.report))
+    for line in source.skipped[:_LISTED]:
+        _note(f"left out: {line}")
+    print(output)
+    if data.failed:
+        raise Incomplete(
+            f"{data.failed} requests to the teacher failed ({data.error}); ask them again with --resume"
+        )
+    if source.skipped:
+        raise Incomplete(f"{len(source.skipped)} images are left out, the first: {source.skipped[0]}")
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
