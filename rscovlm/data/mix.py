@@ -20,6 +20,7 @@ order that goes on where the last epoch stopped, so that each of its samples is 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -145,21 +146,24 @@ def read_mix(name_or_path: str | Path, root: str | None = None) -> MixSettings:
         ConfigError: naming all that is wrong with it.
     """
     path = Path(name_or_path)
-    if path.suffix == ".json" and path.is_file():
-        import json
-
-        listed = json.loads(path.read_text(encoding="utf-8"))
-        data: dict[str, Any] = {"sources": listed} if isinstance(listed, list) else listed
-    else:
-        data = load_config(name_or_path)
-    if root is not None:
-        data["root"] = root
-    elif path.is_file():
-        data["root"] = str((path.parent / data.get("root", ".")).resolve())
     try:
-        return MixSettings.model_validate(data)
+        settings = MixSettings.model_validate(_stated(path))
     except ValidationError as error:
         raise ConfigError(f"mix {name_or_path}: {'; '.join(_lines(error))}") from None
+    if root is None and path.is_file():
+        root = str((path.parent / (settings.root or ".")).resolve())
+    return settings if root is None else settings.model_copy(update={"root": root})
+
+
+def _stated(path: Path) -> dict[str, Any]:
+    """What a file, or a mix that ships, holds; a bare list is one of sources."""
+    if path.suffix != ".json" or not path.is_file():
+        return load_config(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"mix {path} is not valid JSON: {error}") from None
+    return {"sources": data} if isinstance(data, list) else data
 
 
 def _lines(error: ValidationError) -> list[str]:

@@ -246,7 +246,7 @@ class _Rendering:
         """All boxes of the last image shown that can be seen in it, with labels."""
         sample, view = self.sample, self.views[-1]
         image = len(self.views) - 1
-        label = sample.phrase if sample.task == "grounding" else None
+        label = sample.phrase.strip().rstrip(".") if sample.task == "grounding" else None
         kept = [
             (polygon, label if label is not None else self._word(item.label))
             for item in sample.boxes

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from configs import ConfigError
 from rscovlm.data.encoding import Encoder
@@ -19,6 +21,8 @@ from tiling.resolution import Resolution
 
 if TYPE_CHECKING:
     from rscovlm.data.sample import Sample
+
+Made = TypeVar("Made")
 
 _SUFFIXES = (".jsonl", ".parquet")
 
@@ -116,16 +120,26 @@ def load_mix(
     problems: list[str] = []
     sources = {}
     for stated in settings.sources:
-        try:
-            rules = _rules(stated, settings, family, resolution or family.resolution)
-            file = SampleFile(sample_path(stated, settings))
+        rules = _or_problem(partial(_rules, stated, settings, family, resolution), stated, problems)
+        file = _or_problem(partial(_open, stated, settings), stated, problems)
+        if rules and file is not None:
             sources[stated.name] = FileSource(stated.name, file, rules, encoder, seed, max_tokens)
-        except (ConfigError, DataError, ValueError, OSError) as error:
-            problems.append(f"source {stated.name}: {error}")
     if problems:
         raise ConfigError(f"mix {name_or_path}: " + "; ".join(problems))
     facts = f"{settings.model_dump_json()} {family.name} {resolution} {max_tokens}"
     return Mix(sources, draws_per_epoch(settings, sources), seed, settings.holdout, facts)
+
+
+def _open(stated: SourceSettings, settings: MixSettings) -> SampleFile:
+    return SampleFile(sample_path(stated, settings))
+
+
+def _or_problem(make: Callable[[], Made], stated: SourceSettings, problems: list[str]) -> Made | None:
+    try:
+        return make()
+    except (ConfigError, DataError, ValueError, OSError) as error:
+        problems.append(f"source {stated.name}: {error}")
+        return None
 
 
 def sample_path(stated: SourceSettings, settings: MixSettings) -> Path:
@@ -146,12 +160,12 @@ def sample_path(stated: SourceSettings, settings: MixSettings) -> Path:
 
 
 def _rules(
-    stated: SourceSettings, settings: MixSettings, family: ModelFamily, resolution: Resolution
+    stated: SourceSettings, settings: MixSettings, family: ModelFamily, resolution: Resolution | None
 ) -> Rules:
     defaults = settings.defaults
     rules = Rules(
         family,
-        resolution,
+        resolution or family.resolution,
         load_templates(stated.templates or defaults.templates),
         sizing=stated.resolution or defaults.resolution,
     )

@@ -1,0 +1,204 @@
+"""A sample becomes a conversation: boxes at the size drawn, in the family's words, the same anywhere."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detection_eval.contracts import CONTRACTS
+from detection_eval.response import parse_response
+from rscovlm.data.example import BoxText, Key
+from rscovlm.data.rendering import Rules, box_contract, render_example, visible_polygon
+from rscovlm.data.sample import Box, ImageRef, Sample, Turn
+from rscovlm.data.templates import load_templates
+from rscovlm.errors import DataError
+from rscovlm.families import FAMILIES
+from tiling.view import Size, View, Window
+
+SHIP = Box([[100, 40], [160, 40], [160, 80], [100, 80]], "ship")
+PLANE = Box([[300, 200], [360, 260], [320, 300], [260, 240]], "plane")
+CLASSES = ("plane", "ship", "storage-tank")
+
+
+def detection(*boxes, classes=CLASSES, **fields):
+    image = ImageRef("scene.png", size=(400, 600))
+    return Sample("d", "detection", (image,), boxes=boxes, classes=classes, **fields)
+
+
+def rules(family="qwen2.5-vl", forms="quad", sizing="native", templates="rscovlm", **fields):
+    family = FAMILIES[family]
+    return Rules(family, family.resolution, load_templates(templates), {sizing: 1.0}, {forms: 1.0}, **fields)
+
+
+def render(sample, rule, visit=0, **options):
+    return render_example(sample, rule, Key("source", 0, visit), 7, **options)
+
+
+def answer(example):
+    return "".join(example.turns[-1].content)
+
+
+def picture(example):
+    return example.turns[-2].content[0]
+
+
+@pytest.mark.parametrize("family", ["qwen2.5-vl", "qwen3-vl"])
+@pytest.mark.parametrize("form", ["quad", "obb", "hbb", "json-quad", "json-obb", "json-hbb"])
+def test_the_parser_reads_back_every_format_at_whatever_size_was_drawn(family, form):
+    rule = rules(family, form, "area")
+    sizes = set()
+    for visit in range(4):
+        example = render(detection(SHIP, PLANE), rule, visit)
+        size = picture(example).size
+        sizes.add(size)
+        read = parse_response(
+            answer(example), box_contract(form, rule.family), CLASSES, size.width, size.height
+        ).detections
+        assert sorted(read.names) == ["plane", "ship"]
+        back = picture(example).view.to_scene(read.polygons[list(read.names).index("ship")])
+        unit = max(picture(example).view.scale) if family == "qwen2.5-vl" else 0.6
+        assert np.abs(back.min(axis=0) - (100, 40)).max() <= 1.01 * unit
+        assert np.abs(back.max(axis=0) - (160, 80)).max() <= 1.01 * unit
+    assert len(sizes) > 1
+
+
+def test_the_words_are_those_of_the_reference_for_its_own_format():
+    example = render(detection(SHIP), rules())
+    system, user, said = example.turns
+    assert system.content[0].startswith("As an AI assistant, you specialize in accurate oriented object")
+    assert user.content[1] == "find the plane, ship, storage tank"
+    # 400 x 600 px is shown at 392 x 588 px: 100 * 588 / 600 = 98, 40 * 392 / 400 = 39.2
+    assert picture(example).size == Size(392, 588)
+    assert said.content == ("98,39,157,39,157,78,98,78 ship\n",)
+    assert isinstance(said.content[0], BoxText)
+
+
+def test_nothing_to_find_is_answered_with_the_formats_sentence():
+    assert answer(render(detection(), rules())) == CONTRACTS["rscovlm-quad"].empty
+
+
+def test_a_difficult_object_is_not_asked_of_anyone():
+    hard = Box(SHIP.polygon, "ship", difficult=True)
+    assert answer(render(detection(hard), rules())) == CONTRACTS["rscovlm-quad"].empty
+
+
+def test_boxes_known_only_by_their_bounds_are_never_written_as_rotated():
+    flat = Box(SHIP.polygon, "ship", horizontal=True)
+    assert render(detection(flat), rules(forms="quad")).form == "rscovlm-hbb"
+    assert render(detection(flat), rules(forms="json-obb")).form == "rscovlm-json-hbb"
+
+
+def test_the_last_boxes_in_the_order_of_writing_are_left_out_and_counted():
+    outline = np.array([[0, 0], [20, 0], [20, 9], [0, 9]])
+    ships = [Box(outline + np.array([0, 30 * i]), "ship") for i in range(9)]
+    example = render(detection(*reversed(ships)), rules(), most_boxes=4)
+    lines = answer(example).splitlines()
+    assert example.cut == 5
+    assert lines == answer(render(detection(*ships), rules())).splitlines()[:4]
+
+
+def test_an_open_question_gets_one_word_for_a_class_in_one_answer():
+    rule = rules(templates="varied")
+    words = set()
+    for visit in range(20):
+        example = render(detection(PLANE, PLANE, classes=()), rule, visit)
+        assert "plane, ship" not in example.turns[-2].content[1]
+        labels = {line.split(" ", 1)[1] for line in answer(example).splitlines()}
+        assert len(labels) == 1
+        words |= labels
+    assert {"plane", "airplane"} <= words
+
+
+def test_grounding_labels_its_box_with_the_phrase():
+    sample = Sample(
+        "g", "grounding", (ImageRef("scene.png", size=(400, 600)),), boxes=(SHIP,), phrase="White ship."
+    )
+    example = render(sample, rules(forms="hbb"))
+    assert example.turns[-2].content[1] == "find the White ship"
+    assert answer(example) == "98,39,157,78 white ship\n"
+
+
+def test_placeholders_are_filled_in_the_frame_of_their_image():
+    sample = Sample(
+        "c",
+        "chat",
+        (ImageRef("scene.png", size=(400, 600)),),
+        (Turn("user", "<image>What is at <box 0>?"), Turn("assistant", "A ship, <value length_m> m.")),
+        boxes=(SHIP,),
+        targets={"length_m": 61.26},
+    )
+    user, said = render(sample, rules(forms="json-hbb")).turns
+    assert user.content[1:] == ("What is at ", "[98, 39, 157, 78]", "?")
+    assert "".join(said.content) == "A ship, 61.3 m."
+
+
+@pytest.fixture
+def large(tmp_path):
+    path = tmp_path / "large.png"
+    Image.fromarray(np.zeros((3000, 4000, 3), dtype=np.uint8)).save(path)
+    turns = (
+        Turn("user", "<image>What is it?"),
+        Turn("assistant", "<zoom 0>"),
+        Turn("user", "<crop 0>"),
+        Turn("assistant", "a ship"),
+    )
+    box = Box([[2000, 1500], [2400, 1500], [2400, 1800], [2000, 1800]], "ship")
+    return Sample("z", "zoom", (ImageRef(str(path)),), turns, (box,))
+
+
+@pytest.mark.parametrize("family", ["rscovlm", "qwen3-vl", "nano"])
+def test_a_zoom_is_asked_and_answered_in_the_words_of_the_dialect(large, family):
+    rule = Rules(FAMILIES[family], FAMILIES[family].resolution, load_templates("plain"))
+    system, question, call, crop, _ = render(large, rule).turns
+    dialect = rule.family.dialect
+    assert system.content == (dialect.system_prompt,)
+    assert question.content[1] == "What is it?" + dialect.user_suffix
+    overview, closer = question.content[0].view, crop.content[0].view
+    expected = overview.from_scene([[2000, 1500], [2400, 1800]]).ravel()
+    assert call.content == (dialect.render_call(expected, *reversed(overview.size), "ship"),)
+    assert closer.window.contains(Window(2000, 1500, 400, 300))
+    assert closer.magnification_over(overview) > 1.5
+    assert crop.content[0].read().shape == (*closer.size, 3)
+    assert crop.content[1:] == ((dialect.crop_text,) if dialect.crop_text else ())
+
+
+def test_choices_depend_on_the_visit_and_on_nothing_else():
+    rule = rules(templates="varied", sizing="area")
+    first = [render(detection(SHIP, PLANE), rule, visit) for visit in range(6)]
+    again = [render(detection(SHIP, PLANE), rule, visit) for visit in reversed(range(6))]
+    assert first == again[::-1]
+    assert len({example.turns[-2].content for example in first}) > 3
+
+
+def test_each_object_belongs_to_one_of_two_neighbouring_views():
+    left, right = View(Window(0, 0, 100, 100), Size(100, 100)), View(Window(100, 0, 100, 100), Size(100, 100))
+    polygon = np.array([[80.0, 10], [110, 10], [110, 30], [80, 30]])
+    assert visible_polygon(polygon, right) is None
+    assert visible_polygon(polygon, left).tolist() == [[80, 10], [100, 10], [100, 30], [80, 30]]
+
+
+def test_a_window_of_an_image_keeps_boxes_in_its_own_frame():
+    sample = Sample(
+        "w",
+        "detection",
+        (ImageRef("scene.png", (80.0, 20.0, 112.0, 84.0), (400, 600)),),
+        boxes=(SHIP, PLANE),
+        classes=CLASSES,
+    )
+    example = render(sample, rules(forms="hbb"))
+    assert picture(example).size == Size(84, 112)
+    assert answer(example) == "20,20,80,60 ship\n"
+
+
+def test_a_window_outside_its_image_is_a_broken_sample():
+    sample = detection(SHIP)
+    outside = Sample("w", "detection", (ImageRef("s.png", (900.0, 0.0, 10.0, 10.0), (400, 600)),))
+    with pytest.raises(DataError, match="outside"):
+        render(outside, rules())
+    assert render(sample, rules())
+
+
+def test_unknown_formats_and_sizes_are_refused_by_name():
+    with pytest.raises(ValueError, match="'quadd' is unknown; choose from quad"):
+        rules(forms="quadd")
+    with pytest.raises(ValueError, match="nativ is unknown; choose from native"):
+        rules(sizing="nativ")
