@@ -178,7 +178,7 @@ def _of_attributes(
             value, silent = thing.known(attribute), _silent(choices, attribute)
             if value and silent and value != thing.name:
                 text = _words(rng, attribute, ref=_pick(rng, silent).text, name=thing.name)
-                yield Draft(text, value, category, (index,), about=thing.name)
+                yield Draft(text, value, category, (index,), _around(image, index, attribute), thing.name)
         yield from _color_checks(image, index, choices, rng)
         if alignment := alignment_of(thing):
             text = _words(rng, "alignment", ref=_pick(rng, choices).text)
@@ -186,7 +186,19 @@ def _of_attributes(
         area, silent = _AREAS.get(thing.known("background") or ""), _silent(choices, "background")
         if area and silent:
             text = _words(rng, "area", ref=_pick(rng, silent).text)
-            yield Draft(text, area, "rural or urban", (index,), about=thing.name)
+            surroundings = _around(image, index, "background")
+            yield Draft(text, area, "rural or urban", (index,), surroundings, thing.name)
+
+
+def _around(image: Annotated, index: int, attribute: str) -> Window | None:
+    """What has to be seen besides an object to tell what is around it; None where it is enough."""
+    thing = image.things[index]
+    if attribute == "place":
+        windows = [place.window for place in image.places if place.name == thing.known("place")]
+        return windows[0] if windows else None
+    if attribute == "background":
+        return thing.window.pad(1.5 * thing.sides[0]).intersection(image.window)
+    return None
 
 
 def _color_checks(

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from detection_eval.contracts import CONTRACTS, detection_prompt
 from detection_eval.detections import Detections
-from detection_eval.geometry import min_area_rectangle
 from detection_eval.response import render_response
 from rscovlm.prompts import classification_prompt
-from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS, SITES
+from rscovlm.synth import views
+from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS
 from rscovlm.synth.questions import TOPICS, Question, Topic, ask_about, draw_question
 from rscovlm.synth.render import render
-from rscovlm.synth.world import SceneObject, Site, World, make_object, make_site, plan_world
+from rscovlm.synth.views import GSD_M, around, loose_objects, next_window, single_site
+from rscovlm.synth.world import SceneObject, Site, World, plan_world
 from rscovlm.training.nano.cells import CellTruth, cell_truth
 from rscovlm.training.nano.model import VIEW_SIDE
 from tiling.view import Size, View, Window
@@ -30,7 +31,6 @@ DETECT_GSD_M = 1.2
 """Ground sampling distance of the views that nano learns to detect in."""
 
 _SIZE = Size(VIEW_SIDE, VIEW_SIDE)
-_GSD_M = 0.3
 _ALONE = 0.5  # share of chains about a place that stands alone, which are easier to find one's way in
 _WITHDRAWN = 0.06  # share of zoom requests that meet the end of the budget and must be answered blind
 _DETECTION = CONTRACTS["nano"]
@@ -89,31 +89,12 @@ class Camera:
 # --- zooming --------------------------------------------------------------------------------------
 
 
-def next_window(view: Window, evidence: Window) -> Window | None:
-    """Where a careful observer zooms next from ``view`` to see ``evidence``, or None when it can be read.
-
-    A place that fills nearly half the view can be read; one that is clearly visible is framed; a speck
-    is approached by a quarter of the view around it.
-    """
-    apparent = max(evidence.width / view.width, evidence.height / view.height)
-    if apparent >= 0.45:
-        return None
-    if apparent >= 0.2:
-        side = max(evidence.width, evidence.height) * 1.2
-    else:
-        side = max(view.width, view.height) / 4
-    x, y = evidence.center
-    x0 = min(max(x - side / 2, view.x), view.x + view.width - side)
-    y0 = min(max(y - side / 2, view.y), view.y + view.height - side)
-    return Window(x0, y0, side, side)
-
-
 def _world_with_site(rng: np.random.Generator, ease: float) -> World:
     side = int(rng.choice([1536, 2048, 4096, 6144, 8192, 12288], p=[0.14, 0.2, 0.24, 0.1, 0.26, 0.06]))
     if rng.random() < ease:
         side = min(side, 4096)
     while True:
-        world = plan_world(int(rng.integers(1 << 31)), side, side, _GSD_M * float(rng.uniform(0.9, 1.1)))
+        world = plan_world(int(rng.integers(1 << 31)), side, side, GSD_M * float(rng.uniform(0.9, 1.1)))
         if world.sites:
             return world
 
@@ -135,9 +116,9 @@ def _start(rng: np.random.Generator, world: World, evidence: Window) -> Window:
 
 def _chain(rng: np.random.Generator, ease: float) -> Sample:
     if rng.random() < _ALONE:
-        world, site = _single_site(rng)
+        world, site = single_site(rng)
         question = ask_about(rng, site, _topic(rng, site))
-        window = _around(rng, site.window, farthest=9.0)
+        window = around(rng, site.window, farthest=9.0)
     else:
         world = _world_with_site(rng, ease)
         question = draw_question(rng, world)
@@ -171,9 +152,9 @@ def _glance(rng: np.random.Generator, ease: float) -> Sample:
 
 def _close_question(rng: np.random.Generator, ease: float) -> Sample:
     """A question whose evidence is already in view: half with the tool at hand, half without."""
-    world, site = _single_site(rng)
+    world, site = single_site(rng)
     question: Question = ask_about(rng, site, _topic(rng, site))
-    window = _around(rng, site.window, farthest=2.1)
+    window = around(rng, site.window, farthest=2.1)
     camera = Camera(rng)
     conversation = NANO.opening(camera.shoot(world, window), question.text, zoom=bool(rng.random() < 0.5))
     return camera.sample(conversation.say("assistant", question.answer), "close")
@@ -184,29 +165,12 @@ def _topic(rng: np.random.Generator, site: Site) -> Topic:
     return topics[int(rng.integers(len(topics)))]
 
 
-def _around(rng: np.random.Generator, evidence: Window, farthest: float) -> Window:
-    """A square window that holds the evidence off centre, up to ``farthest`` times its side."""
-    least = max(evidence.width, evidence.height)
-    side = least * float(np.exp(rng.uniform(0, np.log(farthest))))
-    x, y = evidence.center
-    shift_x, shift_y = rng.uniform(-1, 1, 2) * (side - least) / 2
-    return Window(x - side / 2 + shift_x, y - side / 2 + shift_y, side, side)
-
-
-def _single_site(rng: np.random.Generator) -> tuple[World, Site]:
-    """A world around one site, without the planning of a whole scene."""
-    cover, patch = (str(c) for c in rng.choice(LAND_COVERS, 2))
-    gsd_m = _GSD_M * float(rng.uniform(0.9, 1.1))
-    site = make_site(rng, SITES[int(rng.integers(len(SITES)))], 4000.0, 4000.0, gsd_m)
-    return World(int(rng.integers(1 << 31)), 8000, 8000, gsd_m, cover, patch, (site,), ()), site
-
-
 # --- classification -------------------------------------------------------------------------------
 
 
 def _classify(rng: np.random.Generator, ease: float) -> Sample:
     side = int(rng.choice([1024, 2048, 4096, 8192]))
-    world = plan_world(int(rng.integers(1 << 31)), side, side, _GSD_M)
+    world = plan_world(int(rng.integers(1 << 31)), side, side, GSD_M)
     camera = Camera(rng)
     image = camera.shoot(world, Window(0, 0, side, side))
     conversation = NANO.opening(image, classification_prompt(LAND_COVERS), zoom=False)
@@ -218,67 +182,23 @@ def _classify(rng: np.random.Generator, ease: float) -> Sample:
 
 def _tile(rng: np.random.Generator, ease: float) -> tuple[World, Window]:
     """A view at about DETECT_GSD_M: part of a site, scattered objects, or bare ground."""
-    side = VIEW_SIDE * DETECT_GSD_M / _GSD_M * float(np.exp(rng.uniform(np.log(0.75), np.log(1.3))))
+    side = VIEW_SIDE * DETECT_GSD_M / GSD_M * float(np.exp(rng.uniform(np.log(0.75), np.log(1.3))))
     if rng.random() < ease:
         side *= 0.75
     if rng.random() < 0.45:
-        world, site = _single_site(rng)
+        world, site = single_site(rng)
         x, y = np.array(site.window.center) + rng.uniform(-0.4, 0.4, 2) * side
     else:
         x = y = 4000.0
         cover, patch = (str(c) for c in rng.choice(LAND_COVERS, 2))
-        objects = _loose_objects(rng, side, ease)
-        world = World(int(rng.integers(1 << 31)), 8000, 8000, _GSD_M, cover, patch, (), tuple(objects))
+        objects = loose_objects(rng, side, few=max(ease, 0.4))
+        world = World(int(rng.integers(1 << 31)), 8000, 8000, GSD_M, cover, patch, (), tuple(objects))
     return world, Window(float(x - side / 2), float(y - side / 2), float(side), float(side))
 
 
-def _loose_objects(rng: np.random.Generator, side: float, ease: float) -> list[SceneObject]:
-    kinds = [site.objects for site in SITES]
-    most = 2 if rng.random() < max(ease, 0.4) else 5
-    objects: list[SceneObject] = []
-    for _ in range(int(rng.integers(1, most + 1)) if rng.random() < 0.85 else 0):
-        kind_of = kinds[int(rng.integers(len(kinds)))]
-        x, y = 4000 + rng.uniform(-0.5, 0.5, 2) * side
-        item = make_object(rng, kind_of, float(x), float(y), _GSD_M)
-        if all(np.hypot(x - o.x, y - o.y) > (item.length + o.length) * 0.55 for o in objects):
-            objects.append(item)
-    return objects
-
-
 def visible_polygons(world: World, window: Window) -> tuple[NDArray[np.float64], list[SceneObject]]:
-    """Objects of a view as polygons (n, 4, 2) in view pixels.
-
-    An object whose centre is outside is left to the neighbouring tile; one that the edge cuts is the
-    minimum-area rectangle of its visible part, clipped to the view.
-    """
-    view = View(window, _SIZE)
-    polygons, objects = [], []
-    for item in world.objects_in(window):
-        corners = view.from_scene(item.polygon)
-        centre = corners.mean(axis=0)
-        if not (0 <= centre[0] <= VIEW_SIDE and 0 <= centre[1] <= VIEW_SIDE):
-            continue
-        if corners.min() < 0 or corners.max() > VIEW_SIDE:
-            corners = np.clip(min_area_rectangle(_clip_to_square(corners, VIEW_SIDE)), 0, VIEW_SIDE)
-        polygons.append(corners)
-        objects.append(item)
-    return np.array(polygons).reshape(-1, 4, 2), objects
-
-
-def _clip_to_square(corners: NDArray[np.float64], side: float) -> NDArray[np.float64]:
-    """The part of a convex polygon (n, 2) inside [0, side]^2."""
-    for axis in (0, 1):
-        for limit, sign in ((0.0, 1.0), (side, -1.0)):
-            following = np.roll(corners, -1, axis=0)
-            inside = sign * (corners[:, axis] - limit) >= 0
-            kept: list[NDArray[np.float64]] = []
-            for here, ahead, in_here, in_ahead in zip(corners, following, inside, np.roll(inside, -1)):
-                if in_here:
-                    kept.append(here)
-                if in_here != in_ahead:
-                    kept.append(here + (ahead - here) * ((limit - here[axis]) / (ahead[axis] - here[axis])))
-            corners = np.array(kept).reshape(-1, 2)
-    return corners
+    """Objects of a view of nano's size; see ``rscovlm.synth.views``."""
+    return views.visible_polygons(world, window, _SIZE)
 
 
 def _detect(rng: np.random.Generator, ease: float) -> Sample:
