@@ -1,0 +1,241 @@
+"""From a configuration to a model that is ready to learn, and a list of what is really in use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from rscovlm.data.encoding import Encoder
+from rscovlm.engines import checkpoint_folder, model_family
+from rscovlm.engines.patches import PatchSpec
+from rscovlm.engines.transformers import attention_for
+from rscovlm.errors import ModelError, UsageError
+from rscovlm.families import ModelFamily
+from rscovlm.training.config import TrainConfig
+from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing, group_of
+
+
+@dataclass(frozen=True)
+class Base:
+    """The checkpoint that a run starts from, without its weights.
+
+    Attributes:
+        folder: of the checkpoint.
+        family: how the trained model sees and writes, image bounds of the run included.
+        tokenizer: of the checkpoint.
+        patches: how it cuts images.
+    """
+
+    folder: Path
+    family: ModelFamily
+    tokenizer: object
+    patches: PatchSpec
+
+    @property
+    def encoder(self) -> Encoder:
+        """Examples to tokens, as the checkpoint wants them."""
+        return Encoder(self.tokenizer, self.patches)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model that is ready to learn.
+
+    Attributes:
+        learner: on the CPU, not wrapped yet.
+        adapters: peft's view of the model, or None.
+        notes: what is in use and why, by name, for the start-up table.
+    """
+
+    learner: Learner
+    adapters: object | None
+    notes: dict[str, str]
+
+
+def open_base(config: TrainConfig) -> Base:
+    """Everything about the starting checkpoint but its weights.
+
+    Raises:
+        ModelError: where it cannot be found or used.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    folder = checkpoint_folder(config.model)
+    family = model_family(str(folder), family=config.family)
+    bounds = family.resolution
+    least = config.resolution.min_pixels or bounds.min_pixels
+    most = config.resolution.max_pixels or max(bounds.max_pixels, least)
+    family = replace(family, resolution=replace(bounds, min_pixels=min(least, most), max_pixels=most))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder} cannot be read: {str(error).strip().splitlines()[0]}") from error
+    if not tokenizer.chat_template:
+        raise ModelError(f"{folder} has no chat template; it is needed to write conversations")
+    return Base(folder, family, tokenizer, PatchSpec.of_checkpoint(folder, settings.vision_config))
+
+
+def build(
+    base: Base, config: TrainConfig, device: torch.device, objective, heads: Callable | None = None
+) -> Built:
+    """Load the weights and make those learn that should.
+
+    Args:
+        base: of the run.
+        config: of the run.
+        device: that it will train on.
+        objective: see ``rscovlm.training.objective``.
+        heads: makes, from the model, the module that learns beside it; None for none.
+
+    Raises:
+        ModelError: where the weights cannot be loaded.
+        UsageError: where an option would have no effect, with the reason.
+    """
+    attention, why = choose_attention(config, device)
+    model = load_weights(base.folder, config, attention)
+    notes = {"attention": f"{attention}: {why}", "liger": apply_liger(model, config, device)}
+    learner = Learner(model, heads(model) if heads else nn.ModuleDict(), objective)
+    adapters = choose_trainable(learner, config)
+    enable_checkpointing(model, config)
+    _settle_dtypes(learner, config)
+    notes["precision"] = _precision_note(config)
+    notes["checkpointing"] = _checkpointing_note(config)
+    return Built(learner.train(), adapters, notes)
+
+
+def choose_attention(config: TrainConfig, device: torch.device) -> tuple[str, str]:
+    """The attention implementation and why it is taken.
+
+    Raises:
+        UsageError: where the one that is asked for cannot run.
+    """
+    compute = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    best, why = attention_for(device, compute)
+    if config.attention == "auto":
+        return best, why
+    if config.attention == "flash_attention_2" and best != config.attention:
+        raise UsageError(f"attention: flash_attention_2 cannot be used: {why}; choose auto or sdpa")
+    return config.attention, "as configured"
+
+
+def load_weights(folder: Path, config: TrainConfig, attention: str) -> nn.Module:
+    """The model, in float32, or in bfloat16 where DeepSpeed keeps the float32 master weights itself.
+
+    Raises:
+        ModelError: where it cannot be loaded.
+        UsageError: for 4-bit weights where they cannot be had.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    half = config.strategy == "deepspeed" and config.precision == "bf16"
+    further = {"quantization_config": _four_bits(config)} if config.tuning.method == "qlora" else {}
+    try:
+        return AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=torch.bfloat16 if half or further else torch.float32,
+            attn_implementation=attention,
+            use_safetensors=True,
+            local_files_only=True,
+            **further,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"{folder} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+
+
+def _four_bits(config: TrainConfig):
+    """How adapted towers are quantised; all others stay as they are."""
+    from importlib.util import find_spec
+
+    if not torch.cuda.is_available():
+        raise UsageError("tuning.method: qlora holds weights in 4 bits on CUDA alone; use lora here")
+    if find_spec("bitsandbytes") is None:
+        raise UsageError("tuning.method: qlora needs the package bitsandbytes; install it or use lora")
+    from transformers import BitsAndBytesConfig
+
+    modules = {"vision": "visual.blocks", "merger": "merger", "language": "language_model"}
+    kept = [modules[name] for name in modules if name not in config.tuning.towers]
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=["lm_head", *kept],
+    )
+
+
+def apply_liger(model: nn.Module, config: TrainConfig, device: torch.device) -> str:
+    """Fused norms and MLPs of liger-kernel, where they can run; what came of it.
+
+    Its fused cross-entropy is left out: the loss has weights of its own, which that one does not take.
+
+    Raises:
+        UsageError: where ``liger: on`` would have no effect.
+    """
+    if config.liger == "off":
+        return "off: as configured"
+    reason = _patch_with_liger(model, device)
+    patched = Counter(
+        type(module).__name__ for module in model.modules() if _comes_from_liger(module.forward)
+    )
+    if patched:
+        return "on: " + ", ".join(f"{count} x {name}" for name, count in sorted(patched.items()))
+    if config.liger == "on":
+        raise UsageError(f"liger: on has no effect: {reason or 'it patched no module of this model'}")
+    return f"off: {reason or 'it patched no module of this model'}"
+
+
+def _patch_with_liger(model: nn.Module, device: torch.device) -> str | None:
+    """Apply what liger-kernel has for this model; the reason where nothing could be applied."""
+    if device.type != "cuda":
+        return f"its kernels need CUDA; the device is {device.type}"
+    try:
+        from liger_kernel.transformers import monkey_patch
+    except ImportError as error:
+        return f"liger-kernel cannot be imported ({error}; extra: liger)"
+    name = f"apply_liger_kernel_to_{model.config.model_type}"
+    patch = getattr(monkey_patch, name, None)
+    if patch is None:
+        return f"it has no {name}"
+    # The rotary patch sets an attribute that transformers no longer reads; norms and MLPs take effect.
+    patch(rope=False, fused_linear_cross_entropy=False, rms_norm=True, swiglu=True, model=model)
+    return None
+
+
+def _comes_from_liger(function) -> bool:
+    return getattr(function, "__module__", "").startswith("liger_kernel")
+
+
+def _settle_dtypes(learner: Learner, config: TrainConfig) -> None:
+    """Under autocast what learns stays float32, as master weights; what is frozen needs bfloat16 at most."""
+    if config.precision != "bf16" or config.strategy == "deepspeed" or config.tuning.method == "qlora":
+        return
+    for parameter in learner.parameters():
+        if not parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def _precision_note(config: TrainConfig) -> str:
+    if config.precision == "fp32":
+        return "float32"
+    if config.strategy == "deepspeed":
+        return "bfloat16 weights, float32 master weights in the optimizer"
+    return "bfloat16 by autocast, trained weights in float32"
+
+
+def _checkpointing_note(config: TrainConfig) -> str:
+    towers = [name for name in ("vision", "language") if getattr(config.checkpointing, name)]
+    return ", ".join(towers) or "off"
+
+
+def visual_tower_learns(learner: nn.Module) -> bool:
+    """Whether packs without images need a dummy, so that all ranks exchange the same gradients."""
+    return any(
+        parameter.requires_grad and group_of(name) in ("vision", "merger")
+        for name, parameter in learner.named_parameters()
+    )

@@ -1,0 +1,241 @@
+"""Processes that train together: one, DDP, or DeepSpeed, each behind the same few functions.
+
+A step is: ``backward`` for each pack, the last one with ``last=True``, then ``apply``. Micro-steps may differ
+in number from step to step, never between ranks. Losses handed to ``backward`` are shares of one sum over all
+ranks; engines average over ranks, which is undone here, so that gradients are those of the sum.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable
+from contextlib import nullcontext
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from configs import ConfigError
+from rscovlm.errors import UsageError
+from rscovlm.training.config import TrainConfig
+
+_OURS = ("optimizer", "scheduler")
+_DEEPSPEED = "deepspeed"
+
+
+def start(config: TrainConfig):
+    """The processes of this run, joined by accelerate's ``Accelerator``.
+
+    Raises:
+        UsageError: where the strategy does not fit the way the processes were started.
+        ConfigError: for a DeepSpeed configuration that cannot be used.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import InitProcessGroupKwargs
+
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    if config.strategy == "single" and processes > 1:
+        raise UsageError(
+            f"strategy single is for one process, but {processes} were started; use ddp or deepspeed"
+        )
+    cpu = not torch.cuda.is_available()
+    if config.strategy == _DEEPSPEED:
+        plugin = _deepspeed_plugin(config, cpu)
+        # Without a backend by name accelerate takes each CPU process to be alone.
+        backend = [InitProcessGroupKwargs(backend="gloo")] if cpu else []
+        accelerator = Accelerator(deepspeed_plugin=plugin, kwargs_handlers=backend)
+        _check_processes(accelerator, processes)
+        return accelerator
+    # Weights stay float32, so autocast computes in bfloat16 and the optimizer holds master weights.
+    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if config.precision == "bf16" else "no")
+    _check_processes(accelerator, processes)
+    return accelerator
+
+
+def _check_processes(accelerator, started: int) -> None:
+    """Make sure that all processes that were started found each other, or each would train alone."""
+    if accelerator.num_processes != started:
+        raise UsageError(
+            f"{started} processes were started, but accelerate joined {accelerator.num_processes}; "
+            "check the launcher's settings"
+        )
+
+
+def _deepspeed_plugin(config: TrainConfig, cpu: bool):
+    try:
+        import deepspeed  # noqa: F401
+    except ImportError as error:
+        raise UsageError("strategy deepspeed needs the package deepspeed (extra: train)") from error
+    from accelerate import DeepSpeedPlugin
+
+    if cpu:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    if "LOCAL_RANK" not in os.environ:
+        os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+        os.environ.setdefault("MASTER_PORT", str(_free_port()))
+    return DeepSpeedPlugin(hf_ds_config=deepspeed_settings(config), zero3_init_flag=False)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def deepspeed_settings(config: TrainConfig) -> dict[str, Any]:
+    """The DeepSpeed configuration of a run: the named one with what the run's own configuration decides.
+
+    Raises:
+        ConfigError: where there is none, or it decides itself what is decided there.
+    """
+    name = str(config.deepspeed)
+    settings = _read_json(name)
+    taken = [key for key in _OURS if key in settings]
+    if taken:
+        own = ", ".join(f"optimizer.{group}" for group in config.own_rates) or "optimizer and schedule"
+        raise ConfigError(
+            f"deepspeed configuration {name}: {' and '.join(taken)} cannot stand here, since DeepSpeed would "
+            f"then ignore what this run says under {own}; remove it"
+        )
+    decided = {
+        # One pack a micro-step; where a step ends is told to the engine for each pack.
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": config.optimizer.clip or 0.0,
+        "bf16": {"enabled": config.precision == "bf16"},
+    }
+    for key, value in decided.items():
+        if settings.get(key, "auto") not in ("auto", value):
+            raise ConfigError(
+                f"deepspeed configuration {name}: {key} is {settings[key]!r}, but this run needs {value!r}; "
+                "remove it"
+            )
+    settings |= decided
+    if config.precision == "bf16":
+        settings.setdefault("data_types", {"grad_accum_dtype": "fp32"})
+    settings.setdefault("steps_per_print", 1 << 60)
+    return settings
+
+
+def _read_json(name: str) -> dict[str, Any]:
+    path = Path(name)
+    shipped = resources.files("configs") / _DEEPSPEED
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+    elif (shipped / f"{name}.json").is_file():
+        text = (shipped / f"{name}.json").read_text(encoding="utf-8")
+    else:
+        names = sorted(entry.name.removesuffix(".json") for entry in shipped.iterdir())
+        raise ConfigError(f"no deepspeed configuration {name}: no such file; shipped are {', '.join(names)}")
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"deepspeed configuration {name} is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(
+            f"deepspeed configuration {name} holds a {type(data).__name__}; an object is needed"
+        )
+    return data
+
+
+def zero_stage(accelerator) -> int | None:
+    """DeepSpeed's ZeRO stage; None where DeepSpeed is not used."""
+    plugin = accelerator.state.deepspeed_plugin
+    return None if plugin is None else plugin.zero_stage
+
+
+def wrap(accelerator, learner: nn.Module, optimizer: torch.optim.Optimizer):
+    """The learner and its optimizer as the strategy runs them."""
+    if zero_stage(accelerator) == 3:
+        _announce_output_layer(learner)
+    elif zero_stage(accelerator) is None:
+        learner.to(accelerator.device)
+    return accelerator.prepare(learner, optimizer)
+
+
+def _announce_output_layer(learner: nn.Module) -> None:
+    """Tell ZeRO-3 that the objective reads the output layer's weight outside of that layer."""
+    import deepspeed
+
+    deepspeed.zero.register_external_parameter(learner, learner.model.lm_head.weight)
+
+
+def run_pack(accelerator, wrapped: nn.Module, last: bool):
+    """Context of one forward and backward pass: gradients are exchanged in the last of a step alone."""
+    if last or zero_stage(accelerator) is not None:
+        return nullcontext()
+    return accelerator.no_sync(wrapped)
+
+
+def backward(accelerator, wrapped: nn.Module, loss: torch.Tensor, last: bool) -> None:
+    """Add the gradient of a share of the step's loss.
+
+    Args:
+        accelerator: the processes.
+        wrapped: of ``wrap``.
+        loss: scalar; the shares of all packs of all ranks add up to the step's loss.
+        last: whether it is this rank's last of the step.
+    """
+    loss = loss * accelerator.num_processes
+    if zero_stage(accelerator) is None:
+        loss.backward()
+        return
+    wrapped.set_gradient_accumulation_boundary(last)
+    wrapped.backward(loss)
+
+
+def apply(accelerator, wrapped: nn.Module, optimizer, clip: float | None) -> float:
+    """Clip, take the optimizer's step and forget the gradient; the norm before clipping."""
+    if zero_stage(accelerator) is not None:
+        wrapped.step()
+        norm = wrapped.get_global_grad_norm()
+        return float(norm) if norm is not None else float("nan")
+    parameters = [parameter for parameter in wrapped.parameters() if parameter.requires_grad]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, float("inf") if clip is None else clip)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return float(norm)
+
+
+def group_norms(
+    accelerator, wrapped: nn.Module, grouped: Iterable[tuple[str, nn.Parameter]]
+) -> dict[str, float]:
+    """Norm of the gradient by group, before clipping; empty where the strategy keeps it elsewhere.
+
+    Collective under DeepSpeed: every rank has to call it.
+    """
+    squares: dict[str, torch.Tensor] = {}
+    stage = zero_stage(accelerator)
+    if stage is None:
+        for group, parameter in grouped:
+            if parameter.grad is not None:
+                squares[group] = squares.get(group, 0) + parameter.grad.float().square().sum()
+        return {group: float(square) ** 0.5 for group, square in squares.items()}
+    return _partitioned_norms(accelerator, wrapped) if stage in (1, 2) else {}
+
+
+def _partitioned_norms(accelerator, wrapped) -> dict[str, float]:
+    """Under ZeRO-1 and 2 each rank holds a part of each group's gradient."""
+    optimizer = wrapped.optimizer
+    held = getattr(optimizer, "averaged_gradients", None)
+    if not held or any(parts is None for parts in held.values()):
+        return {}
+    names = [group["group"] for group in optimizer.param_groups]
+    sums = torch.zeros(len(names), device=accelerator.device)
+    for index, parts in held.items():
+        sums[index] = sum(part.float().square().sum() for part in parts)
+    sums = accelerator.reduce(sums, "sum")
+    squares: dict[str, float] = {}
+    for name, value in zip(names, sums.tolist(), strict=True):
+        squares[name] = squares.get(name, 0.0) + value
+    return {name: value**0.5 for name, value in squares.items()}
+
+
+def plain(accelerator, wrapped: nn.Module) -> nn.Module:
+    """The learner inside its engine."""
+    return accelerator.unwrap_model(wrapped)

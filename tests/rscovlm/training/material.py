@@ -1,0 +1,54 @@
+"""A small source of encoded examples with painted pictures, and tiny checkpoints to learn from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rscovlm.data.example import Encoded, Example, Key, Speech
+from rscovlm.data.randomness import generator
+from tiling.view import Size
+
+COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220), "yes": (30, 200, 30), "no": (200, 200, 30)}
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A picture of one colour with some noise."""
+
+    size: Size
+    colour: tuple[int, int, int]
+    seed: int
+
+    def read(self) -> np.ndarray:
+        noise = np.random.default_rng(self.seed).integers(-20, 20, (*self.size, 3))
+        return np.clip(np.array(self.colour) + noise, 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class PaintedSource:
+    """Asks for the colour of pictures of several sizes; every fourth sample has no picture."""
+
+    name: str
+    encoder: object
+    factor: int
+    length: int = 64
+    seed: int = 0
+    task: str = "vqa"
+
+    def __len__(self) -> int:
+        return self.length
+
+    def encode(self, index: int, visit: int) -> Encoded:
+        rng = generator(self.seed, self.name, index, visit)
+        word = str(rng.choice(list(COLOURS)))
+        if index % 4 == 3:
+            asked: tuple = (f"How many ships? {' ship' * int(rng.integers(1, 9))}",)
+        else:
+            height, width = (int(side) * self.factor for side in rng.integers(2, 5, 2))
+            picture = Painted(Size(height, width), COLOURS[word], int(rng.integers(1 << 30)))
+            asked = (picture, "What colour are the planes at the airport?")
+        answer = " ".join([word] * int(rng.integers(1, 7)))
+        turns = (Speech("user", asked), Speech("assistant", (answer,)))
+        return self.encoder.encode(Example(turns, Key(self.name, index, visit), self.task))
