@@ -72,6 +72,29 @@ def dataset(
     print(folder)
 
 
+@synth.command()
+def samples(
+    folder: Annotated[Path, typer.Argument(help="The folder to write.", metavar="FOLDER")],
+    count: Annotated[
+        int, typer.Option(help="Samples in all, a fifth of each task.", min=5, metavar="N")
+    ] = 2000,
+    seed: Seed = 0,
+) -> None:
+    """Write training samples: classification, vqa, grounding, detection and zoom, with their images.
+
+    Images that are there already are kept, so an interrupted run continues. 2000 samples take some minutes
+    and about 150 MB.
+    """
+    from rscovlm.synth.samples import write_sample_set
+    from tiling.output import check_folder
+
+    check_folder(folder)
+    with Progress("writing", "samples") as progress:
+        written = write_sample_set(folder, count, seed=seed, progress=progress)
+    for task in written:
+        print(folder / f"{task}.jsonl")
+
+
 def _read_size(text: str) -> tuple[int, int]:
     """Width and height of ``8192`` or ``8192x4096``."""
     match = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", text.strip().lower())
