@@ -10,6 +10,7 @@ from rscovlm.cli.ask import ask
 from rscovlm.cli.bench import bench
 from rscovlm.cli.bench_detections import detections
 from rscovlm.cli.classify import classify
+from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
 from rscovlm.cli.synth import synth
@@ -29,6 +30,7 @@ app.command()(classify)
 app.add_typer(synth)
 bench.command()(detections)
 app.add_typer(bench)
+app.add_typer(data)
 app.command(name="zoom-data")(zoom_data)
 app.command()(doctor)
 

@@ -18,13 +18,15 @@ from rscovlm.data.sample import Box, Sample
 FORMATS = ("dota", "dior-r", "fair1m", "hrsc2016", "coco", "srsdd", "rsar")
 """Formats of ``detection_eval.formats`` that hold ground truth of images by name."""
 
+_MAY_HOLD_BOUNDS = ("dior-r", "coco", "srsdd")
+
 
 def reader(format: str) -> Callable[[Path, Path, Options], Iterator[Sample]]:
     """The adapter of one format: a sample for each image, images without objects included.
 
-    Where each box of a data set is upright, nothing but bounds was annotated, so that its boxes are
-    horizontal; ``options.geometry`` says otherwise. Boxes of any difficulty above 0, crowds included, are
-    flagged difficult.
+    Where a format can hold bounds alone and each box of a data set is upright, its boxes are horizontal;
+    ``options.geometry`` says otherwise. Boxes of any difficulty above 0, crowds included, are flagged
+    difficult.
     """
 
     def read_detection(path: Path, images: Path, options: Options) -> Iterator[Sample]:
@@ -35,7 +37,7 @@ def reader(format: str) -> Callable[[Path, Path, Options], Iterator[Sample]]:
             collection = read(path, format, options.classes)
         for note in collection.notes:
             options.account.changed[note] += 1
-        flat = _all_upright(collection)
+        flat = format in _MAY_HOLD_BOUNDS and _all_upright(collection)
         for name, boxes in collection.images.items():
             try:
                 yield _sample(name, boxes, collection.classes, flat, folder, options)

@@ -72,8 +72,7 @@ def _triple(path: Path) -> list[Path]:
             raise DataError(f"{path} holds {len(found)} files *questions.json ({names}); name one of them")
     if "questions" not in found[0].name:
         raise DataError(f"{found[0]} is no file of RSVQA questions: its name ends in questions.json")
-    names = [found[0].name.replace("questions", part) for part in _PARTS]
-    return [found[0].with_name(name) for name in names]
+    return [found[0].with_name(found[0].name.replace("questions", part)) for part in _PARTS]
 
 
 def _entries(path: Path, part: str) -> list[dict[str, Any]]:
@@ -87,7 +86,7 @@ def _entries(path: Path, part: str) -> list[dict[str, Any]]:
 
 def _gsd(entry: Record) -> float | None:
     try:
-        x, y = (float(entry.get(f"res-{axis}", entry.get(f"res_{axis}"))) for axis in "xy")  # type: ignore[arg-type]
+        x, y = (float(entry.get(f"res-{axis}", entry.get(f"res_{axis}"))) for axis in "xy")
     except (TypeError, ValueError):
         return None
     return (x * y) ** 0.5 if x > 0 and y > 0 else None

@@ -1,0 +1,289 @@
+"""``rscovlm data``: published data sets to sample files, and looks into them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rscovlm.cli.failures import Incomplete, usage_errors
+from rscovlm.cli.options import AsJson, Classes, Seed, check_file, read_list
+from rscovlm.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from rscovlm.data.adapters import Account, Options
+    from rscovlm.data.preview import Panel
+    from rscovlm.data.store import SampleFile
+
+data = typer.Typer(name="data", help="Make, inspect and draw training samples.", no_args_is_help=True)
+
+_EXAMPLES = 3
+_GEOMETRIES = ("auto", "hbb", "obb", "polygon")
+
+SampleFileArgument = Annotated[Path, typer.Argument(help="A sample file.", metavar="FILE")]
+
+
+@data.command()
+def convert(
+    path: Annotated[Path, typer.Argument(help="File or folder of annotations.", metavar="PATH")],
+    form: Annotated[str, typer.Option("--from", help="The format of PATH; see below.", metavar="FORMAT")],
+    output: Annotated[Path, typer.Option(help="The sample file.", metavar="FILE.jsonl|FILE.parquet")],
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where image names start from; the folder of PATH by default.", metavar="FOLDER"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Most samples.", metavar="N", min=1)] = None,
+    source: Annotated[
+        str, typer.Option(help="Name that the samples carry; the format by default.", metavar="NAME")
+    ] = "",
+    classes: Classes = None,
+    geometry: Annotated[
+        str, typer.Option(help="Boxes as annotated (auto), or hbb, obb or polygon.", metavar="GEOMETRY")
+    ] = "auto",
+    boxes: Annotated[
+        str | None,
+        typer.Option(
+            help="How conversations write boxes: geochat, 0-100, 0-1000, 0-1, 0-1-padded, pixels or none; "
+            "the format's own by default.",
+            metavar="FORM",
+        ),
+    ] = None,
+    clockwise: Annotated[
+        bool, typer.Option("--clockwise", help="GeoChat's angles turn clockwise on the image.")
+    ] = False,
+    unreadable: Annotated[
+        str,
+        typer.Option(help="Samples with unreadable box text: drop, or keep as plain text.", metavar="HOW"),
+    ] = "drop",
+    task: Annotated[str | None, typer.Option(help="What conversations teach.", metavar="TASK")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="REO-Instruct: a numeric target and its field.", metavar="NAME=FIELD"),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="List all that was left out, and why.", metavar="FILE.json")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a published data set and write a sample file.
+
+    Formats: dota, dior-r, fair1m, hrsc2016, coco, srsdd, rsar; refgeo, dior-rsvg; folders, vhm; rsvqa,
+    vrsbench, lrs-vqa-zoom; llava, geochat, teochat, reo-instruct, chat. docs/data.md says what each holds.
+    Exits with 1 where records had to be left out, which are counted by reason.
+    """
+    check_file(output, "--output", (".jsonl", ".parquet"))
+    check_file(report, "--report", (".json",))
+    options = _options(source, classes, geometry, boxes, clockwise, unreadable, task, target)
+    from rscovlm.data.adapters import convert as run
+
+    with usage_errors():
+        written = run(form, path, output, options, images=images, limit=limit)
+    account = options.account
+    if report is not None:
+        _write_report(report, account)
+    left_out = sum(account.left_out.values())
+    if as_json:
+        summary = {
+            "output": str(output),
+            **vars(written),
+            "left_out": dict(account.left_out),
+            "changed": dict(account.changed),
+        }
+        print(json.dumps(summary, ensure_ascii=False, indent=1))
+    else:
+        tasks = ", ".join(f"{name} {count:,}" for name, count in written.tasks.items())
+        print(
+            f"{output}: {written.samples:,} samples ({tasks}), {written.images:,} images, "
+            f"{written.boxes:,} boxes; {left_out:,} left out"
+        )
+    _tell(account)
+    if left_out:
+        raise Incomplete(f"{left_out:,} records of {path} made no sample")
+
+
+def _options(
+    source: str,
+    classes: str | None,
+    geometry: str,
+    boxes: str | None,
+    clockwise: bool,
+    unreadable: str,
+    task: str | None,
+    target: list[str] | None,
+) -> Options:
+    from rscovlm.data.adapters import Options
+    from rscovlm.data.adapters.boxtext import NONE, box_form
+    from rscovlm.data.sample import TASKS
+
+    _among("--geometry", geometry, _GEOMETRIES)
+    _among("--unreadable", unreadable, ("drop", "keep"))
+    if task is not None:
+        _among("--task", task, TASKS)
+    box_form(boxes or NONE)
+    targets = {}
+    for pair in target or ():
+        name, _, fieldname = pair.partition("=")
+        if not (name.isidentifier() and fieldname):
+            raise UsageError(f"--target {pair!r} is not understood; give NAME=FIELD, such as height_m=rh98")
+        targets[fieldname] = name
+    names = _class_names(classes)
+    return Options(source, names, geometry, boxes, clockwise, unreadable, task, targets)  # type: ignore[arg-type]
+
+
+def _class_names(text: str | None) -> tuple[str, ...] | None:
+    """Names separated by commas, or the names of a list that detection_eval knows."""
+    from detection_eval.class_lists import CLASS_LISTS
+
+    return CLASS_LISTS[text] if text in CLASS_LISTS else read_list(text, "--classes")
+
+
+def _among(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{option} {value!r} is unknown; choose from {', '.join(choices)}")
+
+
+def _tell(account: Account) -> None:
+    """What was left out or changed, with the first places, on stderr."""
+    for reason, count in account.left_out.most_common():
+        print(f"{count:,} left out: {reason}", file=sys.stderr)
+        places = [place for own, place in account.places if own == reason]
+        for place in places[:_EXAMPLES]:
+            print(f"  {place}", file=sys.stderr)
+        if len(places) > _EXAMPLES:
+            print(f"  and {len(places) - _EXAMPLES:,} more; --report lists all", file=sys.stderr)
+    for kind, count in account.changed.most_common():
+        print(f"{count:,} changed: {kind}", file=sys.stderr)
+
+
+def _write_report(path: Path, account: Account) -> None:
+    from tiling.output import atomic_path
+
+    content = {
+        "left_out": dict(account.left_out),
+        "changed": dict(account.changed),
+        "places": [{"reason": reason, "place": place} for reason, place in account.places],
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+@data.command()
+def inspect(
+    path: SampleFileArgument,
+    index: Annotated[
+        int | None, typer.Option(help="Which sample, from 0; from the end below it.", metavar="N")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--id", help="The sample of an id.", metavar="ID")] = None,
+) -> None:
+    """Print one sample as JSON, by default the first."""
+    from rscovlm.data.store import SampleFile
+
+    if index is not None and name is not None:
+        raise UsageError("--index and --id both say which sample; give one of them")
+    file = SampleFile(path)
+    if name is not None:
+        found = file.find(name)
+        if found is None:
+            raise UsageError(f"{path} holds no sample {name!r}")
+        index = found
+    index = index or 0
+    if not -len(file) <= index < len(file):
+        raise UsageError(f"{path} holds {len(file):,} samples; there is no sample {index}")
+    text = _pretty(file, index)
+    print(file.place(index % len(file)), file=sys.stderr)
+    print(text)
+
+
+def _pretty(file: SampleFile, index: int) -> str:
+    """A sample as JSON, one turn, box and image a line."""
+    record = file[index].to_json()
+    lines = []
+    for name, value in record.items():
+        parts = value if isinstance(value, list) and name in ("turns", "boxes", "images") else None
+        text = json.dumps(value, ensure_ascii=False)
+        if parts:
+            text = "[\n" + ",\n".join(f"  {json.dumps(part, ensure_ascii=False)}" for part in parts) + "\n ]"
+        lines.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+@data.command()
+def stats(
+    paths: Annotated[list[Path], typer.Argument(help="Sample files.", metavar="FILE...")],
+    as_json: AsJson = False,
+) -> None:
+    """Count tasks, images and their sizes, boxes, labels, turns and words."""
+    from rscovlm.cli.progress import Progress
+    from rscovlm.data.statistics import Statistics, as_text
+    from rscovlm.data.store import SampleFile
+
+    files = [SampleFile(path) for path in paths]
+    found, total = Statistics(), sum(map(len, files))
+    with Progress("counting", "samples") as progress:
+        for file in files:
+            for sample in file:
+                found.update([sample])
+                if found.samples % 1000 == 0:
+                    progress(found.samples, total)
+    report = found.to_json()
+    print(json.dumps(report, ensure_ascii=False, indent=1) if as_json else as_text(report))
+
+
+@data.command()
+def preview(
+    path: SampleFileArgument,
+    output: Annotated[Path, typer.Option(help="The PNG to write, or a folder.", metavar="FILE.png|FOLDER")],
+    count: Annotated[int, typer.Option(help="Number of samples.", min=1, max=100, metavar="N")] = 12,
+    seed: Seed = 0,
+    family: Annotated[
+        str | None, typer.Option(help="Draw what a model of this family would be shown.", metavar="NAME")
+    ] = None,
+) -> None:
+    """Draw samples drawn at random, with their boxes and words, on one contact sheet."""
+    target = output / f"{path.stem}.png" if output.is_dir() else output
+    check_file(target, "--output", (".png",))
+    from rscovlm.data.preview import draw_sheet
+    from rscovlm.data.randomness import generator
+    from rscovlm.data.store import SampleFile
+    from tiling.output import atomic_path
+
+    file = SampleFile(path)
+    if not len(file):
+        raise UsageError(f"{path} holds no samples")
+    chosen = generator(seed, "preview").permutation(len(file))[:count].tolist()
+    panels = _rendered(file, chosen, family, seed) if family else _canonical(file, chosen)
+    sheet = draw_sheet(list(panels))
+    with atomic_path(target) as temporary:
+        sheet.save(temporary, format="PNG")
+    print(target)
+
+
+def _canonical(file: SampleFile, chosen: list[int]) -> Iterator[Panel]:
+    from rscovlm.data.preview import panel_of_sample
+
+    for index in chosen:
+        yield panel_of_sample(file[index], file.resolve)
+
+
+def _rendered(file: SampleFile, chosen: list[int], name: str, seed: int) -> Iterator[Panel]:
+    from rscovlm.data.example import Key
+    from rscovlm.data.preview import panel_of_example, panel_of_failure
+    from rscovlm.data.rendering import Rules, render_example
+    from rscovlm.data.templates import load_templates
+    from rscovlm.families import FAMILIES
+    from tiling.errors import SceneError
+
+    _among("--family", name, tuple(FAMILIES))
+    family = FAMILIES[name]
+    rules = Rules(family, family.resolution, load_templates("varied"))
+    for index in chosen:
+        sample = file[index]
+        key = Key(sample.source, index, 0)
+        try:
+            yield panel_of_example(render_example(sample, rules, key, seed, file.resolve), sample)
+        except (DataError, SceneError) as error:
+            yield panel_of_failure(sample, error)
