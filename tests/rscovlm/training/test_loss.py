@@ -1,6 +1,7 @@
 """Chunked cross-entropy, and means that survive packing, accumulation and data parallelism."""
 
 import math
+import multiprocessing
 from datetime import timedelta
 
 import pytest
@@ -302,6 +303,9 @@ def assert_same(loss, found, expected, what):
     assert (found - expected[1]).abs().max() / expected[1].abs().max() < 1e-5, what
 
 
+PRELOADED = [f"transformers.models.{name}.modeling_{name}" for name in ("qwen2_5_vl", "qwen3_vl")]
+
+
 def rank_main(rank, folder):
     """One of two processes: its packs of the step, totals and gradients summed by gloo."""
     torch.set_num_threads(1)
@@ -327,7 +331,10 @@ def rank_main(rank, folder):
 
 
 def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path):
-    torch.multiprocessing.spawn(rank_main, (tmp_path,), nprocs=2)
+    # To import transformers in each process takes longer than all the rest, and to fork this one, whose
+    # threads have run, can hang.
+    multiprocessing.set_forkserver_preload(["tests.rscovlm.training.test_loss", *PRELOADED])
+    torch.multiprocessing.start_processes(rank_main, (tmp_path,), nprocs=2, start_method="forkserver")
     for family in FAMILIES:
         expected = reference(load_subject(tmp_path / family, family))
         for name in REDUCTIONS:
