@@ -23,7 +23,7 @@ class Clarity:
 
     Attributes:
         ratio: of areas, lengths or distances to the runner-up's.
-        gap: of positions along an axis, as a part of the image's side.
+        gap: of positions and distances, as a part of the image's (shorter) side.
     """
 
     ratio: float = 1.3
@@ -79,14 +79,15 @@ def _groups(image: Annotated) -> Iterator[_Group]:
             values = [image.things[index].known(attribute) for index in members]
             for value in sorted({value for value in values if value} if all(values) else ()):
                 fitting = tuple(index for index, own in zip(members, values) if own == value)
-                noun = f"{value} {name}" if attribute == "color" else _of_kind(name, value)
+                noun = f"{value} {name}" if attribute == "color" else _of_kind(image, name, value)
                 yield _Group(noun, fitting, frozenset({attribute}))
 
 
-def _of_kind(name: str, kind: str) -> str:
+def _of_kind(image: Annotated, name: str, kind: str) -> str:
     """A noun for a kind of a class: ``cargo ship`` of ship, but ``plane of type jet``."""
-    same = name.rpartition(" ")[2] == kind.rpartition(" ")[2]
-    return kind if same and " " not in name else f"{name} of type {kind}"
+    same = " " not in name and name == kind.rpartition(" ")[2]
+    elsewhere = any(kind in (thing.name, thing.known("kind")) for thing in image.things if thing.name != name)
+    return kind if same and not elsewhere else f"{name} of type {kind}"
 
 
 def _phrases(image: Annotated, group: _Group, alone: dict[str, int], clarity: Clarity) -> Iterator[Reference]:
@@ -118,7 +119,7 @@ def _singled_out(
     for name, helper in alone.items():
         if helper in group.members or image.things[helper].difficult:
             continue
-        row = _ahead(np.linalg.norm(centers - image.things[helper].center, axis=1), clarity.ratio)
+        row = _closest(image, centers, image.things[helper].center, clarity)
         if row is not None:
             yield f"the {noun} nearest to the {name}", int(members[row]), frozenset({"position"}), (helper,)
     yield from _related(image, group, alone)
@@ -150,7 +151,7 @@ def _extremes(
         "center": (image.width / 2, image.height / 2),
     }
     for name, corner in corners.items():
-        row = _ahead(np.linalg.norm(centers - np.array(corner), axis=1), clarity.ratio)
+        row = _closest(image, centers, np.array(corner), clarity)
         if row is not None:
             yield f"{{noun}} closest to the {name} of the image", row, "position"
 
@@ -160,6 +161,15 @@ def _ahead(values: NDArray[np.float64], ratio: float) -> int | None:
     order = np.argsort(values, kind="stable")
     first, second = float(values[order[0]]), float(values[order[1]])
     return int(order[0]) if second > 0 and second >= ratio * first else None
+
+
+def _closest(image: Annotated, centers: NDArray[np.float64], point: NDArray, clarity: Clarity) -> int | None:
+    """The row of the centre closest to a point, where it is clear which that is."""
+    distances = np.linalg.norm(centers - point, axis=1)
+    first, second = np.sort(distances)[:2]
+    if second - first < clarity.gap * min(image.width, image.height):
+        return None
+    return _ahead(distances, clarity.ratio)
 
 
 def quarters(image: Annotated) -> dict[str, Window]:

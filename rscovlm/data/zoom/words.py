@@ -126,7 +126,9 @@ def _tokens(text: str) -> list[str]:
 
 def _singular(word: str) -> str:
     """The word without its plural ending; also where that is no word, as only equality counts."""
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us")):
+    if len(word) > 4 and word.endswith("ies"):
+        word = f"{word[:-3]}y"
+    elif len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us")):
         word = word[:-1]
         word = word[:-1] if word.endswith(("she", "che", "xe", "use")) else word
     return _SYNONYMS.get(word, word)
