@@ -27,6 +27,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".g
 
 _TURNED_SIDEWAYS = (5, 6, 7, 8)
 _EXIF_ORIENTATION = 0x0112
+_FARTHEST = 1e7  # px; no image is as large, and areas stay finite
 
 
 class LeftOut(Exception):
@@ -188,6 +189,35 @@ def id_of(record: Record, place: str, *names: str) -> str:
     return PurePosixPath(place.replace(": entry ", ":")).name
 
 
+def listed(record: Record, *names: str) -> list[Any]:
+    """The first filled list among some fields; [] where all are empty or missing.
+
+    Raises:
+        LeftOut: a field holds something else.
+    """
+    for name in names:
+        value = record.get(name)
+        if value:
+            if not isinstance(value, list):
+                raise LeftOut("a field is malformed", f"{name} is no list but {value!r:.60}")
+            return value
+    return []
+
+
+def stated_size(record: Record, height: str, width: str) -> tuple[int, int] | None:
+    """(height, width) that two fields state, or None where one is missing or empty.
+
+    Raises:
+        LeftOut: they are no positive numbers.
+    """
+    sides = record.get(height), record.get(width)
+    if not all(sides):
+        return None
+    if not all(isinstance(side, (int, float)) and 1 <= side < _FARTHEST for side in sides):
+        raise LeftOut("a field is malformed", f"{sides!r:.60} is no height and width")
+    return int(sides[0]), int(sides[1])  # type: ignore[arg-type]
+
+
 def kept(record: Record, *names: str) -> dict[str, Any]:
     """The fields of a record that are worth keeping as attributes."""
     return {name: record[name] for name in names if record.get(name) not in (None, "", [], {})}
@@ -319,14 +349,14 @@ def box_of(
         horizontal: whether only bounds are known; None says so of 4 numbers.
 
     Raises:
-        LeftOut: other than 4 or 8 finite numbers, or a box without area.
+        LeftOut: other than 4 or 8 numbers, numbers that no image reaches, or a box without area.
     """
     try:
         numbers = np.asarray(corners, dtype=np.float64).ravel()
     except (TypeError, ValueError):
         numbers = np.zeros(0)
-    if numbers.size not in (4, 8) or not np.isfinite(numbers).all():
-        raise LeftOut("its box is malformed", f"{corners!r:.80} is neither 4 nor 8 numbers")
+    if numbers.size not in (4, 8) or not (np.abs(numbers) < _FARTHEST).all():
+        raise LeftOut("its box is malformed", f"{corners!r:.80} is neither 4 nor 8 coordinates")
     flat = numbers.size == 4 if horizontal is None else horizontal
     low_high = bounds(numbers.reshape(-1, 2))
     if numbers.size == 4 or geometry == "hbb":

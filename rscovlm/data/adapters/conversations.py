@@ -22,6 +22,7 @@ from rscovlm.data.adapters.common import (
     each,
     id_of,
     kept,
+    listed,
     read_records,
 )
 from rscovlm.data.sample import Box, ImageRef, Role, Sample, Task, Turn
@@ -115,13 +116,14 @@ def frames(record: Record) -> list[str]:
     Raises:
         LeftOut: a video that is one file, or images that are no names.
     """
-    found = record.get("image") or record.get("images") or []
-    video = record.get("video") or []
-    if isinstance(video, str):
-        raise LeftOut("it shows a video file", video)
-    names = [found] if isinstance(found, str) else list(found)
-    steps = [name for part in video for name in (part if isinstance(part, list) else [part])]
-    names += _dated(steps, record.get("timestamps") or [])
+    found = record.get("image") or record.get("images")
+    if isinstance(record.get("video"), str) and record["video"]:
+        raise LeftOut("it shows a video file", record["video"])
+    names = [found] if isinstance(found, str) else [*listed(record, "image", "images")]
+    steps = [
+        name for part in listed(record, "video") for name in (part if isinstance(part, list) else [part])
+    ]
+    names += _dated(steps, listed(record, "timestamps"))
     if not all(isinstance(name, str) for name in names):
         raise LeftOut("its images are no file names", f"{names!r:.100}")
     return names

@@ -18,6 +18,7 @@ from rscovlm.data.adapters.common import (
     kept,
     outside,
     read_records,
+    stated_size,
     text_of,
 )
 from rscovlm.data.sample import Box, ImageRef, Sample
@@ -52,9 +53,7 @@ def read_refgeo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
 
 def _image(record: Record, folder: ImageFolder) -> ImageRef:
     name = text_of(record, *_IMAGES, what="image")
-    size = None
-    if record.get("image_width") and record.get("image_height"):
-        size = (int(record["image_height"]), int(record["image_width"]))
+    size = stated_size(record, "image_height", "image_width")
     part = record.get("dataset")
     if isinstance(part, str) and part:
         try:

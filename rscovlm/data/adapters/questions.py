@@ -19,8 +19,10 @@ from rscovlm.data.adapters.common import (
     each,
     id_of,
     kept,
+    listed,
     outside,
     read_records,
+    stated_size,
     text_of,
 )
 from rscovlm.data.adapters.conversations import read_geochat
@@ -131,11 +133,18 @@ def _annotations(path: Path, folder: ImageFolder, options: Options) -> Iterator[
         except LeftOut as error:
             options.account.leave_out(error, str(file))
             continue
-        parts = [("caption", content)] if content.get("caption") else []
-        parts += [(f"object {place}", each) for place, each in enumerate(content.get("objects") or [])]
-        parts += [(f"question {place}", each) for place, each in enumerate(content.get("qa_pairs") or [])]
+        parts: list[tuple[str, Record]] = [("caption", content)] if content.get("caption") else []
+        for name, field in (("object", "objects"), ("question", "qa_pairs")):
+            parts += [(f"{name} {place}", part) for place, part in enumerate(_objects(content, field, file))]
         listed = ((f"{file}: {name}", record) for name, record in parts)
         yield from each(listed, options, partial(_annotated, image=image, stem=file.stem, options=options))
+
+
+def _objects(content: Record, name: str, file: Path) -> list[Record]:
+    found = content.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(part, dict) for part in found):
+        raise DataError(f"{file}: {name!r} of VRSBench is a list of objects")
+    return found
 
 
 def _annotated(place: str, record: Record, image: ImageRef, stem: str, options: Options) -> Iterator[Sample]:
@@ -147,16 +156,15 @@ def _annotated(place: str, record: Record, image: ImageRef, stem: str, options: 
         yield Sample(name, "vqa", (image,), turns, attributes=kept(record, "type"))
     elif record.get("referring_sentence"):  # others were shown to nobody
         label = str(record.get("obj_cls") or "")
-        corners = record.get("obj_corner") or record.get("obj_coord") or []
-        if options.geometry == "hbb":
-            corners = record.get("obj_coord") or corners
+        names = ("obj_coord", "obj_corner") if options.geometry == "hbb" else ("obj_corner", "obj_coord")
+        corners = listed(record, *names)
         box = _relative(corners, image, options, label)
         phrase = text_of(record, "referring_sentence").rstrip(". ")
         attributes = {"unique": bool(record["is_unique"])} if "is_unique" in record else {}
         yield Sample(name, "grounding", (image,), (), (box,), phrase=phrase, attributes=attributes)
 
 
-def _relative(corners: Any, image: ImageRef, options: Options, label: str) -> Box:
+def _relative(corners: list[Any], image: ImageRef, options: Options, label: str) -> Box:
     """A box in parts of the image's sides."""
     flat = [value for part in corners for value in (part if isinstance(part, list) else [part])]
     height, width = image.size or (0, 0)
@@ -181,8 +189,9 @@ def _evaluation(place: str, record: Record, folder: ImageFolder, options: Option
         reader = BoxReader(FORMS["geochat"], image.size, [], options.geometry)
         reader.read(truth)
         boxes = tuple(reader.boxes)
-        if record.get("obj_corner") and options.geometry != "hbb":
-            boxes = (_relative(record["obj_corner"], image, options, str(record.get("obj_cls") or "")),)
+        corners = listed(record, "obj_corner")
+        if corners and options.geometry != "hbb":
+            boxes = (_relative(corners, image, options, str(record.get("obj_cls") or "")),)
         phrase = text_of(record, "question").rstrip(". ")
         yield Sample(name, "grounding", (image,), (), boxes, phrase=phrase, attributes=attributes)
         return
@@ -210,9 +219,7 @@ def read_lrs_zoom(path: Path, images: Path, options: Options) -> Iterator[Sample
 
     def read(place: str, record: Record) -> Iterator[Sample]:
         question, answer = _asked(record)
-        size = None
-        if record.get("image_ori_width") and record.get("image_ori_height"):
-            size = (int(record["image_ori_height"]), int(record["image_ori_width"]))
+        size = stated_size(record, "image_ori_height", "image_ori_width")
         image = folder.ref(text_of(record, "image"), size)
         crops, evidence = _evidence(record, image, options)
         zooms = len(crops) == 1
@@ -246,8 +253,8 @@ def _evidence(record: Record, image: ImageRef, options: Options) -> tuple[list[B
         raise LeftOut("no bbox_info", f"{info!r:.80}")
     assert image.size is not None
     found = []
-    for boxes in (info.get("crop_hbox"), info.get("rbox") or info.get("hbox")):
-        read = [box_of(corners, options.geometry) for corners in boxes or []]
+    for boxes in (listed(info, "crop_hbox"), listed(info, "rbox", "hbox")):
+        read = [box_of(corners, options.geometry) for corners in boxes]
         if any(outside(box, image.size) for box in read):
             raise LeftOut("its box lies outside its image", f"{boxes!r:.80}")
         found.append(read)
