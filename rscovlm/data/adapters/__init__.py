@@ -8,9 +8,9 @@ that is not of its format at all raises ``DataError`` or ``FormatError`` with ``
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,15 +119,15 @@ def convert(
         raise DataError(
             f"{path}: nothing in it makes a sample of {name}: {reasons or 'it is empty'}{example}"
         )
-    return write_samples(output, _finished(first, samples, options.source or name, output.parent.resolve()))
+    return write_samples(
+        output, _finished(chain([first], samples), options.source or name, output.parent.resolve())
+    )
 
 
-def _finished(first: Sample, rest: Iterator[Sample], source: str, folder: Path) -> Iterator[Sample]:
+def _finished(samples: Iterable[Sample], source: str, folder: Path) -> Iterator[Sample]:
     """The samples with their source, unique ids and paths for a file in a folder."""
     seen: Counter[int] = Counter()
-    for sample in (first, *()):
-        yield _placed(sample, source, folder, seen)
-    for sample in rest:
+    for sample in samples:
         yield _placed(sample, source, folder, seen)
 
 
