@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from detection_eval.coordinates import PERMILLE, PIXELS, CoordinateSpace
-from rscovlm.errors import ModelError
+from rscovlm.errors import ModelError, UsageError
 from tiling.resolution import Resolution
 from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, RSCOVLM, ZoomDialect
 
@@ -53,6 +54,19 @@ class ModelFamily:
                 f"--max-pixels {max_pixels} is below the {least} that {self.name} needs at least"
             )
         return replace(self, resolution=self.resolution.with_max_pixels(max_pixels))
+
+    def check_known(self, names: Sequence[str], known: Sequence[str] | None) -> None:
+        """Refuse names outside a list of its own, ``classes`` or ``scene_classes``, where it has one.
+
+        Raises:
+            UsageError: naming those that it knows.
+        """
+        unknown = [name for name in names if known and name not in known]
+        if unknown:
+            raise UsageError(
+                f"{self.name} does not know the classes {', '.join(unknown)}; "
+                f"choose from {', '.join(known or ())}"
+            )
 
 
 def _resolution(factor: int) -> Resolution:

@@ -48,12 +48,11 @@ def classify(
     from tiling.scene import Scene
     from zoom_chain.chat import Generation
 
-    wanted = (
-        read_list(classes, "--classes")
-        or model_family(model, family=family, max_pixels=max_pixels).scene_classes
-    )
+    chosen = model_family(model, family=family, max_pixels=max_pixels)
+    wanted = read_list(classes, "--classes") or chosen.scene_classes
     if wanted is None:
         raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
+    chosen.check_known(wanted, chosen.scene_classes)
     for source in scenes:
         open_scene(source, bands).close()
     results: list[Classification] = []

@@ -18,6 +18,9 @@ synth = typer.Typer(
     name="synth", help="Write synthetic scenes with exact ground truth.", no_args_is_help=True
 )
 
+MOST_SIDE_PX = 500_000
+"""Side of a scene: longer than any strip that a satellite delivers, and a mistyped number is found out."""
+
 Gsd = Annotated[float, typer.Option(help="Metres per pixel.", min=0.01)]
 
 
@@ -100,4 +103,7 @@ def _read_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", text.strip().lower())
     if match is None:
         raise UsageError(f"--size {text!r} is not understood; give a side (8192) or WxH (8192x4096)")
-    return int(match[1]), int(match[2] or match[1])
+    width, height = int(match[1]), int(match[2] or match[1])
+    if max(width, height) > MOST_SIDE_PX:
+        raise UsageError(f"--size {text!r} is too large; a side has at most {MOST_SIDE_PX:,} px")
+    return width, height

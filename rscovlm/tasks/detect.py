@@ -12,7 +12,6 @@ from configs import load_config
 from detection_eval.contracts import CONTRACTS, detection_prompt
 from detection_eval.detections import Detections
 from detection_eval.response import ParsedResponse, ParseReport, parse_response
-from rscovlm.errors import UsageError
 from rscovlm.tasks.provenance import text_hash, version
 from rscovlm.tasks.tiles import TilePlan, plan_tiles
 from tiling.errors import SceneError
@@ -155,12 +154,7 @@ def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[
     """
     if classes is None:
         return family.classes or tuple(load_config("detect/dota")["classes"])
-    unknown = [name for name in classes if family.classes and name not in family.classes]
-    if unknown:
-        raise UsageError(
-            f"{family.name} does not know the classes {', '.join(unknown)}; "
-            f"choose from {', '.join(family.classes or ())}"
-        )
+    family.check_known(classes, family.classes)
     return tuple(classes)
 
 

@@ -75,6 +75,7 @@ BAD = [
     (f"ask good.tif any? --zoom sideways {HTTP}", "--zoom"),
     (f"ask good.tif any? --max-zooms -1 {HTTP}", "--max-zooms"),
     (f"classify good.tif --classes , {HTTP}", "--classes"),
+    (f"classify good.tif --classes forest,moon {HTTP}", "nano does not know the classes moon"),
     (f"detect good.tif --classes , {HTTP}", "--classes"),
     (f"detect good.tif --classes unicorn {HTTP}", "unicorn"),
     # Tiles.
@@ -97,6 +98,7 @@ BAD = [
     ("synth scene missing/out.tif", "missing"),
     ("synth scene out.jpg", ".tif"),
     ("synth scene out.tif --size huge", "--size 'huge'"),
+    ("synth scene out.tif --size 300000x1000000000", "500,000 px"),
     ("synth scene out.tif --size 64 --cover lava", "lava"),
     ("synth dataset out --count 0", "--count"),
     # The line itself.
