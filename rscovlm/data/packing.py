@@ -100,6 +100,12 @@ class Pack:
         frame = frame.float().mul_(scale[:, None]).add_(shift[:, None])
         return frame.expand(-1, -1, spec.temporal, -1).reshape(len(self.patches), -1)
 
+    def __reduce__(self):
+        # Between processes each tensor is an open file, of which there may be few: only patches are worth
+        # one, the rest travels as bytes.
+        arrays = self._each(lambda tensor: tensor if tensor is self.patches else tensor.numpy())
+        return _restored, tuple(getattr(arrays, field.name) for field in fields(self))
+
     def _each(self, change) -> Pack:
         changed: dict[str, Any] = {}
         for field in fields(self):
@@ -109,6 +115,17 @@ class Pack:
             elif isinstance(value, Mapping):
                 changed[field.name] = {name: change(tensor) for name, tensor in value.items()}
         return replace(self, **changed)
+
+
+def _restored(*values) -> Pack:
+    """The pack that ``Pack.__reduce__`` took apart."""
+
+    def tensor(value):
+        if isinstance(value, Mapping):
+            return {name: tensor(each) for name, each in value.items()}
+        return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+    return Pack(*map(tensor, values))
 
 
 def model_inputs(pack: Pack) -> dict[str, Any]:
