@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test lint types demo bench nano scorecard clean
+.PHONY: install test test-vllm lint types demo bench nano scorecard clean
 
 install: $(READY)
 
@@ -30,6 +30,11 @@ types: $(READY)
 
 test: lint types
 	$(BIN)/pytest
+
+# The engines against the real vLLM, whose requirements are its own: RSCOVLM_VLLM=/path/to/its/python make test-vllm
+test-vllm: $(READY)
+	@test -n "$(RSCOVLM_VLLM)" || { echo "set RSCOVLM_VLLM to the python of an environment that has vLLM" >&2; exit 2; }
+	$(BIN)/pytest tests/rscovlm/engines/test_vllm.py
 
 # The main job, as a user would do it: a scene of 8192 x 8192 px, two questions, and a map layer of its objects.
 demo: $(READY) demo/scene.tif

@@ -53,7 +53,7 @@ class Rules:
             ``json-hbb`` in the family's space, or any contract by name.
         templates: wordings.
         crops: how a box becomes the crop that is read; None takes the rule that ships for the dialect.
-        decimals: digits after the point of numeric targets.
+        decimals: digits after the point of numeric targets that are no whole numbers in the file.
     """
 
     family: ModelFamily
@@ -138,8 +138,12 @@ class _Rendering:
     def _form(self) -> str:
         name = _choose(self.rules.forms, self._draw("form"))
         contract = box_contract(name, self.rules.family)
-        only_horizontal = any(item.horizontal for item in self.sample.boxes)
-        if only_horizontal and contract.form is not VertexForm.HORIZONTAL and name in _FORMS:
+        only_bounds = any(item.horizontal for item in self.sample.boxes)
+        if (
+            only_bounds
+            and contract.form is not VertexForm.HORIZONTAL
+            and contract.name.startswith("rscovlm-")
+        ):
             return "json-hbb" if isinstance(contract.syntax, Json) else "hbb"
         return name
 
@@ -205,7 +209,8 @@ class _Rendering:
         if name == "boxes":
             return BoxText(self._listed())
         if name == "value":
-            return f"{self.sample.targets[argument]:.{self.rules.decimals}f}"
+            value = self.sample.targets[argument]
+            return str(value) if isinstance(value, int) else f"{value:.{self.rules.decimals}f}"
         item = self.sample.boxes[int(argument)]
         if name == "crop":
             return self._show(item.image, self._crop_view(item))

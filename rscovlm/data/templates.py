@@ -52,7 +52,11 @@ class Templates:
 
     def grounding(self, contract: Contract, phrase: str, rng: np.random.Generator) -> str:
         """User text that asks where a phrase is."""
-        return self._draw("grounding" + _syntax(contract), rng).format(phrase=phrase.strip().rstrip("."))
+        wording = self._draw("grounding" + _syntax(contract), rng)
+        phrase = phrase.strip().rstrip(".")
+        if "the {phrase}" in wording and phrase.lower().startswith("the "):
+            phrase = phrase[4:]
+        return wording.format(phrase=phrase)
 
     def classification(self, classes: Sequence[str], rng: np.random.Generator) -> str:
         """User text that asks for one of some classes."""

@@ -59,7 +59,7 @@ def load_model(
     Args:
         spec: ``nano``, a folder, a hub id, ``vllm:PATH`` or ``http://HOST:PORT/v1#NAME``.
         device: for models in process; None takes the best there is.
-        dtype: for models in process; None takes bfloat16 on CUDA, else float32.
+        dtype: for models in process; None takes bfloat16 on CUDA, else float32; vLLM the checkpoint's own.
         family: of the model, where it cannot be read from the checkpoint or should be another.
         max_pixels: upper bound on the area of an image, instead of the family's.
         tokenizer: folder of the served model's tokenizer, to check a server's token counts exactly.

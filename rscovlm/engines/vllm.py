@@ -25,6 +25,9 @@ MOST_TOKENS = 32_768
 class VllmEngine:
     """A checkpoint run by vLLM in this process.
 
+    On a CPU, vLLM reserves nearly all memory for its cache and fails where that is not free, unless the
+    environment variable ``VLLM_CPU_KVCACHE_SPACE`` says how many GiB it may take.
+
     Args:
         folder: of the checkpoint.
         family: how the model sees and writes.

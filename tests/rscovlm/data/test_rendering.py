@@ -84,6 +84,7 @@ def test_a_difficult_object_is_not_asked_of_anyone():
 def test_boxes_known_only_by_their_bounds_are_never_written_as_rotated():
     flat = Box(SHIP.polygon, "ship", horizontal=True)
     assert render(detection(flat), rules(forms="quad")).form == "rscovlm-hbb"
+    assert render(detection(flat), rules(forms="rscovlm-quad")).form == "rscovlm-hbb"
     assert render(detection(flat), rules(forms="json-obb")).form == "rscovlm-json-hbb"
 
 
@@ -117,18 +118,28 @@ def test_grounding_labels_its_box_with_the_phrase():
     assert answer(example) == "98,39,157,78 white ship\n"
 
 
+def test_an_article_is_not_written_twice():
+    sample = Sample(
+        "g", "grounding", (ImageRef("s.png", size=(400, 600)),), boxes=(SHIP,), phrase="The white ship"
+    )
+    assert render(sample, rules(forms="hbb")).turns[-2].content[1] == "find the white ship"
+
+
 def test_placeholders_are_filled_in_the_frame_of_their_image():
     sample = Sample(
         "c",
         "chat",
         (ImageRef("scene.png", size=(400, 600)),),
-        (Turn("user", "<image>What is at <box 0>?"), Turn("assistant", "A ship, <value length_m> m.")),
+        (
+            Turn("user", "<image>What is at <box 0>?"),
+            Turn("assistant", "<value ships> ship, <value length_m> m."),
+        ),
         boxes=(SHIP,),
-        targets={"length_m": 61.26},
+        targets={"length_m": 61.26, "ships": 1},
     )
     user, said = render(sample, rules(forms="json-hbb")).turns
     assert user.content[1:] == ("What is at ", "[98, 39, 157, 78]", "?")
-    assert "".join(said.content) == "A ship, 61.3 m."
+    assert "".join(said.content) == "1 ship, 61.3 m."
 
 
 @pytest.fixture
