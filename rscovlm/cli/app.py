@@ -14,6 +14,7 @@ from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
 from rscovlm.cli.synth import synth
+from rscovlm.cli.train import export, train
 from rscovlm.cli.zoom_data import zoom_data
 
 app = typer.Typer(
@@ -31,6 +32,8 @@ app.add_typer(synth)
 bench.command()(detections)
 app.add_typer(bench)
 app.add_typer(data)
+app.command()(train)
+app.command()(export)
 app.command(name="zoom-data")(zoom_data)
 app.command()(doctor)
 

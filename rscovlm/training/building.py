@@ -17,7 +17,7 @@ from rscovlm.engines.transformers import attention_for
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.families import ModelFamily
 from rscovlm.training.config import TrainConfig
-from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing, group_of
+from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
 
 
 @dataclass(frozen=True)
@@ -231,11 +231,3 @@ def _precision_note(config: TrainConfig) -> str:
 def _checkpointing_note(config: TrainConfig) -> str:
     towers = [name for name in ("vision", "language") if getattr(config.checkpointing, name)]
     return ", ".join(towers) or "off"
-
-
-def visual_tower_learns(learner: nn.Module) -> bool:
-    """Whether packs without images need a dummy, so that all ranks exchange the same gradients."""
-    return any(
-        parameter.requires_grad and group_of(name) in ("vision", "merger")
-        for name, parameter in learner.named_parameters()
-    )

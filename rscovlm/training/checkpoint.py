@@ -88,7 +88,7 @@ def save(run: Path, state: State, accelerator, wrapped: nn.Module, optimizer, ke
     if zero_stage(accelerator) is not None:
         wrapped.save_checkpoint(str(partial), tag=ZERO, save_latest=False, exclude_frozen_parameters=True)
     elif accelerator.is_main_process:
-        _save_plain(partial, plain(accelerator, wrapped), optimizer)
+        _save_plain(partial, plain(wrapped), optimizer)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         (partial / STATE).write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
@@ -214,20 +214,29 @@ def load(checkpoint: Path, accelerator, wrapped: nn.Module, optimizer) -> None:
         if path is None:
             raise UsageError(f"DeepSpeed cannot read {checkpoint / ZERO}")
         return
-    restore_weights(checkpoint, plain(accelerator, wrapped))
+    restore_weights(checkpoint, plain(wrapped))
     held = torch.load(checkpoint / OPTIMIZER, map_location="cpu", weights_only=True)
     optimizer.load_state_dict(held)
 
 
-def restore_weights(checkpoint: Path, learner: nn.Module) -> None:
+def restore_weights(checkpoint: Path, learner: nn.Module, without: str | None = None) -> None:
     """Put the weights of a checkpoint of one process or DDP into a learner.
+
+    Args:
+        checkpoint: to read.
+        learner: that gets them.
+        without: a module whose weights are left out.
 
     Raises:
         UsageError: where they are not those that this learner trains.
     """
     from safetensors.torch import load_file
 
-    weights = load_file(checkpoint / WEIGHTS)
+    weights = {
+        name: weight
+        for name, weight in load_file(checkpoint / WEIGHTS).items()
+        if without is None or not name.startswith(f"{without}.")
+    }
     own = {name: parameter for name, parameter in learner.named_parameters() if parameter.requires_grad}
     differing = sorted(weights.keys() ^ own.keys())
     if differing:

@@ -138,9 +138,9 @@ class Evaluation(Section):
     """Measuring on slices of the mix that are never trained on."""
 
     every: int | None = Field(None, gt=0)
-    """Steps between evaluations; None never evaluates, and holds nothing out."""
+    """Steps between evaluations, the last step included; None never evaluates."""
     samples: int = Field(32, gt=0)
-    """Held out of each source, at most a tenth of it."""
+    """Of each source, of those that the mix holds out."""
     generate: bool = True
     """Whether the model also answers, for task metrics, beside the loss."""
     max_new_tokens: int = Field(256, gt=0)
@@ -176,6 +176,8 @@ class TrainConfig(Section):
     """How the trained model sees and writes, where the checkpoint does not tell: rscovlm, ..."""
     mix: str
     """Mix of training data: a name in configs/mix or a file."""
+    mix_root: str | None = None
+    """Folder of the mix's sample files, in place of the one that the mix states."""
     output: Path | None = None
     """Folder of the run; runs/NAME by default."""
     epochs: float | None = Field(None, gt=0)
@@ -220,8 +222,6 @@ class TrainConfig(Section):
     """Processes that read data, per rank; 0 reads in the training process."""
     broken_limit: int = Field(100, ge=0)
     """Broken samples that are counted, listed and skipped before the run stops."""
-    compat: Literal["rscovlm"] | None = None
-    """rscovlm reproduces the reference code's drawing of sizes, where the mix leaves it open."""
 
     @property
     def own_rates(self) -> list[Group]:
@@ -229,9 +229,10 @@ class TrainConfig(Section):
         return [group for group in GROUPS if getattr(self.optimizer, group) != Rates()]
 
 
-FREE_KEYS = frozenset({"output", "checkpoints", "logging", "workers", "evaluation", "broken_limit"})
-"""What may differ between a run and its resume without changing what is learnt; what ``evaluation`` holds out
-is compared as part of the mix."""
+FREE_KEYS = frozenset(
+    {"output", "mix_root", "checkpoints", "logging", "workers", "evaluation", "broken_limit"}
+)
+"""What may differ between a run and its resume without changing what is learnt."""
 
 _EITHER = {
     "steps": "epochs",

@@ -43,8 +43,11 @@ def start(config: TrainConfig):
             f"strategy single is for one process, but {processes} were started; use ddp or deepspeed"
         )
     cpu = not torch.cuda.is_available()
+    if cpu:
+        # accelerate imports DeepSpeed wherever it is installed, which else looks for devices and warns.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     if config.strategy == _DEEPSPEED:
-        plugin = _deepspeed_plugin(config, cpu)
+        plugin = _deepspeed_plugin(config)
         # Without a backend by name accelerate takes each CPU process to be alone.
         backend = [InitProcessGroupKwargs(backend="gloo")] if cpu else []
         accelerator = Accelerator(deepspeed_plugin=plugin, kwargs_handlers=backend)
@@ -65,15 +68,16 @@ def _check_processes(accelerator, started: int) -> None:
         )
 
 
-def _deepspeed_plugin(config: TrainConfig, cpu: bool):
+def _deepspeed_plugin(config: TrainConfig):
     try:
-        import deepspeed  # noqa: F401
+        import deepspeed
     except ImportError as error:
         raise UsageError("strategy deepspeed needs the package deepspeed (extra: train)") from error
     from accelerate import DeepSpeedPlugin
 
-    if cpu:
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    # Its own all-reduce for CPUs is compiled at first use, for minutes; gloo does the same.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
     if "LOCAL_RANK" not in os.environ:
         os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
         os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
@@ -236,6 +240,6 @@ def _partitioned_norms(accelerator, wrapped) -> dict[str, float]:
     return {name: value**0.5 for name, value in squares.items()}
 
 
-def plain(accelerator, wrapped: nn.Module) -> nn.Module:
+def plain(wrapped: nn.Module) -> nn.Module:
     """The learner inside its engine."""
-    return accelerator.unwrap_model(wrapped)
+    return getattr(wrapped, "module", wrapped)

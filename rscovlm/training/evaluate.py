@@ -1,0 +1,156 @@
+"""How the model does on samples that the mix holds out: loss by source, and task metrics by generation.
+
+Work is dealt out so that every rank runs as many forward passes as any other, which ZeRO-3 needs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from detection_eval.contracts import CONTRACTS
+from rscovlm.data.example import Encoded, Key, Source
+from rscovlm.data.mix import Mix
+from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack
+from rscovlm.errors import DataError
+from rscovlm.training.building import Base
+from rscovlm.training.config import TrainConfig
+from rscovlm.training.live import LiveEngine, learnt_runs, prompt_before
+from rscovlm.training.loss import sample_losses
+from rscovlm.training.metrics import summed
+from rscovlm.training.objective import Moment
+from rscovlm.training.parallel import zero_stage
+from rscovlm.training.scoring import metrics, score_reply
+from tiling.errors import SceneError
+from tiling.view import Size
+
+_BROKEN = (DataError, SceneError, OSError)
+
+
+def held_out_numbers(
+    learner: nn.Module, config: TrainConfig, base: Base, mix: Mix, accelerator
+) -> dict[str, float]:
+    """Evaluate on the first samples that each source holds out; all ranks call it together.
+
+    Returns:
+        ``eval/loss`` (mean over sources), ``eval/loss/<source>`` (mean over samples of their token means)
+        and, where the configuration generates, ``eval/<source>/<metric>``.
+    """
+    keys = [key for name in mix.sources for key in mix.held_out[name][: config.evaluation.samples]]
+    with _evaluating(learner), torch.no_grad(), accelerator.autocast():
+        counts = _losses(learner, keys, config, base, mix, accelerator)
+        if config.evaluation.generate and zero_stage(accelerator) != 3:
+            counts |= _replies(learner, keys, config, base, mix, accelerator)
+    return _rates(_over_ranks(counts))
+
+
+@contextmanager
+def _evaluating(learner: nn.Module):
+    """Without dropout and gradient checkpointing."""
+    learner.eval()
+    try:
+        yield
+    finally:
+        learner.train()
+
+
+def _over_ranks(counts: Mapping[str, float]) -> dict[str, float]:
+    from accelerate.utils import gather_object
+
+    return summed(gather_object([dict(counts)]))
+
+
+def _rates(counts: Mapping[str, float]) -> dict[str, float]:
+    numbers = {
+        f"eval/{name}": value for name, value in metrics(counts).items() if not name.startswith("loss/")
+    }
+    losses = {
+        name.removeprefix("loss/").removesuffix("/sum"): counts[name] / counts[name.replace("/sum", "/count")]
+        for name in counts
+        if name.startswith("loss/") and name.endswith("/sum")
+    }
+    numbers |= {f"eval/loss/{source}": value for source, value in losses.items()}
+    if losses:
+        numbers["eval/loss"] = sum(losses.values()) / len(losses)
+    if counts.get("broken"):
+        numbers["eval/broken"] = counts["broken"]
+    return numbers
+
+
+def _mine(keys: Sequence[Key], accelerator) -> list[Key | None]:
+    """This rank's share, filled up with None so that all ranks have as many."""
+    world, rank = accelerator.num_processes, accelerator.process_index
+    share: list[Key | None] = list(keys[rank::world])
+    return share + [None] * (-(-len(keys) // world) - len(share))
+
+
+def _losses(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
+    counts: dict[str, float] = defaultdict(float)
+    spec, image_id = base.patches, base.encoder.image_id
+    for key in _mine(keys, accelerator):
+        pack = empty_pack(spec, image_id)
+        if key is not None:
+            try:
+                pack = collate([_encoded(mix, key)], spec, image_id)
+            except _BROKEN:
+                counts["broken"] += 1
+        pack = pack.to(accelerator.device)
+        weights = (pack.targets != NOT_LEARNT).float()
+        losses = sample_losses(learner(pack, weights, Moment(0, 1)).token_losses, pack)
+        for source, value in zip(pack.sources, losses.tolist(), strict=True):
+            counts[f"loss/{source}/sum"] += value
+            counts[f"loss/{source}/count"] += 1
+    return dict(counts)
+
+
+def _replies(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
+    """Let the model speak each turn that it would learn, after what the sample says comes before."""
+    counts: dict[str, float] = defaultdict(float)
+    prompts, asked = [], []
+    for key in _mine(keys, accelerator):
+        try:
+            example = _encoded(mix, key) if key is not None else None
+            for turn in learnt_runs(example) if example is not None else ():
+                prompts.append(prompt_before(example, turn.start, base))
+                asked.append((example, turn))
+        except _BROKEN:
+            continue
+    engine = LiveEngine(learner.model, base)
+    replies = engine.replies(prompts, config.evaluation.max_new_tokens)
+    for reply, prompt, (example, turn) in zip(replies, prompts, asked, strict=True):
+        expected = base.tokenizer.decode(example.ids[turn], skip_special_tokens=False)
+        expected = expected.removesuffix("<|im_end|>")
+        side = base.patches.factor
+        rows, columns = prompt.grids[-1] if prompt.grids else (1, 1)
+        contract = CONTRACTS[_form(mix.sources[example.key.source], example.key) or base.family.detection]
+        size = Size(rows * side, columns * side)
+        scored = score_reply(reply, expected, example.task, size, contract, base.family.dialect)
+        for name, value in scored.items():
+            counts[f"{example.key.source}/{name}"] += value
+    return dict(counts)
+
+
+def _encoded(mix: Mix, key: Key) -> Encoded:
+    return mix.sources[key.source].encode(key.index, key.visit)
+
+
+def _form(source: Source, key: Key) -> str:
+    """The contract in which a visit writes boxes, where its source renders canonical samples."""
+    from rscovlm.data.rendering import render_example
+    from rscovlm.data.sources import FileSource
+
+    if not isinstance(source, FileSource):
+        return ""
+    sample = source.sample(key.index)
+    return render_example(sample, source.rules, key, source.seed, source.file.resolve).form
+
+
+def evaluator(config: TrainConfig, base: Base, mix: Mix, accelerator) -> Callable | None:
+    """What the loop calls to evaluate a learner; None where the configuration never does."""
+    if config.evaluation.every is None:
+        return None
+    return lambda learner: held_out_numbers(learner, config, base, mix, accelerator)

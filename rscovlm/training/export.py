@@ -1,0 +1,186 @@
+"""A trained model as a checkpoint that ``rscovlm ask --model FOLDER`` and ``vllm serve`` load.
+
+| file | from |
+|---|---|
+| ``config.json``, ``model*.safetensors``, ... | the trained model; modules beside it are left out |
+| tokenizer files, ``chat_template.jinja`` | the starting checkpoint |
+| ``preprocessor_config.json`` | the starting checkpoint, with the run's bounds on image areas |
+| ``rscovlm.json`` | the family that was trained, so that it is spoken to as it learnt |
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from rscovlm.engines.prompting import Prompt
+from rscovlm.errors import ModelError, UsageError
+from rscovlm.training.building import Base, load_weights, open_base
+from rscovlm.training.checkpoint import ZERO, checkpoints, commit, read_state, restore_weights
+from rscovlm.training.config import TrainConfig
+from rscovlm.training.live import LiveEngine
+from rscovlm.training.modules import HEADS, Learner, choose_trainable
+from rscovlm.training.objective import next_token
+from zoom_chain.chat import Conversation, ImagePart
+
+QUESTIONS = ("What is in this image?", "Describe the image briefly.")
+"""What a merged model is asked before and after merging."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        folder: of the checkpoint, or of the adapters.
+        step: of the run that it holds.
+        checked: whether merged weights were asked the same as adapters were, and answered alike; None where
+            nothing was merged.
+    """
+
+    folder: Path
+    step: int
+    checked: bool | None
+
+
+def export_run(run: Path, output: Path, merge: bool = False) -> Exported:
+    """Write the newest checkpoint of a run as a model.
+
+    Args:
+        run: folder of the run.
+        output: folder to write, whole or not at all.
+        merge: fold adapters into the weights; without it the adapters alone are written, as peft does.
+
+    Raises:
+        UsageError: where there is no checkpoint, ``output`` is taken, or there is nothing to merge.
+        ModelError: where the starting checkpoint cannot be loaded.
+    """
+    found = checkpoints(run)
+    if not found:
+        raise UsageError(f"{run} holds no checkpoint; give the folder of a training run")
+    state = read_state(found[-1])
+    if merge and not state.adapters:
+        raise UsageError(f"{run} trained no adapters, so there is nothing to merge; leave --merge out")
+    if output.exists() and any(output.iterdir()):
+        raise UsageError(f"{output} is not empty; give a new folder")
+    config = _for_export(TrainConfig.model_validate(state.config))
+    base = open_base(config)
+    learner, adapters = _trained(found[-1], state.zero_stage, config, base)
+    partial = output.with_name(f".partial-{output.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    checked = None
+    dtype = torch.bfloat16 if TrainConfig.model_validate(state.config).precision == "bf16" else torch.float32
+    if state.adapters and not merge:
+        adapters.save_pretrained(partial)
+    else:
+        before = _said(learner.model, base) if merge else None
+        model = adapters.merge_and_unload() if merge else learner.model
+        model.to(dtype).save_pretrained(partial)
+        write_sidecars(partial, base)
+        checked = _said(_load_plain(partial), base) == before if merge else None
+    if output.exists():
+        output.rmdir()
+    commit(partial, output)
+    return Exported(output, state.step, checked)
+
+
+def _for_export(config: TrainConfig) -> TrainConfig:
+    """The same model on one process in float32, with adapters over whole weights."""
+    method = "lora" if config.tuning.method == "qlora" else config.tuning.method
+    tuning = config.tuning.model_copy(update={"method": method})
+    changed = {"strategy": "single", "deepspeed": None, "precision": "fp32", "tuning": tuning}
+    return config.model_copy(update=changed)
+
+
+def _trained(checkpoint: Path, stage: int | None, config: TrainConfig, base: Base) -> tuple[Learner, Any]:
+    """The model with the weights of a checkpoint, float32 on the CPU; without the modules beside it."""
+    model = load_weights(base.folder, config, "sdpa")
+    learner = Learner(model, nn.ModuleDict(), next_token)
+    adapters = choose_trainable(
+        learner, config.model_copy(update={"checkpointing": _no_checkpointing(config)})
+    )
+    if stage is None:
+        restore_weights(checkpoint, learner, without=HEADS)
+    else:
+        _restore_zero(checkpoint, learner)
+    return learner.eval(), adapters
+
+
+def _no_checkpointing(config: TrainConfig):
+    return config.checkpointing.model_copy(update={"vision": False, "language": False})
+
+
+def _restore_zero(checkpoint: Path, learner: Learner) -> None:
+    """Put the float32 master weights that DeepSpeed's shards hold into a learner.
+
+    Raises:
+        UsageError: where they are not those that this learner trains.
+    """
+    from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
+
+    weights: Mapping[str, torch.Tensor] = get_fp32_state_dict_from_zero_checkpoint(
+        str(checkpoint), tag=ZERO, exclude_frozen_parameters=True
+    )
+    own = {name: parameter for name, parameter in learner.named_parameters() if parameter.requires_grad}
+    missing = sorted(own.keys() - weights.keys())
+    if missing:
+        raise UsageError(f"{checkpoint / ZERO} lacks weights that this run trains, such as {missing[0]}")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(weights[name])
+
+
+def _load_plain(folder: Path) -> nn.Module:
+    """An exported model in float32."""
+    from transformers import AutoModelForImageTextToText
+
+    try:
+        return AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        ).eval()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"the exported model cannot be loaded: {error}") from error
+
+
+def _said(model: nn.Module, base: Base, tokens: int = 24) -> list[str]:
+    """What a model says, greedily, about a drawn picture."""
+    if torch.cuda.is_available():
+        model = model.cuda()
+    engine = LiveEngine(model.eval(), base)
+    said = engine.replies(_prompts(base, engine), tokens)
+    model.cpu()
+    return said
+
+
+def _prompts(base: Base, engine: LiveEngine) -> list[Prompt]:
+    side = 4 * base.patches.factor
+    rows, columns = np.mgrid[0:side, 0:side]
+    pixels = np.stack([rows % 256, columns % 256, (rows + columns) % 256], axis=2).astype(np.uint8)
+    return [engine.prompt(Conversation().say("user", ImagePart(pixels), question)) for question in QUESTIONS]
+
+
+def write_sidecars(folder: Path, base: Base) -> None:
+    """The files beside the weights that say how the model is spoken to."""
+    base.tokenizer.save_pretrained(folder)
+    bounds = base.family.resolution
+    settings = json.loads((base.folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+    for old in ("min_pixels", "max_pixels"):
+        settings.pop(old, None)
+    settings["size"] = {"shortest_edge": bounds.min_pixels, "longest_edge": bounds.max_pixels}
+    _write_json(folder / "preprocessor_config.json", settings)
+    dialect = base.folder / "rscovlm.json"
+    known = json.loads(dialect.read_text(encoding="utf-8")) if dialect.is_file() else {}
+    _write_json(folder / "rscovlm.json", {**known, "family": base.family.name})
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,175 @@
+"""A training run from its configuration to an exported model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+from configs import available
+from rscovlm.data.loading import Form, Loader
+from rscovlm.data.mix import Mix
+from rscovlm.data.planning import Batching, cost_model
+from rscovlm.data.sources import load_mix
+from rscovlm.errors import UsageError
+from rscovlm.training.building import Base, build, open_base
+from rscovlm.training.checkpoint import checkpoints
+from rscovlm.training.config import TrainConfig
+from rscovlm.training.evaluate import evaluator
+from rscovlm.training.logs import Logs
+from rscovlm.training.loop import Ending, prepare, resume, train
+from rscovlm.training.objective import Objective, next_token
+from rscovlm.training.parallel import start
+from rscovlm.training.self_check import check_isolation
+
+CONFIG, SKIPPED, LENGTHS = "config.yaml", "skipped.jsonl", "lengths"
+
+
+def open_mix(config: TrainConfig, base: Base) -> Mix:
+    """The mix of a run, rendered for its model.
+
+    Raises:
+        ConfigError: naming all that is wrong with it.
+    """
+    name = f"mix/{config.mix}"
+    return load_mix(
+        name if not Path(config.mix).is_file() and name in available("mix") else config.mix,
+        base.family,
+        base.encoder,
+        config.seed,
+        resolution=base.family.resolution,
+        max_tokens=config.batch.max_tokens,
+        root=config.mix_root,
+    )
+
+
+def run_folder(config: TrainConfig, name: str) -> Path:
+    """Where a run writes: as configured, or ``runs/<name of the configuration>``."""
+    return config.output or Path("runs") / Path(name).stem
+
+
+def run_training(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    going_on: bool = False,
+    objective: Objective = next_token,
+    heads: Callable | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    mix: Callable[[TrainConfig, Base], Mix] = open_mix,
+) -> Ending:
+    """Train until the last step, or until told to stop; what is there then can be resumed.
+
+    Args:
+        config: of the run.
+        folder: where it writes.
+        going_on: whether to go on from the newest checkpoint, if there is one.
+        objective: what is minimised.
+        heads: makes, from the model, what learns beside it; not exported.
+        progress: called with (steps done, steps).
+        mix: opens the data.
+
+    Raises:
+        UsageError, ConfigError, ModelError, DataError: with one clear line.
+    """
+    if checkpoints(folder) and not going_on:
+        raise UsageError(
+            f"{folder} holds a run; go on with it by --resume, or give another folder by --output"
+        )
+    accelerator = start(config)
+    base = open_base(config)
+    data = mix(config, base)
+    check_evaluation(config, data)
+    with _alone_in(folder, accelerator.is_main_process):
+        built = build(base, config, accelerator.device, objective, heads)
+        loader = open_loader(config, base, data, folder, accelerator)
+        run = prepare(config, built, data, loader.steps, folder, accelerator)
+        state = resume(run) if going_on else None
+        if config.batch.packing:
+            with accelerator.autocast():
+                check_isolation(run.learner.model, base.patches)
+        if accelerator.is_main_process:
+            _write_config(config, folder)
+        loader.cursor = state.cursor if state else 0
+        with Logs(
+            folder,
+            active=accelerator.is_main_process,
+            tensorboard=config.logging.tensorboard,
+            step=loader.cursor,
+            progress=progress,
+        ) as logs:
+            if state:
+                logs.say(f"going on after step {loader.cursor} of {loader.steps}")
+            return train(run, loader, state, logs, evaluator(config, base, data, accelerator))
+
+
+def check_evaluation(config: TrainConfig, mix: Mix) -> None:
+    """Make sure that an evaluation has something to look at.
+
+    Raises:
+        UsageError: where the mix holds nothing out.
+    """
+    if config.evaluation.every is not None and not any(mix.held_out.values()):
+        raise UsageError(
+            "evaluation.every has no effect: the mix holds nothing out; set holdout in the mix, or every "
+            "to null"
+        )
+
+
+@contextmanager
+def _alone_in(folder: Path, writes: bool):
+    """Keep a second run out of the folder of this one."""
+    if not writes:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"{folder} is in use by another run; wait for it or give another --output"
+            ) from None
+        except (ImportError, OSError):
+            # Neither Windows nor some network file systems have locks; the rest is as safe as it can be.
+            pass
+        yield
+
+
+def _write_config(config: TrainConfig, folder: Path) -> None:
+    import json
+
+    import yaml
+
+    data = json.loads(config.model_dump_json())
+    partial = folder / f".{CONFIG}.partial"
+    partial.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    os.replace(partial, folder / CONFIG)
+
+
+def open_loader(config: TrainConfig, base: Base, mix: Mix, folder: Path, accelerator) -> Loader:
+    """This rank's packs, step by step; of as many steps as the configuration says."""
+    from transformers import AutoConfig
+
+    cost = cost_model(AutoConfig.from_pretrained(base.folder, local_files_only=True))
+    batch = config.batch
+    loader = Loader(
+        mix.sources,
+        mix.order,
+        Batching(batch.samples, batch.packs, batch.max_tokens, batch.packing),
+        Form(base.patches, base.encoder.image_id, cost),
+        seed=config.seed,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+        workers=config.workers,
+        pinned=accelerator.device.type == "cuda",
+        folder=folder / LENGTHS,
+        fingerprint=mix.fingerprint,
+        listing=folder / SKIPPED,
+        most_broken=config.broken_limit,
+    )
+    loader.steps = config.steps or loader.steps_of(config.epochs or 1)
+    return loader

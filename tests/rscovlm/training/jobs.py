@@ -1,0 +1,100 @@
+"""What ranks do in tests: see ``ranks``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from rscovlm.data.mix import Mix
+from rscovlm.data.packing import collate, empty_pack
+from rscovlm.training.building import build, open_base
+from rscovlm.training.config import TrainConfig
+from rscovlm.training.loss import Reduction
+from rscovlm.training.modules import grouped_parameters, optimizer_groups
+from rscovlm.training.objective import Moment, next_token
+from rscovlm.training.parallel import apply, backward, group_norms, plain, run_pack, start, wrap
+from rscovlm.training.run import run_training
+from tests.rscovlm.training.material import PaintedSource
+
+# Samples of each pack of each step: three packs, so that one rank has a dummy, then two.
+STEPS = [[[0, 1, 2], [4], [3, 5]], [[7], [8, 9]]]
+
+
+def settings(checkpoint, **changes):
+    """A small run; the merger has a rate of its own, so that there are several optimizer groups."""
+    return TrainConfig.model_validate(
+        {
+            "model": str(checkpoint),
+            "mix": "painted",
+            "steps": 6,
+            "batch": {"samples": 6, "max_tokens": 192},
+            "optimizer": {"lr": 2e-3, "merger": {"lr": 1e-3, "weight_decay": 0.0}},
+            "schedule": {"warmup": 0.2},
+            "workers": 0,
+            "checkpoints": {"steps": 2, "keep": 2},
+            "checkpointing": {"vision": True, "language": True},
+            "logging": {"tensorboard": False},
+            **changes,
+        }
+    )
+
+
+def painted_mix(config, base):
+    """Two sources, some samples of each held out."""
+    sources = {name: PaintedSource(name, base.encoder, base.patches.factor, 40) for name in ("old", "new")}
+    return Mix(sources, dict.fromkeys(sources, 36), config.seed, holdout=4)
+
+
+def train(folder, checkpoint, changes="{}", going_on=""):
+    """A run on painted pictures."""
+    config = settings(checkpoint, **json.loads(changes))
+    run_training(config, Path(folder), going_on=bool(going_on), mix=painted_mix)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def gradients(folder, checkpoint, strategy):
+    """Two steps of plain gradient descent over packs dealt to the ranks; saves weights and gradient norms."""
+    deepspeed = {"strategy": "deepspeed", "deepspeed": strategy} if strategy.startswith("zero") else {}
+    clip = {"lr": 0.05, "clip": 1e9, "merger": {"lr": 0.02}, "weight_decay": 0.0}
+    config = settings(checkpoint, optimizer=clip, precision="fp32", **deepspeed)
+    accelerator = start(config)
+    base = open_base(config)
+    built = build(base, config, accelerator.device, next_token)
+    source = PaintedSource("painted", base.encoder, base.patches.factor)
+    optimizer = torch.optim.SGD(optimizer_groups(built.learner, config))
+    wrapped, optimizer = wrap(accelerator, built.learner, optimizer)
+    reduction = Reduction("sample", ("painted",))
+    norms = []
+    for step, packs in enumerate(STEPS):
+        mine = [_pack(source, pack, base) for pack in _dealt(packs, accelerator)]
+        totals = accelerator.reduce(reduction.totals(mine), "sum")
+        for number, pack in enumerate(mine):
+            last = number == len(mine) - 1
+            with run_pack(accelerator, wrapped, last):
+                outcome = wrapped(pack, reduction.weights(pack, totals), Moment(step, 2))
+                backward(accelerator, wrapped, outcome.loss, last)
+        groups = group_norms(accelerator, wrapped, list(grouped_parameters(plain(wrapped))))
+        norms.append({"all": apply(accelerator, wrapped, optimizer, config.optimizer.clip), **groups})
+    state = accelerator.get_state_dict(wrapped)
+    if accelerator.is_main_process:
+        Path(folder).mkdir()
+        torch.save(dict(state), Path(folder) / "weights.pt")
+        (Path(folder) / "norms.json").write_text(json.dumps(norms))
+    accelerator.wait_for_everyone()
+
+
+def _dealt(packs, accelerator):
+    """This rank's packs, filled up so that all ranks have as many."""
+    world = accelerator.num_processes
+    mine = packs[accelerator.process_index :: world]
+    return mine + [[]] * (-(-len(packs) // world) - len(mine))
+
+
+def _pack(source, samples, base):
+    if not samples:
+        return empty_pack(base.patches, base.encoder.image_id)
+    examples = [source.encode(index, 0) for index in samples]
+    return collate(examples, base.patches, base.encoder.image_id)
