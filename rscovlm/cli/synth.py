@@ -86,7 +86,7 @@ def samples(
     """Write training samples: classification, vqa, grounding, detection and zoom, with their images.
 
     Images that are there already are kept, so an interrupted run continues. 2000 samples take some minutes
-    and about 150 MB.
+    and about 200 MB.
     """
     from rscovlm.synth.samples import write_sample_set
     from tiling.output import check_folder

@@ -88,12 +88,12 @@ def without_foregone(result: Balanced, rules: BalanceRules, seed: int) -> None:
     groups: dict[tuple, list[int]] = {}
     answers: dict[tuple, set[str]] = {}
     for index, item in enumerate(result.items):
-        kind = (item.category, item.about)
+        kind = (item.category, item.notes.get("topic", ""), item.about)
         answers.setdefault(kind, set()).add(normalised_answer(item.meant))
         groups.setdefault((item.way, *kind), []).append(index)
     keep = [True] * len(result.items)
-    for (_, category, about), rows in groups.items():
-        if about and len(answers[category, about]) == 1:
+    for (_, *kind), rows in groups.items():
+        if kind[-1] and len(answers[tuple(kind)]) == 1:
             for row in _drawn(rows, result.items, seed)[rules.least :]:
                 keep[row] = False
     _keep(result, keep, "answer follows from the class")
@@ -202,7 +202,8 @@ def _guessable(items: Sequence[Item]) -> float:
     groups: dict[tuple, Counter[str]] = {}
     for item in items:
         polar = item.meant.lower() in ("yes", "no")
-        groups.setdefault((item.category, item.about, polar), Counter())[normalised_answer(item.meant)] += 1
+        kind = (item.category, item.notes.get("topic", ""), item.about, polar)
+        groups.setdefault(kind, Counter())[normalised_answer(item.meant)] += 1
     right = 0.0
     for answers in groups.values():
         for answer, count in answers.items():

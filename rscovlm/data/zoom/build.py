@@ -168,7 +168,7 @@ def item_of(
     except NotNeeded as reason:
         unneeded[str(reason)] += 1
         return None
-    notes = {"verified": "annotation"}
+    notes = {"verified": "annotation", **({"topic": draft.topic} if draft.topic else {})}
     return Item(
         image.id, draft.text, draft.answer, draft.category, evidence, box, about=draft.about, notes=notes
     )

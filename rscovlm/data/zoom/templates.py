@@ -123,6 +123,7 @@ class Draft:
         things: the objects that have to be recognised.
         area: what has to be seen besides, where the answer is about an area.
         about: the class that is asked about.
+        topic: the attribute that is asked for, where a category holds several.
     """
 
     text: str
@@ -131,6 +132,7 @@ class Draft:
     things: tuple[int, ...]
     area: Window | None = None
     about: str = ""
+    topic: str = ""
 
     def evidence(self, image: Annotated) -> Window:
         """The union of all that has to be seen."""
@@ -178,7 +180,8 @@ def _of_attributes(
             value, silent = thing.known(attribute), _silent(choices, attribute)
             if value and silent and value != thing.name:
                 text = _words(rng, attribute, ref=_pick(rng, silent).text, name=thing.name)
-                yield Draft(text, value, category, (index,), _around(image, index, attribute), thing.name)
+                shown = _around(image, index, attribute)
+                yield Draft(text, value, category, (index,), shown, thing.name, attribute)
         yield from _color_checks(image, index, choices, rng)
         if alignment := alignment_of(thing):
             text = _words(rng, "alignment", ref=_pick(rng, choices).text)
