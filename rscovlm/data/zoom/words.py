@@ -93,16 +93,6 @@ def _plural(word: str) -> str:
     return f"{word}s"
 
 
-def article(noun: str) -> str:
-    """The noun phrase with ``a`` or ``an`` before it."""
-    return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
-
-
-def is_plural(word: str, noun: str) -> bool:
-    """Whether a word stands for several of a noun."""
-    return word == plural(noun) and word != noun
-
-
 def normalised_question(text: str) -> str:
     """A question as far as it matters for finding it again: words in lower case, one spelling."""
     return " ".join(_tokens(text))
