@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,7 +52,8 @@ def train(
     from rscovlm.training.run import run_folder, run_training
 
     folder = output or run_folder(settings, config)
-    with Progress("training", "steps") as progress:
+    # Of several processes the first one speaks.
+    with Progress("training", "steps") if _is_first() else nullcontext() as progress:
         ending = run_training(settings, folder, going_on=resume, progress=progress)
     _finish(ending, folder, settings, as_json)
 
@@ -72,6 +74,10 @@ def export(
             f"{done.folder} is written, but says something else than the adapters did: rounding to bfloat16 "
             "changed a close decision; compare both on your own data"
         )
+
+
+def _is_first() -> bool:
+    return int(os.environ.get("RANK", 0)) == 0
 
 
 def _quiet() -> None:
@@ -97,7 +103,7 @@ def _report(settings: TrainConfig, as_json: bool) -> None:
 
 def _finish(ending: Ending, folder: Path, settings: TrainConfig, as_json: bool) -> None:
     """Export what was learnt and tell where it is; one process does."""
-    if int(os.environ.get("RANK", 0)) != 0:
+    if not _is_first():
         return
     if ending.stopped_by is not None:
         raise Interrupted(

@@ -69,6 +69,11 @@ def export_run(run: Path, output: Path, merge: bool = False) -> Exported:
     state = read_state(found[-1])
     if merge and not state.adapters:
         raise UsageError(f"{run} trained no adapters, so there is nothing to merge; leave --merge out")
+    also = TrainConfig.model_validate(state.config).tuning.also
+    if state.adapters and also and not merge:
+        raise UsageError(
+            f"{run} trained {', '.join(also)} in full beside its adapters; export it with --merge"
+        )
     if output.exists() and any(output.iterdir()):
         raise UsageError(f"{output} is not empty; give a new folder")
     config = _for_export(TrainConfig.model_validate(state.config))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from importlib import resources
 from pathlib import Path
@@ -120,10 +120,24 @@ def deepspeed_settings(config: TrainConfig) -> dict[str, Any]:
                 "remove it"
             )
     settings |= decided
-    if config.precision == "bf16":
-        settings.setdefault("data_types", {"grad_accum_dtype": "fp32"})
+    problem = _unfit_for_bf16(settings) if config.precision == "bf16" else None
+    if problem:
+        raise ConfigError(f"deepspeed configuration {name}: {problem}")
     settings.setdefault("steps_per_print", 1 << 60)
     return settings
+
+
+def _unfit_for_bf16(settings: Mapping[str, Any]) -> str | None:
+    """Why DeepSpeed could not save what these settings train, or None.
+
+    Both cases run through its BF16_Optimizer, whose shards ``zero_to_fp32`` does not read.
+    """
+    stage = settings.get("zero_optimization", {}).get("stage", 0)
+    if stage == 0:
+        return "bf16 at stage 0 is not saved whole (DeepSpeed issue 7786); use strategy ddp, or stage 1"
+    if stage == 1 and settings.get("data_types", {}).get("grad_accum_dtype") == "fp32":
+        return "grad_accum_dtype fp32 at stage 1 makes checkpoints that cannot be exported; leave it out"
+    return None
 
 
 def _read_json(name: str) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import torch
 
 from rscovlm.data.mix import Mix
 from rscovlm.data.packing import collate, empty_pack
+from rscovlm.training import checkpoint as checkpointing
 from rscovlm.training.building import build, open_base
 from rscovlm.training.config import TrainConfig
+from rscovlm.training.export import export_run
 from rscovlm.training.loss import Reduction
 from rscovlm.training.modules import grouped_parameters, optimizer_groups
 from rscovlm.training.objective import Moment, next_token
@@ -53,6 +56,26 @@ def train(folder, checkpoint, changes="{}", going_on=""):
     run_training(config, Path(folder), going_on=bool(going_on), mix=painted_mix)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def train_with_slow_saves(folder, checkpoint):
+    """A run that stays in the middle of its second save: all is written, nothing has its name yet."""
+    real = checkpointing.commit
+
+    def commit(partial, final):
+        if final.name == "step-00000004":
+            (Path(folder) / "saving").touch()
+            time.sleep(600)
+        real(partial, final)
+
+    checkpointing.commit = commit
+    train(folder, checkpoint)
+
+
+def export(run, output, merge=""):
+    """The newest checkpoint of a run as a model; notes what came of the comparison."""
+    done = export_run(Path(run), Path(output), bool(merge))
+    (Path(output) / "checked.json").write_text(json.dumps(done.checked))
 
 
 def gradients(folder, checkpoint, strategy):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import time
 
 import pytest
@@ -10,10 +11,16 @@ pytest.importorskip("accelerate", reason="training needs the extra: train")
 pytest.importorskip("deepspeed", reason="ZeRO needs the extra: train")
 
 import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText
 
+from rscovlm.cli import main
+from rscovlm.errors import UsageError
 from rscovlm.training.checkpoint import checkpoints
+from rscovlm.training.export import export_run
 from rscovlm.training.logs import read_log
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
+from tests.rscovlm.painted import paint
 from tests.rscovlm.training.ranks import Ranks, kill
 
 ZERO1 = {"strategy": "deepspeed", "deepspeed": "zero1", "precision": "bf16"}
@@ -78,14 +85,108 @@ def interrupted(ranks, world, folder, checkpoint, changes):
     ranks.run(world, "train", folder, checkpoint, json.dumps(changes), "resume")
 
 
+@pytest.fixture(scope="module")
+def zero_runs(ranks, qwen25, qwen3, tmp_path_factory):
+    """A run of each family on two ranks that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("zero")
+    for name, checkpoint in (("qwen25", qwen25), ("qwen3", qwen3)):
+        ranks.run(2, "train", folder / name, checkpoint, json.dumps(ZERO1))
+    return folder
+
+
 @pytest.mark.parametrize("family", ["qwen25", "qwen3"])
 def test_zero1_bf16_checkpointing_packing_killed_and_resumed_has_the_same_losses(
-    ranks, family, request, tmp_path
+    ranks, zero_runs, family, request, tmp_path
 ):
-    checkpoint = request.getfixturevalue(family)
-    ranks.run(2, "train", tmp_path / "whole", checkpoint, json.dumps(ZERO1))
-    interrupted(ranks, 2, tmp_path / "killed", checkpoint, ZERO1)
-    whole, killed = losses(tmp_path / "whole"), losses(tmp_path / "killed")
+    interrupted(ranks, 2, tmp_path / "killed", request.getfixturevalue(family), ZERO1)
+    whole, killed = losses(zero_runs / family), losses(tmp_path / "killed")
     assert list(whole) == list(killed) == [1, 2, 3, 4, 5, 6]
     for step, loss in whole.items():
         assert killed[step] == pytest.approx(loss, rel=1e-6), step
+
+
+@pytest.mark.parametrize("family", ["qwen25", "qwen3"])
+def test_a_model_exported_from_zero_has_the_engines_weights_and_answers(
+    ranks, zero_runs, family, tmp_path, capsys
+):
+    """Several optimizer groups, whose shards once came back in the wrong place (DeepSpeed issue 1412)."""
+    ranks.run(1, "export", zero_runs / family, tmp_path / "model")
+    shard = checkpoints(zero_runs / family)[-1] / "zero" / "mp_rank_00_model_states.pt"
+    engine = torch.load(shard, map_location="cpu", weights_only=False)["module"]
+    exported = AutoModelForImageTextToText.from_pretrained(tmp_path / "model", dtype=torch.bfloat16)
+    for name, weight in exported.named_parameters():
+        assert torch.equal(weight, engine[f"model.{name}"]), name
+    paint(tmp_path / "scene.tif")
+    assert (
+        main(["ask", str(tmp_path / "scene.tif"), "How many ships?", "--model", str(tmp_path / "model")]) == 0
+    )
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.fixture(scope="module")
+def single(ranks, qwen25, tmp_path_factory):
+    """A run of one process that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("single") / "whole"
+    ranks.run(1, "train", folder, qwen25)
+    return folder
+
+
+def assert_same_weights(one, other):
+    first, second = (load_file(checkpoints(run)[-1] / "weights.safetensors") for run in (one, other))
+    assert first.keys() == second.keys()
+    for name, weight in first.items():
+        assert torch.equal(weight, second[name]), name
+
+
+def test_one_process_killed_at_a_random_moment_ends_with_the_same_weights_to_the_bit(
+    ranks, single, qwen25, tmp_path
+):
+    interrupted(ranks, 1, tmp_path / "killed", qwen25, {})
+    assert losses(single) == losses(tmp_path / "killed")
+    assert_same_weights(single, tmp_path / "killed")
+
+
+def test_a_run_killed_while_it_saves_goes_on_from_the_checkpoint_before(ranks, single, qwen25, tmp_path):
+    pids = ranks.start(1, "train_with_slow_saves", tmp_path, qwen25)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "saving").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    kill(pids)
+    ranks.wait()
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-00000002"]
+    ranks.run(1, "train", tmp_path, qwen25, "{}", "resume")
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-00000004", "step-00000006"]
+    assert not list((tmp_path / "checkpoints").glob(".*")), "what was half-written is gone"
+    assert losses(single) == losses(tmp_path)
+    assert_same_weights(single, tmp_path)
+
+
+def test_another_number_of_processes_goes_on_with_ddp(ranks, single, qwen25, tmp_path):
+    """Steps do not depend on the world size; sums over ranks are rounded in another order."""
+    ranks.run(1, "train", tmp_path, qwen25, json.dumps({"checkpoints": {"steps": 2, "keep": 9}}))
+    shutil.rmtree(tmp_path / "checkpoints" / "step-00000004")
+    shutil.rmtree(tmp_path / "checkpoints" / "step-00000006")
+    ranks.run(2, "train", tmp_path, qwen25, "{}", "resume")
+    for step, loss in losses(single).items():
+        assert losses(tmp_path)[step] == pytest.approx(loss, rel=5e-3), step
+
+
+LORA = {"tuning": {"method": "lora", "rank": 4, "alpha": 8, "towers": ["language"], "also": ["merger"]}}
+
+
+def test_adapters_learn_are_resumed_exactly_and_merge_to_the_same_words(ranks, qwen3, tmp_path):
+    changes = LORA | {"checkpointing": {"language": True}, "precision": "fp32"}
+    changes["tuning"] = LORA["tuning"] | {"dropout": 0.1}
+    ranks.run(1, "train", tmp_path / "whole", qwen3, json.dumps(changes))
+    interrupted(ranks, 1, tmp_path / "killed", qwen3, changes)
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+    names = load_file(checkpoints(tmp_path / "whole")[-1] / "weights.safetensors")
+    assert all("lora_" in name or "merger" in name for name in names)
+    assert any("language_model" in name for name in names)
+    assert any("deepstack_merger_list" in name for name in names)
+    ranks.run(1, "export", tmp_path / "whole", tmp_path / "merged", "merge")
+    assert json.loads((tmp_path / "merged" / "checked.json").read_text()) is True
+    with pytest.raises(
+        UsageError, match="trained merger in full beside its adapters; export it with --merge"
+    ):
+        export_run(tmp_path / "whole", tmp_path / "adapter")

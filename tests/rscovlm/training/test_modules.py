@@ -1,0 +1,212 @@
+"""Which parameters learn, at which rate; what has no effect is refused."""
+
+import pytest
+import torch
+from torch import nn
+
+from configs import ConfigError
+from rscovlm.errors import UsageError
+from rscovlm.training.building import build, open_base
+from rscovlm.training.metrics import cost_of, peak_flops
+from rscovlm.training.modules import (
+    build_optimizer,
+    check_rates,
+    group_of,
+    rates_in,
+    trainable_counts,
+)
+from rscovlm.training.objective import next_token
+from rscovlm.training.parallel import deepspeed_settings
+from rscovlm.training.schedule import rate_share
+from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
+from tests.rscovlm.training.jobs import settings
+
+CPU = torch.device("cpu")
+FAMILIES = {"qwen2.5-vl": tiny_qwen25_vl, "qwen3-vl": tiny_qwen3_vl}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def checkpoint(request, tmp_path_factory):
+    return FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def qwen3(tmp_path_factory):
+    return tiny_qwen3_vl(tmp_path_factory.mktemp("qwen3"))
+
+
+def built(checkpoint, **changes):
+    config = settings(checkpoint, **changes)
+    return config, build(open_base(config), config, CPU, next_token)
+
+
+def test_every_parameter_belongs_to_one_group_and_deepstack_mergers_are_mergers(checkpoint):
+    _, made = built(checkpoint)
+    names = dict(made.learner.named_parameters())
+    merger = {name for name in names if group_of(name) == "merger"}
+    assert merger == {name for name in names if "merger" in name}
+    assert {group_of(name) for name in names} == {"vision", "merger", "language"}
+    assert sum(trainable_counts(made.learner).values()) == sum(p.numel() for p in names.values())
+    with pytest.raises(UsageError, match="belongs to no known group"):
+        group_of("model.audio.weight")
+
+
+def test_matrices_decay_and_norms_and_biases_do_not_whatever_they_are_called(checkpoint):
+    config, made = built(checkpoint, optimizer={"lr": 1e-3, "weight_decay": 0.1, "vision": {"lr": 1e-4}})
+    optimizer = build_optimizer(made.learner, config)
+    assert {group["group"]: group["lr"] for group in optimizer.param_groups} == {
+        "vision": 1e-4,
+        "merger": 1e-3,
+        "language": 1e-3,
+    }
+    for group in optimizer.param_groups:
+        assert {p.ndim >= 2 for p in group["params"]} == {group["weight_decay"] > 0} == {group["decays"]}
+
+
+def test_an_engine_that_lost_a_rate_is_found_out(qwen3):
+    config, made = built(qwen3)
+    optimizer = build_optimizer(made.learner, config)
+    counts = trainable_counts(made.learner)
+    check_rates(rates_in(optimizer.param_groups), config, counts)
+    for group in optimizer.param_groups:
+        group["lr"] = 2e-3
+    with pytest.raises(UsageError, match=r"group merger has lr 0.002 and decay 0 in the engine, not 0.001"):
+        check_rates(rates_in(optimizer.param_groups), config, counts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"freeze": ["vision"]},
+            "checkpointing.vision has no effect: the vision tower is frozen",
+        ),
+        (
+            {"freeze": ["merger"]},
+            "optimizer.merger: sets rates, but merger has no trainable parameter",
+        ),
+        ({"liger": "on"}, "liger: on has no effect: its kernels need CUDA"),
+        ({"attention": "flash_attention_2"}, "flash_attention_2 cannot be used: FlashAttention needs CUDA"),
+        ({"tuning": {"method": "qlora", "also": ["merger"]}}, "qlora holds weights in 4 bits on CUDA alone"),
+    ],
+)
+def test_an_option_without_effect_stops_the_run_with_the_reason(qwen3, changes, reason):
+    with pytest.raises(UsageError, match=reason):
+        built(qwen3, **changes)
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_adapters_go_into_the_chosen_towers_alone_and_all_that_is_meant_to_learn_gets_a_gradient(
+    qwen3, method
+):
+    tuning = {"method": method, "rank": 4, "towers": ["vision"], "also": ["merger"]}
+    _, made = built(qwen3, tuning=tuning, checkpointing={"vision": True})
+    learning = {name for name, p in made.learner.named_parameters() if p.requires_grad}
+    assert {group_of(name) for name in learning} == {"vision", "merger"}
+    assert all(("lora_" in name) == (group_of(name) == "vision") for name in learning)
+
+
+def test_checkpointing_is_on_in_the_tower_that_asks_for_it_and_in_no_other(checkpoint):
+    _, made = built(checkpoint, checkpointing={"vision": False, "language": True})
+
+    def layers(tower):
+        return {
+            layer.gradient_checkpointing
+            for layer in tower.modules()
+            if hasattr(layer, "_gradient_checkpointing_func")
+        }
+
+    assert layers(made.learner.model.model.language_model) >= {True}
+    assert True not in layers(made.learner.model.model.visual)
+
+
+def test_heads_learn_at_their_own_rate(qwen3):
+    config = settings(qwen3, optimizer={"lr": 1e-3, "heads": {"lr": 5e-3}})
+    made = build(open_base(config), config, CPU, next_token, lambda model: nn.Linear(4, 2))
+    rates = {rate.group: rate.lr for rate in rates_in(build_optimizer(made.learner, config).param_groups)}
+    assert rates["heads"] == 5e-3
+
+
+def test_a_deepspeed_file_with_its_own_optimizer_is_refused(tmp_path):
+    file = tmp_path / "own.json"
+    file.write_text('{"zero_optimization": {"stage": 1}, "optimizer": {"type": "AdamW"}}')
+    config = settings("x", strategy="deepspeed", deepspeed=str(file))
+    with pytest.raises(ConfigError, match=r"ignore what this run says under optimizer\.merger; remove it"):
+        deepspeed_settings(config)
+    missing = settings("x", strategy="deepspeed", deepspeed="zero9")
+    with pytest.raises(ConfigError, match="shipped are zero0, zero1, zero1-offload, zero2"):
+        deepspeed_settings(missing)
+
+
+@pytest.mark.parametrize(
+    "name", ["zero0", "zero1", "zero2", "zero3", "zero1-offload", "zero2-offload", "zero3-offload"]
+)
+def test_every_shipped_deepspeed_file_leaves_the_optimizer_to_the_run(name):
+    precision = "fp32" if name == "zero0" else "bf16"
+    decided = deepspeed_settings(settings("x", strategy="deepspeed", deepspeed=name, precision=precision))
+    assert decided["gradient_accumulation_steps"] == 1
+    assert decided["zero_optimization"]["stage"] == int(name[4])
+    assert ("offload_optimizer" in decided["zero_optimization"]) == name.endswith("offload")
+
+
+def test_what_deepspeed_could_not_save_is_refused():
+    with pytest.raises(ConfigError, match="bf16 at stage 0 is not saved whole"):
+        deepspeed_settings(settings("x", strategy="deepspeed", deepspeed="zero0"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("cosine", [0.5, 1.0, 1.0, 0.5 * (1 + 2**-0.5), 0.5, 0.5 * (1 - 2**-0.5)]),
+        ("linear", [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]),
+        ("constant", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("wsd", [0.5, 1.0, 1.0, 1.0, 1.0, 0.5]),
+    ],
+)
+def test_learning_rates_of_ten_steps_with_two_of_warm_up(shape, expected):
+    schedule = settings("x", schedule={"shape": shape, "warmup": 0.2, "decay": 0.2}).schedule
+    steps = [0, 1, 2, 4, 6, 8]
+    if shape == "wsd":
+        steps[-1] = 9
+    assert [rate_share(schedule, step, 10) for step in steps] == pytest.approx(expected)
+
+
+def test_model_flops_count_the_vision_tower(checkpoint):
+    """With 4 bytes of text and one large image, most of the work is in the tower that 6ND would leave out."""
+    config, made = built(checkpoint)
+    base = open_base(config)
+    from rscovlm.data.example import Example, Key, Speech
+    from rscovlm.data.packing import collate
+    from tests.rscovlm.training.material import Painted
+    from tiling.view import Size
+
+    side = 8 * base.patches.factor
+    turns = (
+        Speech("user", (Painted(Size(side, side), (1, 2, 3), 0), "What?")),
+        Speech("assistant", ("red",)),
+    )
+    pack = collate(
+        [base.encoder.encode(Example(turns, Key("a", 0, 0), "vqa"))], base.patches, base.encoder.image_id
+    )
+    cost = cost_of(made.learner.model)
+    patches, tokens = 16 * 16, pack.length
+    vision = sum(p.numel() for n, p in made.learner.named_parameters() if group_of(n) == "vision")
+    assert cost.flops(pack) > 6 * vision * patches
+    _, without = built(checkpoint, freeze=["vision"], checkpointing={}, optimizer={"lr": 1e-3})
+    saved = cost.flops(pack) - cost_of(without.learner.model).flops(pack)
+    assert saved >= 4 * vision * patches, "a frozen tower has no backward pass"
+    assert tokens > 64
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        ("NVIDIA A800-SXM4-80GB", 312e12),
+        ("NVIDIA H200", 989e12),
+        ("NVIDIA H20", 148e12),
+        ("NVIDIA GeForce RTX 4090", 165e12),
+        ("Radeon", None),
+    ],
+)
+def test_peak_flops_are_known_by_the_devices_name(device, expected):
+    assert peak_flops(device) == expected
