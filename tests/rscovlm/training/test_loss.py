@@ -10,8 +10,21 @@ import torch.nn.functional as F
 
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack, model_inputs
 from rscovlm.training.loss import REDUCTIONS, Reduction, SoftNumbers, linear_cross_entropy, sample_losses
-from rscovlm.training.nano.loss import token_losses
 from tests.rscovlm.data.examples import FAMILIES, encoded, load_subject
+
+
+def token_losses(logits, targets, soft, number_ids, spread):
+    """(n,) losses in the plain way: all logits at once, a dense distribution for each coordinate."""
+    wanted = torch.nn.functional.one_hot(targets, logits.shape[1]).float()
+    numbers = torch.arange(len(number_ids), dtype=torch.float32)
+    for row in soft.nonzero()[:, 0].tolist():
+        value = int((number_ids == targets[row]).nonzero())
+        density = torch.exp(-0.5 * ((numbers - value) / spread) ** 2) / (spread * math.sqrt(2 * math.pi))
+        density += (1 - density.sum()).clamp_min(0) / len(number_ids)
+        wanted[row] = 0
+        wanted[row, number_ids] = density / density.sum()
+    entropy = -(wanted * wanted.clamp_min(1e-12).log()).sum(dim=1)
+    return -(wanted * logits.log_softmax(dim=1)).sum(dim=1) - entropy
 
 
 def problem(dtype=torch.float32, n=37, d=16, vocabulary=1100):
@@ -122,9 +135,13 @@ def test_coordinates_have_soft_targets(chunk):
     assert soft.any()
 
     def reference(hidden, weight, targets, token_weights):
-        learnt = targets != NOT_LEARNT
-        each = token_losses(hidden[learnt] @ weight.T, targets[learnt], soft[learnt], ids, 8.0)
-        losses = torch.zeros(len(targets)).masked_scatter(learnt, each)
+        logits = hidden @ weight.T
+        losses = F.cross_entropy(logits, targets, reduction="none").masked_fill(soft, 0)
+        wanted = torch.zeros_like(logits[soft])
+        wanted[:, ids] = SoftNumbers(ids, 8.0).probabilities(targets[soft])
+        # The divergence of the prediction from the wanted probabilities: cross-entropy less entropy.
+        divergence = F.kl_div(logits[soft].log_softmax(dim=1), wanted, reduction="none").sum(dim=1)
+        losses = losses.masked_scatter(soft, divergence)
         return (losses * token_weights).sum(), losses
 
     expected = with_gradients(reference, hidden, weight, targets, token_weights)
@@ -140,6 +157,28 @@ def test_coordinates_have_soft_targets(chunk):
     )
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, atol=2e-6, rtol=2e-5)
+
+
+def test_a_coordinate_nearly_right_costs_less_than_one_far_off_and_a_perfect_guess_nothing():
+    numbers = SoftNumbers(torch.arange(10, 1011), spread=8.0)
+    logits = torch.full((3, 1100), -1e4)
+    for row, centre in enumerate((500, 510, 700)):
+        logits[row, 10:1011] = -0.5 * ((torch.arange(1001.0) - centre) / 8) ** 2
+    # With the identity as its weight, a head writes its hidden states as logits.
+    targets, each = torch.full((3,), 10 + 500), torch.ones(3)
+    soft = torch.ones(3, dtype=torch.bool)
+    _, losses = linear_cross_entropy(logits, torch.eye(1100), targets, each, soft=soft, numbers=numbers)
+    assert losses[0] == pytest.approx(0, abs=1e-4)
+    # Gaussians of equal width: the divergence is (distance / spread)^2 / 2.
+    assert losses[1] == pytest.approx(0.5 * (10 / 8) ** 2, rel=1e-3)
+    assert losses[2] == pytest.approx(0.5 * (200 / 8) ** 2, rel=1e-3)
+
+
+def test_a_coordinate_at_the_edge_shares_what_falls_outside_among_all():
+    wanted = SoftNumbers(torch.arange(1001), spread=8.0).probabilities(torch.tensor([0, 500]))
+    torch.testing.assert_close(wanted.sum(dim=1), torch.ones(2))
+    assert wanted[0, 0] == pytest.approx(wanted[1, 500].item() + 0.5 / 1001, rel=0.05)
+    assert wanted[0, 1000] == pytest.approx(0.5 / 1001, rel=0.1)
 
 
 def test_a_coordinate_that_is_no_number_is_refused():
