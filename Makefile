@@ -54,7 +54,7 @@ bench: $(READY)
 
 # Train nano from scratch: hours on two CPU cores; an interrupted run goes on where it was.
 nano: $(READY)
-	$(BIN)/python -m rscovlm.training.nano.train --folder runs/nano
+	$(BIN)/python -m rscovlm.training.nano.train --output runs/nano
 
 scorecard: $(READY)
 	$(BIN)/python -m rscovlm.training.nano.scorecard

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.coordinates import PERMILLE, PIXELS, CoordinateSpace
-from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.chat import Conversation, ImagePart, Part
 
 Frame = Literal["latest", "original"]
 
@@ -102,8 +102,8 @@ class ZoomDialect:
         return f'"{self.box_key}": [x1, y1, x2, y2] with {limits}, x1 < x2 and y1 < y2'
 
 
-def _part(image: ImagePart | NDArray[np.uint8]) -> ImagePart:
-    return image if isinstance(image, ImagePart) else ImagePart(image)
+def _part(image: Part | NDArray[np.uint8]) -> Part:
+    return ImagePart(image) if isinstance(image, np.ndarray) else image
 
 
 def _tool_block(schema: str) -> str:

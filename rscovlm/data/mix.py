@@ -197,6 +197,8 @@ class Mix:
         seed: of the run.
         holdout: samples of each source that no epoch draws.
         facts: whatever else the content depends on, for the fingerprint.
+        shuffled: whether samples are drawn in a random order. Generators whose samples are random already,
+            and perhaps harder from one to the next, are walked through as they are, source after source.
 
     Attributes:
         held_out: the keys of each source that are kept for evaluation.
@@ -209,8 +211,10 @@ class Mix:
         seed: int,
         holdout: int = 0,
         facts: str = "",
+        shuffled: bool = True,
     ) -> None:
         self.sources, self.draws, self.seed = dict(sources), dict(draws), seed
+        self._shuffled = shuffled
         self._kept: dict[str, np.ndarray] = {}
         self.held_out: dict[str, list[Key]] = {}
         for name, source in self.sources.items():
@@ -227,7 +231,7 @@ class Mix:
         """Changes with anything that changes the samples or their order."""
         parts = [f"{name} {len(source)} {self.draws[name]}" for name, source in self.sources.items()]
         held = [f"{name} {len(keys)}" for name, keys in self.held_out.items()]
-        text = "\n".join([str(self.seed), self._facts, *parts, *held])
+        text = "\n".join([str(self.seed), str(self._shuffled), self._facts, *parts, *held])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def trained_on(self, name: str) -> int:
@@ -238,7 +242,9 @@ class Mix:
         """The visits of an epoch: a pure function of the seed and the epoch."""
         parts = [self._walk(name, epoch) for name in self.sources]
         source = np.repeat(np.arange(len(parts), dtype=np.int16), [len(index) for index, _ in parts])
-        shuffle = generator(self.seed, "order", epoch).permutation(len(source))
+        shuffle = np.arange(len(source))
+        if self._shuffled:
+            shuffle = generator(self.seed, "order", epoch).permutation(len(source))
         index, visit = (np.concatenate(column)[shuffle] for column in zip(*parts, strict=True))
         return Order(list(self.sources), source[shuffle], index, visit)
 
@@ -247,10 +253,11 @@ class Mix:
         size, draws = self.trained_on(name), self.draws[name]
         place = np.arange(epoch * draws, (epoch + 1) * draws, dtype=np.int64)
         visit, offset = np.divmod(place, size)
-        index = np.empty(draws, dtype=np.int64)
-        for passed in np.unique(visit):
+        index = offset
+        for passed in np.unique(visit) if self._shuffled else ():
             chosen = visit == passed
-            index[chosen] = generator(self.seed, name, "walk", int(passed)).permutation(size)[offset[chosen]]
+            walk = generator(self.seed, name, "walk", int(passed)).permutation(size)
+            index[chosen] = walk[offset[chosen]]
         return self._kept[name][index] if name in self._kept else index, visit
 
 

@@ -18,6 +18,7 @@ from rscovlm.errors import ModelError, UsageError
 from rscovlm.families import ModelFamily
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
+from rscovlm.training.speedups import patch_embed_as_matmul
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def build(
     learner = Learner(model, heads(model) if heads else nn.ModuleDict(), objective)
     adapters = choose_trainable(learner, config)
     enable_checkpointing(model, config)
+    patch_embed_as_matmul(model)
     _settle_dtypes(learner, config)
     notes["precision"] = _precision_note(config)
     notes["checkpointing"] = _checkpointing_note(config)

@@ -1,6 +1,6 @@
 """nano's lessons: conversations about synthetic scenes, each a pure function of (seed, index).
 
-A sample's coordinates are marked as such, because their loss tolerates a near miss (see ``loss.py``).
+Pictures are rendered when they are read, so that a sample's words and length cost little.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from detection_eval.contracts import CONTRACTS, detection_prompt
 from detection_eval.detections import Detections
 from detection_eval.response import render_response
+from rscovlm.data.example import BoxText
 from rscovlm.prompts import classification_prompt
 from rscovlm.synth import views
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS
@@ -24,7 +25,7 @@ from rscovlm.synth.world import SceneObject, Site, World, plan_world
 from rscovlm.training.nano.cells import CellTruth, cell_truth
 from rscovlm.training.nano.model import VIEW_SIDE
 from tiling.view import Size, View, Window
-from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.chat import Conversation
 from zoom_chain.dialect import NANO
 
 DETECT_GSD_M = 1.2
@@ -41,16 +42,14 @@ class Sample:
     """One conversation to learn from.
 
     Attributes:
-        conversation: ends with an assistant turn; every assistant turn is learnt.
+        conversation: ends with an assistant turn; every assistant turn is learnt. Its images are Photos.
         task: for the log.
         cells: of each image in order, what its cells show.
-        coordinates: whether numbers in assistant turns that hold more than one are coordinates.
     """
 
     conversation: Conversation
     task: str
     cells: tuple[CellTruth, ...]
-    coordinates: bool = False
 
 
 def make_sample(seed: int, index: int, ease: float = 0.0) -> Sample:
@@ -66,6 +65,34 @@ def make_sample(seed: int, index: int, ease: float = 0.0) -> Sample:
     return lesson(rng, ease)
 
 
+@dataclass(frozen=True)
+class Photo:
+    """A window of a world as the model would see it, with the small differences that resampling makes.
+
+    Attributes:
+        world: that is shown.
+        window: of it.
+        seed: of noise and brightness.
+    """
+
+    world: World
+    window: Window
+    seed: int
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        return _SIZE
+
+    def read(self) -> NDArray[np.uint8]:
+        """(VIEW_SIDE, VIEW_SIDE, 3) uint8."""
+        rng = np.random.default_rng(self.seed)
+        pixels = render(self.world, self.window, _SIZE, supersample=3)
+        noise = rng.normal(0, rng.uniform(0, 3), pixels.shape)
+        gain, offset = rng.uniform(0.92, 1.08), rng.uniform(-8, 8)
+        return np.clip(pixels * gain + offset + noise, 0, 255).astype(np.uint8)
+
+
 class Camera:
     """Takes the images of one sample and remembers what their cells show."""
 
@@ -73,17 +100,14 @@ class Camera:
         self.rng = rng
         self.cells: list[CellTruth] = []
 
-    def shoot(self, world: World, window: Window) -> ImagePart:
-        """A window as the model would see it, with the small differences that resampling makes."""
+    def shoot(self, world: World, window: Window) -> Photo:
+        """A window as an image that is rendered later."""
         self.cells.append(cell_truth(world, window))
-        pixels = render(world, window, _SIZE, supersample=3)
-        noise = self.rng.normal(0, self.rng.uniform(0, 3), pixels.shape)
-        gain, offset = self.rng.uniform(0.92, 1.08), self.rng.uniform(-8, 8)
-        return ImagePart(np.clip(pixels * gain + offset + noise, 0, 255).astype(np.uint8))
+        return Photo(world, window, int(self.rng.integers(1 << 62)))
 
-    def sample(self, conversation: Conversation, task: str, coordinates: bool = False) -> Sample:
+    def sample(self, conversation: Conversation, task: str) -> Sample:
         """The finished sample."""
-        return Sample(conversation, task, tuple(self.cells), coordinates)
+        return Sample(conversation, task, tuple(self.cells))
 
 
 # --- zooming --------------------------------------------------------------------------------------
@@ -130,13 +154,13 @@ def _chain(rng: np.random.Generator, ease: float) -> Sample:
         box = view.from_scene(np.reshape(target.bounds, (2, 2))).ravel()
         jitter = rng.normal(0, 1.0, 2)
         box = np.clip(box + np.tile(jitter, 2), 0, VIEW_SIDE)
-        conversation = conversation.say("assistant", NANO.render_call(box, VIEW_SIDE, VIEW_SIDE))
+        conversation = conversation.say("assistant", BoxText(NANO.render_call(box, VIEW_SIDE, VIEW_SIDE)))
         if rng.random() < _WITHDRAWN:
             conversation = NANO.final_turn(conversation)
             break
         window = view.window_of(box)
         conversation = NANO.crop_turn(conversation, camera.shoot(world, window))
-    return camera.sample(conversation.say("assistant", question.answer), "chain", coordinates=True)
+    return camera.sample(conversation.say("assistant", question.answer), "chain")
 
 
 def _glance(rng: np.random.Generator, ease: float) -> Sample:
@@ -213,10 +237,10 @@ def _detect(rng: np.random.Generator, ease: float) -> Sample:
     labels = np.array([wanted.index(objects[i].kind_of.name) for i in keep], dtype=np.int64)
     truth = Detections(polygons[keep], labels, wanted)
     _, prompt = detection_prompt(_DETECTION, wanted)
-    answer = render_response(truth, _DETECTION, VIEW_SIDE, VIEW_SIDE)
+    answer = BoxText(render_response(truth, _DETECTION, VIEW_SIDE, VIEW_SIDE))
     camera = Camera(rng)
     conversation = Conversation().say("user", camera.shoot(world, window), prompt)
-    return camera.sample(conversation.say("assistant", answer), "detect", coordinates=True)
+    return camera.sample(conversation.say("assistant", answer), "detect")
 
 
 Lesson = Callable[[np.random.Generator, float], Sample]

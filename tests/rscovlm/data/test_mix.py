@@ -99,6 +99,15 @@ def test_an_order_is_a_function_of_seed_and_epoch_alone():
     assert sources != sorted(sources)
 
 
+def test_a_generator_of_random_samples_is_walked_through_as_it_is():
+    mix = Mix(sized(a=10), {"a": 4}, seed=3, shuffled=False)
+    assert [(key.index, key.visit) for epoch in range(3) for key in mix.order(epoch)] == [
+        *((index, 0) for index in range(10)),
+        (0, 1),
+        (1, 1),
+    ]
+
+
 def test_held_out_samples_are_never_drawn():
     mix = Mix(sized(a=30, b=4), {"a": 60, "b": 4}, seed=1, holdout=10)
     assert {name: len(keys) for name, keys in mix.held_out.items()} == {"a": 10, "b": 2}

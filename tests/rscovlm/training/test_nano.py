@@ -1,4 +1,4 @@
-"""nano's lessons and batches."""
+"""nano's lessons, what its visual tokens are taught, and its course on the training engine."""
 
 import numpy as np
 import pytest
@@ -6,17 +6,27 @@ import torch
 from transformers import AutoTokenizer
 
 from detection_eval.geometry import canonical
+from rscovlm.data.encoding import Encoder
+from rscovlm.data.packing import collate, model_inputs
+from rscovlm.engines import load_model
+from rscovlm.engines.patches import PatchSpec
 from rscovlm.synth.catalogue import PLANE
+from rscovlm.synth.views import next_window, visible_polygons
 from rscovlm.synth.world import World, make_object
-from rscovlm.training.nano.batches import Encoder, collate, pack_rows, patches_of, positions_of
+from rscovlm.training.building import open_base
+from rscovlm.training.config import load_train_config
+from rscovlm.training.loss import Reduction
 from rscovlm.training.nano.cells import cell_truth
-from rscovlm.training.nano.loss import token_losses
 from rscovlm.training.nano.model import VIEW_SIDE, Shape, build_model
-from rscovlm.training.nano.samples import make_sample, next_window, visible_polygons
-from rscovlm.training.nano.speedups import patch_embed_as_matmul
-from rscovlm.training.nano.tokenizer import build_tokenizer, number_tokens
-from rscovlm.training.nano.train import Course, Teacher, Tokens, corpus, loss_of, train
-from tiling.view import Window
+from rscovlm.training.nano.objective import NanoObjective, Teacher
+from rscovlm.training.nano.samples import make_sample
+from rscovlm.training.nano.source import Lessons
+from rscovlm.training.nano.tokenizer import number_tokens
+from rscovlm.training.nano.train import lessons_of, train, write_base
+from rscovlm.training.objective import Moment
+from rscovlm.training.speedups import patch_embed_as_matmul
+from tiling.view import Size, Window
+from zoom_chain.chat import Conversation, Generation, ImagePart
 
 SMALL = Shape(
     vision_width=32,
@@ -29,31 +39,27 @@ SMALL = Shape(
     mlp=48,
     deepstack=(0,),
 )
+SPEC = PatchSpec(16, 1, 2, (0.5,) * 3, (0.5,) * 3)
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tokenizer")
-    build_tokenizer(corpus(seed=1, samples=200), folder)
-    return AutoTokenizer.from_pretrained(folder)
+def base(tmp_path_factory):
+    return write_base(tmp_path_factory.mktemp("base"), seed=1, shape=SMALL, texts=200)
 
 
 @pytest.fixture(scope="module")
-def encoder(tokenizer):
-    return Encoder(tokenizer, number_tokens(tokenizer))
+def tokenizer(base):
+    return AutoTokenizer.from_pretrained(base)
 
 
-def messages_for_template(conversation):
-    return [
-        {
-            "role": message.role,
-            "content": [
-                {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
-                for part in message.content
-            ],
-        }
-        for message in conversation.messages
-    ]
+@pytest.fixture(scope="module")
+def lessons(tokenizer):
+    return Lessons(Encoder(tokenizer, SPEC), seed=4, length=1000)
+
+
+@pytest.fixture
+def model(tokenizer):
+    return build_model(SMALL, tokenizer, number_tokens(tokenizer), seed=0)
 
 
 def test_every_number_from_0_to_1000_is_one_token_and_text_survives_a_round_trip(tokenizer):
@@ -67,39 +73,49 @@ def test_every_number_from_0_to_1000_is_one_token_and_text_survives_a_round_trip
     )
 
 
+# --- lessons --------------------------------------------------------------------------------------
+
+
 def test_a_sample_depends_on_seed_and_index_alone():
     first, again = make_sample(7, 12), make_sample(7, 12)
     assert first.conversation == again.conversation
+    photos = [
+        [part.read() for m in s.conversation.messages for part in m.content if not isinstance(part, str)]
+        for s in (first, again)
+    ]
+    assert all(np.array_equal(a, b) for a, b in zip(*photos, strict=True))
     assert make_sample(7, 13).conversation != first.conversation
 
 
-def test_samples_are_encoded_as_the_chat_template_writes_them(tokenizer, encoder):
-    for index in range(40):
-        sample = make_sample(3, index)
-        encoded = encoder.encode(sample)
-        template = tokenizer.apply_chat_template(messages_for_template(sample.conversation), tokenize=False)
-        image = "<|vision_start|>" + "<|image_pad|>" * 64 + "<|vision_end|>"
-        expected = template.replace("<|vision_start|><|image_pad|><|vision_end|>", image)
-        assert tokenizer.decode(encoded.ids) == expected
-
-
-def test_exactly_the_assistant_turns_and_their_ends_are_learnt(tokenizer, encoder):
+def test_exactly_the_assistant_turns_and_their_ends_are_learnt(tokenizer, lessons):
     for index in range(20):
-        sample = make_sample(4, index)
-        encoded = encoder.encode(sample)
-        turns = [m.text + "<|im_end|>" for m in sample.conversation.messages if m.role == "assistant"]
-        assert tokenizer.decode(encoded.ids[encoded.learnt]) == "".join(turns)
+        coded = lessons.encode(index, 0)
+        messages = make_sample(4, index).conversation.messages
+        turns = [m.text + "<|im_end|>" for m in messages if m.role == "assistant"]
+        assert tokenizer.decode(coded.ids[coded.learnt]) == "".join(turns)
 
 
-def test_coordinates_are_soft_and_counts_are_not(tokenizer, encoder):
-    samples = [make_sample(5, index) for index in range(150)]
-    close = [encoder.encode(s) for s in samples if s.task in ("close", "glance", "classify", "grid")]
-    assert not any(e.soft.any() for e in close)
-    box = next(e for s in samples if s.task == "detect" and (e := encoder.encode(s)).soft.any())
-    assert box.soft.sum() % 8 == 0
-    calls = [encoder.encode(s) for s in samples if any("bbox_2d" in m.text for m in s.conversation.messages)]
-    assert calls
-    assert all(call.soft.sum() % 4 == 0 for call in calls), "the 2 of bbox_2d is no coordinate"
+def test_coordinates_are_marked_and_counts_are_not(lessons):
+    coded = [(lessons.encode(index, 0), make_sample(4, index)) for index in range(150)]
+    marked = dict.fromkeys(("chain", "detect", "close", "glance", "classify"), 0)
+    for example, sample in coded:
+        count = int(example.tokens["coordinate"].sum())
+        marked[example.task] += count
+        if example.task == "detect":
+            assert count % 8 == 0
+        calls = sum("bbox_2d" in message.text for message in sample.conversation.messages)
+        assert example.task == "detect" or count == 4 * calls, "the 2 of bbox_2d is no coordinate"
+    assert marked["chain"]
+    assert marked["detect"]
+    assert not any(marked[task] for task in ("close", "glance", "classify"))
+
+
+def test_the_first_lessons_are_easy_and_the_length_of_a_course_says_when_that_ends(base, tokenizer):
+    config = load_train_config("nano", [f"model={base}", "steps=10", "batch.samples=4"])
+    mix = lessons_of(config, open_base(config))
+    assert len(mix.order(0)) == 40
+    assert mix.sources["lessons"].ease_until == 10
+    assert [key.index for key in mix.order(0)] == list(range(40))
 
 
 def test_an_observer_answers_when_the_place_fills_half_the_view_and_else_goes_closer():
@@ -124,131 +140,7 @@ def test_a_chain_ends_with_the_answer_in_sight():
     assert max(len(s.conversation.messages) for s in chains) >= 7, "some scenes need two zooms"
 
 
-def test_patches_equal_those_of_the_reference_image_processor():
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-
-    pixels = np.random.default_rng(0).integers(0, 256, (2, VIEW_SIDE, VIEW_SIDE, 3), dtype=np.uint8)
-    processor = Qwen2VLImageProcessorPil(
-        patch_size=16,
-        merge_size=1,
-        temporal_patch_size=2,
-        image_mean=[0.5] * 3,
-        image_std=[0.5] * 3,
-        size={"shortest_edge": 64 * 64, "longest_edge": VIEW_SIDE**2},
-    )
-    expected = processor(list(pixels), return_tensors="pt")
-    assert expected["image_grid_thw"].tolist() == [[1, 8, 8]] * 2
-    torch.testing.assert_close(patches_of(pixels), expected["pixel_values"], atol=2e-6, rtol=0)
-
-
-@pytest.fixture(scope="module")
-def model(tokenizer):
-    return build_model(SMALL, tokenizer, number_tokens(tokenizer), seed=0).eval()
-
-
-def test_positions_equal_those_of_the_model(tokenizer, encoder, model):
-    for index in range(12):
-        ids = encoder.encode(make_sample(8, index)).ids
-        batch = torch.tensor(ids)[None]
-        is_image = batch == encoder.image_id
-        count = int(is_image.sum()) // 64
-        expected, _ = model.model.get_rope_index(
-            input_ids=batch,
-            mm_token_type_ids=is_image.int(),
-            image_grid_thw=torch.tensor([[1, 8, 8]] * count),
-            attention_mask=torch.ones_like(batch),
-        )
-        np.testing.assert_array_equal(positions_of(ids == encoder.image_id), expected[-3:, 0].numpy())
-
-
-def hidden_states(model, batch):
-    return model.model(
-        input_ids=batch.input_ids,
-        position_ids=batch.positions,
-        pixel_values=patches_of(batch.images.numpy()),
-        image_grid_thw=torch.tensor([[1, 8, 8]]).expand(len(batch.images), 3),
-        use_cache=False,
-    ).last_hidden_state
-
-
-def test_packed_samples_do_not_see_each_other(encoder, model):
-    samples = [encoder.encode(make_sample(9, index)) for index in range(8)]
-    with torch.no_grad():
-        packed = collate(samples, encoder.image_id, pad_id=0)
-        together = hidden_states(model, packed)
-        for index, sample in enumerate(samples):
-            alone = hidden_states(model, collate([sample], encoder.image_id, pad_id=0))[0]
-            torch.testing.assert_close(together[packed.sample == index], alone, atol=2e-5, rtol=0)
-
-
-def test_the_patch_embedding_is_the_same_as_a_matmul(tokenizer, encoder):
-    model = build_model(SMALL, tokenizer, number_tokens(tokenizer), seed=0).eval()
-    batch = collate([encoder.encode(make_sample(9, i)) for i in range(4)], encoder.image_id, pad_id=0)
-    assert len(batch.images) > 1
-    with torch.no_grad():
-        before = hidden_states(model, batch)
-        patch_embed_as_matmul(model)
-        torch.testing.assert_close(hidden_states(model, batch), before, atol=1e-5, rtol=0)
-
-
-def test_rows_are_filled_without_losing_or_cutting_a_sample():
-    lengths = [50, 300, 120, 80, 200, 10, 400]
-    rows = pack_rows(lengths, 320)
-    assert sorted(i for row in rows for i in row) == list(range(len(lengths)))
-    assert all(len(row) == 1 or sum(lengths[i] for i in row) <= 320 for row in rows)
-
-
-def test_a_coordinate_nearly_right_costs_less_than_one_far_off_and_a_perfect_guess_nothing():
-    numbers = torch.arange(10, 1011)
-    target = torch.full((3,), 10 + 500)
-    logits = torch.full((3, 1100), -1e4)
-    distance = torch.arange(1001.0)
-    for row, centre in enumerate((500, 510, 700)):
-        logits[row, numbers] = -0.5 * ((distance - centre) / 8) ** 2
-    losses = token_losses(logits, target, torch.ones(3, dtype=torch.bool), numbers, spread=8.0)
-    assert losses[0] == pytest.approx(0, abs=1e-4)
-    # Gaussians of equal width: the divergence is (distance / spread)^2 / 2.
-    assert losses[1] == pytest.approx(0.5 * (10 / 8) ** 2, rel=1e-3)
-    assert losses[2] == pytest.approx(0.5 * (200 / 8) ** 2, rel=1e-3)
-
-
-def test_hard_targets_have_the_usual_cross_entropy():
-    logits = torch.randn(5, 1100, generator=torch.Generator().manual_seed(0))
-    target = torch.arange(5)
-    losses = token_losses(logits, target, torch.zeros(5, dtype=torch.bool), torch.arange(10, 1011), 8.0)
-    torch.testing.assert_close(losses, torch.nn.functional.cross_entropy(logits, target, reduction="none"))
-
-
-def test_a_resumed_run_ends_with_the_same_weights_to_the_bit(tmp_path):
-    course = Course(batch=4, samples=24, decay_from=16, warmup=2)
-    train(tmp_path / "whole", course, SMALL)
-    train(tmp_path / "halves", course, SMALL, stop_at=12)
-    train(tmp_path / "halves", course, SMALL)
-    whole, halves = (
-        torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "halves")
-    )
-    assert whole["step"] == halves["step"] == 6
-    for name, weight in whole["model"].items():
-        assert torch.equal(weight, halves["model"][name]), name
-
-
-def test_a_few_steps_lower_each_part_of_the_loss(tokenizer, encoder):
-    model = build_model(SMALL, tokenizer, number_tokens(tokenizer), seed=0)
-    teacher = Teacher(SMALL.width)
-    batch = collate([encoder.encode(make_sample(1, i)) for i in range(8)], encoder.image_id, pad_id=0)
-    optimizer = torch.optim.AdamW([*model.parameters(), *teacher.parameters()], 3e-3)
-    tokens = Tokens(encoder.image_id, torch.tensor(number_tokens(tokenizer)))
-    history = []
-    for _ in range(12):
-        loss, parts = loss_of(model, teacher, batch, tokens, spread=20.0)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        history.append({"all": loss.item(), **parts})
-    assert set(history[0]) == {make_sample(1, i).task for i in range(8)} | {"cells", "outline", "all"}
-    assert history[-1]["all"] < 0.8 * history[0]["all"]
-    assert history[-1]["cells"] < 0.8 * history[0]["cells"]
-    assert history[-1]["outline"] < history[0]["outline"]
+# --- what visual tokens show ----------------------------------------------------------------------
 
 
 def test_each_visual_token_has_the_name_of_what_it_shows():
@@ -268,9 +160,71 @@ def test_each_visual_token_has_the_name_of_what_it_shows():
 def test_an_object_cut_by_the_edge_is_outlined_inside_the_view():
     item = make_object(np.random.default_rng(0), PLANE, 2.0, 64.0, 1.0, angle_rad=0.3)
     world = World(5, 128, 128, 1.0, "desert", "desert", (), (item,))
-    polygons, objects = visible_polygons(world, Window(0, 0, 128, 128))
+    size = Size(VIEW_SIDE, VIEW_SIDE)
+    polygons, objects = visible_polygons(world, Window(0, 0, 128, 128), size)
     assert objects == [item]
     assert polygons.min() >= 0
     assert polygons.max() <= 128
-    gone, _ = visible_polygons(world, Window(4, 0, 128, 128))
+    gone, _ = visible_polygons(world, Window(4, 0, 128, 128), size)
     assert len(gone) == 0, "its centre is outside, so the neighbouring tile has it"
+
+
+# --- learning -------------------------------------------------------------------------------------
+
+
+def pack_of(lessons, indices):
+    return collate([lessons.encode(index, 0) for index in indices], SPEC, lessons.encoder.image_id)
+
+
+def test_the_patch_embedding_is_the_same_as_a_matmul(model, lessons):
+    pack = pack_of(lessons, range(4))
+    model.eval()
+    with torch.no_grad():
+        before = model.model(**model_inputs(pack)).last_hidden_state
+        patch_embed_as_matmul(model)
+        torch.testing.assert_close(
+            model.model(**model_inputs(pack)).last_hidden_state, before, atol=1e-5, rtol=0
+        )
+
+
+def test_a_few_steps_lower_each_part_of_the_loss(model, lessons, tokenizer):
+    teacher = Teacher(SMALL.width)
+    objective = NanoObjective(lessons.encoder.image_id, torch.tensor(number_tokens(tokenizer)))
+    packs = [pack_of(lessons, range(4)), pack_of(lessons, range(4, 8))]
+    reduction = Reduction("sqrt", ("lessons",))
+    totals = reduction.totals(packs)
+    optimizer = torch.optim.AdamW([*model.parameters(), *teacher.parameters()], 3e-3)
+    history = []
+    for step in range(12):
+        seen = {"all": 0.0, "cells": 0.0, "outline": 0.0}
+        for pack in packs:
+            found = objective(model, teacher, pack, reduction.weights(pack, totals), Moment(step, 12))
+            found.loss.backward()
+            seen["all"] += found.loss.item()
+            for name, part in found.parts.items():
+                seen[name] += part.item()
+        optimizer.step()
+        optimizer.zero_grad()
+        history.append(seen)
+    assert history[-1]["all"] < 0.8 * history[0]["all"]
+    assert history[-1]["cells"] < 0.8 * history[0]["cells"]
+    assert history[-1]["outline"] < history[0]["outline"]
+
+
+def test_coordinates_tolerate_less_as_the_course_goes_on():
+    objective = NanoObjective(0, torch.arange(1001), spread_first=32.0, spread_last=8.0)
+    assert objective.spread_at(Moment(0, 100)) == 32
+    assert objective.spread_at(Moment(75, 200)) == pytest.approx(16)  # half-way to three quarters
+    assert objective.spread_at(Moment(150, 200)) == objective.spread_at(Moment(199, 200)) == 8
+
+
+def test_a_course_ends_in_a_checkpoint_that_answers(base, tmp_path):
+    settings = [f"model={base}", "steps=3", "batch.samples=4", "workers=0", "schedule.warmup_steps=1"]
+    ending = train(load_train_config("nano", settings), tmp_path / "run")
+    assert ending.step == 3
+    engine = load_model(str(tmp_path / "run" / "checkpoint"), device="cpu")
+    image = ImagePart(np.zeros((VIEW_SIDE, VIEW_SIDE, 3), dtype=np.uint8))
+    reply = engine.chat([Conversation().say("user", image, "hello")], Generation(max_new_tokens=4))[0]
+    assert reply.error is None
+    weights = engine.model.state_dict()
+    assert not any("outline" in name for name in weights), "what taught it stays behind"
