@@ -9,9 +9,9 @@ import torch.nn.functional as F
 def patch_embed_as_matmul(model) -> None:
     """Compute the patch embedding, a convolution whose stride is its kernel, as a matrix product.
 
-    Same weights, same result. On a CPU the backward pass of the convolution alone took a tenth of nano's step;
-    on GPUs torch 2.9 computes it many times slower (pytorch#174051). The layer stays in place, so that engines
-    that gather weights by hooks (ZeRO-3) find it.
+    Same weights, same result. On a CPU the backward pass of the convolution alone took a tenth of nano's
+    step; on GPUs torch 2.9 computes it many times slower (pytorch#174051). The layer stays in place, so that
+    engines that gather weights by hooks (ZeRO-3) find it.
     """
     projection = model.model.visual.patch_embed.proj
 
