@@ -17,7 +17,7 @@ from detection_eval.detections import Detections
 from detection_eval.geometry import Floats
 from detection_eval.labels import LabelMatcher, by_spoken_name, spoken, strip_edges
 from detection_eval.scanning import RawBox, scan
-from detection_eval.validity import Policy, examine, repair
+from detection_eval.validity import Policy, Validity, examine, repair
 from detection_eval.vertices import decode, encode
 
 _REFUSAL = re.compile(r"\b(?:sorry|cannot|can't|can not|unable to|not able to|won't)\b", re.IGNORECASE)
@@ -159,7 +159,7 @@ def parse_response(
     with np.errstate(over="ignore", invalid="ignore"):
         quads, inverted = decode(numbers, contract, width, height)
         defects = examine(quads, width, height)
-        polygons, kept = _mend(quads, policy, dropped)
+        polygons, kept = _mend(quads, defects, policy, dropped)
     boxes = [labelled.boxes[index] for index in kept]
     repairs = [[*raw.repairs] for raw in boxes]
     crossed = (defects.self_intersecting | defects.concave)[kept] & (policy == "hull")
@@ -232,19 +232,19 @@ def _label_boxes(
     return result
 
 
-def _mend(quads: Floats, policy: Policy, dropped: Counter[str]) -> tuple[Floats, NDArray[np.int64]]:
+def _mend(
+    quads: Floats, defects: Validity, policy: Policy, dropped: Counter[str]
+) -> tuple[Floats, NDArray[np.int64]]:
     """Polygons under the policy. Ones without area stay, since a box that a model states has to count."""
-    flat = examine(quads).zero_area
-    mended, index = repair(quads, policy)
-    kept, flat_kept = repair(quads[flat], "keep")
-    if policy == "keep":
-        flat_kept, kept = flat_kept[:0], kept[:0]
-    every = np.concatenate([index, np.flatnonzero(flat)[flat_kept]]).astype(np.int64)
-    order = np.argsort(every, kind="stable")
-    lost = len(quads) - len(every)
-    if lost:
+    mended, index = repair(quads, policy, defects)
+    flat = np.flatnonzero(defects.zero_area)
+    if policy != "keep" and len(flat):
+        every = np.concatenate([index, flat])
+        order = np.argsort(every, kind="stable")
+        mended, index = np.concatenate([mended, repair(quads[flat], "keep")[0]])[order], every[order]
+    if lost := len(quads) - len(index):
         dropped["broken polygon"] += lost
-    return np.concatenate([mended, kept])[order], every[order]
+    return mended, index
 
 
 def _verdict(text: str, contract: Contract, read: int, truncated: bool) -> dict[str, int]:

@@ -97,12 +97,14 @@ def _segments_cross(a: Floats, b: Floats, c: Floats, d: Floats) -> Mask:
     return split_cd & split_ab
 
 
-def repair(polygons: ArrayLike, policy: Policy) -> tuple[Floats, NDArray[np.int64]]:
+def repair(
+    polygons: ArrayLike, policy: Policy, found: Validity | None = None
+) -> tuple[Floats, NDArray[np.int64]]:
     """Quadrilaterals under a policy: canonical (m, 4, 2), and which of the input (m,) they come from.
 
     ``hull`` replaces bow-ties and dents by the convex hull (a triangle repeats its last vertex) and rejects
     what has no area or is not finite; ``reject`` drops everything broken; ``keep`` changes nothing but the
-    vertex order.
+    vertex order. ``found`` is what ``examine`` said about these polygons, where that is known already.
 
     Raises:
         ValueError: unknown policy.
@@ -112,7 +114,7 @@ def repair(polygons: ArrayLike, policy: Policy) -> tuple[Floats, NDArray[np.int6
         return canonical(quads), np.arange(len(quads))
     if policy not in ("hull", "reject"):
         raise ValueError(f"unknown policy {policy!r} for broken polygons; choose hull, reject or keep")
-    found = examine(quads)
+    found = examine(quads) if found is None else found
     bent = found.self_intersecting | found.concave
     if policy == "hull":
         quads = quads.copy()
