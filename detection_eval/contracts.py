@@ -13,7 +13,7 @@ from enum import Enum
 
 from detection_eval.coordinates import PERCENT, PERMILLE, PIXELS, UNIT, CoordinateSpace
 from detection_eval.labels import by_spoken_name, spoken
-from detection_eval.rotated import LE90, AngleConvention
+from detection_eval.rotated import LE90, OC_V0, AngleConvention
 
 BINS_1000 = CoordinateSpace("1000 bins", 1000.0)
 """Location tokens 0-999: Florence-2."""
@@ -22,7 +22,7 @@ BINS_1024 = CoordinateSpace("1024 bins", 1024.0)
 """Location tokens 0-1023: PaliGemma."""
 
 PERMILLE_999 = CoordinateSpace("0-999", 999.0)
-"""0-999 of the image's width and height: DeepSeek-VL2."""
+"""0-999 of the image's width and height: DeepSeek-VL2, GeoGround."""
 
 
 class VertexForm(Enum):
@@ -349,6 +349,43 @@ _ALL = (
     _BRACKETS,
     replace(_BRACKETS, name="kimi-vl", decimals=3),
     replace(_BRACKETS, name="teochat", space=PERCENT, decimals=0),
+    replace(_BRACKETS, name="vhm", space=PERMILLE, decimals=0),
+    # no code of GeoGround is public: frame and order by its paper (arXiv 2411.11904), the rest a guess
+    replace(_BRACKETS, name="geoground", space=PERMILLE_999, decimals=0),
+    replace(
+        _BRACKETS,
+        name="geoground-obb",
+        space=PERMILLE_999,
+        form=VertexForm.ROTATED,
+        syntax=Tagged(box=("[", "]"), angle_joiner=", ", label=None),
+        angle=Angle(),
+        decimals=0,
+    ),
+    Contract(
+        "skysensegpt",
+        PERCENT,
+        VertexForm.ROTATED,
+        Tagged(number="<{}>", joiner="", box=("{", "}"), boxes=("<rbox>(", ")</rbox>"), label=None),
+        user="Detect all {classes} in the image.",
+        angle=Angle(convention=OC_V0),
+        decimals=2,
+    ),
+    Contract(
+        "falcon",
+        BINS_1000,
+        VertexForm.QUAD,
+        Tagged(number="<{}>", joiner="", box_joiner=""),
+        user=_DETECT,
+        binned=True,
+    ),
+    Contract(
+        "falcon-hbb",
+        BINS_1000,
+        VertexForm.HORIZONTAL,
+        Tagged(number="<{}>", joiner="", box_joiner=""),
+        user=_DETECT,
+        binned=True,
+    ),
 )
 
 _RELATIVE = tuple(

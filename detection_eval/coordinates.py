@@ -38,7 +38,7 @@ PERMILLE = CoordinateSpace("0-1000", 1000.0)
 """0-1000 of the image's width and height: Qwen3-VL, Qwen2-VL."""
 
 PERCENT = CoordinateSpace("0-100", 100.0)
-"""0-100 of the image's width and height: GeoChat, TEOChat."""
+"""0-100 of the image's width and height: GeoChat, TEOChat, SkySenseGPT."""
 
 UNIT = CoordinateSpace("0-1", 1.0)
 """0-1 of the image's width and height: LHRS-Bot, Kimi-VL."""

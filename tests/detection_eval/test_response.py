@@ -342,6 +342,24 @@ def test_several_boxes_of_one_label_share_it():
     assert parse(text, CONTRACTS["internvl"]).detections.names == ["ship", "ship", "plane"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "first"),
+    [
+        ("vhm", "It is at [100, 200, 300, 400].", (100, 200)),
+        ("geoground", "[100,200,300,400]", (100.1, 200.2)),
+        ("geoground-obb", "[200, 300, 200, 200, 0]", (100.1, 200.2)),
+        (
+            "skysensegpt",
+            "There are 1 ships in the image: <rbox>({<20.00><30.00><20.00><20.00>|<90>})</rbox>",
+            (100, 200),
+        ),
+    ],
+)
+def test_a_box_in_the_words_of_other_families(name, text, first):
+    polygon = parse_response(text, CONTRACTS[name], ("ship",), 1000, 1000).detections.polygons[0]
+    assert polygon.min(axis=0) == pytest.approx(first, abs=0.01)
+
+
 def test_prose_around_geochats_boxes_is_not_taken_for_labels():
     text = "There are 2 <p>ships</p> {<10><20><30><40>|<0>}<delim>{<50><50><60><60>|<90>} near the pier."
     read = parse(text, CONTRACTS["geochat"])
