@@ -167,6 +167,8 @@ def train(
     step = state.step if state else 0
     seen = Counter(state.seen if state else {})
     clock, tally, packs_of = SaveClock(settings.checkpoints), Tally(), iter(batches)
+    if evaluate and step == 0:
+        logs.write(0, evaluate(run.learner))
     last_saved, started, logged = step, time.perf_counter(), step
     with Interruption() as interruption:
         while step < run.steps:

@@ -21,6 +21,7 @@ from rscovlm.training.logs import Logs
 from rscovlm.training.loop import Ending, prepare, resume, train
 from rscovlm.training.objective import Objective, next_token
 from rscovlm.training.parallel import start
+from rscovlm.training.summary import write_summary
 from rscovlm.training.self_check import check_isolation
 
 CONFIG, SKIPPED, LENGTHS = "config.yaml", "skipped.jsonl", "lengths"
@@ -101,7 +102,10 @@ def run_training(
         ) as logs:
             if state:
                 logs.say(f"going on after step {loader.cursor} of {loader.steps}")
-            return train(run, loader, state, logs, evaluator(config, base, data, accelerator))
+            ending = train(run, loader, state, logs, evaluator(config, base, data, accelerator))
+        if accelerator.is_main_process:
+            write_summary(folder)
+        return ending
 
 
 def check_evaluation(config: TrainConfig, mix: Mix) -> None:
