@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detection_eval.contracts import CONTRACTS, Json, Lines, Tagged, VertexForm, detection_prompt
 from detection_eval.detections import Detections
-from detection_eval.geometry import area, box_quads
+from detection_eval.geometry import area, bounds, box_quads
 from detection_eval.labels import LabelMatcher, singular, spoken
 from detection_eval.overlap import pair_iou
 from detection_eval.response import ParseReport, parse_response, render_response
@@ -278,6 +278,7 @@ def test_spans_point_at_the_words():
         (item(BOX + ",1,2"), {"extra numbers": 1}),
         (item(BOX.replace("10", "10.25")), {"fractional number": 1}),
         (item(key="bbox"), {"box key": 1}),
+        (item(key="bbox_2d"), {"box key": 1}),
         (f'{{"quadrant bbox": [{BOX}], "category": "ship"}}', {"label key": 1}),
         (f'{{"quadrant bbox": [{BOX}], "label": "ship\n}}', {"unclosed string": 1}),
     ],
@@ -330,6 +331,23 @@ def test_corners_the_wrong_way_round_are_mended():
 # --- markers and tokens ----------------------------------------------------------------------------
 
 
+def test_numbers_of_one_digit_without_commas_are_told_apart():
+    read = parse('[{"quadrant bbox": [1 2 9 2 9 8 1 8], "label": "ship"}]', JSON)
+    assert read.detections.polygons[0].tolist() == [[1, 2], [9, 2], [9, 8], [1, 8]]
+    assert read.report.repaired == {"missing comma": 1}
+
+
+def test_a_last_line_without_a_label_is_dropped_and_an_inner_one_too():
+    assert parse(f"{OTHER} ship\n{BOX} ").report.dropped == {"truncated": 1}
+    assert parse(f"{BOX} \n{OTHER} ship\n").report.dropped == {"no label": 1}
+
+
+def test_a_location_beyond_the_last_bin_is_kept_and_counted():
+    tokens = "".join(f"<loc_{n}>" for n in (100, 100, 1200, 100, 1200, 200, 100, 200))
+    report = parse(f"ship{tokens}", CONTRACTS["lmmrotate"]).report
+    assert (report.boxes, report.outside) == (1, 1)
+
+
 def test_a_list_of_location_tokens_is_cut_into_boxes_and_a_rest_is_dropped():
     tokens = "".join(f"<loc_{n}>" for n in range(100, 119))  # 8 + 8 + 3
     report = parse(f"ship{tokens}", CONTRACTS["lmmrotate"]).report
@@ -343,21 +361,59 @@ def test_several_boxes_of_one_label_share_it():
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "first"),
+    ("name", "text", "corners"),
     [
-        ("vhm", "It is at [100, 200, 300, 400].", (100, 200)),
-        ("geoground", "[100,200,300,400]", (100.1, 200.2)),
-        ("geoground-obb", "[200, 300, 200, 200, 0]", (100.1, 200.2)),
+        ("rscovlm-quad", "100,200,300,200,300,400,100,400 ship\n", (100, 200, 300, 400)),
+        ("rscovlm-obb", "200,300,200,200,0 ship\n", (100, 200, 300, 400)),
+        ("rscovlm-hbb", "100,200,300,400 ship\n", (100, 200, 300, 400)),
+        ("rscovlm-json-quad", item("100,200,300,200,300,400,100,400"), (100, 200, 300, 400)),
+        ("rscovlm-json-obb", item("200, 300, 200, 200, 0", key="oriented bbox"), (100, 200, 300, 400)),
+        ("rscovlm-json-hbb", item("100, 200, 300, 400", key="bbox_2d"), (100, 200, 300, 400)),
+        ("qwen2.5-vl", item("100, 200, 300, 400", key="bbox_2d"), (100, 200, 300, 400)),
+        ("qwen3-vl", item("100, 200, 300, 400", key="bbox_2d"), (100, 100, 300, 200)),
+        (
+            "qwen2-vl",
+            "<|object_ref_start|>ship<|object_ref_end|><|box_start|>(100,200),(300,400)<|box_end|>",
+            (100, 100, 300, 200),
+        ),
+        (
+            "lmmrotate",
+            "ship" + "".join(f"<loc_{n}>" for n in (100, 200, 300, 200, 300, 400, 100, 400)) + "<sep>",
+            (100.5, 100.25, 300.5, 200.25),
+        ),
+        ("florence-2", "ship<loc_100><loc_200><loc_300><loc_400>", (100.5, 100.25, 300.5, 200.25)),
+        (
+            "internvl",
+            "<ref>ship</ref><box>[[100,200,300,200,300,400,100,400]]</box>",
+            (100, 100, 300, 200),
+        ),
+        (
+            "deepseek-vl2",
+            "<|ref|>ship<|/ref|><|det|>[[100, 200, 300, 400]]<|/det|>",
+            (100.1, 100.1, 300.3, 200.2),
+        ),
+        ("geochat", "<p>ship</p> {<10><20><30><40>|<0>}", (100, 100, 300, 200)),
+        ("paligemma", "<loc0200><loc0100><loc0400><loc0300> ship", (98.1, 97.9, 293.5, 195.6)),
+        ("gemini", item("200, 100, 400, 300", key="box_2d"), (100, 100, 300, 200)),
+        ("lhrs-bot", "[0.10, 0.20, 0.30, 0.40]", (100, 100, 300, 200)),
+        ("kimi-vl", "[0.100, 0.200, 0.300, 0.400]", (100, 100, 300, 200)),
+        ("teochat", "[10, 20, 30, 40]", (100, 100, 300, 200)),
+        ("vhm", "It is at [100, 200, 300, 400].", (100, 100, 300, 200)),
+        ("geoground", "[100,200,300,400]", (100.1, 100.1, 300.3, 200.2)),
+        ("geoground-obb", "[200, 300, 200, 200, 0]", (100.1, 100.1, 300.3, 200.2)),
         (
             "skysensegpt",
-            "There are 1 ships in the image: <rbox>({<20.00><30.00><20.00><20.00>|<90>})</rbox>",
-            (100, 200),
+            "There are 1 ships in the image: <rbox>({<20.00><30.00><20.00><20.00>|<0>})</rbox>",
+            (100, 100, 300, 200),
         ),
+        ("falcon", "ship<100><200><300><200><300><400><100><400>", (100.5, 100.25, 300.5, 200.25)),
+        ("falcon-hbb", "ship<100><200><300><400>", (100.5, 100.25, 300.5, 200.25)),
     ],
 )
-def test_a_box_in_the_words_of_other_families(name, text, first):
-    polygon = parse_response(text, CONTRACTS[name], ("ship",), 1000, 1000).detections.polygons[0]
-    assert polygon.min(axis=0) == pytest.approx(first, abs=0.01)
+def test_one_box_in_the_words_of_each_family(name, text, corners):
+    read = parse_response(text, CONTRACTS[name], ("ship",), 1000, 500)
+    assert read.report.ok == len(read.detections) == 1
+    assert bounds(read.detections.polygons)[0] == pytest.approx(corners, abs=0.1)
 
 
 def test_prose_around_geochats_boxes_is_not_taken_for_labels():
@@ -384,7 +440,10 @@ def test_case_hyphens_and_underscores_do_not_matter(label):
     assert report.guesses == ()
 
 
-@pytest.mark.parametrize("label", ["car", "boat", "vehicle", "person", "tree", "harbour", "```json"])
+@pytest.mark.parametrize(
+    "label",
+    ["car", "truck", "boat", "building", "vehicle", "person", "tree", "harbour", "there are none", "```json"],
+)
 def test_an_unknown_label_is_never_taken_for_some_class_unless_asked(label):
     report = parse(f"{BOX} {label}\n").report
     assert report.boxes == 0
