@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm lint types demo bench nano scorecard clean
+.PHONY: install test test-vllm lint types demo bench bench-map bench-demo fuzz nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -52,12 +52,33 @@ bench: $(READY)
 	$(BIN)/python benchmarks/merging.py
 	$(BIN)/python benchmarks/zoom.py
 
+# mAP of rotated boxes beside the real MMRotate, in an environment of its own: make bench-map MMROTATE=ENV/bin/python
+IMAGES ?= 5000
+bench-map: $(READY)
+	@test -n "$(MMROTATE)" || { echo "set MMROTATE to the python of an environment that has MMRotate 1.x" >&2; exit 2; }
+	$(BIN)/python benchmarks/rotated_map.py --mmrotate $(MMROTATE) --images $(IMAGES)
+
+# One report of nano and of a simulated detector's results.pkl on synthetic scenes -> demo/detectors/report/report.html
+bench-demo: $(READY)
+	$(BIN)/python benchmarks/nano_beside_detector.py --out
+
+# The parser of replies under every contract, on replies that are spoilt at random.
+REPLIES ?= 100000
+fuzz: $(READY)
+	$(BIN)/python -m tests.detection_eval.fuzzing --replies $(REPLIES)
+
 # Train nano from scratch: hours on two CPU cores; an interrupted run goes on where it was.
 nano: $(READY)
 	$(BIN)/python -m rscovlm.training.nano.train --output runs/nano
 
 scorecard: $(READY)
 	$(BIN)/python -m rscovlm.training.nano.scorecard
+
+# Co-train nano on five tasks for some minutes; an interrupted run goes on where it was. See runs/train-demo/summary.html.
+train-demo: $(READY)
+	mkdir -p runs
+	$(BIN)/rscovlm synth samples runs/samples --count 600 --seed 3
+	$(BIN)/rscovlm train synth mix_root=runs/samples --output runs/train-demo --resume
 
 clean:
 	rm -rf $(VENV) demo runs

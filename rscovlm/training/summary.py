@@ -54,13 +54,13 @@ def write_summary(run: Path) -> Path:
 
 
 def _series(lines: Sequence[Mapping[str, float | None]], wanted) -> _Series:
-    """(step, value) of each wanted number, in order of first appearance."""
+    """(step, value) of each wanted number, by name, so that a source has one colour on all charts."""
     found: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
         for name, value in line.items():
             if wanted(name) and value is not None:
                 found.setdefault(name, []).append((float(line["step"] or 0), value))
-    return found
+    return dict(sorted(found.items()))
 
 
 def _thinned(series: _Series) -> _Series:
