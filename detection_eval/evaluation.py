@@ -18,6 +18,7 @@ from detection_eval.counts import Counts, count, count_by_scene, count_error
 from detection_eval.detections import Detections
 from detection_eval.geometry import Floats
 from detection_eval.ground_truth import GroundTruth
+from detection_eval.localisation import best_localisation, localisation
 from detection_eval.matching import LEVELS, Mask, Matches, Overlaps, match, overlap
 from detection_eval.presets import Preset
 from detection_eval.presets import preset as preset_named
@@ -162,6 +163,10 @@ class Result:
             "macro_recall_50": float(counts.macro_recall),
             "macro_f1_50": float(counts.macro_f1),
             "mf1_lmmrotate": max(mf1_lmmrotate(self.overlaps, at_least=k / 10) for k in range(10)),
+            "lrp_50": localisation(self.overlaps, self.matches(), self.keep).mean(),
+            "lrp_50_lowest": None
+            if self.overlaps.scores is None
+            else best_localisation(self.overlaps, self.matches()).mean()["error"],
             "count_error": {
                 "mean_absolute": errors.mean_absolute,
                 "bias": errors.bias,

@@ -71,7 +71,18 @@ def _summary(bench: Benchmark) -> str:
     levels = [f"{level:.2f}" for level in bench.levels if level not in (0.5, 0.75)]
     head = ["Method", "threshold", "boxes", "APnc50", "APnc75", "APnc50:95"]
     head += [f"APnc{level[2:]}" for level in levels]
-    head += ["as given", "shuffled", "highest", "AP50", "P50", "R50", "F1 50", "count error", "oracle gap"]
+    head += [
+        "as given",
+        "shuffled",
+        "highest",
+        "AP50",
+        "P50",
+        "R50",
+        "F1 50",
+        "LRP 50",
+        "count error",
+        "oracle gap",
+    ]
     rows = []
     for method in bench.methods:
         v = method.summary
@@ -93,6 +104,7 @@ def _summary(bench: Benchmark) -> str:
                 _percent(v["precision_50"]),
                 _percent(v["recall_50"]),
                 _percent(v["f1_50"]) + _interval(ci.get("f1_50")),
+                _percent(v["lrp_50"]["error"]),
                 _number(v["count_error"]["mean_absolute"]),
                 _percent(v["oracle_gap"]),
             ]
@@ -100,7 +112,8 @@ def _summary(bench: Benchmark) -> str:
     note = (
         "Percent; brackets are 95 % bootstrap intervals over scenes. As given, shuffled and highest: what "
         "the order in the file, random orders and the luckiest order would give for APnc50. Oracle gap: "
-        "what a threshold chosen on the evaluated images themselves would add. "
+        "what a threshold chosen on the evaluated images themselves would add. LRP: wrong and missed boxes "
+        "and the inexactness of right ones as one error, the lower the better. "
     )
     return _section("Summary", note + _warnings(bench), _table(head, rows))
 
