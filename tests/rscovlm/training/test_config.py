@@ -80,3 +80,8 @@ def test_only_what_changes_learning_counts_as_a_change():
         "optimizer.lr was 0.0003, now 1e-05",
         "seed was 0, now 3",
     ]
+
+
+@pytest.mark.parametrize("name", available("train"))
+def test_every_shipped_configuration_names_a_mix_that_ships(name):
+    assert f"mix/{load_train_config(name).mix}" in available("mix")
