@@ -21,8 +21,8 @@ from rscovlm.training.logs import Logs
 from rscovlm.training.loop import Ending, prepare, resume, train
 from rscovlm.training.objective import Objective, next_token
 from rscovlm.training.parallel import start
-from rscovlm.training.summary import write_summary
 from rscovlm.training.self_check import check_isolation
+from rscovlm.training.summary import write_summary
 
 CONFIG, SKIPPED, LENGTHS = "config.yaml", "skipped.jsonl", "lengths"
 

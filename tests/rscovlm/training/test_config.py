@@ -82,6 +82,7 @@ def test_only_what_changes_learning_counts_as_a_change():
     ]
 
 
-@pytest.mark.parametrize("name", available("train"))
+@pytest.mark.parametrize("name", [name for name in available("train") if name != "train/nano"])
 def test_every_shipped_configuration_names_a_mix_that_ships(name):
+    """All but nano's, whose lessons are generated."""
     assert f"mix/{load_train_config(name).mix}" in available("mix")
