@@ -5,20 +5,9 @@ Numbers are written in the shortest form that reads back to the same float64, so
 wherever a format does not round by itself.
 """
 
+from detection_eval.formats.catalogue import FORMATS, Format, ReadOptions, WriteOptions, split_format
 from detection_eval.formats.coco import CocoImage, read_coco, write_coco
-from detection_eval.formats.conversion import (
-    FORMATS,
-    Conversion,
-    Format,
-    ReadOptions,
-    WriteOptions,
-    convert,
-    detect_format,
-    losses,
-    read,
-    split_format,
-    write,
-)
+from detection_eval.formats.conversion import Conversion, convert, detect_format, losses, read, write
 from detection_eval.formats.dota import (
     DotaLabels,
     read_dota_labels,

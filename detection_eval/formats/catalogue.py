@@ -1,0 +1,268 @@
+"""All formats by name: what reads and writes each, what it has to be told, and what it cannot hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from detection_eval.contracts import Contract
+from detection_eval.formats.coco import (
+    read_coco_collection,
+    read_detection_list,
+    write_coco_collection,
+    write_detection_list,
+)
+from detection_eval.formats.dota import read_dota, read_task1, write_dota, write_task1
+from detection_eval.formats.lines import FormatError
+from detection_eval.formats.markup import (
+    read_dior,
+    read_fair1m,
+    read_hrsc,
+    write_dior,
+    write_fair1m,
+    write_hrsc,
+)
+from detection_eval.formats.mmrotate import Boxes, read_results, write_results_0, write_results_1
+from detection_eval.formats.predictions import read_predictions, write_predictions
+from detection_eval.formats.records import Collection, ImageBoxes
+from detection_eval.formats.replies import read_lmmrotate, read_rscovlm, write_lmmrotate, write_rscovlm
+from detection_eval.formats.ultralytics import Sizes, read_ultralytics, write_ultralytics
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a file may not say itself.
+
+    Attributes:
+        classes: names that count, in the order of the data set's config where the file holds numbers.
+        images: ids in the order of the data set, for results of mmrotate 0.x.
+        sizes: width and height of each image by id, or of all.
+        contract: how a model wrote its replies.
+    """
+
+    classes: Sequence[str] | None = None
+    images: Sequence[str] | None = None
+    sizes: Sizes | None = None
+    contract: str | Contract | None = None
+
+    def class_list(self, path: Path) -> Sequence[str]:
+        """The class names, where a format cannot do without.
+
+        Raises:
+            FormatError: they are not given.
+        """
+        if self.classes is None:
+            raise FormatError(f"{path}: holds numbers of classes and no names; give the class list, in order")
+        return self.classes
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How a format is written.
+
+    Attributes:
+        constant_score: for boxes without scores, in formats that demand them.
+        boxes: what results of mmrotate 1.x hold: rectangles or vertices.
+        contract: how replies are written.
+    """
+
+    constant_score: float | None = None
+    boxes: Boxes = "rbox"
+    contract: str | Contract | None = None
+
+
+class Format(NamedTuple):
+    """One format.
+
+    Attributes:
+        name: as in ``PATH:FORMAT``.
+        what: it is, in a few words.
+        read: the reader.
+        write: the writer.
+        keeps: which of scores, difficulty, size, empty images and exact numbers a file of it holds.
+        classes: the class list that goes with it, where it is made for one data set.
+    """
+
+    name: str
+    what: str
+    read: Callable[[Path, ReadOptions], Collection]
+    write: Callable[[Path, Collection, WriteOptions], object]
+    keeps: frozenset[str]
+    classes: str | None = None
+
+
+def _read_task1(path: Path, options: ReadOptions) -> Collection:
+    found = read_task1(path, options.classes)
+    classes = next(iter(found.values())).classes if found else tuple(options.classes or ())
+    return Collection({image: ImageBoxes(boxes) for image, boxes in found.items()}, classes)
+
+
+def _write_task1(path: Path, collection: Collection, options: WriteOptions) -> None:
+    boxes = collection.detections
+    filled = {image: found for image, found in boxes.items() if len(found)}
+    write_task1(path, filled or boxes, constant_score=options.constant_score)
+
+
+def _read_ultralytics(path: Path, options: ReadOptions) -> Collection:
+    if options.sizes is None:
+        raise FormatError(f"{path}: coordinates are parts of the images' sizes; give the sizes")
+    return read_ultralytics(path, options.class_list(path), options.sizes)
+
+
+def _keeps(*what: str) -> frozenset[str]:
+    return frozenset(what)
+
+
+_ALL = (
+    Format(
+        "predictions",
+        "this project's own JSON lines",
+        lambda path, options: read_predictions(path, options.classes),
+        lambda path, boxes, _: write_predictions(path, boxes),
+        _keeps("scores", "difficulty", "size", "empty", "exact", "truth", "report", "header"),
+    ),
+    Format(
+        "dota",
+        "labelTxt, a file or a folder of them",
+        lambda path, options: read_dota(path, options.classes),
+        lambda path, boxes, _: write_dota(path, boxes),
+        _keeps("difficulty", "empty", "exact", "header"),
+    ),
+    Format("task1", "a folder of Task1_<class>.txt", _read_task1, _write_task1, _keeps("scores", "exact")),
+    Format(
+        "coco",
+        "a COCO data set with polygons in segmentation",
+        lambda path, options: read_coco_collection(path, options.classes),
+        lambda path, boxes, _: write_coco_collection(path, boxes),
+        _keeps("scores", "difficulty", "size", "empty", "exact"),
+    ),
+    Format(
+        "mmrotate-0.x",
+        "results.pkl of mmrotate 0.x",
+        lambda path, options: read_results(path, options.class_list(path), options.images, version="0.x"),
+        lambda path, boxes, options: write_results_0(path, boxes, constant_score=options.constant_score),
+        _keeps("scores", "empty"),
+    ),
+    Format(
+        "mmrotate-1.x",
+        "results.pkl of mmrotate 1.x",
+        lambda path, options: read_results(path, options.class_list(path), options.images, version="1.x"),
+        lambda path, boxes, options: write_results_1(
+            path, boxes, constant_score=options.constant_score, boxes=options.boxes
+        ),
+        _keeps("scores", "size", "empty", "truth"),
+    ),
+    Format(
+        "mmrotate-json",
+        "a list of detections of mmrotate 1.x (*.bbox.json)",
+        lambda path, options: read_detection_list(path, options.class_list(path)),
+        lambda path, boxes, options: write_detection_list(path, boxes, constant_score=options.constant_score),
+        _keeps("scores", "exact"),
+    ),
+    Format(
+        "ultralytics-json",
+        "a list of detections of Ultralytics (predictions.json)",
+        lambda path, options: read_detection_list(path, options.class_list(path), 1),
+        lambda path, boxes, options: write_detection_list(
+            path, boxes, constant_score=options.constant_score, first_category=1
+        ),
+        _keeps("scores", "exact"),
+    ),
+    Format(
+        "ultralytics",
+        "OBB labels of Ultralytics, a file or a folder of them",
+        _read_ultralytics,
+        lambda path, boxes, _: write_ultralytics(path, boxes),
+        _keeps("scores", "empty", "exact"),
+    ),
+    Format(
+        "dior-r",
+        "XML of DIOR-R, a file or a folder of them",
+        lambda path, options: read_dior(path, options.classes),
+        lambda path, boxes, _: write_dior(path, boxes),
+        _keeps("difficulty", "size", "empty", "exact"),
+        "dior-r",
+    ),
+    Format(
+        "fair1m",
+        "XML of FAIR1M, a file or a folder of them",
+        lambda path, options: read_fair1m(path, options.classes),
+        lambda path, boxes, _: write_fair1m(path, boxes),
+        _keeps("scores", "size", "empty", "exact"),
+        "fair1m",
+    ),
+    Format(
+        "hrsc2016",
+        "XML of HRSC2016, a file or a folder of them",
+        lambda path, options: read_hrsc(path, options.classes),
+        lambda path, boxes, _: write_hrsc(path, boxes),
+        _keeps("difficulty", "size", "empty"),
+        "hrsc2016",
+    ),
+    Format(
+        "srsdd",
+        "SRSDD: COCO with its class list",
+        lambda path, options: read_coco_collection(path, options.classes),
+        lambda path, boxes, _: write_coco_collection(path, boxes),
+        _keeps("scores", "difficulty", "size", "empty", "exact"),
+        "srsdd",
+    ),
+    Format(
+        "rsar",
+        "RSAR: labelTxt with its class list",
+        lambda path, options: read_dota(path, options.classes),
+        lambda path, boxes, _: write_dota(path, boxes),
+        _keeps("difficulty", "empty", "exact", "header"),
+        "rsar",
+    ),
+    Format(
+        "rscovlm",
+        "inference_results.json of RSCoVLM, parsed from the text",
+        lambda path, options: read_rscovlm(path, options.classes, options.contract),
+        lambda path, boxes, options: write_rscovlm(path, boxes, options.contract or "rscovlm-quad"),
+        _keeps("size", "empty"),
+    ),
+    Format(
+        "lmmrotate",
+        "parsed_answers_*.json of LMMRotate",
+        lambda path, options: read_lmmrotate(
+            path, options.classes, options.sizes, options.contract or "lmmrotate"
+        ),
+        lambda path, boxes, _: write_lmmrotate(path, boxes),
+        _keeps("empty", "exact"),
+    ),
+)
+
+FORMATS: dict[str, Format] = {known.name: known for known in _ALL}
+"""The formats by name."""
+
+
+def format_named(name: str) -> Format:
+    """A format.
+
+    Raises:
+        ValueError: none has this name.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"unknown format {name!r}; choose {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def split_format(spec: str) -> tuple[Path, str | None]:
+    """``PATH`` or ``PATH:FORMAT``; what stands after the last colon counts where it is a format's name.
+
+    Raises:
+        ValueError: no path, or there is something after a colon that is no format, and no such file.
+    """
+    path, colon, name = spec.rpartition(":")
+    if colon and name in FORMATS:
+        if not path:
+            raise ValueError(f"{spec!r} names a format and no path; give PATH:{name}")
+        return Path(path), name
+    if not spec:
+        raise ValueError("an empty path; give PATH or PATH:FORMAT")
+    if colon and path and not set(name) & set("/\\.") and not Path(spec).exists():
+        raise ValueError(f"{spec!r}: unknown format {name!r}; choose {', '.join(FORMATS)}")
+    return Path(spec), None
