@@ -83,7 +83,7 @@ def chain(engine, seed: int, zooms: int, tokens: int) -> tuple[float, int, list[
 def compare(name: str, folder: Path, options: argparse.Namespace) -> None:
     """Measure one checkpoint with and without the kept cache and print a line."""
     kept = load_model(str(folder), device=options.device)
-    anew = TransformersEngine(folder, kept.family, "anew", device=options.device, keep_tokens=0)
+    anew = TransformersEngine.of_checkpoint(folder, kept.family, "anew", device=options.device, keep_tokens=0)
     chain(kept, -1 & 0xFFFF, 1, 2)  # warm up
     chain(anew, -1 & 0xFFFF, 1, 2)
     ratios, lines = [], []

@@ -91,7 +91,8 @@ class Encoder:
             example.task,
             {"coordinate": np.repeat(coordinate, counts)},
             dict(further or {}),
-            example.cut,
+            form=example.form,
+            cut=example.cut,
         )
 
     @property

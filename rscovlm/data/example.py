@@ -92,6 +92,7 @@ class Encoded:
         key, task: of the example.
         tokens: further arrays (length, ...) that an objective wants of each token, by name.
         images: further arrays (pictures, ...) that an objective wants of each picture, by name.
+        form: the format drawn for boxes (a contract's name), or "".
         cut: boxes left out to keep the length within bounds.
     """
 
@@ -104,6 +105,7 @@ class Encoded:
     task: str
     tokens: Mapping[str, NDArray] = field(default_factory=dict)
     images: Mapping[str, NDArray] = field(default_factory=dict)
+    form: str = ""
     cut: int = 0
 
     @property

@@ -83,7 +83,7 @@ def load_model(
         return VllmEngine(folder, chosen, spec, dtype=dtype)
     from rscovlm.engines.transformers import TransformersEngine
 
-    return TransformersEngine(folder, chosen, spec, device=device, dtype=dtype)
+    return TransformersEngine.of_checkpoint(folder, chosen, spec, device=device, dtype=dtype)
 
 
 def checkpoint_folder(spec: str) -> Path:

@@ -78,23 +78,44 @@ class _Memory:
 
 
 class TransformersEngine:
-    """A checkpoint of the Qwen2.5-VL or Qwen3-VL architecture, run in this process.
+    """A model of the Qwen2.5-VL or Qwen3-VL architecture, run in this process.
 
     Args:
-        folder: of the checkpoint: config, safetensors, tokenizer with chat template, preprocessor config.
-        family: how the checkpoint sees and writes.
+        model: of transformers, on its device and in its precision; used as it is.
+        tokenizer: with a chat template.
+        spec: how the model wants its images.
+        family: how it sees and writes.
         name: for traces and provenance.
-        device: ``cuda``, ``mps`` or ``cpu``; None takes the best there is.
-        dtype: ``bfloat16``, ``float16`` or ``float32``; None takes bfloat16 on CUDA, else float32.
         max_batch: rows of one batch; None derives it from the family's largest image.
         keep_tokens: positions whose keys and values are kept between calls; 0 keeps nothing.
-
-    Raises:
-        ModelError: for a checkpoint that cannot be loaded.
     """
 
     def __init__(
         self,
+        model,
+        tokenizer,
+        spec: PatchSpec,
+        family: ModelFamily,
+        name: str,
+        *,
+        max_batch: int | None = None,
+        keep_tokens: int = KEPT_TOKENS,
+    ) -> None:
+        self.family = family
+        self.name = name
+        self.model = model
+        self.device: torch.device = model.device
+        self.dtype: torch.dtype = model.model.visual.dtype
+        self.max_batch = max_batch or max(1, min(_MOST_ROWS, _BATCH_PIXELS // family.resolution.max_pixels))
+        self._spec = spec
+        self._prompter = Prompter(tokenizer, model.config.image_token_id, spec.factor)
+        self._tokenizer = tokenizer
+        self._stops = _stop_tokens(model, tokenizer)
+        self._memory = _Memory(keep_tokens)
+
+    @classmethod
+    def of_checkpoint(
+        cls,
         folder: Path,
         family: ModelFamily,
         name: str,
@@ -103,23 +124,32 @@ class TransformersEngine:
         dtype: str | None = None,
         max_batch: int | None = None,
         keep_tokens: int = KEPT_TOKENS,
-    ) -> None:
-        self.family = family
-        self.name = name
-        self.device = torch.device(device or best_device())
-        self.dtype = default_dtype(self.device) if dtype is None else _dtype_named(dtype)
-        self.model, tokenizer = _load(folder, self.device, self.dtype)
-        self.max_batch = max_batch or max(1, min(_MOST_ROWS, _BATCH_PIXELS // family.resolution.max_pixels))
-        self._spec = PatchSpec.of_checkpoint(folder, self.model.config.vision_config)
-        if self._spec.factor != family.resolution.factor:
+    ) -> TransformersEngine:
+        """The engine of a checkpoint's folder.
+
+        Args:
+            folder: of the checkpoint: config, safetensors, tokenizer with chat template, preprocessor config.
+            family: how the checkpoint sees and writes.
+            name: for traces and provenance.
+            device: ``cuda``, ``mps`` or ``cpu``; None takes the best there is.
+            dtype: ``bfloat16``, ``float16`` or ``float32``; None takes bfloat16 on CUDA, else float32.
+            max_batch: as above.
+            keep_tokens: as above.
+
+        Raises:
+            ModelError: for a checkpoint that cannot be loaded.
+        """
+        chosen = torch.device(device or best_device())
+        model, tokenizer = _load(
+            folder, chosen, default_dtype(chosen) if dtype is None else _dtype_named(dtype)
+        )
+        spec = PatchSpec.of_checkpoint(folder, model.config.vision_config)
+        if spec.factor != family.resolution.factor:
             raise ModelError(
-                f"{folder} has visual tokens of {self._spec.factor} px, but family {family.name} of "
+                f"{folder} has visual tokens of {spec.factor} px, but family {family.name} of "
                 f"{family.resolution.factor} px; choose the family of the checkpoint"
             )
-        self._prompter = Prompter(tokenizer, self.model.config.image_token_id, self._spec.factor)
-        self._tokenizer = tokenizer
-        self._stops = _stop_tokens(self.model, tokenizer)
-        self._memory = _Memory(keep_tokens)
+        return cls(model, tokenizer, spec, family, name, max_batch=max_batch, keep_tokens=keep_tokens)
 
     def __enter__(self) -> TransformersEngine:
         return self
@@ -134,7 +164,14 @@ class TransformersEngine:
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``ChatModel``."""
-        prompts = [self._prompter.prompt(conversation) for conversation in conversations]
+        return self.answer([self.prompt(conversation) for conversation in conversations], options)
+
+    def prompt(self, conversation: Conversation) -> Prompt:
+        """A conversation as the model reads it."""
+        return self._prompter.prompt(conversation)
+
+    def answer(self, prompts: Sequence[Prompt], options: Generation) -> list[Reply]:
+        """One reply for each prompt, in order; those of a length share batches."""
         replies: dict[int, Reply] = {}
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index].ids))
         for start in range(0, len(order), self.max_batch):

@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from detection_eval.contracts import CONTRACTS
-from rscovlm.data.example import Encoded, Key, Source
+from rscovlm.data.example import Encoded, Key
 from rscovlm.data.mix import Mix
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack
 from rscovlm.errors import DataError
 from rscovlm.training.building import Base
 from rscovlm.training.config import TrainConfig
-from rscovlm.training.live import LiveEngine, learnt_runs, prompt_before
+from rscovlm.training.live import learnt_runs, live_engine, prompt_before
 from rscovlm.training.loss import sample_losses
 from rscovlm.training.metrics import summed
 from rscovlm.training.objective import Moment
@@ -27,6 +27,7 @@ from rscovlm.training.parallel import zero_stage
 from rscovlm.training.scoring import metrics, score_reply
 from tiling.errors import SceneError
 from tiling.view import Size
+from zoom_chain.chat import Generation
 
 _BROKEN = (DataError, SceneError, OSError)
 
@@ -119,16 +120,16 @@ def _replies(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
                 asked.append((example, turn))
         except _BROKEN:
             continue
-    engine = LiveEngine(learner.model, base)
-    replies = engine.replies(prompts, config.evaluation.max_new_tokens)
+    options = Generation(max_new_tokens=config.evaluation.max_new_tokens)
+    replies = live_engine(learner.model, base).answer(prompts, options)
     for reply, prompt, (example, turn) in zip(replies, prompts, asked, strict=True):
         expected = base.tokenizer.decode(example.ids[turn], skip_special_tokens=False)
         expected = expected.removesuffix("<|im_end|>")
         side = base.patches.factor
         rows, columns = prompt.grids[-1] if prompt.grids else (1, 1)
-        contract = CONTRACTS[_form(mix.sources[example.key.source], example.key) or base.family.detection]
+        contract = CONTRACTS[example.form or base.family.detection]
         size = Size(rows * side, columns * side)
-        scored = score_reply(reply, expected, example.task, size, contract, base.family.dialect)
+        scored = score_reply(reply.text, expected, example.task, size, contract, base.family.dialect)
         for name, value in scored.items():
             counts[f"{example.key.source}/{name}"] += value
     return dict(counts)
@@ -136,17 +137,6 @@ def _replies(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
 
 def _encoded(mix: Mix, key: Key) -> Encoded:
     return mix.sources[key.source].encode(key.index, key.visit)
-
-
-def _form(source: Source, key: Key) -> str:
-    """The contract in which a visit writes boxes, where its source renders canonical samples."""
-    from rscovlm.data.rendering import render_example
-    from rscovlm.data.sources import FileSource
-
-    if not isinstance(source, FileSource):
-        return ""
-    sample = source.sample(key.index)
-    return render_example(sample, source.rules, key, source.seed, source.file.resolve).form
 
 
 def evaluator(config: TrainConfig, base: Base, mix: Mix, accelerator) -> Callable | None:

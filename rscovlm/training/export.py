@@ -21,15 +21,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from rscovlm.engines.prompting import Prompt
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.training.building import Base, load_weights, open_base
 from rscovlm.training.checkpoint import ZERO, checkpoints, commit, read_state, restore_weights
 from rscovlm.training.config import TrainConfig
-from rscovlm.training.live import LiveEngine
+from rscovlm.training.live import live_engine
 from rscovlm.training.modules import HEADS, Learner, choose_trainable
 from rscovlm.training.objective import next_token
-from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.chat import Conversation, Generation, ImagePart
 
 QUESTIONS = ("What is in this image?", "Describe the image briefly.")
 """What a merged model is asked before and after merging."""
@@ -160,17 +159,16 @@ def _said(model: nn.Module, base: Base, tokens: int = 24) -> list[str]:
     """What a model says, greedily, about a drawn picture."""
     if torch.cuda.is_available():
         model = model.cuda()
-    engine = LiveEngine(model.eval(), base)
-    said = engine.replies(_prompts(base, engine), tokens)
+    questions = [Conversation().say("user", _picture(base), question) for question in QUESTIONS]
+    replies = live_engine(model.eval(), base).chat(questions, Generation(max_new_tokens=tokens))
     model.cpu()
-    return said
+    return [reply.text for reply in replies]
 
 
-def _prompts(base: Base, engine: LiveEngine) -> list[Prompt]:
+def _picture(base: Base) -> ImagePart:
     side = 4 * base.patches.factor
     rows, columns = np.mgrid[0:side, 0:side]
-    pixels = np.stack([rows % 256, columns % 256, (rows + columns) % 256], axis=2).astype(np.uint8)
-    return [engine.prompt(Conversation().say("user", ImagePart(pixels), question)) for question in QUESTIONS]
+    return ImagePart(np.stack([rows % 256, columns % 256, (rows + columns) % 256], axis=2).astype(np.uint8))
 
 
 def write_sidecars(folder: Path, base: Base) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from torch import nn
 
 from rscovlm.data.example import Encoded
-from rscovlm.engines.prompting import Prompt, Prompter
-from rscovlm.engines.transformers import TransformersEngine, _Memory, _stop_tokens
+from rscovlm.engines.prompting import Prompt
+from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.training.building import Base
-from zoom_chain.chat import Conversation, Generation, ImagePart
+from zoom_chain.chat import ImagePart
 
 
-class LiveEngine(TransformersEngine):
+def live_engine(model: nn.Module, base: Base, max_batch: int = 8) -> TransformersEngine:
     """A model in training as an engine; it is used as it is, on its own device and in its own precision.
 
     Args:
@@ -22,29 +20,9 @@ class LiveEngine(TransformersEngine):
         base: the checkpoint that it started from.
         max_batch: rows of one batch.
     """
-
-    def __init__(self, model: nn.Module, base: Base, max_batch: int = 8) -> None:
-        self.family, self.name = base.family, "training"
-        self.model, self.max_batch = model, max_batch
-        self.device, self.dtype = model.device, model.model.visual.dtype
-        self._spec, self._tokenizer = base.patches, base.tokenizer
-        self._prompter = Prompter(base.tokenizer, model.config.image_token_id, base.patches.factor)
-        self._stops = _stop_tokens(model, base.tokenizer)
-        self._memory = _Memory(0)
-
-    def prompt(self, conversation: Conversation) -> Prompt:
-        """A conversation as the model reads it."""
-        return self._prompter.prompt(conversation)
-
-    def replies(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[str]:
-        """What the model says to prompts that are tokens already, greedily."""
-        options, texts = Generation(max_new_tokens=max_new_tokens), {}
-        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index].ids))
-        for start in range(0, len(order), self.max_batch):
-            rows = order[start : start + self.max_batch]
-            answered = self._chat_batch([prompts[row] for row in rows], [0] * len(rows), options)
-            texts.update(zip(rows, (reply.text for reply in answered), strict=True))
-        return [texts[index] for index in range(len(prompts))]
+    return TransformersEngine(
+        model, base.tokenizer, base.patches, base.family, "training", max_batch=max_batch, keep_tokens=0
+    )
 
 
 def learnt_runs(example: Encoded) -> list[slice]:

@@ -259,7 +259,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def local(folder):
-    with TransformersEngine(folder, family_of(folder), "local", device="cpu") as engine:
+    with TransformersEngine.of_checkpoint(folder, family_of(folder), "local", device="cpu") as engine:
         yield engine
 
 

@@ -40,7 +40,7 @@ def engine(loaded):
 @pytest.fixture(scope="module")
 def fresh(folder, loaded):
     """An engine that keeps nothing between calls."""
-    return TransformersEngine(folder, loaded.family, "fresh", device="cpu", keep_tokens=0)
+    return TransformersEngine.of_checkpoint(folder, loaded.family, "fresh", device="cpu", keep_tokens=0)
 
 
 def picture(seed: int, factor: int, rows: int = 3, columns: int = 4) -> ImagePart:
@@ -197,7 +197,7 @@ def test_a_conversation_that_diverges_reuses_only_what_is_common(fresh, engine):
 
 def test_the_cache_is_bounded_and_forgets_the_oldest(folder, engine):
     factor = engine.family.resolution.factor
-    small = TransformersEngine(folder, engine.family, "small", device="cpu", keep_tokens=130)
+    small = TransformersEngine.of_checkpoint(folder, engine.family, "small", device="cpu", keep_tokens=130)
     for seed in range(6):
         small.chat([question(seed, factor)], SHORT)
     assert sum(len(kept.keys) for kept in small._memory._kept.values()) <= 130
@@ -209,7 +209,7 @@ def test_the_cache_is_bounded_and_forgets_the_oldest(folder, engine):
 def test_batches_larger_than_the_limit_come_back_in_order(folder, engine):
     factor = engine.family.resolution.factor
     conversations = [question(seed, factor, rows=1 + seed % 3) for seed in range(7)]
-    narrow = TransformersEngine(folder, engine.family, "narrow", device="cpu", max_batch=2)
+    narrow = TransformersEngine.of_checkpoint(folder, engine.family, "narrow", device="cpu", max_batch=2)
     assert [r.text for r in narrow.chat(conversations, SHORT)] == [
         r.text for r in engine.chat(conversations, SHORT)
     ]
