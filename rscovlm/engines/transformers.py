@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from rscovlm.engines.patches import PatchSpec, image_patches
 from rscovlm.engines.prompting import Prompt, Prompter, pad_left
+from rscovlm.engines.weights import best_device, default_dtype, dtype_named, load_weights, stop_tokens
 from rscovlm.errors import ModelError
 from rscovlm.families import ModelFamily
 from zoom_chain.chat import Conversation, Generation, Reply
 
 KEPT_TOKENS = 65_536
 """Positions whose keys and values are kept between calls, over all conversations."""
-
-DTYPES = ("bfloat16", "float16", "float32")
 
 _BATCH_PIXELS = 16_000_000
 _MOST_ROWS = 64
@@ -110,7 +109,7 @@ class TransformersEngine:
         self._spec = spec
         self._prompter = Prompter(tokenizer, model.config.image_token_id, spec.factor)
         self._tokenizer = tokenizer
-        self._stops = _stop_tokens(model, tokenizer)
+        self._stops = stop_tokens(model, tokenizer)
         self._memory = _Memory(keep_tokens)
 
     @classmethod
@@ -140,8 +139,8 @@ class TransformersEngine:
             ModelError: for a checkpoint that cannot be loaded.
         """
         chosen = torch.device(device or best_device())
-        model, tokenizer = _load(
-            folder, chosen, default_dtype(chosen) if dtype is None else _dtype_named(dtype)
+        model, tokenizer = load_weights(
+            folder, chosen, default_dtype(chosen) if dtype is None else dtype_named(dtype)
         )
         spec = PatchSpec.of_checkpoint(folder, model.config.vision_config)
         if spec.factor != family.resolution.factor:
@@ -374,65 +373,3 @@ class _Chooser:
         if not self.options.logprobs:
             return chosen, None
         return chosen, logits.log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0].tolist()
-
-
-def best_device() -> str:
-    """``cuda``, ``mps`` or ``cpu``, whichever is there first."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def default_dtype(device: torch.device) -> torch.dtype:
-    """Of weights and activations: bfloat16 on CUDA, else float32."""
-    return torch.bfloat16 if device.type == "cuda" else torch.float32
-
-
-def _dtype_named(name: str) -> torch.dtype:
-    if name not in DTYPES:
-        raise ModelError(f"dtype {name!r} is unknown; choose from {', '.join(DTYPES)}")
-    return getattr(torch, name)
-
-
-def attention_for(device: torch.device, dtype: torch.dtype) -> tuple[str, str]:
-    """The attention implementation to use, and why."""
-    from transformers.utils import is_flash_attn_2_available
-
-    if device.type != "cuda":
-        return "sdpa", f"FlashAttention needs CUDA; the device is {device.type}"
-    if torch.cuda.get_device_capability(device) < (8, 0):
-        return "sdpa", "FlashAttention needs a GPU of compute capability 8.0 (Ampere) or later"
-    if dtype == torch.float32:
-        return "sdpa", "FlashAttention computes in bfloat16 or float16; the model runs in float32"
-    if not is_flash_attn_2_available():
-        return "sdpa", "flash-attn is not installed (extra: flash-attn)"
-    return "flash_attention_2", "flash-attn is installed"
-
-
-def _load(folder: Path, device: torch.device, dtype: torch.dtype):
-    """Model and tokenizer of a checkpoint; only safetensors are read, nothing in the folder is run."""
-    from transformers import AutoModelForImageTextToText, AutoTokenizer
-
-    attention, _ = attention_for(device, dtype)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, attn_implementation=attention, use_safetensors=True, local_files_only=True
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{folder} cannot be loaded: {reason}") from error
-    if not tokenizer.chat_template:
-        raise ModelError(f"{folder} has no chat template; it is needed to write conversations")
-    try:
-        return model.to(device).eval(), tokenizer
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"device {device} cannot hold the model: {str(error).splitlines()[0]}") from error
-
-
-def _stop_tokens(model, tokenizer) -> set[int]:
-    """Tokens that end a turn."""
-    configured = model.generation_config.eos_token_id
-    stops = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
-    end_of_turn = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    return {token for token in stops | {end_of_turn} if token is not None}

@@ -13,7 +13,7 @@ from torch import nn
 from rscovlm.data.encoding import Encoder
 from rscovlm.engines import checkpoint_folder, model_family
 from rscovlm.engines.patches import PatchSpec
-from rscovlm.engines.transformers import attention_for
+from rscovlm.engines.weights import attention_for
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.families import ModelFamily
 from rscovlm.training.config import TrainConfig
