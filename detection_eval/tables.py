@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from detection_eval.labels import spoken
+
 PUBLISHED = ("rscovlm-dota",)
 """Published tables that ship with the package."""
 
@@ -70,8 +72,10 @@ class ResultTable:
 
     @property
     def header(self) -> list[str]:
-        """Column names: method, score threshold, classes (DOTA's abbreviated), means."""
-        return ["Method", "Score", *(ABBREVIATIONS.get(name, name) for name in self.classes), *MEANS]
+        """Column names: method, score threshold, classes (abbreviated where all are DOTA's), means."""
+        short = [ABBREVIATIONS.get(spoken(name).replace(" ", "-")) for name in self.classes]
+        names = [name for name in short if name is not None]
+        return ["Method", "Score", *(names if len(names) == len(short) else self.classes), *MEANS]
 
     def cells(self, row: TableRow, missing: str) -> list[str]:
         """A row as text; AP in percent with two decimals, as the paper prints it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from math import ceil
 
 PALETTE = ("#0a62b9", "#b5400f", "#2b7d3b", "#7a3fa0", "#8a6d00", "#0e7c86", "#b02a5b", "#55606b")
 """Colours of methods, in their order."""
@@ -18,7 +19,7 @@ class Chart:
         x, y: (low, high) of the axes.
         x_label, y_label: their names.
         width, height: of the drawing.
-        ticks: how many parts each axis has.
+        ticks: how many parts each axis has: along x, and along y.
     """
 
     def __init__(
@@ -30,19 +31,23 @@ class Chart:
         *,
         width: int = 540,
         height: int = 380,
-        ticks: int = 5,
+        ticks: tuple[int, int] = (5, 5),
     ) -> None:
         self.x, self.y, self.width, self.height = x, y, width, height
         self._parts: list[str] = []
-        for step in range(ticks + 1):
-            at_x = x[0] + (x[1] - x[0]) * step / ticks
-            at_y = y[0] + (y[1] - y[0]) * step / ticks
-            px, py = self.place(at_x, at_y)
+        for step in range(ticks[0] + 1):
+            value = x[0] + (x[1] - x[0]) * step / ticks[0]
+            px, _ = self.place(value, y[0])
             self._parts += [
                 f'<line class="grid" x1="{px:.1f}" x2="{px:.1f}" y1="{_TOP}" y2="{height - _BOTTOM}"/>',
+                f'<text class="tick" x="{px:.1f}" y="{height - _BOTTOM + 16}">{value:.3g}</text>',
+            ]
+        for step in range(ticks[1] + 1):
+            value = y[0] + (y[1] - y[0]) * step / ticks[1]
+            _, py = self.place(x[0], value)
+            self._parts += [
                 f'<line class="grid" x1="{_LEFT}" x2="{width - _RIGHT}" y1="{py:.1f}" y2="{py:.1f}"/>',
-                f'<text class="tick" x="{px:.1f}" y="{height - _BOTTOM + 16}">{at_x:g}</text>',
-                f'<text class="tick end" x="{_LEFT - 6}" y="{py + 4:.1f}">{at_y:.3g}</text>',
+                f'<text class="tick end" x="{_LEFT - 6}" y="{py + 4:.1f}">{value:.3g}</text>',
             ]
         middle = (_LEFT + width - _RIGHT) / 2, (_TOP + height - _BOTTOM) / 2
         turn = f"translate(14 {middle[1]:.0f}) rotate(-90)"
@@ -96,7 +101,9 @@ def differences(
     shown = [row for row in rows if all(v == v for v in row[1:4])]
     if not shown:
         return "<p>Nothing to compare.</p>"
-    reach = max(max(abs(low), abs(high), abs(value)) for _, value, low, high, _ in shown) * unit or 1.0
+    reach = max(max(abs(low), abs(high), abs(value)) for _, value, low, high, _ in shown) * unit
+    step_of_axis = 10 if reach > 10 else 1
+    reach = max(ceil(reach / step_of_axis), 1) * step_of_axis
     left, right, step = 150, 90, 22
     middle = left + (width - left - right) / 2
     scale = (width - left - right) / 2 / reach
@@ -113,9 +120,9 @@ def differences(
             f'<text class="tick start" x="{width - right + 8}" y="{y + 4}">{value * unit:+.2f}</text>',
         ]
     parts += [
-        f'<text class="tick" x="{left}" y="{height - 6}">{-reach:.1f}</text>',
+        f'<text class="tick" x="{left}" y="{height - 6}">{-reach}</text>',
         f'<text class="tick" x="{middle}" y="{height - 6}">0</text>',
-        f'<text class="tick" x="{width - right}" y="{height - 6}">+{reach:.1f}</text>',
+        f'<text class="tick" x="{width - right}" y="{height - 6}">+{reach}</text>',
     ]
     return f'<svg class="chart" viewBox="0 0 {width} {height}" role="img">{"".join(parts)}</svg>'
 

@@ -40,6 +40,8 @@ def report_html(
         _introduction(bench),
         _summary(bench),
         _classes(bench, published),
+        _levels(bench),
+        _luck(bench),
         _curves(bench),
         _differences(bench),
         _errors(bench),
@@ -68,54 +70,69 @@ def _introduction(bench: Benchmark) -> str:
 
 
 def _summary(bench: Benchmark) -> str:
-    levels = [f"{level:.2f}" for level in bench.levels if level not in (0.5, 0.75)]
-    head = ["Method", "threshold", "boxes", "APnc50", "APnc75", "APnc50:95"]
-    head += [f"APnc{level[2:]}" for level in levels]
-    head += [
-        "as given",
-        "shuffled",
-        "highest",
-        "AP50",
-        "P50",
-        "R50",
-        "F1 50",
-        "LRP 50",
-        "count error",
-        "oracle gap",
-    ]
+    head = ["Method", "threshold", "boxes", "APnc50", "APnc75", "APnc50:95", "AP50"]
+    head += ["P50", "R50", "F1 50", "LRP 50", "count error"]
     rows = []
     for method in bench.methods:
         v = method.summary
-        ci, shuffled = v["ci"], v["APnc50_shuffles"]
+        ci = v["ci"]
         boxes = sum(row["detections"] for row in v["per_class"].values())
         rows.append(
             [
-                _dot(bench, method) + escape(method.name),
+                _named(bench, method),
                 _threshold(v),
                 f"{boxes:,}",
                 _percent(v["APnc50"]) + _interval(ci.get("APnc50")),
                 _percent(v["APnc75"]) + _interval(ci.get("APnc75")),
                 _percent(v["APnc50:95"]),
-                *(_percent(v["by_level"][level]["APnc"]) for level in levels),
-                _percent(v["APnc50_parity"]),
-                f"{_percent(shuffled['mean'])} <small>sd {_percent(shuffled['sd'])}</small>",
-                _percent(v["APnc50_upper"]),
                 _percent(v["AP50"]) + _interval(ci.get("AP50")),
                 _percent(v["precision_50"]),
                 _percent(v["recall_50"]),
                 _percent(v["f1_50"]) + _interval(ci.get("f1_50")),
                 _percent(v["lrp_50"]["error"]),
                 _number(v["count_error"]["mean_absolute"]),
+            ]
+        )
+    note = (
+        "Percent; brackets are 95 % bootstrap intervals over scenes. LRP: wrong and missed boxes and the "
+        "inexactness of right ones as one error, the lower the better. Count error: boxes too many or too "
+        "few, by image and class. "
+    )
+    return _section("Summary", note + _warnings(bench), _table(head, rows))
+
+
+def _levels(bench: Benchmark) -> str:
+    levels = [f"{level:.2f}" for level in bench.levels]
+    rows = [
+        [_named(bench, method), *(_percent(method.summary["by_level"][level]["APnc"]) for level in levels)]
+        for method in bench.methods
+    ]
+    note = "APnc by the IoU that is demanded, in percent."
+    return _section("By overlap", note, _table(["Method", *levels], rows))
+
+
+def _luck(bench: Benchmark) -> str:
+    head = ["Method", "APnc50", "as given", "shuffled", "highest", "oracle gap"]
+    rows = []
+    for method in bench.methods:
+        v = method.summary
+        shuffled = v["APnc50_shuffles"]
+        rows.append(
+            [
+                _named(bench, method),
+                _percent(v["APnc50"]),
+                _percent(v["APnc50_parity"]),
+                f"{_percent(shuffled['mean'])} <small>sd {_percent(shuffled['sd'])}</small>",
+                _percent(v["APnc50_upper"]),
                 _percent(v["oracle_gap"]),
             ]
         )
     note = (
-        "Percent; brackets are 95 % bootstrap intervals over scenes. As given, shuffled and highest: what "
-        "the order in the file, random orders and the luckiest order would give for APnc50. Oracle gap: "
-        "what a threshold chosen on the evaluated images themselves would add. LRP: wrong and missed boxes "
-        "and the inexactness of right ones as one error, the lower the better. "
+        "As given, shuffled and highest: what the order in the file, random orders and the luckiest order "
+        "would give for APnc50. Oracle gap: what a threshold chosen on the evaluated images themselves would "
+        "add."
     )
-    return _section("Summary", note + _warnings(bench), _table(head, rows))
+    return _section("What order and threshold are worth", note, _table(head, rows))
 
 
 def _warnings(bench: Benchmark) -> str:
@@ -143,7 +160,12 @@ def _classes(bench: Benchmark, published: Sequence[TableRow]) -> str:
         note += f" In italics: {escape(published[0].source or '')}."
         if not shared_classes(published, bench.classes):
             note += " <b>Their means are over other classes than those evaluated here.</b>"
-    return _section("By class", note, _table([escape(name) for name in table.header], rows, kinds))
+    names = [*table.header[:2], *bench.classes, *table.header[2 + len(bench.classes) :]]
+    head = [
+        escape(short) if short == name else f'<abbr title="{escape(name, quote=True)}">{escape(short)}</abbr>'
+        for short, name in zip(table.header, names, strict=True)
+    ]
+    return _section("By class", note, _table(head, rows, kinds))
 
 
 def _curves(bench: Benchmark) -> str:
@@ -157,7 +179,8 @@ def _curves(bench: Benchmark) -> str:
     curves = {m.name: m.result.curve(grid.tolist()) for m in bench.methods if m.scored}
     most = max([float(np.nanmax(c.apnc[0])) for c in curves.values() if np.isfinite(c.apnc[0]).any()] or [0])
     most = max([most, *((m.summary["APnc50"] or 0) for m in bench.methods)])
-    along = Chart((0, 1), (0, max(0.1, np.ceil(most * 10) / 10)), "score threshold", "APnc50")
+    tenths = max(1, int(np.ceil(most * 10)))
+    along = Chart((0, 1), (0, tenths / 10), "score threshold", "APnc50", ticks=(5, tenths))
     for method in bench.methods:
         colour, v = _colour(bench, method), method.summary
         if method.name in curves:
@@ -288,7 +311,7 @@ def _facts(title: str, facts: Mapping[str, Any]) -> str:
     if not facts:
         return ""
     rows = [[escape(str(name)), escape(_words(value))] for name, value in facts.items()]
-    return _section(title, "", _table(["", ""], rows))
+    return _section(title, "", f'<div class="facts">{_table(["", ""], rows)}</div>')
 
 
 def _words(value: Any) -> str:
@@ -318,7 +341,11 @@ def _legend(bench: Benchmark) -> str:
 
 
 def _dot(bench: Benchmark, method: Method) -> str:
-    return f'<i style="background:{_colour(bench, method)};display:inline-block"></i>'
+    return f'<i class="dot" style="background:{_colour(bench, method)}"></i>'
+
+
+def _named(bench: Benchmark, method: Method) -> str:
+    return _dot(bench, method) + escape(method.name)
 
 
 def _colour(bench: Benchmark, method: Method) -> str:
