@@ -29,7 +29,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 # The engines against the real vLLM, whose requirements are its own: RSCOVLM_VLLM=/path/to/its/python make test-vllm
 test-vllm: $(READY)
@@ -51,6 +51,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/merging.py
 	$(BIN)/python benchmarks/zoom.py
+	$(BIN)/python benchmarks/training.py
 
 # mAP of rotated boxes beside the real MMRotate, in an environment of its own: make bench-map MMROTATE=ENV/bin/python
 IMAGES ?= 5000

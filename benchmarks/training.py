@@ -1,4 +1,4 @@
-"""What training here saves: packing against padding, chunked against plain cross-entropy, plans of packs.
+"""What training here saves: packing, chunked cross-entropy, plans of packs, reading by window.
 
 Run: python benchmarks/training.py [--only packing] [--device cpu] [--repeats 5] [--json result.json]
 
@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.training_loader import loading
 from rscovlm.data.example import Encoded, Key
 from rscovlm.data.packing import NOT_LEARNT, collate, model_inputs, shifted_targets
 from rscovlm.data.planning import Batching, cost_model, deal, fill, fit, imbalance, steps_of_windows
@@ -319,6 +320,7 @@ SECTIONS: dict[str, Callable[[str, int], dict[str, float]]] = {
     "packing": packing,
     "cross-entropy": cross_entropy,
     "planning": planning,
+    "loading": loading,
 }
 
 
