@@ -32,12 +32,13 @@ class SourceReport:
         samples: that training may draw.
         held_out: that are kept for evaluation.
         draws: visits an epoch.
-        measured: visits that were encoded.
+        measured: visits that were encoded and can be used.
         text_tokens, visual_tokens, label_tokens: means for each visit; label tokens are text that is learnt.
         longest: tokens of the longest visit.
         patches: mean for each visit, of what the vision tower sees.
         cut_boxes: boxes left out to keep answers within bounds.
         cut_visits: visits that lost boxes.
+        too_long: visits that do not fit into a sequence and cannot be shortened.
         broken: visits that cannot be used, by reason (its numbers left out).
         tasks: visits by task.
         root_label_tokens: mean square root of label tokens, for the ``sqrt`` reduction.
@@ -56,13 +57,14 @@ class SourceReport:
     patches: float = 0.0
     cut_boxes: int = 0
     cut_visits: int = 0
+    too_long: int = 0
     broken: dict[str, int] = field(default_factory=dict)
     tasks: dict[str, int] = field(default_factory=dict)
 
     @property
     def usable(self) -> float:
         """Share of the visits that can be used."""
-        return self.measured / max(1, self.measured + sum(self.broken.values()))
+        return self.measured / max(1, self.measured + self.too_long + sum(self.broken.values()))
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,15 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
     rows: list[tuple[int, int, int, int, int]] = []
     broken: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
+    too_long, most = 0, getattr(source, "max_tokens", None)
     for key in keys:
         try:
             coded = source.encode(key.index, key.visit)
         except (DataError, SceneError, OSError) as error:
             broken[_NUMBERS.sub("#", str(error))] += 1
+            continue
+        if most is not None and len(coded.ids) > most:
+            too_long += 1
             continue
         rows.append(
             (len(coded.ids), coded.patches // merge**2, int(coded.learnt.sum()), coded.patches, coded.cut)
@@ -153,6 +159,7 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
         "held_out": len(mix.held_out[source.name]),
         "draws": mix.draws[source.name],
         "measured": len(rows),
+        "too_long": too_long,
         "broken": dict(broken),
         "tasks": dict(tasks),
     }

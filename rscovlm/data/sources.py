@@ -37,8 +37,8 @@ class FileSource:
         rules: how they are rendered.
         encoder: how they are tokenised.
         seed: of the run.
-        max_tokens: length that an example may have. Longer lists of boxes lose their last boxes;
-            what cannot be shortened so is broken, since an image or a sentence is never cut.
+        max_tokens: length that an example may have. Longer lists of boxes lose their last boxes; what cannot
+            be shortened so stays too long, since images and sentences are never cut, and is left out of packs.
     """
 
     name: str
@@ -74,11 +74,7 @@ class FileSource:
                 fitting, fits = shorter, middle
             else:
                 too_many = middle
-        if fitting is None:
-            raise DataError(
-                f"sample {sample.id!r} is {len(coded.ids)} tokens long; {self.max_tokens} are allowed"
-            )
-        return fitting
+        return fitting or coded
 
     def _fits(self, coded: Encoded) -> bool:
         return self.max_tokens is None or len(coded.ids) <= self.max_tokens

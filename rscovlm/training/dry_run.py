@@ -36,6 +36,7 @@ def print_report(report: MixReport, config: TrainConfig) -> None:
         "longest",
         f"loss ({config.reduction})",
         "lost boxes",
+        "too long",
         "broken",
     )
     table = Table(*names, title=f"An epoch of {config.mix}")
@@ -55,7 +56,8 @@ def print_report(report: MixReport, config: TrainConfig) -> None:
             f"{source.longest:,}",
             f"{shares[source.name]:.1%}",
             f"{source.cut_boxes:,} in {source.cut_visits:,}",
-            f"{broken:,} of {broken + source.measured:,}",
+            f"{source.too_long:,}",
+            f"{broken:,} of {broken + source.too_long + source.measured:,}",
         )
     console = Console(width=None if Console().is_terminal else 150)
     console.print(table)
