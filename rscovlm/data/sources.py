@@ -37,8 +37,8 @@ class FileSource:
         rules: how they are rendered.
         encoder: how they are tokenised.
         seed: of the run.
-        max_tokens: length that an example may have. Longer lists of boxes lose their last boxes; what cannot
-            be shortened so stays too long, since images and sentences are never cut, and is left out of packs.
+        max_tokens: length that an example may have. Longer lists of boxes lose their last boxes. What cannot
+            be shortened so stays too long, since images and sentences are never cut; packs leave it out.
     """
 
     name: str
