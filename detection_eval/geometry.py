@@ -44,9 +44,13 @@ def signed_area(polygons: ArrayLike) -> Floats:
 
     Vertices are taken relative to the first one, so that far from the origin no digits are lost.
     """
-    corners = planes(polygons)
+    return planar_area(planes(polygons)).T
+
+
+def planar_area(corners: Floats) -> Floats:
+    """``signed_area`` of polygons that lie in ``planes``, (2, k, n) -> (n,)."""
     x, y = corners[:, 1:] - corners[:, :1]
-    return np.asarray((x[:-1] * y[1:] - y[:-1] * x[1:]).sum(axis=0).T / 2)
+    return np.asarray((x[:-1] * y[1:] - y[:-1] * x[1:]).sum(axis=0) / 2)
 
 
 def area(polygons: ArrayLike) -> Floats:
@@ -97,7 +101,11 @@ def _turned(quads: Floats) -> Floats:
 
 def is_convex(polygons: ArrayLike) -> NDArray[np.bool_]:
     """Whether each quadrilateral (n, 4, 2) is simple and convex; flat ones count as convex."""
-    corners = planes(as_quads(polygons))
+    return planar_convex(planes(as_quads(polygons)))
+
+
+def planar_convex(corners: Floats) -> NDArray[np.bool_]:
+    """``is_convex`` of quadrilaterals that lie in ``planes``, (2, 4, n) -> (n,)."""
     edges = corners[:, _NEXT] - corners
     (x, y), (next_x, next_y) = edges, edges[:, _NEXT]
     turns = x * next_y - y * next_x

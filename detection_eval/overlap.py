@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detection_eval.geometry import Floats, area, as_quads, bounds, is_convex, planes, signed_area
+from detection_eval.geometry import Floats, area, as_quads, bounds, planar_area, planar_convex, planes
 
 _BLOCK = 1 << 17  # pairs whose bounds are compared at once
 _CLIPPED_AT_ONCE = 1 << 12  # pairs clipped at once: small enough for the cache
@@ -81,33 +81,34 @@ def intersection_area(first: ArrayLike, second: ArrayLike) -> Floats:
     common = np.zeros(len(a))
     for begin in range(0, len(a), _CLIPPED_AT_ONCE):
         rows = slice(begin, begin + _CLIPPED_AT_ONCE)
-        common[rows] = _block_intersection(a[rows], b[rows])
+        common[rows] = _block_intersection(planes(a[rows]), planes(b[rows]))
     return common
 
 
 def _block_intersection(a: Floats, b: Floats) -> Floats:
+    """Of quadrilaterals in ``planes``, (2, 4, n) and (2, 4, n) -> (n,); so are all functions below it."""
     upright = _are_upright(a) & _are_upright(b)
-    common = np.zeros(len(a))
+    common = np.zeros(a.shape[2])
     if upright.any():
-        common[upright] = _upright_intersection(a[upright], b[upright])
+        common[upright] = _upright_intersection(a[..., upright], b[..., upright])
     origin = a[:, :1]
     a, b = a - origin, b - origin
-    a_convex, b_convex = is_convex(a), is_convex(b)
+    a_convex, b_convex = planar_convex(a), planar_convex(b)
     direct, turned = b_convex & ~upright, a_convex & ~b_convex & ~upright
-    common[direct] = _clipped_area(a[direct], b[direct])
+    common[direct] = _clipped_area(*((a, b) if direct.all() else (a[..., direct], b[..., direct])))
     if turned.any():
-        common[turned] = _clipped_area(b[turned], a[turned])
+        common[turned] = _clipped_area(b[..., turned], a[..., turned])
     bent = ~(a_convex | b_convex)
     if bent.any():
-        for corners in ((0, 1, 2), (0, 2, 3)):
-            triangle = b[bent][:, corners]
-            common[bent] += np.sign(signed_area(triangle)) * _clipped_area(a[bent], triangle)
+        for corners in ([0, 1, 2], [0, 2, 3]):
+            triangle = b[..., bent][:, corners]
+            common[bent] += np.sign(planar_area(triangle)) * _clipped_area(a[..., bent], triangle)
     return np.abs(common)
 
 
 def _are_upright(quads: Floats) -> NDArray[np.bool_]:
     """Which quadrilaterals are axis-aligned rectangles, to the last bit."""
-    x, y = planes(quads)
+    x, y = quads
     level = (y[0] == y[1]) & (x[1] == x[2]) & (y[2] == y[3]) & (x[3] == x[0])
     upright = (x[0] == x[1]) & (y[1] == y[2]) & (x[2] == x[3]) & (y[3] == y[0])
     return np.asarray(level | upright)
@@ -115,13 +116,13 @@ def _are_upright(quads: Floats) -> NDArray[np.bool_]:
 
 def _upright_intersection(a: Floats, b: Floats) -> Floats:
     """Exact, so that two boxes of whole pixels meet a level of 1/2 when they should."""
-    one, other = bounds(a), bounds(b)
-    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
-    return np.asarray(np.maximum(sides, 0.0).prod(axis=1))
+    sides = np.minimum(a.max(axis=1), b.max(axis=1)) - np.maximum(a.min(axis=1), b.min(axis=1))
+    width, height = np.maximum(sides, 0.0)
+    return np.asarray(width * height)
 
 
 def _clipped_area(subject: Floats, clip: Floats) -> Floats:
-    """Signed area of polygons (n, k, 2) within convex polygons (n, l, 2).
+    """Signed area of polygons (2, k, n) within convex polygons (2, l, n).
 
     The outline of the subject is cut by one line after another (Sutherland and Hodgman, CACM 17(1), 1974).
     It is kept as directed sides in no order, (sides, n) each of x and y, since their cross products sum to
@@ -129,11 +130,11 @@ def _clipped_area(subject: Floats, clip: Floats) -> Floats:
     along the line joins the two points. A corner shared by two sides is on the same side of a line for
     both, so the outline stays closed whatever is rounded.
     """
-    turn = signed_area(clip)
-    corner_x, corner_y = planes(np.where((turn >= 0)[:, None, None], clip, clip[:, ::-1]))
-    sides, lines, count = subject.shape[1], clip.shape[1], len(clip)
+    turn = planar_area(clip)
+    corner_x, corner_y = np.where(turn >= 0, clip, clip[:, ::-1])
+    (_, sides, count), lines = subject.shape, clip.shape[1]
     outline = np.zeros((4, sides + lines, count))  # x0, y0, x1, y1 of each side
-    outline[:2, :sides] = planes(subject)
+    outline[:2, :sides] = subject
     outline[2:, :sides] = np.roll(outline[:2, :sides], -1, axis=1)
     for line in range(lines):
         x, y = corner_x[line], corner_y[line]
