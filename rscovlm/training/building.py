@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from rscovlm.data.encoding import Encoder
+from rscovlm.data.rendering import box_contract
 from rscovlm.engines import checkpoint_folder, model_family
 from rscovlm.engines.patches import PatchSpec
 from rscovlm.engines.weights import attention_for
@@ -63,6 +64,7 @@ def open_base(config: TrainConfig) -> Base:
 
     Raises:
         ModelError: where it cannot be found or used.
+        UsageError: for a box format that does not exist.
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -72,6 +74,11 @@ def open_base(config: TrainConfig) -> Base:
     least = config.resolution.min_pixels or bounds.min_pixels
     most = config.resolution.max_pixels or max(bounds.max_pixels, least)
     family = replace(family, resolution=replace(bounds, min_pixels=min(least, most), max_pixels=most))
+    if config.detection is not None:
+        try:
+            family = replace(family, detection=box_contract(config.detection, family).name)
+        except ValueError as error:
+            raise UsageError(f"detection: {error}") from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         settings = AutoConfig.from_pretrained(folder, local_files_only=True)

@@ -174,6 +174,8 @@ class TrainConfig(Section):
     """Checkpoint to start from: nano, a folder or a hub id."""
     family: str | None = None
     """How the trained model sees and writes, where the checkpoint does not tell: rscovlm, ..."""
+    detection: str | None = None
+    """Box format in which it will list objects (quad, json-obb, ...); None keeps the family's."""
     mix: str
     """Mix of training data: a name in configs/mix or a file."""
     mix_root: str | None = None

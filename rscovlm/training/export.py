@@ -30,6 +30,17 @@ from rscovlm.training.modules import HEADS, Learner, choose_trainable
 from rscovlm.training.objective import next_token
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.json",
+    "chat_template.jinja",
+)
+
 QUESTIONS = ("What is in this image?", "Describe the image briefly.")
 """What a merged model is asked before and after merging."""
 
@@ -173,7 +184,10 @@ def _picture(base: Base) -> ImagePart:
 
 def write_sidecars(folder: Path, base: Base) -> None:
     """The files beside the weights that say how the model is spoken to."""
-    base.tokenizer.save_pretrained(folder)
+    for name in _TOKENIZER_FILES:
+        # Copied rather than saved anew, which would rewrite them for one version of transformers alone.
+        if (base.folder / name).is_file():
+            shutil.copyfile(base.folder / name, folder / name)
     bounds = base.family.resolution
     settings = json.loads((base.folder / "preprocessor_config.json").read_text(encoding="utf-8"))
     for old in ("min_pixels", "max_pixels"):
@@ -182,7 +196,8 @@ def write_sidecars(folder: Path, base: Base) -> None:
     _write_json(folder / "preprocessor_config.json", settings)
     dialect = base.folder / "rscovlm.json"
     known = json.loads(dialect.read_text(encoding="utf-8")) if dialect.is_file() else {}
-    _write_json(folder / "rscovlm.json", {**known, "family": base.family.name})
+    spoken = {"family": base.family.name, "detection": base.family.detection}
+    _write_json(folder / "rscovlm.json", known | spoken)
 
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -1,12 +1,16 @@
 """Which parameters learn, at which rate; what has no effect is refused."""
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
 
 from configs import ConfigError
 from rscovlm.errors import UsageError
+from rscovlm.families import family_of
 from rscovlm.training.building import build, open_base
+from rscovlm.training.export import write_sidecars
 from rscovlm.training.metrics import cost_of, peak_flops
 from rscovlm.training.modules import (
     build_optimizer,
@@ -210,3 +214,14 @@ def test_model_flops_count_the_vision_tower(checkpoint):
 )
 def test_peak_flops_are_known_by_the_devices_name(device, expected):
     assert peak_flops(device) == expected
+
+
+def test_an_export_says_in_which_format_the_model_lists_objects(qwen3, tmp_path):
+    config = settings(qwen3, detection="json-obb")
+    write_sidecars(tmp_path, open_base(config))
+    shutil.copyfile(qwen3 / "config.json", tmp_path / "config.json")
+    assert family_of(tmp_path).detection == "rscovlm-json-obb@0-1000"
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert (tmp_path / name).read_bytes() == (qwen3 / name).read_bytes()
+    with pytest.raises(UsageError, match="detection: box format 'quads' is unknown"):
+        open_base(config.model_copy(update={"detection": "quads"}))
