@@ -26,10 +26,10 @@ class Localisation:
     """LRP and its parts by class (classes,).
 
     Attributes:
-        error: LRP, NaN without objects and detections.
+        error: LRP; like all of its parts NaN for a class without objects.
         displacement: mean 1 - IoU of right detections, NaN without any.
         wrong: share of detections that are wrong (1 - precision), NaN without any.
-        missed: share of objects that are missed (1 - recall), NaN without any.
+        missed: share of objects that are missed (1 - recall).
         threshold: the score above which detections are kept, NaN where all are.
     """
 
@@ -58,19 +58,24 @@ def localisation(overlaps: Overlaps, matches: Matches, keep: Mask | None = None)
     """
     counts = count(overlaps, matches, keep)
     right = matches.verdict == TRUE if keep is None else (matches.verdict == TRUE) & keep
+    displaced = 1 - matched_iou(overlaps, matches)[right]
+    order = np.argsort(displaced)  # summed in one order, whatever that of the detections: the same bits
     far = np.bincount(
-        overlaps.detections.labels[right],
-        weights=1 - matched_iou(overlaps, matches)[right],
+        overlaps.detections.labels[right][order],
+        weights=displaced[order],
         minlength=len(overlaps.classes),
     )
-    whole = counts.true + counts.false + counts.missed
-    return Localisation(
-        _share(far / (1 - matches.level) + counts.false + counts.missed, whole),
+    parts = (
+        _share(
+            far / (1 - matches.level) + counts.false + counts.missed,
+            counts.true + counts.false + counts.missed,
+        ),
         _share(far, counts.true),
         _share(counts.false, counts.true + counts.false),
         _share(counts.missed, counts.positives),
-        np.full(len(overlaps.classes), np.nan),
     )
+    error, displacement, wrong, missed = (np.where(counts.positives > 0, part, np.nan) for part in parts)
+    return Localisation(error, displacement, wrong, missed, np.full(len(overlaps.classes), np.nan))
 
 
 def best_localisation(overlaps: Overlaps, matches: Matches) -> Localisation:
@@ -96,9 +101,9 @@ def best_localisation(overlaps: Overlaps, matches: Matches) -> Localisation:
         )
         right, wrong, far = right[ends], wrong[ends], far[ends]
         error = _share(far / (1 - matches.level) + wrong + positives - right, wrong + positives)
-        if not np.isfinite(error).any():
+        if positives == 0:
             continue
-        best = int(np.nanargmin(error))
+        best = int(error.argmin())
         below = ends[best]
         columns[:, label] = (
             error[best],

@@ -40,6 +40,7 @@ def report_html(
         _introduction(bench),
         _summary(bench),
         _classes(bench, published),
+        _right_and_wrong(bench),
         _levels(bench),
         _luck(bench),
         _curves(bench),
@@ -70,8 +71,7 @@ def _introduction(bench: Benchmark) -> str:
 
 
 def _summary(bench: Benchmark) -> str:
-    head = ["Method", "threshold", "boxes", "APnc50", "APnc75", "APnc50:95", "AP50"]
-    head += ["P50", "R50", "F1 50", "LRP 50", "count error"]
+    head = ["Method", "threshold", "boxes", "APnc50", "APnc75", "APnc50:95", "F1 50", "AP50"]
     rows = []
     for method in bench.methods:
         v = method.summary
@@ -85,24 +85,39 @@ def _summary(bench: Benchmark) -> str:
                 _percent(v["APnc50"]) + _interval(ci.get("APnc50")),
                 _percent(v["APnc75"]) + _interval(ci.get("APnc75")),
                 _percent(v["APnc50:95"]),
-                _percent(v["AP50"]) + _interval(ci.get("AP50")),
-                _percent(v["precision_50"]),
-                _percent(v["recall_50"]),
                 _percent(v["f1_50"]) + _interval(ci.get("f1_50")),
-                _percent(v["lrp_50"]["error"]),
-                _number(v["count_error"]["mean_absolute"]),
+                _percent(v["AP50"]) + _interval(ci.get("AP50")),
             ]
         )
-    note = (
-        "Percent; brackets are 95 % bootstrap intervals over scenes. LRP: wrong and missed boxes and the "
-        "inexactness of right ones as one error, the lower the better. Count error: boxes too many or too "
-        "few, by image and class. "
-    )
+    note = "Percent; brackets are 95 % bootstrap intervals over scenes. AP50 uses the scores. "
     return _section("Summary", note + _warnings(bench), _table(head, rows))
 
 
+def _right_and_wrong(bench: Benchmark) -> str:
+    head = ["Method", "precision", "recall", "LRP", "displacement", "wrong", "missed", "count error", "bias"]
+    rows = []
+    for method in bench.methods:
+        v = method.summary
+        errors = (v["lrp_50"][name] for name in ("error", "displacement", "wrong", "missed"))
+        rows.append(
+            [
+                _named(bench, method),
+                *map(_percent, (v["precision_50"], v["recall_50"], *errors)),
+                _number(v["count_error"]["mean_absolute"]),
+                _number(v["count_error"]["bias"]),
+            ]
+        )
+    note = (
+        "At IoU 0.5, in percent. Precision and recall count all classes together. LRP joins its three parts "
+        "in one error, means over classes with objects: how far right boxes are off (1 - IoU), wrong boxes, "
+        "missed objects. "
+        "Count error: boxes too many or too few of a class in an image, and whether rather too many (+)."
+    )
+    return _section("Right and wrong", note, _table(head, rows))
+
+
 def _levels(bench: Benchmark) -> str:
-    levels = [f"{level:.2f}" for level in bench.levels]
+    levels = [f"{level:.2f}" for level in sorted(bench.levels)]
     rows = [
         [_named(bench, method), *(_percent(method.summary["by_level"][level]["APnc"]) for level in levels)]
         for method in bench.methods
@@ -156,16 +171,13 @@ def _classes(bench: Benchmark, published: Sequence[TableRow]) -> str:
     rows = [[escape(cell) for cell in table.cells(row, "-")] for row in table.rows]
     kinds = ["published" if row.source else "" for row in table.rows]
     note = "APnc50 by class, in percent."
+    if short := [pair for pair in zip(table.header[2:], bench.classes) if pair[0] != pair[1]]:
+        note += " " + escape(", ".join(f"{name} {meaning}" for name, meaning in short)) + "."
     if published:
         note += f" In italics: {escape(published[0].source or '')}."
         if not shared_classes(published, bench.classes):
             note += " <b>Their means are over other classes than those evaluated here.</b>"
-    names = [*table.header[:2], *bench.classes, *table.header[2 + len(bench.classes) :]]
-    head = [
-        escape(short) if short == name else f'<abbr title="{escape(name, quote=True)}">{escape(short)}</abbr>'
-        for short, name in zip(table.header, names, strict=True)
-    ]
-    return _section("By class", note, _table(head, rows, kinds))
+    return _section("By class", note, _table([escape(name) for name in table.header], rows, kinds))
 
 
 def _curves(bench: Benchmark) -> str:
@@ -198,8 +210,8 @@ def _curves(bench: Benchmark) -> str:
             plane.point(v["recall_50"], v["precision_50"], colour, words, not method.scored)
     note = (
         "At IoU 0.5, all classes counted together on the left. A detector is a curve over its thresholds, "
-        "its ring the threshold it was given; a model without scores is a point, and a dashed "
-        "level on the right."
+        "its ring the threshold it was given (where folds have their own, their mean, so that the ring may "
+        "lie beside the curve); a model without scores is a point, and a dashed level on the right."
     )
     charts = "".join(
         f'<div class="card">{chart.svg(name)}</div>'
@@ -265,7 +277,9 @@ def _slices(bench: Benchmark) -> str:
         }
         for m in bench.methods
     ]
-    keys = list(dict.fromkeys(key for part in parts for key in part))
+    found = dict.fromkeys(key for part in parts for key in part)
+    kinds = list(dict.fromkeys(by for by, _ in found))
+    keys = sorted(found, key=lambda key: kinds.index(key[0]))
     head = ["", "", "objects", *(f"{escape(m.name)} {what}" for m in bench.methods for what in ("R", "P"))]
     rows, last = [], ""
     for by, name in keys:

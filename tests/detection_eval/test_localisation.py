@@ -46,12 +46,21 @@ def test_the_lowest_lrp_is_that_of_the_best_threshold(seed, levels):
     best = best_localisation(whole, matches)
     cuts = [-1.0, *np.unique(whole.scores)]
     errors = np.array([localisation(whole, matches, above(whole, cut)).error for cut in cuts])
-    np.testing.assert_allclose(best.error, np.nanmin(errors, axis=0))
+    np.testing.assert_allclose(best.error, errors.min(axis=0))
     for label, threshold in enumerate(best.threshold):
         at = localisation(whole, matches, None if np.isnan(threshold) else above(whole, threshold))
         assert at.error[label] == pytest.approx(best.error[label])
         assert at.displacement[label] == pytest.approx(best.displacement[label], nan_ok=True)
         assert at.wrong[label] == pytest.approx(best.wrong[label], nan_ok=True)
+
+
+def test_a_class_without_objects_has_no_lrp():
+    found = boxes([[0, 0, 10, 10]], labels=[1], classes=("plane", "ship"))
+    truth = {"a": GroundTruth(boxes([[0, 0, 10, 10]], classes=("plane", "ship")))}
+    whole = overlap(truth, {"a": found}, STRICT)
+    error = localisation(whole, match(whole, 0.5)).error
+    assert error[0] == 1
+    assert np.isnan(error[1])
 
 
 def test_boxes_without_scores_have_no_threshold_to_choose():
