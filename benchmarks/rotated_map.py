@@ -1,16 +1,23 @@
-"""mAP of rotated boxes: values and seconds beside MMRotate's own ``eval_rbbox_map``, one level and a sweep.
+"""mAP of rotated boxes beside MMRotate: one results.pkl, both evaluators, values, seconds and memory.
 
-Generates scenes like DOTA's patches: crowded vehicles and ships, some large harbours, detections that are
-off by a little, doubled, confused or out of nowhere, with scores that know some of this. Both evaluate the
-same float32 boxes. MMRotate runs in its own environment (its interpreter is given), reads the problem from
-a file and is timed inside, without imports. A sweep is 20 score thresholds x 10 IoU levels of APnc;
-MMRotate's is measured at a few of these and multiplied.
+Generates scenes like DOTA's patches: crowded vehicles and ships, some large harbours, some objects that are
+to be ignored, detections that are off by a little, doubled, confused or out of nowhere, with scores that know
+some of this. MMRotate's own environment (its interpreter is given) writes them as results.pkl by mmengine's
+``DumpResults``, and evaluates that file by ``DOTAMetric``; here it is read without pickle and evaluated under
+the preset ``mmrotate-1.x``. All processes run one after another on the same machine; seconds are medians.
 
-    python benchmarks/rotated_map.py --mmrotate ENV/bin/python [--images 5000]
+    python benchmarks/rotated_map.py --mmrotate ENV/bin/python [--images 5000] [--rounds 3] [--json FILE]
 
-Differences have two sources. MMRotate's sort is unstable, so that the order of equal scores, and APnc with
-it, depends on numpy and the processor: it is run a second time with a stable sort in its place. What then
-remains comes from its overlaps in float32.
+MMRotate is timed twice: as its users call it, with the pool of four processes that ``eval_rbbox_map`` starts
+each time, and with a loop in place of that pool, which is its algorithm alone. Beside the seconds on the
+clock stand those of the processors, with all processes of the pool, which other work on the machine changes
+less. A sweep is 20 score thresholds x 10 IoU levels of APnc; MMRotate's is measured at five of these, with
+its pool at one, and multiplied.
+
+Values differ for two reasons, and both are taken away in turn. MMRotate's sort is unstable, so that the order
+of equal scores, and APnc with it, depends on numpy and the processor: ``stable`` is MMRotate with a stable
+sort. Its overlaps are float32: the detections that it judges differently for that are counted, and with its
+verdicts in place of ours the values are equal to the digits that it prints.
 """
 
 from __future__ import annotations
@@ -20,21 +27,21 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from detection_eval.average_precision import class_average_precision, mean_over_classes
-from detection_eval.detections import Detections
-from detection_eval.geometry import canonical
-from detection_eval.ground_truth import GroundTruth
-from detection_eval.matching import LEVELS, match, overlap
+from detection_eval.formats.mmrotate import read_results
+from detection_eval.matching import FALSE, IGNORED, LEVELS, TRUE, Overlaps, match, overlap
 from detection_eval.presets import preset
-from detection_eval.rotated import boxes_to_quads
 from detection_eval.thresholds import given_sweep, sweep
 
 # Mean length in px, width as a part of it, share of all objects: DOTA's classes, roughly.
@@ -48,45 +55,13 @@ KINDS = {
     "bridge": (90, 0.3, 0.03),
 }
 PATCH_PX = 1024
+IGNORED_SHARE = 0.03
 THRESHOLDS = tuple(step / 20 for step in range(20))
+CELLS = ((0.1, 0.5), (0.3, 0.5), (0.5, 0.75), (0.7, 0.5), (0.9, 0.75))
+"""Score threshold and IoU level: what of the sweep MMRotate is measured at, the middle of each fifth."""
 
-PEER = """
-import contextlib, io, json, os, sys, time
-import numpy as np
-if "STABLE" in os.environ:  # worker processes import this file too
-    unstable = np.argsort
-    np.argsort = lambda values, *args, **options: unstable(values, *args, **options | dict(kind="stable"))
-from mmrotate.evaluation.functional import eval_rbbox_map
-
-def main():
-    with np.load(sys.argv[1]) as file:
-        data = dict(file)
-    classes, images = int(data["classes"]), int(data["images"])
-    def per_image(name, width):
-        order = np.argsort(data[name + "_image"], kind="stable")
-        cuts = np.searchsorted(data[name + "_image"][order], np.arange(1, images))
-        return np.split(data[name][order], cuts), np.split(data[name + "_label"][order], cuts)
-    boxes, labels = per_image("truth", 5)
-    nothing = dict(bboxes_ignore=np.zeros((0, 5), np.float32), labels_ignore=np.zeros(0, np.int64))
-    truth = [dict(bboxes=b, labels=l, **nothing) for b, l in zip(boxes, labels)]
-    boxes, labels = per_image("found", 6)
-    def run(threshold, level):
-        found = []
-        for b, l in zip(boxes, labels):
-            if threshold is not None:
-                keep = b[:, 5] > threshold
-                b, l = b[keep].copy(), l[keep]
-                b[:, 5] = 1
-            found.append([b[l == k] for k in range(classes)])
-        begin = time.perf_counter()
-        with contextlib.redirect_stdout(io.StringIO()):
-            value, rows = eval_rbbox_map(found, truth, iou_thr=level, logger="silent", nproc=4)
-        return dict(map=float(value), ap=[float(r["ap"]) for r in rows], seconds=time.perf_counter() - begin)
-    print(json.dumps([run(*job) for job in json.loads(sys.argv[2])]))
-
-if __name__ == "__main__":
-    main()
-"""
+PEER = Path(__file__).with_name("rotated_map_peer.py")
+PROTOCOL = preset("mmrotate-1.x")
 
 
 def problem(images: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -111,94 +86,210 @@ def problem(images: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     found = np.column_stack([np.concatenate([near, nowhere]), scores])
     found[:, 2:4] = np.maximum(found[:, 2:4], 2)
     return {
-        "classes": np.array(len(kinds)),
         "images": np.array(images),
         "truth": truth.astype(np.float32),
         "truth_label": labels,
         "truth_image": image,
+        "truth_ignored": rng.random(n) < IGNORED_SHARE,
         "found": found.astype(np.float32),
         "found_label": np.concatenate([named, rng.choice(len(kinds), len(nowhere), p=kinds[:, 2])]),
         "found_image": np.concatenate([image[doubled], rng.integers(0, images, len(nowhere))]),
     }
 
 
-def as_detections(data: dict[str, np.ndarray]) -> tuple[dict[str, GroundTruth], dict[str, Detections]]:
-    """The problem as the package takes it."""
-    classes, images = tuple(KINDS), int(data["images"])
-
-    def per_image(name: str) -> list[Detections]:
-        order = np.argsort(data[f"{name}_image"], kind="stable")
-        cuts = np.searchsorted(data[f"{name}_image"][order], np.arange(1, images))
-        boxes = data[name][order].astype(np.float64)
-        quads, labels = canonical(boxes_to_quads(boxes[:, :5])), data[f"{name}_label"][order]
-        scores = np.split(boxes[:, 5], cuts) if boxes.shape[1] > 5 else [None] * images
-        return [
-            Detections(*row[:2], classes, row[2])
-            for row in zip(np.split(quads, cuts), np.split(labels, cuts), scores)
-        ]
-
-    truth = {f"P{k:05d}": GroundTruth(objects) for k, objects in enumerate(per_image("truth"))}
-    return truth, dict(zip(truth, per_image("found")))
+# --- here -----------------------------------------------------------------------------------------
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds and result."""
-    begin = time.perf_counter()
+def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds, seconds of the processor, and result."""
+    begin, cpu = time.perf_counter(), time.process_time()
     value = work()
-    return time.perf_counter() - begin, value
+    return time.perf_counter() - begin, time.process_time() - cpu, value
 
 
-def _peer(command: list[str], extra: dict[str, str]) -> list[dict[str, Any]]:
+def peak_mb() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def laid_over(path: str) -> tuple[float, Callable[[], Overlaps]]:
+    """Seconds to read a results.pkl, and what lays its detections over its ground truth."""
+    read_s, _, results = timed(lambda: read_results(path, tuple(KINDS)))
+    truth = results.with_truth_as_images().ground_truth()
+    return read_s, lambda: overlap(truth, results.detections, PROTOCOL)
+
+
+def ours(path: str, what: str) -> dict[str, Any]:
+    """One level (``level``) or all levels and thresholds (``sweep``) of a results.pkl."""
+    read_s, lay = laid_over(path)
+    read_mb = peak_mb()
+
+    def level() -> np.ndarray:
+        laid = lay()
+        return class_average_precision(laid, match(laid, 0.5))
+
+    def whole() -> tuple[np.ndarray, np.ndarray]:
+        laid = lay()
+        curve = sweep(laid, [match(laid, level) for level in LEVELS], THRESHOLDS)
+        return curve.apnc, mean_over_classes(given_sweep(laid, LEVELS, THRESHOLDS), PROTOCOL)
+
+    if what == "level":
+        runs = [timed(level) for _ in range(5)]
+        values = {"map": float(mean_over_classes(runs[0][2], PROTOCOL)), "ap": runs[0][2].tolist()}
+    else:
+        runs = [timed(whole) for _ in range(3)]
+        block, given = runs[0][2]
+        cells = [(LEVELS.index(level), THRESHOLDS.index(cut)) for cut, level in CELLS]
+        tables = {"block": block, "given": given}
+        values = {name: [float(table[cell]) for cell in cells] for name, table in tables.items()}
+    seconds, cpu = (median(run[column] for run in runs) for column in (0, 1))
+    return {
+        "seconds": seconds,
+        "cpu": cpu,
+        "read_s": read_s,
+        "read_mb": read_mb,
+        "peak_mb": peak_mb(),
+        **values,
+    }
+
+
+def float32_verdicts(path: str, verdicts: Path) -> dict[str, Any]:
+    """Which detections MMRotate judges differently, and the mAP of its verdicts by our curve."""
+    laid = laid_over(path)[1]()
+    matches = match(laid, 0.5)
+    with np.load(verdicts) as file:
+        right, wrong = file["tp"] > 0, file["fp"] > 0
+    by_class = np.argsort(laid.detections.labels, kind="stable")  # MMRotate's order: class, image, place
+    theirs = np.empty_like(matches.verdict)
+    theirs[by_class] = np.where(right, TRUE, np.where(wrong, FALSE, IGNORED))
+    other = theirs != matches.verdict
+    iou = laid.claims[1][other]
+    ap = class_average_precision(laid, replace(matches, verdict=theirs))
+    return {
+        "differently": int(other.sum()),
+        "near_level": int((np.abs(iou - 0.5) < 1e-4).sum()),
+        "map": float(mean_over_classes(ap, PROTOCOL)),
+        "ap": ap.tolist(),
+    }
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def _child(command: list[str], **extra: str) -> Any:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | extra)
     return json.loads(done.stdout.splitlines()[-1])  # imports print too
+
+
+def measure(mmrotate: str, images: int, rounds: int) -> dict[str, Any]:
+    """All values and seconds."""
+    data = problem(images, np.random.default_rng(0))
+    with tempfile.TemporaryDirectory() as folder:
+        source, results = f"{folder}/problem.npz", f"{folder}/results.pkl"
+        np.savez(source, classes=np.array(list(KINDS)), **data)
+
+        def peer(work: str, *jobs: tuple[float | None, float], **extra: str) -> Any:
+            return _child([mmrotate, str(PEER), work, source, results, json.dumps(jobs)], **extra)
+
+        def here(what: str) -> Any:
+            return _child([sys.executable, __file__, "--ours", what, results])
+
+        peer("write")
+        mine, pooled, bare = [], [], []
+        for _ in range(rounds):
+            mine.append(here("level"))
+            pooled.append(peer("pool", (None, 0.5)))
+            bare.append(peer("bare", (None, 0.5)))
+        swept = here("sweep")
+        sweeps = {"bare": peer("bare", *CELLS), "pool": peer("pool", CELLS[2])}
+        stable = peer("bare", (None, 0.5), *CELLS, STABLE="1", VERDICTS=f"{folder}/verdicts.npz")
+        return {
+            "images": images,
+            "detections": len(data["found"]),
+            "objects": len(data["truth"]),
+            "pkl_mb": Path(results).stat().st_size / 1e6,
+            "ours": mine,
+            "ours_sweep": swept,
+            "pool": pooled,
+            "bare": bare,
+            "sweeps": sweeps,
+            "stable": stable,
+            "float32": float32_verdicts(results, Path(folder) / "verdicts.npz"),
+        }
+
+
+def report(found: dict[str, Any]) -> None:
+    """Print what was measured."""
+    mine, swept, stable, float32 = (found[name] for name in ("ours", "ours_sweep", "stable", "float32"))
+    print(
+        f"{found['images']:,} images, {found['detections']:,} detections, {found['objects']:,} objects, "
+        f"results.pkl of {found['pkl_mb']:.0f} MB"
+    )
+    print(f"\n{'value':24s}{'ours':>10s}{'MMRotate':>10s}{'ours -':>11s}{'ours - stable':>15s}")
+    names = ["AP0.5", *(f"APnc{level:g}, score > {cut:g}" for cut, level in CELLS)]
+    values = [mine[0]["map"], *swept["given"]]
+    theirs = [found["bare"][0]["jobs"][0]["map"], *(job["map"] for job in found["sweeps"]["bare"]["jobs"])]
+    for name, own, peer, sorted_ in zip(names, values, theirs, stable["jobs"]):
+        print(f"{name:24s}{own:10.5f}{peer:10.5f}{own - peer:+11.6f}{own - sorted_['map']:+15.6f}")
+    print("order-free APnc of the same cells: " + ", ".join(f"{value:.5f}" for value in swept["block"]))
+    rest = np.abs(np.array(float32["ap"]) - stable["jobs"][0]["ap"]).max()
+    print(
+        f"judged differently for float32 overlaps at 0.5: {float32['differently']} detections, of which "
+        f"{float32['near_level']} overlap by 0.5 to 4 digits; with MMRotate's verdicts and a stable sort "
+        f"no class differs by more than {rest:.1e}"
+    )
+    for name, kind in (("seconds", "seconds"), ("seconds of all processors", "cpu")):
+        print(f"\n{name:28s}{'ours':>9s}{'with pool':>12s}{'ratio':>8s}{'no pool':>10s}{'ratio':>8s}")
+        for row in _rows(found, kind):
+            _print_row(*row)
+    read, load = median(run["read_s"] for run in mine), median(run["read_s"] for run in found["pool"])
+    _print_row("reading results.pkl, seconds", read, load, load)
+    print(
+        f"\npeak memory: {median(run['peak_mb'] for run in mine):.0f} MB, of which reading "
+        f"{median(run['read_mb'] for run in mine):.0f} MB; sweep {swept['peak_mb']:.0f} MB; MMRotate "
+        f"{found['pool'][0]['peak_mb']:.0f} MB, and in each of 4 workers up to "
+        f"{found['pool'][0]['worker_mb']:.0f} MB"
+    )
+
+
+def _rows(found: dict[str, Any], kind: str) -> list[tuple[str, float, float, float]]:
+    """Name, ours, MMRotate with its pool and without, of ``seconds`` or ``cpu``."""
+    cells = len(LEVELS) * len(THRESHOLDS)
+    one = [median(run["jobs"][0][kind] for run in found[name]) for name in ("pool", "bare")]
+    whole = [
+        cells * float(np.mean([job[kind] for job in found["sweeps"][name]["jobs"]]))
+        for name in ("pool", "bare")
+    ]
+    return [
+        ("one level", median(run[kind] for run in found["ours"]), *one),
+        (f"sweep of {cells}", found["ours_sweep"][kind], *whole),
+    ]
+
+
+def _print_row(name: str, own: float, pool: float, bare: float) -> None:
+    columns = "".join(f"{peer:{width}.1f}{peer / own:7.0f}x" for peer, width in ((pool, 12), (bare, 10)))
+    print(f"{name:28s}{own:9.2f}{columns}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--mmrotate", required=True, help="the interpreter of an environment with MMRotate 1.x"
-    )
+    parser.add_argument("--mmrotate", help="the interpreter of an environment with MMRotate 1.x")
     parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=3, help="of which medians are taken")
+    parser.add_argument("--json", type=Path, help="where everything that was measured is written")
+    parser.add_argument("--ours", nargs=2, metavar=("WHAT", "PKL"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    data = problem(options.images, np.random.default_rng(0))
-    truth, found = as_detections(data)
-    protocol = preset("mmrotate-1.x")
-
-    def one_level() -> np.ndarray:
-        laid = overlap(truth, found, protocol)
-        return class_average_precision(laid, match(laid, 0.5))
-
-    def whole_sweep() -> tuple[np.ndarray, np.ndarray]:
-        laid = overlap(truth, found, protocol)
-        curve = sweep(laid, [match(laid, level) for level in LEVELS], THRESHOLDS)
-        return curve.apnc, mean_over_classes(given_sweep(laid, LEVELS, THRESHOLDS), protocol)
-
-    single_s, single = timed(one_level)
-    sweep_s, (block, given) = timed(whole_sweep)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    jobs = [(None, 0.5), (0.0, 0.5), (0.3, 0.5), (0.6, 0.75)]
-    with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder) / "problem.npz", **data)
-        (Path(folder) / "peer.py").write_text(PEER)
-        command = [options.mmrotate, f"{folder}/peer.py", f"{folder}/problem.npz", json.dumps(jobs)]
-        peer, stable = (_peer(command, extra) for extra in ({}, {"STABLE": "1"}))
-    print(f"{options.images} images, {len(data['found'])} detections, {len(data['truth'])} objects")
-    print(f"{'value':24s}{'ours':>10s}{'MMRotate':>10s}{'difference':>12s}{'to stable sort':>16s}")
-    values = [float(mean_over_classes(single, protocol))]
-    values += [float(given[LEVELS.index(level), THRESHOLDS.index(cut)]) for cut, level in jobs[1:]]
-    for (cut, level), ours, theirs, sorted_ in zip(jobs, values, peer, stable):
-        name = f"AP{level:g}" if cut is None else f"APnc{level:g}, score > {cut:g}"
-        row = f"{name:24s}{ours:10.5f}{theirs['map']:10.5f}{ours - theirs['map']:+12.5f}"
-        print(f"{row}{ours - sorted_['map']:+16.5f}")
-    print(f"order-free APnc0.5, score > 0.3: {block[0, THRESHOLDS.index(0.3)]:.5f}")
-    print(f"largest difference of a class in AP0.5: {np.abs(single - stable[0]['ap']).max():.5f}")
-    one_s = peer[0]["seconds"]
-    all_s = len(LEVELS) * len(THRESHOLDS) * float(np.mean([job["seconds"] for job in peer[1:]]))
-    print(f"one level:    {single_s:6.2f} s, MMRotate {one_s:8.1f} s, {one_s / single_s:.0f} times faster")
-    print(f"whole sweep:  {sweep_s:6.2f} s, MMRotate {all_s:8.1f} s, {all_s / sweep_s:.0f} times faster")
-    print(f"peak memory:  {memory:6.0f} MB")
+    if options.ours:
+        print(json.dumps(ours(options.ours[1], options.ours[0])))
+        return
+    if not options.mmrotate:
+        parser.error("--mmrotate is missing: the interpreter of an environment with MMRotate 1.x")
+    found = measure(options.mmrotate, options.images, options.rounds)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    report(found)
 
 
 if __name__ == "__main__":
