@@ -12,18 +12,15 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from detection_eval.files import InUse, locked
 from rscovlm.errors import UsageError
 
 SCHEMA = "rscovlm.journal/1"
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; two processes are told apart nowhere then.
-    fcntl = None  # type: ignore[assignment]
 
 
 class JournalError(UsageError):
@@ -57,12 +54,19 @@ class Journal:
         self.done: dict[str, Any] = {}
         # As JSON gives them back: lists for tuples.
         self._parameters: dict[str, Any] = json.loads(json.dumps(parameters, allow_nan=False))
-        self._file = self._open(resume, overwrite)
+        self._held = ExitStack()
+        try:
+            self._held.enter_context(locked(path))
+            self._file = self._held.enter_context(self._open(resume, overwrite))
+        except InUse as error:
+            raise JournalError(str(error)) from None
+        except BaseException:
+            self._held.close()
+            raise
 
     def _open(self, resume: bool, overwrite: bool) -> BinaryIO:
         file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
         try:
-            _lock(file, self.path)
             recorded = file.read()
             if recorded.count(b"\n") > 1 and not (resume or overwrite):
                 raise JournalError(
@@ -140,7 +144,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; what is recorded stays."""
-        self._file.close()
+        self._held.close()
 
     def remove(self) -> None:
         """Close and delete the file: the work is done and its result is safe."""
@@ -157,18 +161,6 @@ def parameters_hash(parameters: Mapping[str, Any]) -> str:
     """SHA-256 of the parameters, whatever their order."""
     text = json.dumps(parameters, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise JournalError(f"{path} is in use by another run; wait for it or choose another output") from None
-    except OSError:
-        # Some network file systems have no locks; what follows is as safe as it can be there.
-        return
 
 
 def _append(file: BinaryIO, records: list[dict[str, Any]]) -> None:

@@ -18,12 +18,8 @@ place in the Gulf of Guinea.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +28,7 @@ import shapely
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.files import atomic_path, check_folder
 from tiling.errors import NotGeoreferenced
 from tiling.ground import Ground, lonlat_polygons
 from tiling.merging import MergedDetections
@@ -66,21 +63,6 @@ def check_output(path: str | Path, scene: Scene) -> Path:
     return destination
 
 
-def check_folder(path: Path) -> None:
-    """Make sure that the folder of a path exists and can be written.
-
-    Raises:
-        FileNotFoundError, NotADirectoryError, PermissionError: with one clear line.
-    """
-    folder = path.parent
-    if not folder.exists():
-        raise FileNotFoundError(f"folder {folder} of output {path.name} does not exist; create it first")
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, so it cannot hold output {path.name}")
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f"folder {folder} of output {path.name} cannot be written")
-
-
 def write_detections(
     path: str | Path,
     scene: Scene,
@@ -102,28 +84,6 @@ def write_detections(
     destination = check_output(path, scene)
     with atomic_path(destination) as temporary:
         _writer_for(destination)(temporary, scene, found, dict(provenance or {}))
-
-
-@contextmanager
-def atomic_path(destination: Path) -> Iterator[Path]:
-    """A path to write to, which becomes the destination when the block ends without an error.
-
-    It lies in a temporary folder beside the destination: on the same file system, so that the move is
-    atomic, and apart, so that journals of a database vanish with it. A folder replaces the files of the
-    same names in an existing folder, one by one.
-    """
-    check_folder(destination)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
-    try:
-        temporary = workspace / destination.name
-        yield temporary
-        if temporary.is_dir() and destination.is_dir():
-            for file in sorted(temporary.iterdir()):
-                os.replace(file, destination / file.name)
-        else:
-            os.replace(temporary, destination)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detections, dict], None]:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from detection_eval.detections import Detections
-from tiling.output import atomic_path, check_folder
+from detection_eval.files import atomic_path, check_folder
 from tiling.scene import Scene, ViewImage
 from tiling.view import Size, View, Window
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from detection_eval.files import write_text
 from zoom_chain.trace import Bounds, RequestRecord, Trace, Turn, ViewRecord
 
 _COLOURS = ("#f0e442", "#56b4e9", "#e69f00", "#cc79a7", "#2fd6a0", "#ff7a3d")  # after Okabe and Ito
@@ -36,16 +35,7 @@ def write_report(path: str | Path, traces: Sequence[Trace], title: str = "Zoom-i
     Raises:
         OSError: where the file cannot be written.
     """
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(render_report(traces, title))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_text(Path(path), render_report(traces, title))
 
 
 def render_report(traces: Sequence[Trace], title: str = "Zoom-in Chain") -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from detection_eval.detections import Detections
-from detection_eval.formats.lines import FormatError, finite_numbers, read_json, write_text
+from detection_eval.files import write_text
+from detection_eval.formats.lines import FormatError, finite_numbers, read_json
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes, image_id
 from detection_eval.geometry import area, bounds
 from detection_eval.ground_truth import CROWD

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.files import write_text
 from detection_eval.formats.lines import (
     FormatError,
     check_names,
@@ -19,7 +20,6 @@ from detection_eval.formats.lines import (
     shortest,
     spaced,
     text_files,
-    write_text,
 )
 from detection_eval.formats.records import ClassIndex, Collection, Gathering
 from detection_eval.geometry import canonical

@@ -1,10 +1,9 @@
-"""What the readers and writers of all formats share: numbered lines, numbers, names, whole files."""
+"""Lines, numbers and names, as the readers and writers of all formats share them."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -101,19 +100,3 @@ def shortest(value: float) -> str:
 def spaced(polygon: NDArray[np.float64]) -> str:
     """The coordinates of a polygon as columns of text."""
     return " ".join(shortest(value) for value in polygon.ravel())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

@@ -14,14 +14,8 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from detection_eval.class_lists import HRSC2016, HRSC2016_CODES
-from detection_eval.formats.lines import (
-    FormatError,
-    check_names,
-    finite_numbers,
-    shortest,
-    text_files,
-    write_text,
-)
+from detection_eval.files import write_text
+from detection_eval.formats.lines import FormatError, check_names, finite_numbers, shortest, text_files
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes
 from detection_eval.geometry import Floats
 from detection_eval.labels import spoken

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.formats.lines import FormatError, write_bytes
+from detection_eval.files import write_bytes
+from detection_eval.formats.lines import FormatError
 from detection_eval.formats.pickling import dump_pickle
 from detection_eval.formats.records import Collection, ImageBoxes, image_id
 from detection_eval.formats.unpickling import EXPANSION, LEAST_ALLOWANCE, load_pickle

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from detection_eval.formats.lines import FormatError, finite_numbers, numbered_lines, write_text
+from detection_eval.files import write_text
+from detection_eval.formats.lines import FormatError, finite_numbers, numbered_lines
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes
 from detection_eval.formats.replies import contract_of, parse_reply
 from detection_eval.response import LabelGuess, ParseReport

@@ -16,7 +16,8 @@ import numpy as np
 
 from detection_eval.contracts import CONTRACTS, Contract
 from detection_eval.detections import Detections
-from detection_eval.formats.lines import FormatError, finite_numbers, read_json, write_text
+from detection_eval.files import write_text
+from detection_eval.formats.lines import FormatError, finite_numbers, read_json
 from detection_eval.formats.mmrotate import instances_of_images
 from detection_eval.formats.records import Collection, ImageBoxes, image_id
 from detection_eval.formats.ultralytics import Sizes, size_of

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from pathlib import Path
 
+from detection_eval.files import write_text
 from detection_eval.formats.lines import (
     FormatError,
     check_names,
@@ -13,7 +14,6 @@ from detection_eval.formats.lines import (
     numbered_lines,
     shortest,
     text_files,
-    write_text,
 )
 from detection_eval.formats.records import Collection, Gathering
 

@@ -238,10 +238,9 @@ def _deliver(text: str, output: Path | None) -> None:
     if output is None:
         print(text, end="", flush=True)
         return
-    from tiling.output import atomic_path
+    from detection_eval.files import write_text
 
-    with atomic_path(output) as path:
-        path.write_text(text, encoding="utf-8")
+    write_text(output, text)
 
 
 def _write_trace(path: Path, answers: Sequence[Answer]) -> None:

@@ -73,9 +73,9 @@ def convert(
     ultralytics-json, dior-r, fair1m, hrsc2016, srsdd, rsar, rscovlm, lmmrotate. Without a format, --from is
     told by its content and --to by its suffix. What the target cannot hold is said.
     """
+    from detection_eval.files import atomic_path
     from detection_eval.formats import WriteOptions, split_format
     from detection_eval.formats import convert as run
-    from tiling.output import atomic_path
 
     with usage_errors():
         start, start_format = split_format(source)

@@ -230,7 +230,7 @@ def check_out(out: Path | None) -> None:
         UsageError: a file stands in the folder's place.
         OSError: its parent is missing or cannot be written.
     """
-    from tiling.output import check_folder
+    from detection_eval.files import check_folder
 
     if out is None:
         return
@@ -247,8 +247,8 @@ def write_out(
     facts: Mapping[str, str],
 ) -> None:
     """The JSON, the tables and the page, each whole or not at all."""
+    from detection_eval.files import write_text
     from detection_eval.report import report_html
-    from tiling.output import atomic_path
 
     table = bench.table(published)
     out.mkdir(exist_ok=True)
@@ -260,8 +260,7 @@ def write_out(
         "report.html": report_html(bench, published=published, provenance=facts),
     }
     for name, text in texts.items():
-        with atomic_path(out / name) as path:
-            path.write_text(text, encoding="utf-8")
+        write_text(out / name, text)
     _note(f"see {out / 'report.html'}")
 
 

@@ -160,15 +160,14 @@ def _tell(account: Account) -> None:
 
 
 def _write_report(path: Path, account: Account) -> None:
-    from tiling.output import atomic_path
+    from detection_eval.files import write_json
 
     content = {
         "left_out": dict(account.left_out),
         "changed": dict(account.changed),
         "places": [{"reason": reason, "place": place} for reason, place in account.places],
     }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_json(path, content, indent=1)
 
 
 @data.command()
@@ -246,10 +245,10 @@ def preview(
     """Draw samples drawn at random, with their boxes and words, on one contact sheet."""
     target = output / f"{path.stem}.png" if output.is_dir() else output
     check_file(target, "--output", (".png",))
+    from detection_eval.files import atomic_path
     from rscovlm.data.preview import draw_sheet
     from rscovlm.data.randomness import generator
     from rscovlm.data.store import SampleFile
-    from tiling.output import atomic_path
 
     file = SampleFile(path)
     if not len(file):

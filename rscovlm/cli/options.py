@@ -135,7 +135,7 @@ def check_file(path: Path | None, option: str, suffixes: tuple[str, ...]) -> Non
         UsageError: for another suffix than those supported, or a folder in its place.
         OSError: where the folder is missing or cannot be written.
     """
-    from tiling.output import check_folder
+    from detection_eval.files import check_folder
 
     if path is None:
         return

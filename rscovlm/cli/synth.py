@@ -36,11 +36,12 @@ def scene(
     """Write a scene, and beside it OUT.txt (DOTA labels) and OUT.questions.jsonl."""
     width, height = _read_size(size)
     check_file(output, "output", (".tif", ".tiff"))
+    from detection_eval.files import write_text
     from rscovlm.synth.catalogue import LAND_COVERS
     from rscovlm.synth.dataset import question_record, scene_truth, write_scene
     from rscovlm.synth.questions import all_questions
     from rscovlm.synth.world import plan_world
-    from tiling.output import atomic_path, write_detections
+    from tiling.output import write_detections
     from tiling.scene import Scene
 
     if cover is not None and cover not in LAND_COVERS:
@@ -51,9 +52,10 @@ def scene(
         write_scene(world, output, cog=cog, progress=progress)
     with Scene(output) as written:
         write_detections(output.with_suffix(".txt"), written, scene_truth(world))
-    with atomic_path(output.with_suffix(".questions.jsonl")) as path:
-        records = [question_record(world, question, output.name) for question in all_questions(world)]
-        path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    records = [question_record(world, question, output.name) for question in all_questions(world)]
+    write_text(
+        output.with_suffix(".questions.jsonl"), "".join(json.dumps(record) + "\n" for record in records)
+    )
     print(output)
 
 
@@ -66,8 +68,8 @@ def dataset(
     gsd: Gsd = 0.3,
 ) -> None:
     """Write a folder of scenes with labels and questions; scenes that are there already are kept."""
+    from detection_eval.files import check_folder
     from rscovlm.synth.dataset import write_dataset
-    from tiling.output import check_folder
 
     check_folder(folder)
     with Progress("writing", "scenes") as progress:
@@ -88,8 +90,8 @@ def samples(
     Images that are there already are kept, so an interrupted run continues. 2000 samples take some minutes
     and about 200 MB.
     """
+    from detection_eval.files import check_folder
     from rscovlm.synth.samples import write_sample_set
-    from tiling.output import check_folder
 
     check_folder(folder)
     with Progress("writing", "samples") as progress:

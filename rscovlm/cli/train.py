@@ -110,13 +110,11 @@ def _finish(ending: Ending, folder: Path, settings: TrainConfig, as_json: bool) 
             f"stopped by {ending.stopped_by} after step {ending.step}, which is saved; go on with --resume"
         )
     import json
-    import shutil
 
     from rscovlm.training.export import export_run
 
     model = folder / "model"
-    shutil.rmtree(model, ignore_errors=True)
-    done = export_run(folder, model, merge=settings.tuning.method != "full")
+    done = export_run(folder, model, merge=settings.tuning.method != "full", replace=True)
     summary = {"model": str(model), "step": done.step, "run": str(folder)}
     print(json.dumps(summary) if as_json else model)
     if done.checked is False:

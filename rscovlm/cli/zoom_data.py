@@ -81,12 +81,12 @@ def zoom_data(
     Answers come from the annotation. A teacher's are checked against it and asked again blind. The balance
     report goes to stderr.
     """
+    from detection_eval.files import check_folder
     from rscovlm.data.store import check_path
     from rscovlm.data.zoom.balance import table
     from rscovlm.data.zoom.build import build
     from rscovlm.data.zoom.sources import read_annotations
     from rscovlm.families import family_named
-    from tiling.output import check_folder
 
     plan = _plan(ways, teacher, per_image, seed, held_out, max_object_px, square, check_overview)
     learner = family_named(family)
@@ -189,8 +189,8 @@ def _digest(source: Source) -> str:
 
 
 def _write(data: ZoomData, source: Source, output: Path, report: Path | None) -> None:
+    from detection_eval.files import write_json
     from rscovlm.data.store import write_samples
-    from tiling.output import atomic_path
 
     apart = [image for image, split in data.splits.items() if split == "held_out"]
     if apart:
@@ -198,8 +198,7 @@ def _write(data: ZoomData, source: Source, output: Path, report: Path | None) ->
         write_samples(beside, data.samples(source.images, output.parent, "held_out"))
     write_samples(output, data.samples(source.images, output.parent, "train"))
     if report is not None:
-        with atomic_path(report) as path:
-            path.write_text(json.dumps(data.report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(report, data.report, indent=1)
 
 
 def _finish(data: ZoomData, source: Source, output: Path) -> None:

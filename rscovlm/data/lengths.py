@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.files import atomic_path
 from rscovlm.data.example import Encoded, Key, Source
 from rscovlm.data.planning import CostModel
 from rscovlm.errors import DataError
@@ -166,8 +165,6 @@ def _load(path: Path) -> Lengths | None:
 
 def _save(path: Path, lengths: Lengths) -> None:
     """Written aside and renamed, so that a reader finds all of it or nothing."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    with os.fdopen(handle, "wb") as file:
-        reasons = np.array(lengths.reasons, dtype=np.str_)
+    reasons = np.array(lengths.reasons, dtype=np.str_)
+    with atomic_path(path) as partial, partial.open("wb") as file:
         np.savez(file, tokens=lengths.tokens, flops=lengths.flops, broken=lengths.broken, reasons=reasons)
-    os.replace(partial, path)

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.files import atomic_path
 from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.errors import DataError
-from tiling.output import atomic_path
 
 SUFFIXES = (".jsonl", ".parquet")
 """What a sample file may be called."""

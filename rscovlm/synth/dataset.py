@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.files import atomic_path, write_text
 from detection_eval.geometry import canonical
 from rscovlm.synth.catalogue import CLASS_NAMES
 from rscovlm.synth.questions import Question, all_questions
 from rscovlm.synth.render import render
 from rscovlm.synth.world import World, plan_world
-from tiling.output import atomic_path, write_detections
+from tiling.output import write_detections
 from tiling.scene import Scene
 from tiling.view import Size, Window
 
@@ -174,9 +175,9 @@ def write_dataset(
         scenes.append({"image": image.name, "scene_class": world.cover, "seed": world.seed, "gsd_m": gsd_m})
         if progress:
             progress(index + 1, count)
-    _write_text(folder / "annotations.json", json.dumps(coco))
-    _write_text(folder / "questions.jsonl", "".join(json.dumps(record) + "\n" for record in questions))
-    _write_text(folder / "scenes.jsonl", "".join(json.dumps(record) + "\n" for record in scenes))
+    write_text(folder / "annotations.json", json.dumps(coco))
+    write_text(folder / "questions.jsonl", "".join(json.dumps(record) + "\n" for record in questions))
+    write_text(folder / "scenes.jsonl", "".join(json.dumps(record) + "\n" for record in scenes))
 
 
 def _append_coco(coco: dict[str, list], scene: Scene, truth: Detections) -> None:
@@ -192,8 +193,3 @@ def _append_coco(coco: dict[str, list], scene: Scene, truth: Detections) -> None
         for offset, annotation in enumerate(document["annotations"])
     )
     coco["categories"] = document["categories"]
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")

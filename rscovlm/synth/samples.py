@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from detection_eval.files import atomic_path, write_json
 from detection_eval.geometry import box_quads, canonical
 from rscovlm.data.randomness import generator
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
@@ -39,7 +40,6 @@ from rscovlm.synth.views import (
     visible_polygons,
 )
 from rscovlm.synth.world import SceneObject, World, plan_world
-from tiling.output import atomic_path
 from tiling.view import Size, View, Window
 
 TASKS = ("classification", "vqa", "grounding", "detection", "zoom")
@@ -124,8 +124,7 @@ def _check_manifest(folder: Path, settings: dict[str, int]) -> None:
         if found != settings:
             raise UsageError(f"{folder} holds samples of {found}, not of {settings}; choose another folder")
         return
-    with atomic_path(path) as partial:
-        partial.write_text(json.dumps(settings), encoding="utf-8")
+    write_json(path, settings)
 
 
 # --- small views ----------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ Random choices are functions of the seed and the step, so there is no state of a
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from detection_eval.files import commit_folder
 from rscovlm.errors import UsageError
 from rscovlm.training.config import changes
 from rscovlm.training.parallel import plain, zero_stage
@@ -92,7 +92,7 @@ def save(run: Path, state: State, accelerator, wrapped: nn.Module, optimizer, ke
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         (partial / STATE).write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
-        commit(partial, final)
+        commit_folder(partial, final)
         _prune(run, keep)
     accelerator.wait_for_everyone()
     return final
@@ -112,32 +112,6 @@ def learnt_weights(learner: nn.Module) -> dict[str, torch.Tensor]:
         for name, parameter in learner.named_parameters()
         if parameter.requires_grad
     }
-
-
-def commit(partial: Path, final: Path) -> None:
-    """Bring a folder to the disk, then give it its name; one that had the name is replaced."""
-    for path in [*partial.rglob("*"), partial]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    # A folder cannot replace one that holds files, so the old one steps aside first.
-    old = final.with_name(f"{_PARTIAL}-old-{final.name}")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        final.rename(old)
-    partial.rename(final)
-    _sync_folder(final.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _prune(run: Path, keep: int) -> None:

@@ -21,9 +21,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from detection_eval.files import commit_folder, write_json
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.training.building import Base, load_weights, open_base
-from rscovlm.training.checkpoint import ZERO, checkpoints, commit, read_state, restore_weights
+from rscovlm.training.checkpoint import ZERO, checkpoints, read_state, restore_weights
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.live import live_engine
 from rscovlm.training.modules import HEADS, Learner, choose_trainable
@@ -61,13 +62,14 @@ class Exported:
     checked: bool | None
 
 
-def export_run(run: Path, output: Path, merge: bool = False) -> Exported:
+def export_run(run: Path, output: Path, merge: bool = False, replace: bool = False) -> Exported:
     """Write the newest checkpoint of a run as a model.
 
     Args:
         run: folder of the run.
         output: folder to write, whole or not at all.
         merge: fold adapters into the weights; without it the adapters alone are written, as peft does.
+        replace: what ``output`` holds gives way once the new model is complete.
 
     Raises:
         UsageError: where there is no checkpoint, ``output`` is taken, or there is nothing to merge.
@@ -84,7 +86,7 @@ def export_run(run: Path, output: Path, merge: bool = False) -> Exported:
         raise UsageError(
             f"{run} trained {', '.join(also)} in full beside its adapters; export it with --merge"
         )
-    if output.exists() and any(output.iterdir()):
+    if not replace and output.exists() and any(output.iterdir()):
         raise UsageError(f"{output} is not empty; give a new folder")
     config = _for_export(TrainConfig.model_validate(state.config))
     base = open_base(config)
@@ -102,9 +104,7 @@ def export_run(run: Path, output: Path, merge: bool = False) -> Exported:
         model.to(dtype).save_pretrained(partial)
         write_sidecars(partial, base)
         checked = _said(_load_plain(partial), base) == before if merge else None
-    if output.exists():
-        output.rmdir()
-    commit(partial, output)
+    commit_folder(partial, output)
     return Exported(output, state.step, checked)
 
 
@@ -193,12 +193,8 @@ def write_sidecars(folder: Path, base: Base) -> None:
     for old in ("min_pixels", "max_pixels"):
         settings.pop(old, None)
     settings["size"] = {"shortest_edge": bounds.min_pixels, "longest_edge": bounds.max_pixels}
-    _write_json(folder / "preprocessor_config.json", settings)
+    write_json(folder / "preprocessor_config.json", settings, indent=2)
     dialect = base.folder / "rscovlm.json"
     known = json.loads(dialect.read_text(encoding="utf-8")) if dialect.is_file() else {}
     spoken = {"family": base.family.name, "detection": base.family.detection}
-    _write_json(folder / "rscovlm.json", known | spoken)
-
-
-def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "rscovlm.json", known | spoken, indent=2)

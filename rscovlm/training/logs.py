@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from detection_eval.files import write_text
+
 LOG = "log.jsonl"
 TENSORBOARD = "tensorboard"
 
@@ -44,9 +46,7 @@ class Logs:
         path = run / LOG
         keep = [line for line in read_log(path) if line["step"] <= step] if step else []
         text = "".join(json.dumps(line) + "\n" for line in keep)
-        partial = path.with_name(f".{LOG}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_text(path, text)
         self._file = path.open("a", encoding="utf-8")
         if tensorboard:
             self._board = _board(run / TENSORBOARD, step)

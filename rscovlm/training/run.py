@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
 from configs import available
+from detection_eval.files import locked, write_text
 from rscovlm.data.loading import Form, Loader
 from rscovlm.data.mix import Mix
 from rscovlm.data.planning import Batching, cost_model
@@ -128,18 +128,7 @@ def _alone_in(folder: Path, writes: bool):
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"{folder} is in use by another run; wait for it or give another --output"
-            ) from None
-        except (ImportError, OSError):
-            # Neither Windows nor some network file systems have locks; the rest is as safe as it can be.
-            pass
+    with locked(folder):
         yield
 
 
@@ -149,9 +138,7 @@ def _write_config(config: TrainConfig, folder: Path) -> None:
     import yaml
 
     data = json.loads(config.model_dump_json())
-    partial = folder / f".{CONFIG}.partial"
-    partial.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-    os.replace(partial, folder / CONFIG)
+    write_text(folder / CONFIG, yaml.safe_dump(data, sort_keys=False))
 
 
 def open_loader(config: TrainConfig, base: Base, mix: Mix, folder: Path, accelerator) -> Loader:

@@ -7,6 +7,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
+from detection_eval.files import write_text
 from detection_eval.report.chart import PALETTE, Chart
 from rscovlm.training.logs import LOG, read_log
 
@@ -43,13 +44,11 @@ def write_summary(run: Path) -> Path:
         parts += ["<h2>First and last evaluation</h2>", _table({**metrics, **held_out})]
     style = resources.files("detection_eval.report").joinpath("report.css").read_text(encoding="utf-8")
     page = run / PAGE
-    partial = run / f".{PAGE}.partial"
-    partial.write_text(
+    write_text(
+        page,
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(run.resolve().name)}</title>'
         f"<style>{style}</style><main>{''.join(parts)}</main></html>",
-        encoding="utf-8",
     )
-    partial.replace(page)
     return page
 
 

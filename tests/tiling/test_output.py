@@ -17,11 +17,12 @@ import shapely
 from affine import Affine
 
 from detection_eval.detections import Detections
+from detection_eval.files import atomic_path
 from tiling.errors import NotGeoreferenced
 from tiling.grid import TileGrid
 from tiling.ground import lonlat_polygons
 from tiling.merging import MergedDetections, merge_tiles
-from tiling.output import atomic_path, check_output, write_detections
+from tiling.output import check_output, write_detections
 from tiling.scene import Scene
 
 CLASSES = ("ship", "small vehicle")

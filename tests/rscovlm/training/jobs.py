@@ -60,7 +60,7 @@ def train(folder, checkpoint, changes="{}", going_on=""):
 
 def train_with_slow_saves(folder, checkpoint):
     """A run that stays in the middle of its second save: all is written, nothing has its name yet."""
-    real = checkpointing.commit
+    real = checkpointing.commit_folder
 
     def commit(partial, final):
         if final.name == "step-00000004":
@@ -68,7 +68,7 @@ def train_with_slow_saves(folder, checkpoint):
             time.sleep(600)
         real(partial, final)
 
-    checkpointing.commit = commit
+    checkpointing.commit_folder = commit
     train(folder, checkpoint)
 
 

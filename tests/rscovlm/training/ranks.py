@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,9 +80,10 @@ class Ranks:
 
 
 def kill(pids: list[int]) -> None:
-    """``kill -9`` at once."""
+    """``kill -9`` at once, of those that are still there."""
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def host() -> None:

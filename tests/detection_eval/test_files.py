@@ -1,0 +1,123 @@
+"""Files appear whole or not at all; a lock keeps a second process out and goes with its holder."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from detection_eval.files import (
+    InUse,
+    atomic_path,
+    check_folder,
+    commit_folder,
+    locked,
+    write_json,
+    write_text,
+)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    with atomic_path(tmp_path / "a.txt") as path:
+        path.write_text("new")
+        assert not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(OSError, match="disk"), atomic_path(tmp_path / "a.txt") as path:
+        path.write_text("half")
+        raise OSError("disk")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_keeps_the_files_of_others(tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("kept")
+    (folder / "Task1_ship.txt").write_text("old")
+    with atomic_path(folder) as path:
+        path.mkdir()
+        (path / "Task1_ship.txt").write_text("new")
+    assert (folder / "mine.txt").read_text() == "kept"
+    assert (folder / "Task1_ship.txt").read_text() == "new"
+    assert names(tmp_path) == ["results"]
+
+
+def test_json_holds_no_nan(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"value": float("nan")})
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "error"), [("missing/a.txt", FileNotFoundError), ("file/a.txt", NotADirectoryError)]
+)
+def test_a_folder_that_cannot_hold_the_output_is_named(tmp_path, where, error):
+    (tmp_path / "file").touch()
+    with pytest.raises(error, match=r"a\.txt"):
+        check_folder(tmp_path / where)
+
+
+def test_a_committed_folder_replaces_the_old_one_whole(tmp_path):
+    final, partial = tmp_path / "model", tmp_path / ".partial-model"
+    final.mkdir()
+    (final / "old.bin").touch()
+    partial.mkdir()
+    (partial / "new.bin").touch()
+    commit_folder(partial, final)
+    assert names(final) == ["new.bin"]
+    assert names(tmp_path) == ["model"]
+
+
+def hold(path, ready, children):
+    """Hold a lock for ever, with a forked child that lives on."""
+    with locked(path):
+        if children:
+            child = os.fork()
+            if child == 0:
+                time.sleep(60)
+                os._exit(0)
+            ready.put(child)
+        ready.put(os.getpid())
+        time.sleep(60)
+
+
+def held(path, children=False):
+    context = multiprocessing.get_context("fork")
+    ready = context.Queue()
+    process = context.Process(target=hold, args=(path, ready, children))
+    process.start()
+    child = ready.get(timeout=20) if children else None
+    ready.get(timeout=20)
+    return process, child
+
+
+def test_a_second_process_is_kept_out_until_the_first_is_killed(tmp_path):
+    process, _ = held(tmp_path / "run")
+    with pytest.raises(InUse, match="in use"), locked(tmp_path / "run"):
+        pass
+    process.kill()
+    process.join()
+    with locked(tmp_path / "run"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_child_that_outlives_the_holder_does_not_keep_the_lock(tmp_path):
+    process, child = held(tmp_path / "run", children=True)
+    try:
+        process.kill()
+        process.join()
+        with locked(tmp_path / "run"):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
