@@ -66,14 +66,14 @@ bench-demo: $(READY)
 # The parser of replies under every contract, on replies that are spoilt at random.
 REPLIES ?= 100000
 fuzz: $(READY)
-	$(BIN)/python -m tests.detection_eval.fuzzing --replies $(REPLIES)
+	$(BIN)/python -m tests.detection_eval.text.fuzzing --replies $(REPLIES)
 
 # Train nano from scratch: hours on two CPU cores; an interrupted run goes on where it was.
 nano: $(READY)
-	$(BIN)/python -m rscovlm.training.nano.train --output runs/nano
+	$(BIN)/python -m rscovlm.nano.train --output runs/nano
 
 scorecard: $(READY)
-	$(BIN)/python -m rscovlm.training.nano.scorecard
+	$(BIN)/python -m rscovlm.nano.scorecard
 
 # Co-train nano on five tasks for some minutes; an interrupted run goes on where it was. See runs/train-demo/summary.html.
 train-demo: $(READY)

@@ -16,7 +16,7 @@ import numpy as np
 import shapely
 
 from detection_eval.detections import Detections
-from detection_eval.geometry import min_area_rectangle
+from detection_eval.geometry.quads import min_area_rectangle
 from tiling.grid import Tile, TileGrid
 from tiling.merging import merge_tiles
 

@@ -21,7 +21,7 @@ import numpy as np
 from detection_eval.detections import Detections
 from detection_eval.formats import Collection, read
 from detection_eval.formats.mmrotate import write_results_1
-from detection_eval.rotated import boxes_to_quads, quads_to_boxes
+from detection_eval.geometry.rotated import boxes_to_quads, quads_to_boxes
 
 NAME = "simulated-detector"
 MISSED, DOUBLED, FALSE = 0.12, 0.15, 0.5

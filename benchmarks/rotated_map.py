@@ -38,11 +38,11 @@ from typing import Any
 
 import numpy as np
 
-from detection_eval.average_precision import class_average_precision, mean_over_classes
 from detection_eval.formats.mmrotate import read_results
-from detection_eval.matching import FALSE, IGNORED, LEVELS, TRUE, Overlaps, match, overlap
-from detection_eval.presets import preset
-from detection_eval.thresholds import given_sweep, sweep
+from detection_eval.metrics.average_precision import class_average_precision, mean_over_classes
+from detection_eval.metrics.matching import FALSE, IGNORED, LEVELS, TRUE, Overlaps, match, overlap
+from detection_eval.metrics.presets import preset
+from detection_eval.metrics.thresholds import given_sweep, sweep
 
 # Mean length in px, width as a part of it, share of all objects: DOTA's classes, roughly.
 KINDS = {

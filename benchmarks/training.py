@@ -30,8 +30,8 @@ from benchmarks.training_loader import loading
 from rscovlm.data.example import Encoded, Key
 from rscovlm.data.packing import NOT_LEARNT, collate, model_inputs, shifted_targets
 from rscovlm.data.planning import Batching, cost_model, deal, fill, fit, imbalance, steps_of_windows
-from rscovlm.data.positions import RopeSpec, mrope_positions
-from rscovlm.engines.patches import PatchSpec, image_patches
+from rscovlm.models.patches import PatchSpec, image_patches
+from rscovlm.models.positions import RopeSpec, mrope_positions
 from rscovlm.training.loss import linear_cross_entropy
 
 IMAGE, START, END = 5, 3, 4  # token ids

@@ -69,8 +69,8 @@ def opened(folder: Path):
 
     from rscovlm.data.encoding import Encoder
     from rscovlm.data.sources import load_mix
-    from rscovlm.engines.patches import PatchSpec
-    from rscovlm.families import FAMILIES
+    from rscovlm.models.families import FAMILIES
+    from rscovlm.models.patches import PatchSpec
     from tiling.resolution import Resolution
 
     checkpoint = folder / "rscovlm-tiny"

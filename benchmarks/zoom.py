@@ -31,8 +31,8 @@ def random_model(folder: Path) -> Path:
     import torch
     from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 
-    from rscovlm.training.nano.model import Shape, build_config, write_sidecars
-    from rscovlm.training.nano.tokenizer import build_tokenizer
+    from rscovlm.nano.model import Shape, build_config, write_sidecars
+    from rscovlm.nano.tokenizer import build_tokenizer
 
     build_tokenizer(["What colour are the planes? You can zoom in."], folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)

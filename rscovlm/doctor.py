@@ -71,7 +71,7 @@ def _gdal() -> Row:
 def _device() -> list[Row]:
     import torch
 
-    from rscovlm.engines.weights import best_device, default_dtype
+    from rscovlm.models.weights import best_device, default_dtype
 
     device = torch.device(best_device())
     if device.type == "cuda":
@@ -90,7 +90,7 @@ def _device() -> list[Row]:
 def _flash_attention() -> Row:
     import torch
 
-    from rscovlm.engines.weights import attention_for, best_device, default_dtype
+    from rscovlm.models.weights import attention_for, best_device, default_dtype
 
     device = torch.device(best_device())
     attention, reason = attention_for(device, default_dtype(device))

@@ -17,8 +17,8 @@ import shapely
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.geometry import area, box_quads, min_area_rectangle
-from detection_eval.overlap import intersection_area
+from detection_eval.geometry.overlap import intersection_area
+from detection_eval.geometry.quads import area, box_quads, min_area_rectangle
 from tiling.grid import Tile, TileGrid
 from tiling.seams import (
     MergeRules,

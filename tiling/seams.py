@@ -22,8 +22,8 @@ import shapely
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.geometry import area, bounds, box_quads
-from detection_eval.overlap import intersection_area
+from detection_eval.geometry.overlap import intersection_area
+from detection_eval.geometry.quads import area, bounds, box_quads
 from tiling.grid import Tile, TileGrid
 
 Floats = NDArray[np.float64]

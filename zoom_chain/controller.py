@@ -15,20 +15,12 @@ from typing import TYPE_CHECKING, Literal
 from tiling.errors import SceneError
 from tiling.resolution import Resolution
 from tiling.view import View
+from zoom_chain.budget import Budget
 from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call, spoken_text
 from zoom_chain.chat import ChatModel, Conversation, Generation, Reply
 from zoom_chain.dialect import ZoomDialect
-from zoom_chain.policy import (
-    CHAIN,
-    Budget,
-    CropRule,
-    RefusedRequest,
-    ZoomPolicy,
-    coarseness,
-    crop_window,
-    detail_gain,
-    requested_window,
-)
+from zoom_chain.looks import CropRule, RefusedRequest, coarseness, crop_window, detail_gain, requested_window
+from zoom_chain.policies import CHAIN, ZoomPolicy
 from zoom_chain.trace import RequestRecord, Trace, Turn, ViewRecord, record_view
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from detection_eval.coordinates import PERMILLE, PIXELS, CoordinateSpace
+from detection_eval.text.coordinates import PERMILLE, PIXELS, CoordinateSpace
 from zoom_chain.chat import Conversation, ImagePart, Part
 
 Frame = Literal["latest", "original"]

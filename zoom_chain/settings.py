@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from configs import ConfigError, available, load_config
-from zoom_chain.policy import CHAIN, POLICIES, Budget, CropRule, ZoomPolicy
+from zoom_chain.budget import Budget
+from zoom_chain.looks import CropRule
+from zoom_chain.policies import CHAIN, POLICIES, ZoomPolicy
 
 Section = TypeVar("Section")
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tiling.errors import NotGeoreferenced
+from tiling.ground import lonlat_bounds
 from tiling.view import Size, View, Window
 
 if TYPE_CHECKING:
@@ -206,23 +207,6 @@ def _lonlat_bounds(scene: Scene, window: Window) -> Bounds | None:
     except NotGeoreferenced:  # a local CRS without relation to the Earth
         return None
     return lonlat_bounds(points)
-
-
-def lonlat_bounds(outline: NDArray[np.float64]) -> Bounds | None:
-    """West, south, east, north of a closed outline (n, 2) in degrees; None where it leaves the Earth.
-
-    Across the antimeridian west is above east (RFC 7946, section 5.2). Around a pole all longitudes count.
-    """
-    if not np.isfinite(outline).all():
-        return None
-    lon, lat = np.unwrap(outline[:, 0], period=360), outline[:, 1]
-    west, east = float(lon.min()), float(lon.max())
-    south, north = float(lat.min()), float(lat.max())
-    if abs(lon[-1] - lon[0]) > 180:
-        return (-180.0, south, 180.0, 90.0) if south + north > 0 else (-180.0, -90.0, 180.0, north)
-    if east - west >= 360 - 1e-9:
-        return -180.0, south, 180.0, north
-    return (west + 180) % 360 - 180, south, 180 - (180 - east) % 360, north
 
 
 def _bounds(points: NDArray[np.float64]) -> Bounds | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from detection_eval.contracts import Contract
 from detection_eval.formats.coco import (
     read_coco_collection,
     read_detection_list,
@@ -29,6 +28,7 @@ from detection_eval.formats.predictions import read_predictions, write_predictio
 from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.formats.replies import read_lmmrotate, read_rscovlm, write_lmmrotate, write_rscovlm
 from detection_eval.formats.ultralytics import Sizes, read_ultralytics, write_ultralytics
+from detection_eval.text.contracts import Contract
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from detection_eval.detections import Detections
 from detection_eval.files import write_text
 from detection_eval.formats.lines import FormatError, finite_numbers, read_json
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes, image_id
-from detection_eval.geometry import area, bounds
-from detection_eval.ground_truth import CROWD
-from detection_eval.rotated import boxes_to_quads
+from detection_eval.geometry.quads import area, bounds
+from detection_eval.geometry.rotated import boxes_to_quads
+from detection_eval.metrics.ground_truth import CROWD
 
 
 class CocoImage(NamedTuple):

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from detection_eval.class_lists import CLASS_LISTS
-from detection_eval.contracts import Contract
 from detection_eval.formats.catalogue import FORMATS, ReadOptions, WriteOptions, format_named
+from detection_eval.formats.class_lists import CLASS_LISTS
 from detection_eval.formats.lines import FormatError
 from detection_eval.formats.mmrotate import Boxes
 from detection_eval.formats.patches import Naming, merge_patches
 from detection_eval.formats.recognition import recognize
 from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.formats.ultralytics import Sizes, size_of
+from detection_eval.text.contracts import Contract
 
 
 def detect_format(path: str | Path) -> str:

@@ -22,7 +22,7 @@ from detection_eval.formats.lines import (
     text_files,
 )
 from detection_eval.formats.records import ClassIndex, Collection, Gathering
-from detection_eval.geometry import canonical
+from detection_eval.geometry.quads import canonical
 
 # --- DOTA labelTxt --------------------------------------------------------------------------------
 

@@ -13,13 +13,13 @@ from typing import NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from detection_eval.class_lists import HRSC2016, HRSC2016_CODES
 from detection_eval.files import write_text
+from detection_eval.formats.class_lists import HRSC2016, HRSC2016_CODES
 from detection_eval.formats.lines import FormatError, check_names, finite_numbers, shortest, text_files
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes
-from detection_eval.geometry import Floats
-from detection_eval.labels import spoken
-from detection_eval.rotated import LE90, boxes_to_quads, quads_to_boxes
+from detection_eval.geometry.quads import Floats
+from detection_eval.geometry.rotated import LE90, boxes_to_quads, quads_to_boxes
+from detection_eval.text.labels import spoken
 
 _DEEPEST = 32
 _CORNERS = ("left_top", "right_top", "right_bottom", "left_bottom")

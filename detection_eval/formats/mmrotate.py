@@ -26,9 +26,9 @@ from detection_eval.formats.lines import FormatError
 from detection_eval.formats.pickling import dump_pickle
 from detection_eval.formats.records import Collection, ImageBoxes, image_id
 from detection_eval.formats.unpickling import EXPANSION, LEAST_ALLOWANCE, load_pickle
-from detection_eval.geometry import Floats, canonical
-from detection_eval.ground_truth import CROWD
-from detection_eval.rotated import LE90, AngleConvention, boxes_to_quads, quads_to_boxes
+from detection_eval.geometry.quads import Floats, canonical
+from detection_eval.geometry.rotated import LE90, AngleConvention, boxes_to_quads, quads_to_boxes
+from detection_eval.metrics.ground_truth import CROWD
 
 Boxes = Literal["rbox", "qbox"]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.formats.lines import FormatError
 from detection_eval.formats.records import Collection, ImageBoxes
-from detection_eval.overlap import overlapping_pairs
+from detection_eval.geometry.overlap import overlapping_pairs
 
 Naming = Literal["mmrotate", "devkit"]
 

@@ -22,7 +22,7 @@ from detection_eval.files import write_text
 from detection_eval.formats.lines import FormatError, finite_numbers, numbered_lines
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes
 from detection_eval.formats.replies import contract_of, parse_reply
-from detection_eval.response import LabelGuess, ParseReport
+from detection_eval.text.parsing import LabelGuess, ParseReport
 
 SCHEMA = "detection_eval.predictions/1"
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.formats.lines import FormatError
-from detection_eval.geometry import canonical
-from detection_eval.ground_truth import GroundTruth
-from detection_eval.labels import spoken
-from detection_eval.response import ParseReport
+from detection_eval.geometry.quads import canonical
+from detection_eval.metrics.ground_truth import GroundTruth
+from detection_eval.text.labels import spoken
+from detection_eval.text.parsing import ParseReport
 
 OTHER = "other-"
 

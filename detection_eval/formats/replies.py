@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from detection_eval.contracts import CONTRACTS, Contract
 from detection_eval.detections import Detections
 from detection_eval.files import write_text
 from detection_eval.formats.lines import FormatError, finite_numbers, read_json
 from detection_eval.formats.mmrotate import instances_of_images
 from detection_eval.formats.records import Collection, ImageBoxes, image_id
 from detection_eval.formats.ultralytics import Sizes, size_of
-from detection_eval.geometry import canonical
-from detection_eval.labels import LabelMatcher, by_spoken_name
-from detection_eval.response import ParsedResponse, ParseReport, parse_response, render_response
+from detection_eval.geometry.quads import canonical
+from detection_eval.text.contracts import CONTRACTS, Contract
+from detection_eval.text.labels import LabelMatcher, by_spoken_name
+from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
+from detection_eval.text.writing import render_response
 
 _SIZES = ("original_width", "original_height", "resized_width", "resized_height")
 

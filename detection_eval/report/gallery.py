@@ -7,9 +7,9 @@ from html import escape
 
 import numpy as np
 
-from detection_eval.anatomy import KINDS, Anatomy
-from detection_eval.geometry import Floats
-from detection_eval.matching import FALSE, TRUE, Mask, Matches, Overlaps
+from detection_eval.geometry.quads import Floats
+from detection_eval.metrics.anatomy import KINDS, Anatomy
+from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps
 
 MISSED = KINDS.index("missed")
 """Index of the one kind that is an error of objects."""

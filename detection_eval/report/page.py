@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from detection_eval.anatomy import KINDS, anatomy
-from detection_eval.benchmark import Benchmark, Method
+from detection_eval.metrics.anatomy import KINDS, anatomy
+from detection_eval.metrics.comparison import Benchmark, Method
+from detection_eval.metrics.slices import slices
 from detection_eval.report.chart import PALETTE, Chart, bars, differences
 from detection_eval.report.gallery import gallery
-from detection_eval.slices import slices
-from detection_eval.tables import TableRow, shared_classes
+from detection_eval.report.tables import TableRow, comparison_table, shared_classes
 
 _F1 = (0.2, 0.4, 0.6, 0.8)
 _DRAWN_EACH = 3
@@ -167,7 +167,7 @@ def _warnings(bench: Benchmark) -> str:
 
 
 def _classes(bench: Benchmark, published: Sequence[TableRow]) -> str:
-    table = bench.table(published)
+    table = comparison_table(bench, published)
     rows = [[escape(cell) for cell in table.cells(row, "-")] for row in table.rows]
     kinds = ["published" if row.source else "" for row in table.rows]
     note = "APnc50 by class, in percent."

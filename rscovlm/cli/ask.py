@@ -26,8 +26,8 @@ from rscovlm.cli.options import (
     open_model,
     open_scene,
 )
-from rscovlm.cli.progress import Progress
 from rscovlm.errors import UsageError
+from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
     from zoom_chain.controller import Answer
@@ -153,7 +153,7 @@ def _read_record(place: str, line: str) -> Asked:
 
 def zoom_settings(config: str | None, dialect: str, zoom: Zoom | None, max_zooms: int | None) -> ZoomSettings:
     """The settings of a configuration, or those for a dialect, with what the options change in them."""
-    from zoom_chain.policy import POLICIES
+    from zoom_chain.policies import POLICIES
     from zoom_chain.settings import default_zoom_settings, load_zoom_settings
 
     settings = load_zoom_settings(config) if config else default_zoom_settings(dialect)

@@ -111,8 +111,8 @@ def read_options(
         ValueError, UsageError: with one clear line.
         OSError: a file cannot be read.
     """
-    from detection_eval.class_lists import classes as class_list
     from detection_eval.formats import ReadOptions
+    from detection_eval.formats.class_lists import classes as class_list
 
     names = None if classes is None else class_list(classes)
     listed = None if images is None else _read_images(images)

@@ -18,10 +18,10 @@ from rscovlm.cli.options import AsJson, Seed
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
-    from detection_eval.benchmark import Benchmark
-    from detection_eval.evaluation import Threshold
     from detection_eval.formats import Collection
-    from detection_eval.tables import TableRow
+    from detection_eval.metrics.comparison import Benchmark
+    from detection_eval.metrics.evaluation import Threshold
+    from detection_eval.report.tables import TableRow
 
 
 def detections(
@@ -70,9 +70,10 @@ def detections(
     as_json: AsJson = False,
 ) -> None:
     """Compare detections with the ground truth, and methods with each other, with or without scores."""
-    from detection_eval.benchmark import benchmark, parse_levels
-    from detection_eval.presets import preset as preset_named
-    from detection_eval.tables import published as published_rows
+    from detection_eval.metrics.comparison import benchmark, parse_levels
+    from detection_eval.metrics.presets import preset as preset_named
+    from detection_eval.report.tables import comparison_table
+    from detection_eval.report.tables import published as published_rows
 
     with usage_errors():
         protocol, levels = preset_named(preset), parse_levels(iou)
@@ -112,7 +113,7 @@ def detections(
     if as_json:
         print(json.dumps(results, ensure_ascii=False, indent=1))
     else:
-        print(bench.table(rows).to_markdown(), end="", flush=True)
+        print(comparison_table(bench, rows).to_markdown(), end="", flush=True)
 
 
 def read_sources(pred: list[str]) -> dict[str, str]:
@@ -138,8 +139,8 @@ def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, .
     Raises:
         ValueError: it cannot be read, or holds nothing.
     """
-    from detection_eval.class_lists import classes as class_list
     from detection_eval.formats import read, split_format
+    from detection_eval.formats.class_lists import classes as class_list
 
     wanted = None if classes is None else class_list(classes)
     path, format_name = split_format(spec)
@@ -201,7 +202,7 @@ def _thresholds_of(path: Path, classes: tuple[str, ...], scored: list[str]) -> d
     """Thresholds that an earlier run chose on other images."""
     import numpy as np
 
-    from detection_eval.thresholds import ThresholdChoice
+    from detection_eval.metrics.thresholds import ThresholdChoice
 
     try:
         results = json.loads(path.read_text(encoding="utf-8"))["results"]
@@ -249,8 +250,9 @@ def write_out(
     """The JSON, the tables and the page, each whole or not at all."""
     from detection_eval.files import write_text
     from detection_eval.report import report_html
+    from detection_eval.report.tables import comparison_table
 
-    table = bench.table(published)
+    table = comparison_table(bench, published)
     out.mkdir(exist_ok=True)
     texts = {
         "results.json": json.dumps(results, ensure_ascii=False, indent=1) + "\n",

@@ -24,8 +24,8 @@ from rscovlm.cli.options import (
     read_bands,
     read_list,
 )
-from rscovlm.cli.progress import Progress
 from rscovlm.errors import UsageError
+from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
     from rscovlm.tasks.classify import Classification

@@ -15,8 +15,8 @@ from rscovlm.cli.options import AsJson, Classes, Seed, check_file, read_list
 from rscovlm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from rscovlm.data.adapters import Account, Options
     from rscovlm.data.preview import Panel
+    from rscovlm.data.readers import Account, Options
     from rscovlm.data.store import SampleFile
 
 data = typer.Typer(name="data", help="Make, inspect and draw training samples.", no_args_is_help=True)
@@ -78,7 +78,7 @@ def convert(
     check_file(output, "--output", (".jsonl", ".parquet"))
     check_file(report, "--report", (".json",))
     options = _options(source, classes, geometry, boxes, clockwise, unreadable, task, target)
-    from rscovlm.data.adapters import convert as run
+    from rscovlm.data.readers import convert as run
 
     with usage_errors():
         written = run(form, path, output, options, images=images, limit=limit)
@@ -115,8 +115,8 @@ def _options(
     task: str | None,
     target: list[str] | None,
 ) -> Options:
-    from rscovlm.data.adapters import Options
-    from rscovlm.data.adapters.boxtext import NONE, box_form
+    from rscovlm.data.readers import Options
+    from rscovlm.data.readers.boxtext import NONE, box_form
     from rscovlm.data.sample import TASKS
 
     _among("--geometry", geometry, _GEOMETRIES)
@@ -136,7 +136,7 @@ def _options(
 
 def _class_names(text: str | None) -> tuple[str, ...] | None:
     """Names separated by commas, or the names of a list that detection_eval knows."""
-    from detection_eval.class_lists import CLASS_LISTS
+    from detection_eval.formats.class_lists import CLASS_LISTS
 
     return CLASS_LISTS[text] if text in CLASS_LISTS else read_list(text, "--classes")
 
@@ -216,9 +216,9 @@ def stats(
     as_json: AsJson = False,
 ) -> None:
     """Count tasks, images and their sizes, boxes, labels, turns and words."""
-    from rscovlm.cli.progress import Progress
     from rscovlm.data.statistics import Statistics, as_text
     from rscovlm.data.store import SampleFile
+    from rscovlm.progress import Progress
 
     files = [SampleFile(path) for path in paths]
     found, total = Statistics(), sum(map(len, files))
@@ -273,7 +273,7 @@ def _rendered(file: SampleFile, chosen: list[int], name: str, seed: int) -> Iter
     from rscovlm.data.preview import panel_of_example, panel_of_failure
     from rscovlm.data.rendering import Rules, render_example
     from rscovlm.data.templates import load_templates
-    from rscovlm.families import FAMILIES
+    from rscovlm.models.families import FAMILIES
     from tiling.errors import SceneError
 
     _among("--family", name, tuple(FAMILIES))

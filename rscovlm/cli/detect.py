@@ -28,11 +28,11 @@ from rscovlm.cli.options import (
     open_scene,
     read_list,
 )
-from rscovlm.cli.progress import Progress
 from rscovlm.errors import UsageError
+from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
-    from detection_eval.response import ParseReport
+    from detection_eval.text.parsing import ParseReport
     from rscovlm.journal import Journal
     from rscovlm.tasks.detect import DetectionTask, SceneDetections
     from rscovlm.tasks.tiles import TilePlan

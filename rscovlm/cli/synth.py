@@ -11,8 +11,8 @@ import typer
 
 from rscovlm.cli.failures import usage_errors
 from rscovlm.cli.options import Seed, check_file
-from rscovlm.cli.progress import Progress
 from rscovlm.errors import UsageError
+from rscovlm.progress import Progress
 
 synth = typer.Typer(
     name="synth", help="Write synthetic scenes with exact ground truth.", no_args_is_help=True
@@ -91,7 +91,7 @@ def samples(
     and about 200 MB.
     """
     from detection_eval.files import check_folder
-    from rscovlm.synth.samples import write_sample_set
+    from rscovlm.data.synthetic import write_sample_set
 
     check_folder(folder)
     with Progress("writing", "samples") as progress:

@@ -12,7 +12,7 @@ import typer
 
 from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.options import AsJson
-from rscovlm.cli.progress import Progress
+from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
     from rscovlm.training.config import TrainConfig

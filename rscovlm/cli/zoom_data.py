@@ -15,8 +15,8 @@ import typer
 
 from rscovlm.cli.failures import Incomplete, Interrupted, usage_errors
 from rscovlm.cli.options import Device, MaxPixels, Seed, open_model, read_list
-from rscovlm.cli.progress import Progress
 from rscovlm.errors import UsageError
+from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
     from rscovlm.data.zoom.build import ZoomData, ZoomPlan
@@ -86,7 +86,7 @@ def zoom_data(
     from rscovlm.data.zoom.balance import table
     from rscovlm.data.zoom.build import build
     from rscovlm.data.zoom.sources import read_annotations
-    from rscovlm.families import family_named
+    from rscovlm.models.families import family_named
 
     plan = _plan(ways, teacher, per_image, seed, held_out, max_object_px, square, check_overview)
     learner = family_named(family)

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.data.example import BoxText, Encoded, Example, Picture, Speech
-from rscovlm.data.positions import RopeSpec, mrope_positions
-from rscovlm.engines.patches import PatchSpec
-from rscovlm.engines.prompting import inert
 from rscovlm.errors import DataError
+from rscovlm.models.patches import PatchSpec
+from rscovlm.models.positions import RopeSpec, mrope_positions
+from rscovlm.models.prompting import inert
 
 _START, _END = "<|im_start|>", "<|im_end|>"
 _ASSISTANT = "assistant\n"

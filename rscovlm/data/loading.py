@@ -16,8 +16,8 @@ from rscovlm.data.example import Encoded, Key, Source
 from rscovlm.data.lengths import BROKEN, measure_all, reason_of
 from rscovlm.data.packing import Pack, collate, empty_pack
 from rscovlm.data.planning import Batching, CostModel, deal, steps_of_windows
-from rscovlm.engines.patches import PatchSpec
 from rscovlm.errors import DataError
+from rscovlm.models.patches import PatchSpec
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from rscovlm.data.example import Encoded, Key
-from rscovlm.engines.patches import PatchSpec
 from rscovlm.errors import DataError
+from rscovlm.models.patches import PatchSpec
 
 NOT_LEARNT = -100
 """The target of a token whose next token is not learnt."""
@@ -89,7 +89,7 @@ class Pack:
     def pixel_values(self) -> torch.Tensor:
         """(P, 3 * temporal * patch * patch) float32 normalised patches, made on the pack's device.
 
-        Equal to ``rscovlm.engines.patches.image_patches``. Bytes travel from workers to devices, an eighth
+        Equal to ``rscovlm.models.patches.image_patches``. Bytes travel from workers to devices, an eighth
         of what floats would be.
         """
         spec, device = self.spec, self.patches.device

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from detection_eval.contracts import CONTRACTS, Contract, VertexForm
-from detection_eval.geometry import canonical
-from detection_eval.response import parse_response
-from detection_eval.vertices import decode
+from detection_eval.geometry.quads import canonical
+from detection_eval.text.contracts import CONTRACTS, Contract, VertexForm
+from detection_eval.text.parsing import parse_response
+from detection_eval.text.vertices import decode
 from rscovlm.data.example import BoxText, Example
 from rscovlm.data.pictures import FilePicture
 from rscovlm.data.sample import Box, ImageRef, Sample

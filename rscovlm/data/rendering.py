@@ -14,22 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely import MultiPoint, Polygon, box
 
-from detection_eval.contracts import CONTRACTS, Contract, Json, VertexForm
-from detection_eval.coordinates import PERMILLE
 from detection_eval.detections import Detections
-from detection_eval.geometry import canonical, min_area_rectangle
-from detection_eval.labels import by_spoken_name
-from detection_eval.response import render_box, render_response
+from detection_eval.geometry.quads import canonical, min_area_rectangle
+from detection_eval.text.contracts import CONTRACTS, Contract, Json, VertexForm
+from detection_eval.text.coordinates import PERMILLE
+from detection_eval.text.labels import by_spoken_name
+from detection_eval.text.writing import render_box, render_response
 from rscovlm.data.example import BoxText, Example, Key, Picture, Speech
 from rscovlm.data.pictures import FilePicture, open_scene, size_in_header
 from rscovlm.data.randomness import generator
 from rscovlm.data.sample import PLACEHOLDER, Box, ImageRef, Sample, Turn
 from rscovlm.data.templates import Templates
 from rscovlm.errors import DataError
-from rscovlm.families import ModelFamily
+from rscovlm.models.families import ModelFamily
 from tiling.resolution import POLICIES, Resolution, random_size, resolution_policy
 from tiling.view import Size, View, Window
-from zoom_chain.policy import CropRule, crop_window
+from zoom_chain.looks import CropRule, crop_window
 from zoom_chain.settings import default_zoom_settings
 
 DRAWS = ("area", "linear")

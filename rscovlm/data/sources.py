@@ -16,7 +16,7 @@ from rscovlm.data.rendering import Rules, render_example
 from rscovlm.data.store import SampleFile
 from rscovlm.data.templates import load_templates
 from rscovlm.errors import DataError
-from rscovlm.families import ModelFamily
+from rscovlm.models.families import ModelFamily
 from tiling.resolution import Resolution
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from configs import ConfigError, load_config
-from detection_eval.contracts import Contract, Json, detection_prompt
-from detection_eval.labels import by_spoken_name, spoken
+from detection_eval.text.contracts import Contract, Json, detection_prompt
+from detection_eval.text.labels import by_spoken_name, spoken
 
 _USES = {
     "detection-lines": "{classes}",

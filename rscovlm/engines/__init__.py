@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol
 
 from rscovlm.errors import ModelError
-from rscovlm.families import ModelFamily, family_in, family_named, family_of
+from rscovlm.models.families import ModelFamily, family_in, family_named, family_of
 from zoom_chain.chat import Conversation, Generation, Reply
 
 NANO_FOLDER = Path(__file__).parents[1] / "assets" / "nano"

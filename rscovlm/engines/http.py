@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import httpx
 
 from rscovlm.engines import openai
-from rscovlm.engines.prompting import prompter_of
 from rscovlm.errors import ModelError
-from rscovlm.families import ModelFamily
+from rscovlm.models.families import ModelFamily
+from rscovlm.models.prompting import prompter_of
 from zoom_chain.chat import Conversation, Generation, Reply
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from rscovlm.engines.prompting import inert
 from rscovlm.errors import ModelError
+from rscovlm.models.prompting import inert
 from tiling.resolution import Resolution
 from tiling.view import Size
 from zoom_chain.chat import Conversation, Generation, ImagePart, Message, Reply

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rscovlm.engines.patches import PatchSpec, image_patches
-from rscovlm.engines.prompting import Prompt, Prompter, pad_left
-from rscovlm.engines.weights import best_device, default_dtype, dtype_named, load_weights, stop_tokens
 from rscovlm.errors import ModelError
-from rscovlm.families import ModelFamily
+from rscovlm.models.families import ModelFamily
+from rscovlm.models.patches import PatchSpec, image_patches
+from rscovlm.models.prompting import Prompt, Prompter, pad_left
+from rscovlm.models.weights import best_device, default_dtype, dtype_named, load_weights, stop_tokens
 from zoom_chain.chat import Conversation, Generation, Reply
 
 KEPT_TOKENS = 65_536

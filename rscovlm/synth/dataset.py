@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.files import atomic_path, write_text
-from detection_eval.geometry import canonical
+from detection_eval.geometry.quads import canonical
 from rscovlm.synth.catalogue import CLASS_NAMES
 from rscovlm.synth.questions import Question, all_questions
 from rscovlm.synth.render import render

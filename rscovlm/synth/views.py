@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from detection_eval.geometry import min_area_rectangle
+from detection_eval.geometry.quads import min_area_rectangle
 from rscovlm.synth.catalogue import LAND_COVERS, SITES
 from rscovlm.synth.world import SceneObject, Site, World, make_object, make_site
 from tiling.view import Size, View, Window

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from configs import load_config
-from detection_eval.contracts import CONTRACTS, detection_prompt
 from detection_eval.detections import Detections
-from detection_eval.response import ParsedResponse, ParseReport, parse_response
+from detection_eval.text.contracts import CONTRACTS, detection_prompt
+from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
 from rscovlm.tasks.provenance import text_hash, version
 from rscovlm.tasks.tiles import TilePlan, plan_tiles
 from tiling.errors import SceneError
@@ -20,8 +20,8 @@ from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
-    from rscovlm.families import ModelFamily
     from rscovlm.journal import Journal
+    from rscovlm.models.families import ModelFamily
     from tiling.grid import Tile
     from tiling.scene import Scene
 

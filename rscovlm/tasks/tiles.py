@@ -11,7 +11,7 @@ from tiling.resolution import Resolution
 from tiling.view import View, Window
 
 if TYPE_CHECKING:
-    from rscovlm.families import ModelFamily
+    from rscovlm.models.families import ModelFamily
     from tiling.scene import Scene
 
 OVERLAP = 0.25

@@ -13,10 +13,10 @@ from torch import nn
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.rendering import box_contract
 from rscovlm.engines import checkpoint_folder, model_family
-from rscovlm.engines.patches import PatchSpec
-from rscovlm.engines.weights import attention_for
 from rscovlm.errors import ModelError, UsageError
-from rscovlm.families import ModelFamily
+from rscovlm.models.families import ModelFamily
+from rscovlm.models.patches import PatchSpec
+from rscovlm.models.weights import attention_for
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
 from rscovlm.training.speedups import patch_embed_as_matmul

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from detection_eval.contracts import CONTRACTS
+from detection_eval.text.contracts import CONTRACTS
+from rscovlm.bench.scoring import metrics, score_reply
 from rscovlm.data.example import Encoded, Key
 from rscovlm.data.mix import Mix
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack
@@ -24,7 +25,6 @@ from rscovlm.training.loss import sample_losses
 from rscovlm.training.metrics import summed
 from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import zero_stage
-from rscovlm.training.scoring import metrics, score_reply
 from tiling.errors import SceneError
 from tiling.view import Size
 from zoom_chain.chat import Generation

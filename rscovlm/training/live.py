@@ -6,8 +6,8 @@ import numpy as np
 from torch import nn
 
 from rscovlm.data.example import Encoded
-from rscovlm.engines.prompting import Prompt
 from rscovlm.engines.transformers import TransformersEngine
+from rscovlm.models.prompting import Prompt
 from rscovlm.training.building import Base
 from zoom_chain.chat import ImagePart
 

@@ -15,9 +15,9 @@ import torch
 
 from rscovlm.data.example import Encoded, Key
 from rscovlm.data.packing import NOT_LEARNT, Pack, collate, model_inputs
-from rscovlm.data.positions import RopeSpec, mrope_positions
-from rscovlm.engines.patches import PatchSpec
 from rscovlm.errors import ModelError
+from rscovlm.models.patches import PatchSpec
+from rscovlm.models.positions import RopeSpec, mrope_positions
 
 _WORDS = 24  # learnt tokens of each sample: short, and enough for a mean
 _BOUNDS = {torch.float32: (1e-4, 1e-2), torch.bfloat16: (2e-3, 2e-1), torch.float16: (1e-3, 1e-1)}

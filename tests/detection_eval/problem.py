@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from detection_eval.detections import Detections
-from detection_eval.ground_truth import GroundTruth
-from detection_eval.rotated import boxes_to_quads
+from detection_eval.geometry.rotated import boxes_to_quads
+from detection_eval.metrics.ground_truth import GroundTruth
 
 CLASSES = ("plane", "ship", "small-vehicle")
 

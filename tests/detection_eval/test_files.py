@@ -32,9 +32,14 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
 
 def test_a_failure_leaves_what_was_there(tmp_path):
     write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(OSError, match="disk"), atomic_path(tmp_path / "a.txt") as path:
-        path.write_text("half")
-        raise OSError("disk")
+
+    def fail():
+        with atomic_path(tmp_path / "a.txt") as path:
+            path.write_text("half")
+            raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        fail()
     assert (tmp_path / "a.txt").read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
 

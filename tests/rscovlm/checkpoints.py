@@ -76,7 +76,7 @@ def tiny_qwen25_vl(folder: Path, seed: int = 0) -> Path:
 def _write_tokenizer(folder: Path):
     from transformers import AutoTokenizer
 
-    from rscovlm.training.nano.tokenizer import build_tokenizer
+    from rscovlm.nano.tokenizer import build_tokenizer
 
     build_tokenizer([WORDS], folder)
     return AutoTokenizer.from_pretrained(folder).convert_tokens_to_ids

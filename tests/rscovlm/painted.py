@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from detection_eval.contracts import CONTRACTS
 from detection_eval.detections import Detections
-from detection_eval.geometry import box_quads
-from detection_eval.response import render_response
-from rscovlm.families import FAMILIES
+from detection_eval.geometry.quads import box_quads
+from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.writing import render_response
+from rscovlm.models.families import FAMILIES
 from tests.rscovlm.scripted import write_raster
 from zoom_chain.chat import Conversation
 

@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
-from rscovlm.families import FAMILIES, ModelFamily
+from rscovlm.models.families import FAMILIES, ModelFamily
 from zoom_chain.chat import Conversation, Generation, Reply
 
 Script = Callable[[Conversation], str | Reply]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rscovlm import doctor
-from rscovlm.engines.weights import attention_for
+from rscovlm.models.weights import attention_for
 
 
 def report() -> dict[str, doctor.Row]:

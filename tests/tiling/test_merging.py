@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection_eval.detections import Detections
-from detection_eval.geometry import signed_area
+from detection_eval.geometry.quads import signed_area
 from tiling.grid import Tile, TileGrid
 from tiling.merging import MergeRules, merge_tiles
 from tiling.view import Window

@@ -9,10 +9,12 @@ import rasterio
 from tiling.resolution import Resolution
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
+from zoom_chain.budget import Budget
 from zoom_chain.chat import Reply
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO, QWEN3_VL, RSCOVLM
-from zoom_chain.policy import OFF, SINGLE, Budget, CropRule
+from zoom_chain.looks import CropRule
+from zoom_chain.policies import OFF, SINGLE
 
 AS_ASKED = CropRule(margin=0)
 

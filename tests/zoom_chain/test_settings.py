@@ -3,7 +3,9 @@
 import pytest
 
 from configs import ConfigError, available, load_config
-from zoom_chain.policy import CHAIN, OFF, SINGLE, Budget, CropRule
+from zoom_chain.budget import Budget
+from zoom_chain.looks import CropRule
+from zoom_chain.policies import CHAIN, OFF, SINGLE
 from zoom_chain.settings import ZoomSettings, default_zoom_settings, load_zoom_settings, zoom_settings
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tiling.ground import lonlat_bounds
 from tiling.resolution import Resolution
 from tiling.scene import Scene
 from zoom_chain.chat import Reply
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO
-from zoom_chain.trace import SCHEMA, Trace, lonlat_bounds, thumbnail_png
+from zoom_chain.trace import SCHEMA, Trace, thumbnail_png
 
 
 @pytest.fixture

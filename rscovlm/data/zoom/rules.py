@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from tiling.resolution import Resolution
 from tiling.view import View, Window
-from zoom_chain.policy import coarseness
+from zoom_chain.looks import coarseness
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ import numpy as np
 
 from detection_eval.formats import FORMATS, Collection, FormatError, detect_format, read
 from detection_eval.formats.markup import read_fair1m
-from detection_eval.geometry import box_quads, canonical
-from detection_eval.labels import spoken
+from detection_eval.geometry.quads import box_quads, canonical
+from detection_eval.text.labels import spoken
 from rscovlm.data.zoom.annotations import ATTRIBUTES, Annotated, Place, Relation, Thing
 from rscovlm.data.zoom.words import FAIR1M_FAMILIES
 from rscovlm.errors import DataError

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from rscovlm.data.example import Encoded, Key
-from rscovlm.data.positions import RopeSpec, mrope_positions
-from rscovlm.engines.patches import PatchSpec
+from rscovlm.models.patches import PatchSpec
+from rscovlm.models.positions import RopeSpec, mrope_positions
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tiling.view import Size
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from rscovlm.data.adapters import ADAPTERS, Options
+from rscovlm.data.readers import ADAPTERS, Options
 
 
 def image(path, width=200, height=100):

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from rscovlm.data.adapters import ADAPTERS
+from rscovlm.data.readers import ADAPTERS
 from rscovlm.data.sample import TASKS, Sample
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "data.md").read_text(encoding="utf-8")

@@ -6,9 +6,9 @@ from transformers import AutoConfig, AutoTokenizer
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.example import BoxText, Example, Key, Speech
-from rscovlm.engines.patches import PatchSpec
-from rscovlm.engines.prompting import Prompter
 from rscovlm.errors import DataError
+from rscovlm.models.patches import PatchSpec
+from rscovlm.models.prompting import Prompter
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tiling.view import Size
 from zoom_chain.chat import Conversation, ImagePart

@@ -12,10 +12,10 @@ from rscovlm.data.example import Key
 from rscovlm.data.lengths import measure_all
 from rscovlm.data.loading import Form, Loader
 from rscovlm.data.planning import Batching, Cost
-from rscovlm.data.positions import RopeSpec
 from rscovlm.data.randomness import generator
-from rscovlm.engines.patches import PatchSpec
 from rscovlm.errors import DataError
+from rscovlm.models.patches import PatchSpec
+from rscovlm.models.positions import RopeSpec
 from tests.rscovlm.data.examples import encoded
 
 SPEC, ROPE = PatchSpec(14, 2, 2, (0.5,) * 3, (0.5,) * 3), RopeSpec(7)

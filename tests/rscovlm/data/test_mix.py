@@ -14,8 +14,8 @@ from rscovlm.data.report import report_mix
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
 from rscovlm.data.sources import load_mix
 from rscovlm.data.templates import load_templates
-from rscovlm.engines.patches import PatchSpec
-from rscovlm.families import family_of
+from rscovlm.models.families import family_of
+from rscovlm.models.patches import PatchSpec
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack, model_inputs, segments
-from rscovlm.engines.patches import PatchSpec, image_patches
 from rscovlm.errors import DataError
+from rscovlm.models.patches import PatchSpec, image_patches
 from tests.rscovlm.data.examples import FAMILIES, encoded, load_subject
 
 
@@ -121,7 +121,7 @@ SPEC = PatchSpec(14, 2, 2, (0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
 
 @pytest.fixture
 def examples():
-    from rscovlm.data.positions import RopeSpec
+    from rscovlm.models.positions import RopeSpec
 
     rope = RopeSpec(image_token_id=7)
     return [

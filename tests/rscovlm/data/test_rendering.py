@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection_eval.contracts import CONTRACTS
-from detection_eval.response import parse_response
+from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.parsing import parse_response
 from rscovlm.data.example import BoxText, Key
 from rscovlm.data.rendering import Rules, box_contract, render_example, visible_polygon
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
 from rscovlm.data.templates import load_templates
 from rscovlm.errors import DataError
-from rscovlm.families import FAMILIES
+from rscovlm.models.families import FAMILIES
 from tiling.view import Size, View, Window
 
 SHIP = Box([[100, 40], [160, 40], [160, 80], [100, 80]], "ship")

@@ -12,7 +12,7 @@ from rscovlm.engines import load_model
 from rscovlm.engines.http import HttpEngine, _retry_after_s
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
-from rscovlm.families import FAMILIES, family_of
+from rscovlm.models.families import FAMILIES, family_of
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.engines.server import ModelServer
 from tiling.resolution import Resolution

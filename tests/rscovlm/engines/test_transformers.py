@@ -7,11 +7,11 @@ from transformers import AutoTokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from rscovlm.engines import load_model
-from rscovlm.engines.patches import PatchSpec, image_patches
-from rscovlm.engines.prompting import Prompter, template_messages
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
-from rscovlm.families import family_of
+from rscovlm.models.families import family_of
+from rscovlm.models.patches import PatchSpec, image_patches
+from rscovlm.models.prompting import Prompter, template_messages
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from zoom_chain.chat import Conversation, Generation, ImagePart
 

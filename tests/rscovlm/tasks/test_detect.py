@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rscovlm.errors import UsageError
-from rscovlm.families import FAMILIES
 from rscovlm.journal import Journal
+from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.detect import detect_scene, plan_detection, read_ahead, wanted_classes
 from rscovlm.tasks.tiles import plan_tiles
 from tests.rscovlm.painted import FAMILY, SIDE, SQUARE, TRUTH, find_squares, paint
@@ -125,7 +125,7 @@ def test_what_can_be_read_of_a_reply_that_was_cut_off_is_kept(scene):
 
 
 def test_a_scene_with_nothing_to_find_is_a_complete_result(scene):
-    from detection_eval.contracts import CONTRACTS
+    from detection_eval.text.contracts import CONTRACTS
 
     found = detect_scene(scene, ScriptedEngine(lambda conversation: CONTRACTS["nano"].empty))
     assert len(found.detections) == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rscovlm.families import FAMILIES
+from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.tiles import default_tile, plan_tiles
 from tests.rscovlm.scripted import write_raster
 from tiling.scene import Scene

@@ -220,8 +220,8 @@ def test_each_reduction_gives_each_sample_its_declared_share(name, qwen3_spec):
 
 @pytest.fixture(scope="module")
 def qwen3_spec():
-    from rscovlm.data.positions import RopeSpec
-    from rscovlm.engines.patches import PatchSpec
+    from rscovlm.models.patches import PatchSpec
+    from rscovlm.models.positions import RopeSpec
 
     return PatchSpec(16, 2, 2, (0.5,) * 3, (0.5,) * 3), RopeSpec(7)
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from configs import ConfigError
 from rscovlm.errors import UsageError
-from rscovlm.families import family_of
+from rscovlm.models.families import family_of
 from rscovlm.training.building import build, open_base
 from rscovlm.training.export import write_sidecars
 from rscovlm.training.metrics import cost_of, peak_flops

@@ -10,8 +10,8 @@ from PIL import Image
 from rscovlm.data.zoom.rules import EvidenceRules
 from rscovlm.data.zoom.teacher import Memory, TeacherRules, frame, targets, teach
 from rscovlm.engines.http import HttpEngine
-from rscovlm.families import FAMILIES
 from rscovlm.journal import Journal
+from rscovlm.models.families import FAMILIES
 from tests.rscovlm.data.zoom.hand_made import SMALL, image, thing
 from tests.rscovlm.engines.server import ModelServer
 from tests.rscovlm.scripted import ScriptedEngine

@@ -1,0 +1,1 @@
+"""Quadrilaterals: order of vertices, areas, rotated boxes, overlap, validity."""

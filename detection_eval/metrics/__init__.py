@@ -1,0 +1,1 @@
+"""Matching and scores, with and without confidences."""

@@ -1,0 +1,1 @@
+"""Replies of models and boxes: how a family writes them, reading them, writing them."""

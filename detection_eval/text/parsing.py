@@ -1,0 +1,260 @@
+"""Text of a model to ``Detections``; parsing never raises on what the text holds."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection_eval.detections import Detections
+from detection_eval.geometry.quads import Floats
+from detection_eval.geometry.validity import Policy, Validity, examine, repair
+from detection_eval.text.contracts import Contract
+from detection_eval.text.labels import LabelMatcher, by_spoken_name, spoken, strip_edges
+from detection_eval.text.scanning import RawBox, scan
+from detection_eval.text.vertices import decode
+
+_REFUSAL = re.compile(r"\b(?:sorry|cannot|can't|can not|unable to|not able to|won't)\b", re.IGNORECASE)
+_NONE = re.compile(
+    r"(?:there (?:are|is|were) (?:none|no\b)|none\b|no (?:such |visible )?(?:objects?|instances?)\b|nothing\b"
+    r"|(?:```(?:json)?\s*)?\[\s*\]|i (?:do not|don't) see any\b)",
+    re.IGNORECASE,
+)
+_CUT_SHORT = re.compile(r"remaining (?:objects|items|boxes) (?:are|were) not listed", re.IGNORECASE)
+_HEAD = 2000  # what an answer declares as a whole, it declares at once
+
+
+class LabelGuess(NamedTuple):
+    """A label that named its class by something looser than its spelling.
+
+    Attributes:
+        box: index of the box.
+        written: the label as written.
+        name: the class it was taken for.
+        how: plural, alias or fuzzy.
+        likeness: 1 except for fuzzy ones.
+    """
+
+    box: int
+    written: str
+    name: str
+    how: str
+    likeness: float
+
+
+@dataclass(frozen=True)
+class ParseReport:
+    """What was read, mended and dropped, in one response or (by ``+``) in many.
+
+    Attributes:
+        responses: how many were parsed.
+        boxes: boxes returned.
+        ok: those of them that needed no repair.
+        repaired: boxes returned after a repair, by its kind; one box may have had several.
+        dropped: boxes not returned, by reason.
+        unknown_labels: boxes not returned since their label names no class, by label.
+        duplicate: boxes returned that repeat an earlier one exactly, label and all; none is removed.
+        outside: boxes returned that reach beyond the image: with many, suspect the coordinate space.
+        no_area: boxes returned whose vertices lie on one line.
+        truncated: responses that end inside a box or list.
+        refused: responses that decline to answer.
+        declared_empty: responses that say there is nothing to find.
+        unparsable: responses in which nothing at all could be read.
+        guesses: labels that were matched by plural, alias or likeness, box by box.
+    """
+
+    responses: int = 0
+    boxes: int = 0
+    ok: int = 0
+    repaired: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
+    duplicate: int = 0
+    outside: int = 0
+    no_area: int = 0
+    truncated: int = 0
+    refused: int = 0
+    declared_empty: int = 0
+    unparsable: int = 0
+    guesses: tuple[LabelGuess, ...] = ()
+
+    @property
+    def unknown_label(self) -> int:
+        """Boxes whose label names no class."""
+        return sum(self.unknown_labels.values())
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether some response could not be read at all."""
+        return self.unparsable > 0
+
+    def __add__(self, other: ParseReport) -> ParseReport:
+        """The report of both sets of responses; box indices of ``guesses`` count on."""
+        moved = tuple(guess._replace(box=guess.box + self.boxes) for guess in other.guesses)
+        sums = {}
+        for name, value in vars(self).items():
+            if isinstance(value, int):
+                sums[name] = value + getattr(other, name)
+            elif name != "guesses":
+                sums[name] = dict(Counter(value) + Counter(getattr(other, name)))
+        return ParseReport(**sums, guesses=self.guesses + moved)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, for journals and reports."""
+        values = {name: value for name, value in vars(self).items() if name != "guesses"}
+        return {**values, "guesses": [guess._asdict() for guess in self.guesses]}
+
+
+@dataclass(frozen=True)
+class ParsedResponse:
+    """The boxes of one response.
+
+    Attributes:
+        detections: in pixels of the image as shown, in the order written, without scores.
+        report: what parsing kept, mended and dropped.
+        spans: (n, 2) int64, the characters of the text that state each box.
+    """
+
+    detections: Detections
+    report: ParseReport
+    spans: NDArray[np.int64]
+
+
+def parse_response(
+    text: str,
+    contract: Contract,
+    classes: Sequence[str] | None,
+    width: int,
+    height: int,
+    *,
+    aliases: Mapping[str, str] | None = None,
+    fuzzy: float | None = None,
+    policy: Policy = "hull",
+) -> ParsedResponse:
+    """Boxes from a model's text. Whatever the text is, this returns, in time linear in it.
+
+    Args:
+        text: the reply.
+        contract: how the model family writes.
+        classes: names that count, or None to take every label as it comes.
+        width: of the image as the model saw it, pixels.
+        height: likewise.
+        aliases: other words for classes, {word: class}.
+        fuzzy: lowest likeness (0 to 1) at which an unknown label is taken for a class; None for never.
+        policy: what happens to boxes whose sides cross: the hull, rejection, or nothing.
+
+    Raises:
+        ValueError: never for what stands in the text; for an alias of no class, or a bad cut-off or policy.
+    """
+    found = scan(text, contract)
+    dropped = Counter(found.dropped)
+    labelled = _label_boxes(found.boxes, classes, aliases, fuzzy, dropped)
+    numbers = np.array([raw.numbers for raw in labelled.boxes]).reshape(-1, contract.form.count)
+    with np.errstate(over="ignore", invalid="ignore"):
+        quads, inverted = decode(numbers, contract, width, height)
+        defects = examine(quads, width, height)
+        polygons, kept = _mend(quads, defects, policy, dropped)
+    boxes = [labelled.boxes[index] for index in kept]
+    repairs = [[*raw.repairs] for raw in boxes]
+    crossed = (defects.self_intersecting | defects.concave)[kept] & (policy == "hull")
+    for own, swapped, bent in zip(repairs, inverted[kept], crossed):
+        own += ["inverted box"] * bool(swapped) + ["crossing sides"] * bool(bent)
+    labels = np.array(labelled.labels, dtype=np.int64)[kept]
+    guesses = tuple(
+        guess._replace(box=box)
+        for box, index in enumerate(kept)
+        if (guess := labelled.guesses.get(int(index)))
+    )
+    for guess in guesses:
+        repairs[guess.box].append(f"label by {guess.how}" if guess.how != "plural" else "plural label")
+    report = ParseReport(
+        responses=1,
+        boxes=len(boxes),
+        ok=sum(not own for own in repairs),
+        repaired=dict(Counter(kind for own in repairs for kind in own)),
+        dropped=dict(dropped),
+        unknown_labels=dict(labelled.unknown),
+        duplicate=len(boxes) - len({(label, raw.numbers) for label, raw in zip(labels.tolist(), boxes)}),
+        outside=int(defects.out_of_canvas[kept].sum()),
+        no_area=int(defects.zero_area[kept].sum()),
+        guesses=guesses,
+        **_verdict(text, contract, len(boxes) + sum(labelled.unknown.values()), found.truncated),
+    )
+    spans = np.array([raw.span for raw in boxes], dtype=np.int64).reshape(-1, 2)
+    return ParsedResponse(Detections(polygons, labels, labelled.classes), report, spans)
+
+
+@dataclass
+class _Labelled:
+    """Boxes with a class, and what became of the labels."""
+
+    classes: tuple[str, ...]
+    boxes: list[RawBox] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    guesses: dict[int, LabelGuess] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
+
+
+def _label_boxes(
+    boxes: list[RawBox],
+    classes: Sequence[str] | None,
+    aliases: Mapping[str, str] | None,
+    fuzzy: float | None,
+    dropped: Counter[str],
+) -> _Labelled:
+    """Give each box its class; a wire form without labels answers for the one class that was asked."""
+    if classes is None:
+        names = {spoken(strip_edges(raw.label)) for raw in boxes if raw.label is not None}
+        classes = by_spoken_name(names - {""})
+    match = LabelMatcher(classes, aliases, fuzzy)
+    result = _Labelled(tuple(classes))
+    for raw in boxes:
+        if raw.label is None and len(classes) != 1:
+            dropped["no label"] += 1
+            continue
+        written = classes[0] if raw.label is None else raw.label
+        found = match(written)
+        if found is None:
+            result.unknown[strip_edges(written)[:80]] += 1
+            continue
+        if found.how != "exact":
+            name = classes[found.label]
+            guess = LabelGuess(0, strip_edges(written), name, found.how, found.likeness)
+            result.guesses[len(result.boxes)] = guess
+        result.boxes.append(raw)
+        result.labels.append(found.label)
+    return result
+
+
+def _mend(
+    quads: Floats, defects: Validity, policy: Policy, dropped: Counter[str]
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Polygons under the policy. Ones without area stay, since a box that a model states has to count."""
+    mended, index = repair(quads, policy, defects)
+    flat = np.flatnonzero(defects.zero_area)
+    if policy != "keep" and len(flat):
+        every = np.concatenate([index, flat])
+        order = np.argsort(every, kind="stable")
+        mended, index = np.concatenate([mended, repair(quads[flat], "keep")[0]])[order], every[order]
+    if lost := len(quads) - len(index):
+        dropped["broken polygon"] += lost
+    return mended, index
+
+
+def _verdict(text: str, contract: Contract, read: int, truncated: bool) -> dict[str, int]:
+    """What the response as a whole says: each 0 or 1."""
+    plain = strip_edges(text[:_HEAD]).casefold()
+    nothing = plain == strip_edges(contract.empty).casefold() or _NONE.match(text[:_HEAD].strip()) is not None
+    empty = read == 0 and nothing
+    refused = read == 0 and not empty and _REFUSAL.search(text[:_HEAD]) is not None
+    return {
+        "truncated": int(truncated or _CUT_SHORT.search(text[-_HEAD:]) is not None),
+        "refused": int(refused),
+        "declared_empty": int(empty),
+        "unparsable": int(read == 0 and not empty and not refused),
+    }

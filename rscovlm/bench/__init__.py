@@ -1,0 +1,1 @@
+"""Benchmarks: every task scored in one place."""

@@ -1,0 +1,376 @@
+"""What all adapters share: options, the account of what was left out, records with places, images, boxes."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from detection_eval.formats.lines import read_json
+from detection_eval.geometry.quads import area, bounds, box_quads, canonical, min_area_rectangle
+from rscovlm.data.sample import Box, ImageRef, Task, Turn
+from rscovlm.errors import DataError
+
+Geometry = Literal["auto", "hbb", "obb", "polygon"]
+Record = Mapping[str, Any]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+"""Image files that are looked for where a data set names an image without suffix, in this order."""
+
+_TURNED_SIDEWAYS = (5, 6, 7, 8)
+_EXIF_ORIENTATION = 0x0112
+_FARTHEST = 1e7  # px; no image is as large, and areas stay finite
+
+
+class LeftOut(Exception):
+    """One record cannot become a sample; the message is the reason that it is counted under.
+
+    Args:
+        reason: the same for all records that fail alike.
+        detail: what was found.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass
+class Account:
+    """What became of the records of a conversion.
+
+    Attributes:
+        left_out: records that did not become samples, by reason.
+        changed: what was mended, or kept other than it was written, by kind.
+        places: of everything in ``left_out``: (reason, place and detail).
+    """
+
+    left_out: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    places: list[tuple[str, str]] = field(default_factory=list)
+
+    def leave_out(self, error: LeftOut, place: str) -> None:
+        """Count a record that does not become a sample."""
+        self.left_out[error.reason] += 1
+        self.places.append((error.reason, f"{place}: {error.detail}" if error.detail else place))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user says about a data set. Each adapter reads what concerns it.
+
+    Attributes:
+        source: the name that samples carry.
+        classes: detection and scene classes: the names that count; None takes the data set's own.
+        geometry: boxes as annotated (auto), or made horizontal (hbb), rectangles (obb), or taken as polygons.
+        boxes: the contract of box text in conversations (``detection_eval.text.contracts``); None takes the
+            family's own; "none" leaves text as it is.
+        clockwise: how GeoChat's angles turn on the image. Its two published readers disagree; the one that
+            draws the boxes of its demo turns them counter-clockwise.
+        unreadable: what happens to a sample with box text that cannot be read: drop, or keep as plain text.
+        task: what conversations teach; None takes what the family's data set says.
+        targets: REO-Instruct: name of the target by the field that holds it.
+        account: is filled as records are read.
+    """
+
+    source: str = ""
+    classes: Sequence[str] | None = None
+    geometry: Geometry = "auto"
+    boxes: str | None = None
+    clockwise: bool = False
+    unreadable: Literal["drop", "keep"] = "drop"
+    task: Task | None = None
+    targets: Mapping[str, str] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def read_records(path: Path) -> Iterator[tuple[str, Record]]:
+    """The objects of a JSON list or of JSON lines, each with its place ``file:line`` or ``file: entry n``.
+
+    An object that holds one list (``{"data": [...]}``) stands for the list.
+
+    Raises:
+        DataError: not JSON, or no objects.
+        OSError: it cannot be read.
+    """
+    for place, value in _values(path):
+        if not isinstance(value, dict):
+            raise DataError(f"{place}: a record is a JSON object, not {type(value).__name__}")
+        yield place, value
+
+
+def _values(path: Path) -> Iterator[tuple[str, Any]]:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the JSON file in it")
+    if path.suffix.lower() in (".jsonl", ".ndjson") or not _one_document(path):
+        yield from _lines(path)
+        return
+    content = read_json(path)
+    if isinstance(content, dict):
+        lists = [value for value in content.values() if isinstance(value, list)]
+        content = lists[0] if len(lists) == 1 else [content]
+    if not isinstance(content, list):
+        raise DataError(f"{path}: a list of records is due, not {type(content).__name__}")
+    for position, value in enumerate(content):
+        yield f"{path}: entry {position}", value
+
+
+def _one_document(path: Path) -> bool:
+    """Whether a file is one JSON text. Its first line is not one by itself, or it is the only line."""
+    with path.open("rb") as file:
+        head = file.readline().lstrip(b"\xef\xbb\xbf").strip()
+        second = file.readline().strip()
+    if head.startswith(b"[") or not second:
+        return True
+    try:
+        json.loads(head)
+    except ValueError:
+        return True
+    return False
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield f"{path}:{number}", json.loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{path}:{number}: not JSON ({error})") from error
+
+
+def each(
+    records: Iterator[tuple[str, Record]], options: Options, read: Callable[[str, Record], Iterator[Any]]
+) -> Iterator[Any]:
+    """What a function makes of each record; what cannot be made is put down in the account."""
+    for place, record in records:
+        try:
+            yield from read(place, record)
+        except LeftOut as error:
+            options.account.leave_out(error, place)
+        except DataError as error:  # a sample that contradicts itself
+            options.account.leave_out(LeftOut("it makes no valid sample", str(error)), place)
+
+
+def text_of(record: Record, *names: str, what: str = "") -> str:
+    """The first filled text among some fields; numbers count as text.
+
+    Raises:
+        LeftOut: there is none.
+    """
+    for name in names:
+        value = record.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    raise LeftOut(f"no {what or names[0]}", f"none of the fields {', '.join(names)} holds text")
+
+
+def id_of(record: Record, place: str, *names: str) -> str:
+    """The id of a record, or one from its place."""
+    for name in (*names, "id", "question_id"):
+        value = record.get(name)
+        if isinstance(value, (str, int)) and str(value).strip():
+            return str(value)
+    return PurePosixPath(place.replace(": entry ", ":")).name
+
+
+def listed(record: Record, *names: str) -> list[Any]:
+    """The first filled list among some fields; [] where all are empty or missing.
+
+    Raises:
+        LeftOut: a field holds something else.
+    """
+    for name in names:
+        value = record.get(name)
+        if value:
+            if not isinstance(value, list):
+                raise LeftOut("a field is malformed", f"{name} is no list but {value!r:.60}")
+            return value
+    return []
+
+
+def stated_size(record: Record, height: str, width: str) -> tuple[int, int] | None:
+    """(height, width) that two fields state, or None where one is missing or empty.
+
+    Raises:
+        LeftOut: they are no positive numbers.
+    """
+    sides = record.get(height), record.get(width)
+    if not all(sides):
+        return None
+    if not all(isinstance(side, (int, float)) and 1 <= side < _FARTHEST for side in sides):
+        raise LeftOut("a field is malformed", f"{sides!r:.60} is no height and width")
+    return int(sides[0]), int(sides[1])  # type: ignore[arg-type]
+
+
+def kept(record: Record, *names: str) -> dict[str, Any]:
+    """The fields of a record that are worth keeping as attributes."""
+    return {name: record[name] for name in names if record.get(name) not in (None, "", [], {})}
+
+
+def ask(question: str, answer: str, images: int = 1) -> tuple[Turn, Turn]:
+    """One question about some images and its answer."""
+    return Turn("user", "<image>" * images + question.strip()), Turn("assistant", answer.strip())
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) of an image from its header, upright as ``Scene`` shows it; nothing is decoded.
+
+    Raises:
+        LeftOut: it cannot be opened.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                width, height = image.size
+                turned = image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION) in _TURNED_SIDEWAYS
+        return (width, height) if turned else (height, width)
+    except Exception:  # damaged headers raise whatever they please, and large ones are refused
+        return _size_by_gdal(path)
+
+
+def _size_by_gdal(path: Path) -> tuple[int, int]:
+    from tiling.errors import SceneError
+    from tiling.scene import Scene
+
+    try:
+        with Scene(path) as scene:
+            return scene.height, scene.width
+    except (SceneError, OSError) as error:
+        raise LeftOut("its image cannot be opened", str(error)) from error
+
+
+class ImageFolder:
+    """Images of a folder, by name or by id.
+
+    Args:
+        folder: where names start from.
+
+    Raises:
+        NotADirectoryError: it is none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is no folder of images")
+        self.folder = folder.resolve()
+        self._names: dict[Path, dict[str, str]] = {}
+
+    def find(self, name: str) -> Path:
+        """The file of a name, relative to the folder; without a suffix, or with another one, if need be.
+
+        Raises:
+            LeftOut: there is none.
+        """
+        relative = PurePosixPath(PureWindowsPath(name).as_posix())
+        path = self.folder / relative
+        if path.is_file():
+            return path
+        if path.parent not in self._names:
+            self._names[path.parent] = _stems(path.parent)
+        here = self._names[path.parent]
+        found = here.get(relative.name) or here.get(relative.stem)
+        if found is None:
+            raise LeftOut("its image is missing", name)
+        return path.parent / found
+
+    def ref(self, name: str, size: tuple[int, int] | None = None) -> ImageRef:
+        """The image of a name with its size from the header.
+
+        Args:
+            name: of the file.
+            size: (height, width) that the annotations state, if they do.
+
+        Raises:
+            LeftOut: it is missing, cannot be opened, or is of another size than its boxes are for.
+        """
+        path = self.find(name)
+        found = image_size(path)
+        if size is not None and tuple(size) != found:
+            raise LeftOut(
+                "its image is of another size than annotated",
+                f"{name} has {found[1]} x {found[0]} px, its annotation says {size[1]} x {size[0]}",
+            )
+        return ImageRef(str(path), size=found)
+
+
+def _stems(folder: Path) -> dict[str, str]:
+    """The images of a folder by name without suffix."""
+    if not folder.is_dir():
+        return {}
+    rank = {suffix: place for place, suffix in enumerate(IMAGE_SUFFIXES)}
+    names = [path.name for path in folder.iterdir() if path.suffix.lower() in rank]
+    names.sort(key=lambda name: (-rank[Path(name).suffix.lower()], name))
+    return {Path(name).stem: name for name in names}
+
+
+# --- boxes ----------------------------------------------------------------------------------------
+
+
+def box_of(
+    corners: ArrayLike,
+    geometry: Geometry = "auto",
+    *,
+    label: str = "",
+    image: int = 0,
+    difficult: bool = False,
+    horizontal: bool | None = None,
+) -> Box:
+    """A box from its numbers: x0, y0, x1, y1 in pixels, or four points.
+
+    Args:
+        corners: 4 or 8 numbers, or (4, 2).
+        geometry: see ``Options``.
+        label: its class.
+        image: which image it is on.
+        difficult: marked so.
+        horizontal: whether only bounds are known; None says so of 4 numbers.
+
+    Raises:
+        LeftOut: other than 4 or 8 numbers, numbers that no image reaches, or a box without area.
+    """
+    try:
+        numbers = np.asarray(corners, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        numbers = np.zeros(0)
+    if numbers.size not in (4, 8) or not (np.abs(numbers) < _FARTHEST).all():
+        raise LeftOut("its box is malformed", f"{corners!r:.80} is neither 4 nor 8 coordinates")
+    flat = numbers.size == 4 if horizontal is None else horizontal
+    low_high = bounds(numbers.reshape(-1, 2))
+    if numbers.size == 4 or geometry == "hbb":
+        quad = box_quads(low_high)[0]
+    else:
+        quad = canonical(numbers.reshape(1, 4, 2))[0]
+    if geometry == "obb" and numbers.size == 8:
+        quad = min_area_rectangle(quad)
+    if area(quad) <= 0:
+        raise LeftOut("its box has no area", f"{np.round(numbers, 2).tolist()}")
+    return Box(quad, label, image, flat or geometry == "hbb", difficult)
+
+
+def outside(box: Box, size: tuple[int, int]) -> bool:
+    """Whether nothing of a box lies inside an image of (height, width)."""
+    x0, y0, x1, y1 = bounds(box.polygon).tolist()
+    return x1 <= 0 or y1 <= 0 or x0 >= size[1] or y0 >= size[0]

@@ -1,0 +1,1 @@
+"""Models: their families, checkpoints, weights, patches, positions, prompts and cost."""

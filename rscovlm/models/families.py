@@ -1,0 +1,176 @@
+"""Model families: what has to be known of a checkpoint to talk to it and to believe its coordinates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from detection_eval.text.coordinates import PERMILLE, PIXELS, CoordinateSpace
+from rscovlm.errors import ModelError, UsageError
+from tiling.resolution import Resolution
+from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, RSCOVLM, ZoomDialect
+
+DEFAULT_MAX_TOKENS = 1280
+"""Visual tokens of one image unless a caller allows more: about a megapixel. Hub checkpoints allow 16384,
+which few machines can hold."""
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """How a family of models sees and writes.
+
+    Attributes:
+        name: as ``--family`` takes it.
+        resolution: the image sizes it accepts.
+        space: the coordinates it writes.
+        dialect: the words of its zoom tool.
+        detection: the name of the contract in which it lists objects (``detection_eval.text.contracts``).
+        detect_gsd_m: metres per pixel of the views in which it was trained to detect; None where any will do.
+        classes: what it detects unless asked for something else; None where the caller has to say.
+        scene_classes: what it classifies scenes into unless asked for something else; None likewise.
+    """
+
+    name: str
+    resolution: Resolution
+    space: CoordinateSpace
+    dialect: ZoomDialect
+    detection: str
+    detect_gsd_m: float | None = None
+    classes: tuple[str, ...] | None = None
+    scene_classes: tuple[str, ...] | None = None
+
+    def with_max_pixels(self, max_pixels: int) -> ModelFamily:
+        """The same family with another upper bound on the area of an image.
+
+        Raises:
+            ModelError: for a bound that leaves no size.
+        """
+        least = max(self.resolution.min_pixels, self.resolution.factor**2)
+        if max_pixels < least:
+            raise ModelError(
+                f"--max-pixels {max_pixels} is below the {least} that {self.name} needs at least"
+            )
+        return replace(self, resolution=self.resolution.with_max_pixels(max_pixels))
+
+    def check_known(self, names: Sequence[str], known: Sequence[str] | None) -> None:
+        """Refuse names outside a list of its own, ``classes`` or ``scene_classes``, where it has one.
+
+        Raises:
+            UsageError: naming those that it knows.
+        """
+        unknown = [name for name in names if known and name not in known]
+        if unknown:
+            raise UsageError(
+                f"{self.name} does not know the classes {', '.join(unknown)}; "
+                f"choose from {', '.join(known or ())}"
+            )
+
+
+def _resolution(factor: int) -> Resolution:
+    return Resolution(factor, 4 * factor**2, DEFAULT_MAX_TOKENS * factor**2)
+
+
+FAMILIES: dict[str, ModelFamily] = {
+    family.name: family
+    for family in (
+        ModelFamily("qwen2.5-vl", _resolution(28), PIXELS, RSCOVLM, "qwen2.5-vl"),
+        ModelFamily("rscovlm", _resolution(28), PIXELS, RSCOVLM, "rscovlm-quad"),
+        ModelFamily("qwen3-vl", _resolution(32), PERMILLE, QWEN3_VL, "qwen3-vl"),
+        ModelFamily(
+            "nano",
+            Resolution(16, 64 * 64, 128 * 128),
+            PERMILLE,
+            NANO,
+            "nano",
+            detect_gsd_m=1.2,
+            classes=("bridge", "plane", "ship", "small vehicle", "storage tank", "tennis court"),
+            scene_classes=("water", "forest", "farmland", "urban", "desert"),
+        ),
+    )
+}
+
+_ARCHITECTURES = {"qwen2_5_vl": "qwen2.5-vl", "qwen3_vl": "qwen3-vl"}
+
+
+def family_named(name: str) -> ModelFamily:
+    """A family by name.
+
+    Raises:
+        ModelError: naming the families that exist.
+    """
+    if name not in FAMILIES:
+        raise ModelError(f"family {name!r} is unknown; choose from {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def family_in(text: str) -> ModelFamily | None:
+    """The family that the name of a model suggests, or None; of a path, its last part first."""
+    plain = text.lower().replace("_", "-").rstrip("/")
+    for part in (plain.rpartition("/")[2], plain):
+        for name in ("rscovlm", "qwen2.5-vl", "qwen3-vl", "nano"):
+            if name in part:
+                return FAMILIES[name]
+    return None
+
+
+def family_of(folder: str | Path) -> ModelFamily:
+    """The family of a checkpoint, from the files beside its weights.
+
+    ``config.json`` tells the architecture and patch sizes, ``preprocessor_config.json`` the pixel bounds, and
+    an optional ``rscovlm.json`` overrides by name: ``family``, ``dialect``, ``detection``, ``detect_gsd_m``.
+    The folder's own name tells RSCoVLM, whose files are those of any Qwen2.5-VL.
+
+    Raises:
+        ModelError: for a folder without a configuration, or an architecture that is not supported.
+    """
+    folder = Path(folder)
+    config = _read(folder / "config.json")
+    if config is None:
+        raise ModelError(f"{folder} holds no config.json; give the folder of a Hugging Face checkpoint")
+    architecture = config.get("model_type")
+    if architecture not in _ARCHITECTURES:
+        raise ModelError(
+            f"{folder} is a {architecture!r} model; supported are {', '.join(sorted(_ARCHITECTURES))}"
+        )
+    overrides = _read(folder / "rscovlm.json") or {}
+    family = FAMILIES[_ARCHITECTURES[architecture]]
+    if "family" in overrides:
+        family = family_named(overrides["family"])
+    elif architecture == "qwen2_5_vl" and "rscovlm" in folder.name.lower():
+        family = FAMILIES["rscovlm"]
+    vision = config.get("vision_config", {})
+    factor = int(vision.get("patch_size", 0)) * int(vision.get("spatial_merge_size", 2))
+    family = replace(
+        family, resolution=_bounds(family, factor, _read(folder / "preprocessor_config.json") or {})
+    )
+    if "dialect" in overrides:
+        if overrides["dialect"] not in DIALECTS:
+            raise ModelError(
+                f"dialect {overrides['dialect']!r} in {folder / 'rscovlm.json'} is unknown; "
+                f"choose from {', '.join(DIALECTS)}"
+            )
+        family = replace(family, dialect=DIALECTS[overrides["dialect"]])
+    known = {key: overrides[key] for key in ("detection", "detect_gsd_m") if key in overrides}
+    return replace(family, **known)
+
+
+def _bounds(family: ModelFamily, factor: int, preprocessor: dict[str, Any]) -> Resolution:
+    """The pixel bounds that a checkpoint states, the upper one no higher than the family's default."""
+    factor = factor or family.resolution.factor
+    size = preprocessor.get("size", {})
+    least = size.get("shortest_edge") or preprocessor.get("min_pixels") or 4 * factor**2
+    most = size.get("longest_edge") or preprocessor.get("max_pixels") or DEFAULT_MAX_TOKENS * factor**2
+    most = max(min(int(most), DEFAULT_MAX_TOKENS * factor**2), factor**2)
+    return Resolution(factor, min(int(least), most), most)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not readable JSON: {error}") from error

@@ -1,0 +1,150 @@
+"""Conversations to token ids, by the checkpoint's own chat template and without its processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rscovlm.errors import ModelError
+from rscovlm.models.families import ModelFamily
+from rscovlm.models.positions import Span, span_positions
+from zoom_chain.chat import Conversation, ImagePart
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A conversation as a model reads it.
+
+    Attributes:
+        ids: (length,) token ids, each image as many placeholders as it has visual tokens.
+        images: in order.
+        spans: (start, end) of each image's placeholders.
+        grids: (token rows, token columns) of each image.
+    """
+
+    ids: NDArray[np.int64]
+    images: tuple[ImagePart, ...]
+    spans: tuple[tuple[int, int], ...]
+    grids: tuple[tuple[int, int], ...]
+
+    @cached_property
+    def keys(self) -> NDArray[np.int64]:
+        """(length,) identities of the tokens: the placeholders of different images differ."""
+        keys = self.ids.copy()
+        for image, (start, end) in zip(self.images, self.spans, strict=True):
+            # Above every token id; 62 bits of the digest tell images apart.
+            keys[start:end] = (1 << 62) | (int(image.digest[:15], 16) << 2)
+        return keys
+
+    def common_prefix(self, keys: NDArray[np.int64]) -> int:
+        """How many leading tokens have these identities; an image counts whole or not at all."""
+        length = min(len(keys), len(self.ids))
+        different = np.flatnonzero(self.keys[:length] != keys[:length])
+        common = int(different[0]) if len(different) else length
+        for start, end in self.spans:
+            if start < common < end:
+                return start
+        return common
+
+    @cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """(3, length) M-RoPE positions: time, row and column.
+
+        The same for Qwen2.5-VL and Qwen3-VL, as there are no videos.
+        """
+        spans = [
+            Span(start, 1, rows, columns)
+            for (start, _), (rows, columns) in zip(self.spans, self.grids, strict=True)
+        ]
+        return span_positions(len(self.ids), spans)
+
+
+class Prompter:
+    """Writes conversations in a tokenizer's chat template.
+
+    Args:
+        tokenizer: of the checkpoint, with a chat template.
+        image_token_id: of the placeholder that stands for a visual token.
+        factor: side of a visual token in px.
+    """
+
+    def __init__(self, tokenizer, image_token_id: int, factor: int) -> None:
+        self.tokenizer = tokenizer
+        self.image_token_id = image_token_id
+        self.factor = factor
+
+    def prompt(self, conversation: Conversation) -> Prompt:
+        """The token ids of a conversation up to where the model's next turn begins."""
+        text = self.tokenizer.apply_chat_template(
+            template_messages(conversation), tokenize=False, add_generation_prompt=True
+        )
+        plain = np.array(self.tokenizer.encode(text, add_special_tokens=False), dtype=np.int64)
+        images = tuple(image for message in conversation.messages for image in message.images)
+        places = np.flatnonzero(plain == self.image_token_id)
+        if len(places) != len(images):
+            raise ValueError(f"the chat template wrote {len(places)} placeholders for {len(images)} images")
+        grids = tuple(
+            (image.pixels.shape[0] // self.factor, image.pixels.shape[1] // self.factor) for image in images
+        )
+        counts = np.ones(len(plain), dtype=np.int64)
+        counts[places] = [rows * columns for rows, columns in grids]
+        ends = np.cumsum(counts)
+        spans = tuple((int(ends[place] - counts[place]), int(ends[place])) for place in places)
+        return Prompt(np.repeat(plain, counts), images, spans, grids)
+
+
+def prompter_of(folder: Path, family: ModelFamily) -> Prompter:
+    """The prompter of a checkpoint's tokenizer files, without its weights.
+
+    Raises:
+        ModelError: where there is no tokenizer, or none with a chat template.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{folder} holds no tokenizer: {reason}") from error
+    if not tokenizer.chat_template:
+        raise ModelError(f"{folder} has no chat template; it is needed to write conversations")
+    placeholder = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    return Prompter(tokenizer, placeholder, family.resolution.factor)
+
+
+def inert(text: str) -> str:
+    """Text whose control tokens are broken up, so that a question or a reply cannot forge a turn or an image.
+
+    Tokenizers, a server's too, read ``<|im_end|>`` in any text as the end of the turn.
+    """
+    return text.replace("<|", "< |")
+
+
+def template_messages(conversation: Conversation) -> list[dict[str, object]]:
+    """A conversation in the structure that chat templates take, its text inert."""
+    return [
+        {"role": message.role, "content": [_template_part(part) for part in message.content]}
+        for message in conversation.messages
+    ]
+
+
+def _template_part(part: str | ImagePart) -> dict[str, str]:
+    if isinstance(part, str):
+        return {"type": "text", "text": inert(part)}
+    return {"type": "image"}
+
+
+def pad_left(rows: Sequence[NDArray[np.int64]], fill: int) -> NDArray[np.int64]:
+    """Stack rows (..., length) of different lengths, right aligned."""
+    longest = max(row.shape[-1] for row in rows)
+    return np.stack(
+        [
+            np.pad(row, [(0, 0)] * (row.ndim - 1) + [(longest - row.shape[-1], 0)], constant_values=fill)
+            for row in rows
+        ]
+    )

@@ -1,0 +1,93 @@
+"""What each visual token of an image shows: dense supervision for a vision tower that starts from nothing.
+
+A model of this size learns to see only slowly from answers alone, because one word says little about where it
+came from. So what the middle of the language model knows at each visual token is also asked, during training
+only, to name what the token shows and to outline it. The layers above can then look it up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from detection_eval.geometry.quads import canonical
+from rscovlm.nano.model import TOKEN_SIDE, VIEW_SIDE
+from rscovlm.synth.ground import patch_share
+from rscovlm.synth.world import World
+from tiling.view import Size, View, Window
+
+CELLS = VIEW_SIDE // TOKEN_SIDE
+"""Visual tokens along a side."""
+
+_FINE = 8  # sub-cells along the side of a cell on the map that decides what it shows
+_OBJECT_SHARE, _SITE_SHARE = 0.12, 0.12
+
+
+@dataclass(frozen=True)
+class CellTruth:
+    """What the cells of one image show, in reading order.
+
+    Attributes:
+        words: (CELLS * CELLS) names: an object's class, else a place, else a land cover.
+        outlines: (CELLS * CELLS, 8) float32 corners of that object or place as parts of the image's side,
+            clockwise from the topmost, clipped to the image; NaN for land cover.
+        shares: (CELLS * CELLS,) float32: 1 over how many cells show the same thing, 0 for land cover; with
+            them as weights a place that fills the view does not outweigh everything else.
+    """
+
+    words: tuple[str, ...]
+    outlines: NDArray[np.float32]
+    shares: NDArray[np.float32]
+
+
+def cell_truth(world: World, window: Window) -> CellTruth:
+    """What a square view of a window shows, cell by cell."""
+    side = CELLS * _FINE
+    view = View(window, Size(side, side))
+    scale = max(view.scale)
+    sites = [site for site in world.sites if site.window.intersection(window)]
+    objects = [item for item in world.objects_in(window) if item.length > 2 * scale]
+    outlines = [view.from_scene(site.corners) for site in sites]
+    outlines += [view.from_scene(item.polygon) for item in objects]
+    canvas = Image.new("I", (side, side))
+    pen = ImageDraw.Draw(canvas)
+    for number, corners in enumerate(outlines, start=1):
+        pen.polygon([(float(x), float(y)) for x, y in corners], fill=number)
+    names = [site.kind.name for site in sites] + [item.kind_of.name for item in objects]
+    return _by_cell(np.asarray(canvas), names, len(sites), outlines, _covers(world, view))
+
+
+def _covers(world: World, view: View) -> list[str]:
+    """The land cover at the middle of each cell."""
+    steps = (np.arange(CELLS) + 0.5) / CELLS
+    x, y = view.window.x + steps * view.window.width, view.window.y + steps * view.window.height
+    share = patch_share(x, y, max(view.scale), world.seed)
+    return [world.patch if value > 0.5 else world.cover for value in share.ravel()]
+
+
+def _by_cell(
+    drawn: NDArray, names: list[str], sites: int, outlines: list[NDArray[np.float64]], covers: list[str]
+) -> CellTruth:
+    cells = drawn.reshape(CELLS, _FINE, CELLS, _FINE).swapaxes(1, 2).reshape(CELLS * CELLS, -1)
+    words, corners = [], np.full((CELLS * CELLS, 8), np.nan, dtype=np.float32)
+    shown = np.full(CELLS * CELLS, -1)
+    side = CELLS * _FINE
+    for index, cell in enumerate(cells):
+        share = np.bincount(cell, minlength=len(names) + 1)[1:] / cell.size
+        places, objects = share[:sites], share[sites:]
+        if len(objects) and objects.max() > _OBJECT_SHARE:
+            number = sites + int(objects.argmax())
+        elif len(places) and places.max() > _SITE_SHARE:
+            number = int(places.argmax())
+        else:
+            words.append(covers[index])
+            continue
+        words.append(names[number])
+        shown[index] = number
+        corners[index] = canonical(np.clip(outlines[number] / side, 0, 1)[None])[0].ravel()
+    same = np.bincount(shown[shown >= 0], minlength=len(names) + 1)
+    shares = np.where(shown >= 0, 1 / np.maximum(1, same[shown]), 0)
+    return CellTruth(tuple(words), corners, shares.astype(np.float32))

@@ -1,0 +1,173 @@
+"""DOTA labelTxt and Task1, COCO: exact round trips, and errors that name the place."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detection_eval.detections import Detections
+from detection_eval.formats import (
+    CocoImage,
+    FormatError,
+    read_coco,
+    read_dota_labels,
+    read_task1,
+    write_coco,
+    write_dota_labels,
+    write_task1,
+)
+from detection_eval.geometry.quads import box_quads, canonical
+from detection_eval.geometry.rotated import boxes_to_quads
+
+CLASSES = ("plane", "ship", "small-vehicle")
+CORNERS = "10 20 30 20 30 40 10 40"
+
+
+def objects(seed, count, scored=False):
+    rng = np.random.default_rng(seed)
+    boxes = np.column_stack([rng.uniform(-50, 5000, (count, 2)), rng.uniform(0, 90, (count, 3))])
+    scores = rng.random(count) if scored else None
+    return Detections(canonical(boxes_to_quads(boxes)), rng.integers(0, 3, count), CLASSES, scores)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(0, 9))
+def test_label_files_give_back_the_very_same_numbers(tmp_path_factory, seed, count):
+    path = tmp_path_factory.mktemp("labels") / "P0001.txt"
+    truth, difficulty = objects(seed, count), [i % 3 for i in range(count)]
+    write_dota_labels(path, truth, difficulty=difficulty, source="GoogleEarth", gsd_m=0.146343)
+    read = read_dota_labels(path, CLASSES)
+    assert read.detections == truth
+    assert read.difficulty.tolist() == difficulty
+    assert (read.source, read.gsd_m, read.without_difficulty) == ("GoogleEarth", 0.146343, 0)
+
+
+def test_a_label_file_looks_as_dota_lays_it_down(tmp_path):
+    write_dota_labels(tmp_path / "a.txt", Detections(box_quads([[10, 20, 30, 40]]), [1], CLASSES), gsd_m=0.5)
+    assert (tmp_path / "a.txt").read_text() == f"gsd:0.5\n{CORNERS} ship 0\n"
+
+
+def test_headers_difficulty_and_one_word_names_are_optional(tmp_path):
+    path = tmp_path / "a.txt"
+    header = "imagesource:GoogleEarth\r\ngsd:null\r\n\r\n"
+    path.write_text(f"{header}{CORNERS} Dry Cargo Ship 2\r\n{CORNERS} ship\r\n")
+    read = read_dota_labels(path)
+    assert read.detections.names == ["Dry Cargo Ship", "ship"]
+    assert read.difficulty.tolist() == [2, 0]
+    assert (read.gsd_m, read.without_difficulty) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1 2 3 4 5 6 7 ship", r"a\.txt:2: .*8 columns"),
+        ("1 2 3 4 5 6 7 x ship 0", r"a\.txt:2: 'x' is no finite number"),
+        ("1 2 3 4 5 6 7 nan ship 0", r"a\.txt:2: 'nan' is no finite number"),
+        (f"{CORNERS} boat 0", r"a\.txt:2: category 'boat' is none of plane, ship"),
+    ],
+)
+def test_a_malformed_label_is_told_by_file_and_line(tmp_path, line, message):
+    path = tmp_path / "a.txt"
+    path.write_text(f"{CORNERS} ship 0\n{line}\n")
+    with pytest.raises(FormatError, match=message):
+        read_dota_labels(path, CLASSES)
+
+
+def test_what_a_label_file_cannot_hold_is_refused_and_nothing_is_written(tmp_path):
+    boxes = Detections(box_quads([[0, 0, 1, 1]]), [0], ("two\nlines",))
+    with pytest.raises(ValueError, match="cannot stand in a column"):
+        write_dota_labels(tmp_path / "a.txt", boxes)
+    with pytest.raises(ValueError, match="2 difficulties for 1 boxes"):
+        write_dota_labels(tmp_path / "a.txt", objects(1, 1), difficulty=[0, 1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_task1_files_give_back_the_very_same_numbers(tmp_path):
+    images = {"P0001": objects(1, 6, scored=True), "P0002": objects(2, 4, scored=True)}
+    write_task1(tmp_path / "out", images)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"Task1_{name}.txt" for name in CLASSES]
+    read = read_task1(tmp_path / "out", CLASSES)
+    assert set(read) == set(images)
+    for image, found in images.items():
+        by_class = found.select(np.argsort(found.labels, kind="stable"))  # a file holds one class
+        assert read[image] == by_class
+
+
+def test_task1_invents_no_score(tmp_path):
+    with pytest.raises(ValueError, match="P1: Task1 demands scores and there are none"):
+        write_task1(tmp_path, {"P1": objects(1, 2)})
+    write_task1(tmp_path, {"P1": Detections(box_quads([[10, 20, 30, 40]]), [1], CLASSES)}, constant_score=1)
+    assert (tmp_path / "Task1_ship.txt").read_text() == f"P1 1 {CORNERS}\n"
+    assert (tmp_path / "Task1_plane.txt").read_text() == ""
+
+
+def test_task1_errors_name_the_place(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no Task1"):
+        read_task1(tmp_path)
+    (tmp_path / "Task1_ship.txt").write_text(f"P1 0.5 {CORNERS}\nP1 0.5 1 2 3\n")
+    with pytest.raises(FormatError, match=r"Task1_ship\.txt:2: .*5 columns"):
+        read_task1(tmp_path)
+    with pytest.raises(FormatError, match="class 'ship' is none of plane"):
+        read_task1(tmp_path, ("plane",))
+    with pytest.raises(ValueError, match="cannot stand in a column"):
+        write_task1(tmp_path, {"a b": objects(1, 1, scored=True)})
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_coco_files_give_back_the_very_same_numbers(tmp_path, scored):
+    images = {
+        "a.tif": CocoImage(objects(1, 5, scored), 640, 480),
+        "empty.tif": CocoImage(objects(1, 0), 9, 9),
+    }
+    write_coco(tmp_path / "a.json", images, info={"version": "1"})
+    assert read_coco(tmp_path / "a.json") == images
+    assert json.loads((tmp_path / "a.json").read_text())["info"] == {"version": "1"}
+
+
+def test_pycocotools_reads_what_is_written(tmp_path):
+    from pycocotools.coco import COCO
+
+    write_coco(
+        tmp_path / "a.json", {"a.tif": (Detections(box_quads([[10, 20, 30, 50]]), [1], CLASSES), 64, 64)}
+    )
+    coco = COCO(str(tmp_path / "a.json"))
+    (annotation,) = coco.loadAnns(coco.getAnnIds(catIds=coco.getCatIds(["ship"])))
+    assert (annotation["bbox"], annotation["area"]) == ([10, 20, 20, 30], 600)
+    assert coco.annToMask(annotation).sum() == 600
+
+
+def coco(**annotation):
+    row = {"image_id": 1, "category_id": 7, "bbox": [10, 20, 20, 20], **annotation}
+    return {
+        "images": [{"id": 1, "file_name": "a.tif", "width": 64, "height": 64}],
+        "categories": [{"id": 7, "name": "ship"}],
+        "annotations": [row],
+    }
+
+
+def test_a_coco_object_without_segmentation_is_its_bbox(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(coco()))
+    found = read_coco(tmp_path / "a.json")["a.tif"].detections
+    assert found == Detections(box_quads([[10, 20, 30, 40]]), [0], ("ship",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"images": [\n', r"a\.json:2: not JSON"),
+        ("[]", "not a COCO data set"),
+        ('{"images": []}', "not a COCO data set"),
+        (json.dumps(coco(category_id=8)), "annotation 0: .*8"),
+        (json.dumps(coco(image_id=2)), "annotation 0: .*2"),
+        (json.dumps(coco(bbox=[1, 2, 3])), "annotation 0: "),
+        (json.dumps(coco(bbox=[1, 2, 3, "x"])), "annotation 0: 'x' is no finite number"),
+        (json.dumps(coco(segmentation=[[1, 2, 3, 4, 5, 6]])), "no ring of four vertices"),
+        (json.dumps(coco(segmentation={"counts": "x"})), "no ring of four vertices"),
+    ],
+)
+def test_a_malformed_coco_file_is_told_by_place(tmp_path, content, message):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(FormatError, match=message):
+        read_coco(tmp_path / "a.json")

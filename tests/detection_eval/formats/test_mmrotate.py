@@ -1,0 +1,426 @@
+"""results.pkl of mmrotate: what its versions write is read; whatever else a pickle asks for is refused."""
+
+import pickle
+import pickletools
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detection_eval.detections import Detections
+from detection_eval.formats.lines import FormatError
+from detection_eval.formats.mmrotate import read_results, write_results_0, write_results_1
+from detection_eval.formats.pickling import dump_pickle
+from detection_eval.formats.records import Collection, ImageBoxes
+from detection_eval.formats.unpickling import load_pickle
+from detection_eval.geometry.quads import canonical
+from detection_eval.geometry.rotated import LE90, boxes_to_quads, quads_to_boxes
+from detection_eval.metrics.ground_truth import CROWD
+
+CLASSES = ("plane", "ship", "harbor")
+
+
+def float32_boxes(rng, count):
+    """le90 boxes whose numbers are float32, longer than wide."""
+    boxes = np.column_stack(
+        [
+            rng.uniform(0, 1024, (count, 2)),
+            rng.uniform(20, 90, count),
+            rng.uniform(3, 19, count),
+            rng.uniform(-1.5, 1.5, count),
+        ]
+    )
+    return boxes.astype(np.float32)
+
+
+def detections(rng, count, scored=True):
+    scores = rng.random(count).astype(np.float32) if scored else None
+    quads = canonical(boxes_to_quads(float32_boxes(rng, count)))
+    return Detections(quads, np.sort(rng.integers(0, 3, count)), CLASSES, scores)
+
+
+def collection(seed, counts, truth=False):
+    rng = np.random.default_rng(seed)
+    names = [f"P{number}__1024__0___824" for number in range(len(counts))]
+    images = {
+        name: ImageBoxes(detections(rng, count), size=(1024, 768), file_name=f"{name}.png")
+        for name, count in zip(names, counts)
+    }
+    if not truth:
+        return Collection(images, CLASSES)
+    objects = {
+        name: ImageBoxes(
+            detections(rng, count, scored=False),
+            np.repeat([0, CROWD], [count - count // 3, count // 3]),
+            (1024, 768),
+            f"{name}.png",
+        )
+        for name, count in zip(names, counts)
+    }
+    return Collection(images, CLASSES, objects)
+
+
+def same_rectangles(first, second):
+    assert first.labels.tolist() == second.labels.tolist()
+    assert (first.scores is None) == (second.scores is None)
+    if first.scores is not None:
+        assert first.scores.tolist() == second.scores.tolist()
+    mine, others = (quads_to_boxes(each.polygons, LE90).astype(np.float32) for each in (first, second))
+    assert np.array_equal(mine, others)
+
+
+# --- what is written is read ----------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), counts=st.lists(st.integers(0, 6), min_size=1, max_size=4))
+def test_rectangles_of_0_x_come_back_to_the_bit_of_their_float32(tmp_path_factory, seed, counts):
+    path = tmp_path_factory.mktemp("0") / "results.pkl"
+    written = collection(seed, counts)
+    ids = write_results_0(path, written)
+    read = read_results(path, CLASSES, ids)
+    assert list(read.images) == list(written.images)
+    for image, boxes in written.images.items():
+        same_rectangles(read.images[image].detections, boxes.detections)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), counts=st.lists(st.integers(0, 6), min_size=1, max_size=4))
+def test_rectangles_of_1_x_come_back_with_the_ground_truth(tmp_path_factory, seed, counts):
+    path = tmp_path_factory.mktemp("1") / "results.pkl"
+    written = collection(seed, counts, truth=True)
+    write_results_1(path, written)
+    read = read_results(path, CLASSES)
+    for image, boxes in written.images.items():
+        same_rectangles(read.images[image].detections, boxes.detections)
+        same_rectangles(read.truth[image].detections, written.truth[image].detections)
+        assert read.truth[image].difficulty.tolist() == written.truth[image].difficulty.tolist()
+        assert read.images[image].size == (1024, 768)
+        assert read.images[image].file_name == f"{image}.png"
+
+
+def test_vertices_of_1_x_come_back_exactly_where_float32_holds_them(tmp_path):
+    quads = np.array([[[10, 20.5], [30, 20.5], [30, 40], [12, 41]]])
+    found = Collection({"a": ImageBoxes(Detections(quads, [1], CLASSES, [0.5]))}, CLASSES)
+    write_results_1(tmp_path / "results.pkl", found, boxes="qbox")
+    assert read_results(tmp_path / "results.pkl", CLASSES).detections == found.detections
+
+
+def test_a_second_writing_changes_no_byte(tmp_path):
+    first, second = tmp_path / "a.pkl", tmp_path / "b.pkl"
+    write_results_1(first, collection(3, [5, 0, 2], truth=True))
+    write_results_1(second, read_results(first, CLASSES))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_ordinary_python_loads_what_is_written_for_0_x(tmp_path):
+    write_results_0(tmp_path / "results.pkl", collection(1, [4, 0]))
+    results = pickle.loads((tmp_path / "results.pkl").read_bytes())
+    assert [[array.shape[1] for array in image] for image in results] == [[6] * 3] * 2
+    assert sum(len(array) for array in results[0]) == 4
+    assert results[0][0].dtype == np.float32
+
+
+def mmrotate_1(torch):
+    """The records that DumpResults of mmrotate 1.x leaves behind, as its test loop makes them."""
+    whole = torch.arange(40, dtype=torch.float32).reshape(4, 10)
+    group = {"bboxes": torch.zeros(0, 5), "labels": torch.zeros(0, dtype=torch.int64)}
+    return [
+        {
+            "img_id": "P0__1024__0___0",
+            "img_path": "data/split_ss_dota/val/images/P0__1024__0___0.png",
+            "ori_shape": (1024, 768),
+            "scale_factor": (1.0, 1.0),
+            "pred_instances": {
+                "bboxes": whole[1:3, 2:7],  # a view: its storage holds more
+                "scores": torch.tensor([0.75, 0.25]),
+                "labels": torch.tensor([1, 0]),
+            },
+            "gt_instances": {"bboxes": whole[:1, :8], "labels": torch.tensor([2])},
+            "ignored_instances": group,
+        }
+    ]
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_tensors_that_torch_pickles_are_read_without_torch(tmp_path, protocol):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "results.pkl"
+    path.write_bytes(pickle.dumps(mmrotate_1(torch), protocol))  # mmengine.dump takes 2
+    read = read_results(path, CLASSES)
+    found = read.images["P0__1024__0___0"].detections
+    boxes = [[12, 13, 14, 15, 16], [22, 23, 24, 25, 26]]
+    assert np.array_equal(found.polygons, canonical(boxes_to_quads(boxes)))
+    assert (found.labels.tolist(), found.scores.tolist()) == ([1, 0], [0.75, 0.25])
+    objects = read.truth["P0__1024__0___0"]
+    assert np.array_equal(objects.detections.polygons, canonical([[[0, 1], [2, 3], [4, 5], [6, 7]]]))
+    assert read.images["P0__1024__0___0"].size == (768, 1024)
+
+
+def test_torch_loads_the_tensors_that_are_written_without_it(tmp_path):
+    torch = pytest.importorskip("torch")
+    write_results_1(tmp_path / "results.pkl", collection(2, [3], truth=True))
+    (record,) = pickle.loads((tmp_path / "results.pkl").read_bytes())
+    boxes = record["pred_instances"]["bboxes"]
+    assert isinstance(boxes, torch.Tensor)
+    assert (boxes.dtype, tuple(boxes.shape)) == (torch.float32, (3, 5))
+    assert record["pred_instances"]["labels"].dtype == torch.int64
+    assert record["ignored_instances"]["bboxes"].shape == (1, 5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16", "int32", "uint8", "bool"])
+def test_tensors_of_every_kind_and_stride_are_read(dtype):
+    torch = pytest.importorskip("torch")
+    tensor = torch.arange(12).reshape(3, 4).to(getattr(torch, dtype)).T[1:]
+    read = load_pickle(pickle.dumps(tensor, 2), "x")
+    assert np.array_equal(read.astype(np.float64), tensor.to(torch.float64).numpy())
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_values_of_every_protocol_are_read(protocol):
+    values = [None, True, -5, 1 << 70, 1.5, "é", (), (1,), (1, 2, 3, 4), [], {"a": [1], 2: {}}, b"\x00\xff"]
+    arrays = [np.arange(6.0).reshape(2, 3), np.asfortranarray(np.eye(2)), np.zeros((0, 6), ">f4")]
+    scalars = [np.float32(0.5), np.int64(-1), np.bool_(True)]
+    read = load_pickle(pickle.dumps([values, arrays, scalars], protocol), "x")
+    assert read[0] == values
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(read[1], arrays, strict=True))
+    assert read[2] == [0.5, -1, True]
+
+
+# --- what a pickle may not ask for ----------------------------------------------------------------
+
+
+class Evil:
+    """Writes a file when an ordinary unpickler loads it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_call_is_refused_by_name_and_does_not_happen(tmp_path, protocol):
+    trap = tmp_path / "trap"
+    data = pickle.dumps([{"pred_instances": Evil(trap)}], protocol)
+    with pytest.raises(FormatError, match=r"results\.pkl: byte \d+: the pickle asks for _?io\.open"):
+        load_pickle(data, "results.pkl")
+    assert not trap.exists()
+
+
+GLOBALS = [
+    ("os", "system"),
+    ("posix", "system"),
+    ("builtins", "eval"),
+    ("builtins", "getattr"),
+    ("numpy", "load"),
+    ("numpy.testing._private.utils", "runstring"),
+    ("torch", "load"),
+    ("torch.serialization", "load"),
+    ("torch", "FloatStorage"),  # only within a storage
+    ("copyreg", "_reconstructor"),
+    ("mmrotate.structures.bbox.rotated_boxes", "RotatedBoxes"),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), GLOBALS)
+def test_globals_are_refused_before_anything_is_called(module, name):
+    by_text = f"c{module}\n{name}\n(S'x'\ntR.".encode()
+    by_stack = (
+        b"\x80\x04" + b"".join(b"\x8c" + bytes([len(s)]) + s.encode() for s in (module, name)) + b"\x93."
+    )
+    for data in (by_text, by_stack):
+        with pytest.raises(FormatError, match=rf"asks for {module}\.{name}"):
+            load_pickle(data, "x")
+
+
+def test_a_dotted_name_does_not_lead_out_of_the_list():
+    for name in ("ndarray.__class__", "ndarray.tofile", "dtype.__reduce__"):
+        with pytest.raises(FormatError, match=r"asks for numpy\."):
+            load_pickle(b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name.encode() + b"\x93.", "x")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"(ios\nsystem\n.", r"instruction b'i'"),
+        (b"(cnumpy\nndarray\no.", r"instruction b'o'"),
+        (b"\x80\x02cnumpy\nndarray\n)\x81.", r"instruction b'\\x81'"),
+        (b"\x80\x02\x82\x01.", r"instruction b'\\x82'"),
+        (b"\x80\x02cnumpy\nndarray\n)R.", "calls numpy.ndarray"),
+        (b"\x80\x02X\x01\x00\x00\x00a)R.", "calls str"),
+        (b"\x80\x02]X\x01\x00\x00\x00a}b.", "sets the state of a str"),
+        (b"\x80\x02]}b.", "sets the state of a list"),
+        (b"\x80\x02K\x01K\x02a.", "appends to a int"),
+        (b"\x80\x02]K\x01K\x02s.", "sets items of a list"),
+        (b"\x80\x02}K\x01\x85K\x02s.", "odd keys"),
+        (b"\x80\x02X\x01\x00\x00\x00aQ.", "outside of itself"),
+        (b"\x80\x09N.", "unknown protocol"),
+        (b"c_codecs\nencode\n(Va\nVrot13\ntR.", "otherwise than as latin1"),
+        (b"cnumpy\ndtype\n(VO\nI00\nI01\ntR.", "dtype 'O'"),
+        (b"PK\x03\x04rest", "zip archive"),
+        (b"", "no pickle"),
+        (b"results", "no pickle|instruction"),
+        (b"\x80\x02]q\x00", "no pickle"),
+        (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fxx.", "no pickle"),
+        (b"\x80\x02h\x07.", "no pickle"),
+        (b"\x80\x02R.", "no pickle"),
+        (b"\x80\x02t.", "no pickle"),
+    ],
+)
+def test_other_tricks_and_damage_are_refused_in_one_line(data, reason):
+    with pytest.raises(FormatError, match=reason) as caught:
+        load_pickle(data, "results.pkl")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("results.pkl: ")
+
+
+def test_a_storage_holds_nothing_but_numbers(tmp_path):
+    trap = tmp_path / "trap"
+    blob = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps(Evil(trap), 2)
+    data = b"ctorch.storage\n_load_from_bytes\n(B" + struct.pack("<I", len(blob)) + blob + b"tR."
+    with pytest.raises(FormatError, match=r"asks for _?io\.open"):
+        load_pickle(data, "x")
+    assert not trap.exists()
+
+
+def test_memory_is_bounded_by_the_size_of_the_file():
+    far = b"\x80\x02Nr\xff\xff\xff\xff."  # Python's own unpickler makes a table of 2**33 places for this
+    assert load_pickle(far, "x") is None
+    text = b"X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20) + b"q\x00"
+    again = b"c_codecs\nencode\n(h\x00Vlatin1\ntR0"
+    with pytest.raises(FormatError, match="far more of its bytes"):
+        load_pickle(b"\x80\x02" + text + again * 1000 + b"N.", "x")
+
+
+def tensor(numbers, size, strides, offset=0):
+    """A pickled tensor of any shape over a few numbers."""
+    plain = dump_pickle(np.asarray(numbers, np.float32), tensors=True)
+    tail = plain.index(b"K\x00(J")
+    shape, steps = (b"(" + b"".join(b"J" + struct.pack("<i", n) for n in ns) + b"t" for ns in (size, strides))
+    end = plain.rindex(b"\x89ccollections")
+    return plain[:tail] + b"J" + struct.pack("<i", offset) + shape + steps + plain[end:]
+
+
+def test_a_tensor_stays_within_its_storage():
+    assert load_pickle(tensor([1, 2, 3, 4], (2, 2), (1, 2)), "x").tolist() == [[1, 3], [2, 4]]
+    for size, strides, offset in [((5,), (1,), 0), ((2, 2), (2, 2), 0), ((1,), (1,), 4), ((2,), (-1,), 1)]:
+        with pytest.raises(FormatError, match=r"reaches beyond|proper shape"):
+            load_pickle(tensor([1, 2, 3, 4], size, strides, offset), "x")
+    with pytest.raises(FormatError, match="malformed tensor"):
+        load_pickle(tensor([1, 2], (2,), (1,), -1), "x")
+    with pytest.raises(FormatError, match="far more of its bytes"):
+        load_pickle(tensor([1], (2000, 2000), (0, 0)), "x")
+
+
+def test_boxes_that_repeat_without_end_are_refused(tmp_path):
+    rows = np.zeros((2000, 6), np.float32)
+    (tmp_path / "results.pkl").write_bytes(pickle.dumps([[rows] * 3] * 1000, 4))
+    with pytest.raises(FormatError, match="they repeat"):
+        read_results(tmp_path / "results.pkl", CLASSES, [f"P{n}" for n in range(1000)])
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damaged_pickles_give_a_value_or_one_error(data):
+    whole = dump_pickle([{"a": np.arange(6.0).reshape(2, 3), "b": ("x", 1, None)}], tensors=True)
+    content = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    try:
+        load_pickle(bytes(content[: cut or None]), "x")
+    except FormatError as error:
+        assert str(error).startswith("x: ")  # noqa: PT017 - a value is as good
+
+
+def test_what_is_written_is_a_proper_pickle():
+    for tensors in (False, True):
+        pickletools.dis(dump_pickle([{"a": np.zeros((1, 5)), "b": (1.5, "é")}], tensors=tensors), out=Sink())
+    with pytest.raises(TypeError, match="a set"):
+        dump_pickle({1, 2}, tensors=False)
+
+
+class Sink:
+    def write(self, text):
+        pass
+
+
+# --- errors of content ----------------------------------------------------------------------------
+
+
+def rows(count=1, width=6):
+    return np.ones((count, width), np.float32)
+
+
+def instances(count=1, labels=0):
+    boxes = rows(count, 5)
+    return {"bboxes": boxes, "scores": boxes[:, 0], "labels": np.full(count, labels)}
+
+
+@pytest.mark.parametrize(
+    ("content", "images", "message"),
+    [
+        ([], None, "of no images"),
+        ({"a": 1}, None, "a dict of no images"),
+        ([[rows()] * 3], None, "name no images; give the ids"),
+        ([[rows()] * 3], ["a", "b"], "1 images, but 2 ids are given"),
+        ([[rows()] * 2], ["a"], "image 0: 2 classes, but 3 names are given"),
+        ([[rows()] * 3, 5], ["a", "b"], "image 1: a int, where a list of classes"),
+        (
+            [[rows(), rows(2, 5), rows()]],
+            ["a"],
+            r"image 0, class 1: boxes of shape \(2, 5\); \(n, 6\) is due",
+        ),
+        ([[rows(), "x", rows()]], ["a"], "class 1: a str, where an array"),
+        ([[rows() * np.nan] * 3], ["a"], "class 0: a box with a number that is not finite"),
+        ([[rows()] * 3] * 2, ["a.png", "b/a.tif"], "image 1: 'a' is there twice"),
+        ([{"img_id": "a"}], None, "no dict with pred_instances"),
+        ([{"img_id": "a", "pred_instances": instances()}, []], None, "image 1: no dict"),
+        ([{"pred_instances": instances()}], None, "neither img_path nor img_id"),
+        ([{"img_id": "a", "pred_instances": {}}], None, "hold no bboxes"),
+        ([{"img_id": "a", "pred_instances": {"bboxes": rows(1, 5)}}], None, "boxes without labels"),
+        ([{"img_id": "a", "pred_instances": instances(2, labels=3)}], None, "label 3, but 3 class names"),
+        (
+            [{"img_id": "a", "pred_instances": instances() | {"scores": np.ones(2)}}],
+            None,
+            r"\(2,\) scores for 1 boxes",
+        ),
+        ([{"img_id": "a", "pred_instances": instances()}] * 2, None, "image 1: 'a' is there twice"),
+    ],
+)
+def test_results_that_do_not_fit_are_told_by_image(tmp_path, content, images, message):
+    path = tmp_path / "results.pkl"
+    path.write_bytes(dump_pickle(content, tensors=False))
+    with pytest.raises(FormatError, match=message) as caught:
+        read_results(path, CLASSES, images)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_the_version_can_be_demanded(tmp_path):
+    write_results_0(tmp_path / "results.pkl", collection(1, [1]))
+    with pytest.raises(FormatError, match=r"of mmrotate 0\.x, not 1\.x"):
+        read_results(tmp_path / "results.pkl", CLASSES, version="1.x")
+
+
+def test_numbered_images_go_by_their_file_names(tmp_path):
+    records = [
+        {"img_id": 7, "img_path": "C:\\data\\P7.v2.png", "pred_instances": instances()},
+        {"img_id": 8, "pred_instances": instances()},
+    ]
+    path = tmp_path / "results.pkl"
+    path.write_bytes(dump_pickle(records, tensors=False))
+    assert list(read_results(path, CLASSES).images) == ["P7.v2", "8"]
+    assert list(read_results(path, CLASSES, ["a.png", "b.png"]).images) == ["P7.v2", "b"]
+
+
+def test_no_score_is_invented(tmp_path):
+    found = Collection({"a": ImageBoxes(detections(np.random.default_rng(0), 2, scored=False))}, CLASSES)
+    for write in (write_results_0, write_results_1):
+        with pytest.raises(ValueError, match="a: results of mmrotate have scores and here are none"):
+            write(tmp_path / "results.pkl", found)
+        write(tmp_path / "results.pkl", found, constant_score=1)
+        assert read_results(tmp_path / "results.pkl", CLASSES, ["a"]).scored

@@ -1,0 +1,178 @@
+"""Each kind of error by example, and what mending it brings; slices by example."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detection_eval.detections import Detections
+from detection_eval.geometry.rotated import boxes_to_quads
+from detection_eval.metrics.anatomy import KINDS, anatomy, misplacement
+from detection_eval.metrics.confidence_free import block_ap
+from detection_eval.metrics.counts import count
+from detection_eval.metrics.ground_truth import GroundTruth
+from detection_eval.metrics.matching import FALSE, TRUE, match, overlap
+from detection_eval.metrics.presets import PRESETS, STRICT, preset
+from detection_eval.metrics.slices import slices
+from tests.detection_eval.problems import CLASSES, apart, boxes, random_problem
+
+seeds = st.integers(0, 2**32 - 1)
+NAMES = ("plane", "ship")
+
+
+def dissected(objects, found, difficulty=None):
+    laid = overlap({"a": GroundTruth(objects, difficulty)}, {"a": found}, STRICT)
+    return anatomy(laid, match(laid, 0.5))
+
+
+def kinds_of(result):
+    return ["-" if k < 0 else KINDS[k] for k in result.kind]
+
+
+# An object of 40 x 10 px at 30 degrees, and detections that each have one fault.
+OBJECT = [100.0, 100.0, 40.0, 10.0, np.radians(30)]
+FAULTS = {
+    "centre": [100.0 + 4, 100.0 - 5, 40.0, 10.0, np.radians(30)],
+    "size": [100.0, 100.0, 17.0, 10.0, np.radians(30)],
+    "angle": [100.0, 100.0, 40.0, 10.0, np.radians(30 + 32)],
+    "swap": [100.0, 100.0, 10.0, 40.0, np.radians(30)],
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_fault_of_a_loose_box_is_the_one_whose_correction_helps_most(fault):
+    objects = Detections(boxes_to_quads([OBJECT]), [0], ("plane",))
+    result = dissected(objects, Detections(boxes_to_quads([FAULTS[fault]]), [0], ("plane",)))
+    assert kinds_of(result) == [fault]
+    assert result.target.tolist() == [0]
+    assert not result.missed.any()  # a mended place would find it
+    assert result.gain[KINDS.index(fault)] == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    fault=st.sampled_from(sorted(FAULTS)),
+    turn=st.floats(-3, 3),
+    mirrored=st.booleans(),
+    rotated=st.integers(0, 3),
+)
+def test_the_fault_does_not_depend_on_direction_or_on_how_vertices_are_listed(fault, turn, mirrored, rotated):
+    pair = boxes_to_quads([OBJECT, FAULTS[fault]])
+    spin = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    there, found = (pair - 100) @ spin * ([-1, 1] if mirrored else [1, 1])
+    kind = misplacement(np.roll(found, rotated, axis=0)[None], there[None])
+    assert KINDS[kind[0]] == fault
+
+
+def test_a_square_has_no_width_and_height_to_swap():
+    square, turned = boxes_to_quads([[0, 0, 20, 20, 0], [9, 9, 20, 19.9, 0]])
+    assert KINDS[misplacement(turned[None], square[None])[0]] == "centre"
+
+
+def test_kinds_that_are_not_of_place():
+    objects = boxes(apart(3), [0, 0, 1], classes=NAMES)
+    shifted = apart(3)[2] + [7, 0, 7, 0]  # IoU 3 / 17 with the ship
+    found = boxes(
+        [apart(3)[0], apart(3)[0], apart(3)[1], shifted, apart(1, start=9)[0]], [0, 0, 1, 0, 1], classes=NAMES
+    )
+    result = dissected(objects, found)
+    assert kinds_of(result) == ["-", "duplicate", "class", "both", "background"]
+    assert result.missed.tolist() == [False, False, True]  # the second plane is there under a wrong name
+    assert result.numbers[KINDS.index("missed")].tolist() == [0, 1]
+    assert result.numbers[KINDS.index("class")].tolist() == [0, 1]
+
+
+def test_what_mending_brings_is_the_value_of_the_mended_counts():
+    # plane: 1 right and 1 duplicate of 2 objects, the other is missed: P 1/2, R 1/2, APnc 1/2 * 6/11
+    objects = boxes(apart(2))
+    result = dissected(objects, boxes([apart(1)[0]] * 2))
+    assert result.apnc == pytest.approx(1 / 2 * 6 / 11)
+    gain = dict(zip(KINDS, result.gain))
+    assert gain["duplicate"] == pytest.approx(6 / 11 - 3 / 11)
+    assert gain["missed"] == pytest.approx(1 / 2 - 3 / 11)  # P stays, R is 1
+    assert gain["background"] == gain["class"] == gain["centre"] == 0
+
+
+def test_two_wrong_boxes_of_one_object_mend_it_once():
+    objects = boxes(apart(2))
+    result = dissected(objects, boxes([[4, 0, 14, 10], [5, 0, 15, 10]]))  # IoU 6/14 and 5/15 with the first
+    assert kinds_of(result) == ["centre", "centre"]
+    assert result.gain[KINDS.index("centre")] == pytest.approx(6 / 11)  # one of two, nothing wrong
+
+
+def test_ignored_objects_explain_nothing():
+    result = dissected(boxes(apart(1), [0], classes=NAMES), boxes(apart(1), [1], classes=NAMES), [1])
+    assert kinds_of(result) == ["background"]
+    assert not result.missed.any()
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=seeds, name=st.sampled_from(sorted(PRESETS)), scored=st.booleans())
+def test_every_wrong_detection_has_one_kind_and_mending_never_costs(seed, name, scored):
+    laid = overlap(*random_problem(seed, scored=scored), preset(name))
+    matches = match(laid, 0.5)
+    keep = None if laid.scores is None else laid.scores > 0.4
+    result = anatomy(laid, matches, keep)
+    wrong = matches.verdict == FALSE if keep is None else (matches.verdict == FALSE) & keep
+    np.testing.assert_array_equal(result.kind >= 0, wrong)
+    counts = count(laid, matches, keep)
+    assert result.numbers[:-1].sum() == counts.false.sum()
+    assert result.apnc == pytest.approx(np.nan_to_num(_mean(laid, counts)), nan_ok=True)
+    if not np.isnan(result.apnc):
+        assert (result.gain[~np.isnan(result.gain)] >= -1e-12).all()
+
+
+def _mean(laid, counts):
+    known = block_ap(counts, laid.preset)
+    if laid.preset.absent == "zero":
+        return np.nan_to_num(known).mean()
+    return known[~np.isnan(known)].mean() if (~np.isnan(known)).any() else 0.0
+
+
+# --- slices ---------------------------------------------------------------------------------------
+
+
+def rows(laid, by):
+    return {row.name: row for row in slices(laid, match(laid, 0.5)) if row.by == by}
+
+
+def test_recall_by_the_size_of_objects_and_precision_by_the_size_of_detections():
+    objects = boxes([[0, 0, 10, 10], [50, 0, 60, 10], [0, 50, 40, 90]])
+    found = boxes([[0, 0, 10, 10], [0, 50, 40, 90], [200, 0, 240, 40]])
+    sizes = rows(overlap({"a": GroundTruth(objects)}, {"a": found}, STRICT), "size")
+    assert (sizes["< 16 px"].recall, sizes["< 16 px"].precision) == (1 / 2, 1)
+    assert (sizes["32-96 px"].recall, sizes["32-96 px"].precision) == (1, 1 / 2)
+    assert set(sizes) == {"< 16 px", "32-96 px"}
+
+
+def test_slices_by_shape_direction_crowd_position_and_edge():
+    drawn = [[50, 50, 40, 10, np.radians(-40)], [100, 100, 20, 18, np.radians(10)], [3, 150, 40, 10, 0]]
+    objects = Detections(boxes_to_quads(drawn), [0, 0, 0], ("plane",))
+    truth = {"a": GroundTruth(objects, size=(200, 200)), "b": GroundTruth(Detections.empty(("plane",)))}
+    wrong = boxes(apart(12))
+    laid = overlap(truth, {"a": objects.select([0, 2]), "b": wrong}, STRICT)
+    aspect, angle, density = (rows(laid, by) for by in ("aspect", "angle", "density"))
+    assert aspect["3-6"].recall == 1
+    assert aspect["< 1.5"].recall == 0
+    assert angle["-60 to -30 deg"].objects == angle["-60 to -30 deg"].found == 1
+    assert density["1-5"].precision == 1
+    assert density["none"].precision == 0
+    position = rows(laid, "position")
+    assert (position["first 10"].detections, position["11-50"].detections) == (2 + 10, 2)
+    assert np.isnan(position["first 10"].recall)
+    edge = rows(laid, "edge")
+    assert (edge["cut by the edge"].objects, edge["cut by the edge"].recall) == (1, 1)
+    assert (edge["inside"].objects, edge["inside"].recall) == (2, 1 / 2)
+    assert edge["inside"].detections == 1  # of the other image the size is not known
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds)
+def test_the_parts_of_a_property_make_the_whole(seed):
+    laid = overlap(*random_problem(seed), STRICT)
+    verdict = match(laid, 0.5).verdict
+    for by in ("size", "aspect", "angle", "density", "edge"):
+        parts = rows(laid, by).values()
+        assert sum(row.objects for row in parts) == laid.positives.sum()
+        assert sum(row.found for row in parts) == sum(row.right for row in parts) == (verdict == TRUE).sum()
+    assert len(laid.classes) == len(CLASSES)

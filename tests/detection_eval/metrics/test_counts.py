@@ -1,0 +1,131 @@
+"""Counts, F1, count error, confusion and calibration, with the arithmetic visible."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detection_eval.metrics.calibration import calibration
+from detection_eval.metrics.confusion import confusion_matrix, mf1_lmmrotate
+from detection_eval.metrics.counts import Counts, count, count_by_scene, count_error
+from detection_eval.metrics.ground_truth import GroundTruth
+from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.presets import PRESETS, STRICT, preset
+from tests.detection_eval.problems import apart, boxes, random_problem
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def laid_over(objects, found, protocol=STRICT, difficulty=None):
+    return overlap({"a": GroundTruth(objects, difficulty)}, {"a": found}, protocol)
+
+
+def test_precision_recall_and_f1_of_each_class_and_of_all():
+    # plane: 2 right, 1 wrong, 2 missed; ship: 1 right, 1 missed; harbor: 1 wrong, no object
+    counts = Counts(np.array([2, 1, 0]), np.array([1, 0, 1]), np.array([4, 2, 0]))
+    np.testing.assert_allclose(counts.precision, [2 / 3, 1, 0])
+    np.testing.assert_allclose(counts.recall, [1 / 2, 1 / 2, np.nan])
+    np.testing.assert_allclose(counts.f1, [4 / 7, 2 / 3, 0])
+    assert counts.missed.tolist() == [2, 1, 0]
+    assert counts.micro.precision == 3 / 5
+    assert counts.micro.recall == 3 / 6
+    assert counts.micro.f1 == pytest.approx(6 / 11)
+    assert counts.macro_precision == pytest.approx((2 / 3 + 1) / 2)  # classes that have objects
+    assert counts.macro_recall == pytest.approx(1 / 2)
+    assert counts.macro_f1 == pytest.approx((4 / 7 + 2 / 3) / 2)
+
+
+def test_a_class_that_is_never_detected_has_precision_0_in_the_mean():
+    counts = Counts(np.array([1, 0]), np.array([0, 0]), np.array([1, 3]))
+    assert counts.macro_precision == 0.5
+    assert np.isnan(counts.precision[1])
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, name=st.sampled_from(sorted(PRESETS)))
+def test_counts_of_scenes_add_up(seed, name):
+    laid = overlap(*random_problem(seed), preset(name))
+    matches, keep = match(laid, 0.5), laid.scores > 0.3
+    whole, (scenes, by_scene) = count(laid, matches, keep), count_by_scene(laid, matches, keep)
+    assert list(scenes) == sorted({image.partition("__")[0] for image in laid.images})
+    for part in ("true", "false", "positives"):
+        np.testing.assert_array_equal(getattr(by_scene, part).sum(axis=0), getattr(whole, part))
+    assert (whole.missed >= 0).all()
+
+
+def test_counting_is_off_by_what_is_missing_or_too_much():
+    truth = {
+        "a": GroundTruth(boxes(apart(4))),
+        "b": GroundTruth(boxes(apart(1))),
+        "c": GroundTruth(boxes([])),
+    }
+    found = {"a": boxes(apart(1)), "b": boxes(apart(3))}
+    laid = overlap(truth, found, STRICT)
+    error = count_error(laid, match(laid, 0.5))
+    assert error.mean_absolute == (3 + 2) / 2  # the empty image has neither
+    assert error.bias == (-3 + 2) / 2
+    assert error.per_image == (3 + 2 + 0) / 3
+
+
+def test_ignored_objects_and_their_detections_do_not_count_as_errors_of_counting():
+    laid = laid_over(boxes(apart(2)), boxes(apart(2)), difficulty=[0, 1])
+    error = count_error(laid, match(laid, 0.5))
+    assert (error.mean_absolute, error.per_image) == (0, 0)
+
+
+# --- confusion ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [6, 15, 20, 34])
+def test_mf1_of_a_perfect_detector_is_c_of_c_plus_1(classes):
+    names = tuple(f"c{k}" for k in range(classes))
+    objects = boxes(apart(classes), np.arange(classes), classes=names)
+    laid = laid_over(objects, objects)
+    assert mf1_lmmrotate(laid) == pytest.approx(classes / (classes + 1))
+    assert count(laid, match(laid, 0.5)).macro_f1 == 1
+
+
+def test_every_pair_is_an_entry_of_the_confusion_matrix():
+    names = ("plane", "ship")
+    objects = boxes([*apart(3)], [0, 0, 1], classes=names)
+    found = boxes([apart(1)[0], apart(1)[0], apart(2)[1], apart(1, start=7)[0]], [0, 0, 1, 1], classes=names)
+    matrix = confusion_matrix(laid_over(objects, found))
+    # the first plane is found twice; the second is taken for a ship and missed; the ship is missed;
+    # one ship is background
+    assert matrix.tolist() == [[2, 1, 1], [0, 0, 1], [0, 1, 0]]
+
+
+def test_mf1_takes_scores_into_account():
+    objects = boxes(apart(1))
+    found = boxes([*apart(1), *apart(1, start=5)], scores=[0.9, 0.2])
+    laid = laid_over(objects, found)
+    assert mf1_lmmrotate(laid, at_least=0.5) == pytest.approx(1 / 2)  # perfect, one class
+    # precision (1/2 + 0) / 2, recall (1 + 0) / 2
+    assert mf1_lmmrotate(laid) == pytest.approx(2 * 0.25 * 0.5 / 0.75)
+    assert mf1_lmmrotate(laid, at_least=0.95) == 0
+
+
+# --- calibration ----------------------------------------------------------------------------------
+
+
+def test_calibration_compares_scores_with_precision_bin_by_bin():
+    # 0.9: two of four right; 0.2: none of one
+    objects = boxes(apart(2))
+    found = boxes([*apart(4), *apart(1, start=9)], scores=[0.9] * 4 + [0.2])
+    laid = laid_over(objects, found)
+    curve = calibration(laid, match(laid, 0.5), bins=10)
+    assert curve.number.tolist() == [0, 1, 0, 0, 0, 0, 0, 0, 4, 0]
+    assert curve.precision[8] == 0.5
+    assert curve.error == pytest.approx((4 * 0.4 + 1 * 0.2) / 5)
+
+
+def test_scores_that_say_the_truth_have_no_calibration_error():
+    laid = laid_over(boxes(apart(3)), boxes([*apart(3), *apart(1, start=9)], scores=[1, 1, 1, 0]))
+    assert calibration(laid, match(laid, 0.5)).error == 0
+
+
+def test_calibration_needs_probabilities():
+    for scores, message in (([3.0], "score 3.0 is outside"), (None, "without scores")):
+        laid = laid_over(boxes(apart(1)), boxes(apart(1), scores=scores))
+        with pytest.raises(ValueError, match=message):
+            calibration(laid, match(laid, 0.5))

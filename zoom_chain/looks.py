@@ -1,0 +1,143 @@
+"""Which part of a scene a request shows, what it adds, and when it is refused: pure functions of views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tiling.view import View, Window
+
+_NEARLY_ALL = 0.95
+_NO_SIDE = 1e-3  # scene px; a box thinner than this is a line
+
+
+@dataclass(frozen=True)
+class CropRule:
+    """How a requested box becomes the window that is read.
+
+    Attributes:
+        margin: context added on each side, as a fraction of the box's side, and no less than one unit of
+            the dialect's coordinates, since a written box is only that exact (27 px of a scene of 27,000 px
+            for a 0-1000 coordinate). 0 reads the box as it was written.
+        min_side_px: a window is at least this wide and high, in scene pixels.
+        max_aspect: a window's longer side is at most this many times its shorter one.
+        repeat_iou: a window that overlaps an earlier view by this much is a repetition.
+        min_gain: how many times finer a crop must resolve the source than any view so far of the same
+            part, else it is refused, because a zoom that adds no detail only spends budget; where that
+            holds for the whole scene the tool is not offered. 0 shows every crop, also where the source has
+            no more pixels, as the published RSCoVLM data do.
+
+    Raises:
+        ValueError: naming all values out of range.
+    """
+
+    margin: float = 0.05
+    min_side_px: float = 32.0
+    max_aspect: float = 4.0
+    repeat_iou: float = 0.9
+    min_gain: float = 1.05
+
+    def __post_init__(self) -> None:
+        checks = {
+            f"margin {self.margin} is not between 0 and 10": 0 <= self.margin <= 10,
+            f"min_side_px {self.min_side_px} is below 1": self.min_side_px >= 1,
+            f"max_aspect {self.max_aspect} is not between 1 and 100": 1 <= self.max_aspect <= 100,
+            f"repeat_iou {self.repeat_iou} is not above 0 and at most 1": 0 < self.repeat_iou <= 1,
+            f"min_gain {self.min_gain} is negative": self.min_gain >= 0,
+        }
+        problems = [problem for problem, fine in checks.items() if not fine]
+        if problems:
+            raise ValueError("; ".join(problems))
+
+
+Refusal = Literal["invalid_request", "repeated_view", "no_more_detail", "no_data", "pixel_budget"]
+
+
+class RefusedRequest(Exception):
+    """A request that cannot be carried out; the message says why, in words for the model.
+
+    Attributes:
+        kind: what stands in the way.
+    """
+
+    def __init__(self, kind: Refusal, reason: str):
+        super().__init__(reason)
+        self.kind = kind
+
+
+def requested_window(frame: View, box: Iterable[float], scene: Window) -> tuple[Window, tuple[str, ...]]:
+    """The part of the scene inside a box, and what had to be mended about the box.
+
+    Args:
+        frame: the view that the box was drawn in.
+        box: x1, y1, x2, y2 as fractions of that view's width and height.
+        scene: the whole scene.
+
+    Raises:
+        RefusedRequest: for a box without area or outside the scene.
+    """
+    x1, y1, x2, y2 = box
+    notes: list[str] = []
+    if x1 > x2 or y1 > y2:
+        notes.append("the corners of the box were exchanged")
+        (x1, x2), (y1, y2) = sorted((x1, x2)), sorted((y1, y2))
+    height, width = frame.size
+    corners = frame.to_scene([(x1 * width, y1 * height), (x2 * width, y2 * height)])
+    if np.min(corners[1] - corners[0]) < _NO_SIDE:
+        raise RefusedRequest("invalid_request", "the box has no area")
+    window = Window.around(corners)
+    inside = window.intersection(scene)
+    if inside is None or min(inside.width, inside.height) < _NO_SIDE:
+        raise RefusedRequest("invalid_request", "the box lies outside the image")
+    if not scene.pad(1e-6 * max(scene.width, scene.height)).contains(window):
+        notes.append("the box reached beyond the scene and was cut")
+    return inside, tuple(notes)
+
+
+def crop_window(window: Window, quantum: tuple[float, float], scene: Window, rule: CropRule) -> Window:
+    """The window to read for a requested one: margin, least side and aspect, kept inside the scene.
+
+    Args:
+        window: the part of the scene that was asked for, in scene pixels.
+        quantum: one unit of the coordinates that the box was written in, along x and y, in scene pixels.
+        scene: the whole scene. At its border the window is moved rather than cut where it can be.
+        rule: margin and limits.
+    """
+    width, height = window.width, window.height
+    if rule.margin > 0:
+        width += 2 * max(rule.margin * width, quantum[0])
+        height += 2 * max(rule.margin * height, quantum[1])
+    least = max(rule.min_side_px, max(width, height) / rule.max_aspect)
+    width, height = min(max(width, least), scene.width), min(max(height, least), scene.height)
+    x, y = window.center
+    left = min(max(x - width / 2, scene.x), scene.x + scene.width - width)
+    top = min(max(y - height / 2, scene.y), scene.y + scene.height - height)
+    return Window(left, top, width, height)
+
+
+def detail_gain(view: View, requested: Window, shown: Sequence[View]) -> float:
+    """How many times finer a view resolves the source than the best earlier view of what was asked for.
+
+    Enlarging beyond the source's own pixels is no detail: scales finer than one scene pixel per view
+    pixel count as one.
+
+    Args:
+        view: the view that would be shown.
+        requested: the part of the scene that was asked for, which the view may exceed.
+        shown: the views so far, the overview first. One that shows nearly all of the part counts.
+    """
+    holders = [other for other in shown if _share_inside(requested, other.window) >= _NEARLY_ALL]
+    return min(coarseness(other) for other in holders or shown[:1]) / coarseness(view)
+
+
+def _share_inside(part: Window, whole: Window) -> float:
+    common = part.intersection(whole)
+    return common.area / part.area if common else 0.0
+
+
+def coarseness(view: View) -> float:
+    """Scene pixels per view pixel (geometric mean of x and y), one where the view shows all there are."""
+    return (max(1.0, view.scale[0]) * max(1.0, view.scale[1])) ** 0.5
