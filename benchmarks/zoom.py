@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rscovlm.engines import NANO_FOLDER, load_model
+from rscovlm.engines import load_model
 from rscovlm.engines.transformers import TransformersEngine
+from rscovlm.models.checkpoints import NANO_FOLDER
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
 

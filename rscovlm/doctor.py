@@ -130,7 +130,7 @@ def _optional(package: str, absent: str) -> Row:
 
 
 def _nano() -> Row:
-    from rscovlm.engines import NANO_FOLDER
+    from rscovlm.models.checkpoints import NANO_FOLDER
 
     weights = NANO_FOLDER / "model.safetensors"
     if not weights.is_file():

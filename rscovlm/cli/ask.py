@@ -92,15 +92,15 @@ def ask(
         raise UsageError(f"--output and --trace are both {output}; give two files")
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
-    from rscovlm.engines import model_family
+    from rscovlm.models.checkpoints import resolve
     from rscovlm.tasks.ask import ask as ask_scene
     from zoom_chain.chat import Generation
 
     with open_scene(scene, bands) as opened:
-        dialect = model_family(model, family=family, max_pixels=max_pixels).dialect.name
-        settings = zoom_settings(config, dialect, zoom, max_zooms)
+        checkpoint = resolve(model, family=family, max_pixels=max_pixels)
+        settings = zoom_settings(config, checkpoint.family.dialect.name, zoom, max_zooms)
         with (
-            open_model(model, device, family, max_pixels) as engine,
+            open_model(checkpoint, device) as engine,
             Progress("answering", "questions") as progress,
         ):
             texts = [item.question for item in asked]

@@ -43,12 +43,13 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Classify scenes as a whole, one class each."""
-    from rscovlm.engines import model_family
+    from rscovlm.models.checkpoints import resolve
     from rscovlm.tasks.classify import TOGETHER, classify_scenes
     from tiling.scene import Scene
     from zoom_chain.chat import Generation
 
-    chosen = model_family(model, family=family, max_pixels=max_pixels)
+    checkpoint = resolve(model, family=family, max_pixels=max_pixels)
+    chosen = checkpoint.family
     wanted = read_list(classes, "--classes") or chosen.scene_classes
     if wanted is None:
         raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
@@ -58,7 +59,7 @@ def classify(
     results: list[Classification] = []
     options = Generation(max_new_tokens=max_tokens)
     with (
-        open_model(model, device, family, max_pixels) as engine,
+        open_model(checkpoint, device) as engine,
         Progress("classifying", "scenes") as progress,
     ):
         for start in range(0, len(scenes), TOGETHER):

@@ -34,6 +34,7 @@ from rscovlm.progress import Progress
 if TYPE_CHECKING:
     from detection_eval.text.parsing import ParseReport
     from rscovlm.journal import Journal
+    from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.tasks.detect import DetectionTask, SceneDetections
     from rscovlm.tasks.tiles import TilePlan
     from tiling.scene import Scene
@@ -101,14 +102,15 @@ def detect(
         raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
     region = read_window(window)
 
-    from rscovlm.engines import model_family
+    from rscovlm.models.checkpoints import resolve
     from rscovlm.tasks.detect import detect_scene, plan_detection
     from rscovlm.tasks.tiles import plan_tiles
     from zoom_chain.chat import Generation
 
     with open_scene(scene, bands) as opened:
         _check_outputs(opened, output, overlay)
-        seen = model_family(model, family=family, max_pixels=max_pixels)
+        checkpoint = resolve(model, family=family, max_pixels=max_pixels)
+        seen = checkpoint.family
         with usage_errors():
             plan = plan_tiles(opened, seen, tile=settings.tile, overlap=settings.overlap, region=region)
         options = Generation(max_new_tokens=max_tokens, seed=seed)
@@ -123,11 +125,11 @@ def detect(
         if dry_run:
             return
         with (
-            _journal(output, task, opened, model, resume, overwrite) as journal,
+            _journal(output, task, opened, checkpoint, resume, overwrite) as journal,
             _interruptible(journal, len(plan.tiles)),
         ):
             with (
-                open_model(model, device, family, max_pixels) as engine,
+                open_model(checkpoint, device) as engine,
                 Progress("detecting", "tiles") as progress,
             ):
                 found = detect_scene(opened, engine, task, journal=journal, progress=progress)
@@ -274,16 +276,20 @@ def _check_outputs(scene: Scene, output: Path | None, overlay: Path | None) -> N
 
 @contextmanager
 def _journal(
-    output: Path | None, task: DetectionTask, scene: Scene, model: str, resume: bool, overwrite: bool
+    output: Path | None,
+    task: DetectionTask,
+    scene: Scene,
+    checkpoint: Checkpoint,
+    resume: bool,
+    overwrite: bool,
 ) -> Iterator[Journal | None]:
     """The journal beside the output; None without an output, since nothing names the run then."""
     if output is None:
         yield None
         return
     from rscovlm.journal import Journal, journal_path
-    from rscovlm.tasks.provenance import weights_identity
 
-    facts = task.facts(scene, weights_identity(model))
+    facts = task.facts(scene, checkpoint.identity)
     with Journal(journal_path(output), facts, resume=resume, overwrite=overwrite) as journal:
         try:
             yield journal

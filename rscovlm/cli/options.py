@@ -11,6 +11,7 @@ from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
+    from rscovlm.models.checkpoints import Checkpoint
     from tiling.scene import Scene
 
 Model = Annotated[
@@ -96,21 +97,20 @@ def _probe(scene: Scene) -> None:
         scene.read(View(scene.window, size))
 
 
-def open_model(spec: str, device: str | None, family: str | None, max_pixels: int | None) -> Engine:
-    """The model that the options name, loaded without progress bars of its library.
+def open_model(checkpoint: Checkpoint, device: str | None) -> Engine:
+    """The engine of a model, loaded without progress bars of its library.
 
     Raises:
         ModelError, UsageError: with one clear line.
     """
-    from rscovlm.engines import load_model, model_family
+    from rscovlm.engines import load_model
 
-    model_family(spec, family=family, max_pixels=max_pixels)
-    if not spec.startswith(("http://", "https://")):
+    if checkpoint.runner != "http":
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         _check_device(device)
-    return load_model(spec, device=device, family=family, max_pixels=max_pixels)
+    return load_model(checkpoint, device=device)
 
 
 def _check_device(device: str | None) -> None:

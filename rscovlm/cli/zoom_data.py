@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rscovlm.data.zoom.build import ZoomData, ZoomPlan
     from rscovlm.data.zoom.sources import Source
     from rscovlm.journal import Journal
+    from rscovlm.models.checkpoints import Checkpoint
 
 _LISTED = 5
 
@@ -102,9 +103,9 @@ def zoom_data(
     source = read_annotations(annotations, images)
     objects = sum(len(image.things) for image in source.images)
     _note(f"{source.format}: {len(source.images):,} images, {objects:,} objects")
-    asked = teacher if "teacher" in plan.ways else None
+    asked = _teacher(teacher, teacher_family) if "teacher" in plan.ways else None
     with _journal(output, asked, source, plan, resume, overwrite) as journal:
-        engine = open_model(asked, device, teacher_family, None) if asked else None
+        engine = open_model(asked, device) if asked else None
         with engine or nullcontext(), Progress("asking the teacher about", "images") as progress:
             data = build(
                 source.images, learner.resolution, plan, teacher=engine, store=journal, progress=progress
@@ -151,9 +152,15 @@ def _plan(
     return plan
 
 
+def _teacher(spec: str | None, family: str | None) -> Checkpoint | None:
+    from rscovlm.models.checkpoints import resolve
+
+    return None if spec is None else resolve(spec, family=family)
+
+
 @contextmanager
 def _journal(
-    output: Path, teacher: str | None, source: Source, plan: ZoomPlan, resume: bool, overwrite: bool
+    output: Path, teacher: Checkpoint | None, source: Source, plan: ZoomPlan, resume: bool, overwrite: bool
 ) -> Iterator[Journal | None]:
     """The journal of the teacher's replies; none where nobody is asked."""
     if teacher is None:
@@ -163,7 +170,7 @@ def _journal(
     from rscovlm.journal import Journal, journal_path
 
     parameters: dict[str, Any] = {
-        "teacher": teacher,
+        "teacher": teacher.identity,
         "annotations": _digest(source),
         "seed": plan.seed,
         "rules": asdict(plan.rules),

@@ -95,7 +95,7 @@ def train(config: TrainConfig, folder: Path, *, easy: bool = True, progress=None
 
 def main() -> None:
     """Parse the command line and train."""
-    from rscovlm.engines import checkpoint_folder
+    from rscovlm.models.checkpoints import resolve
     from rscovlm.progress import Progress
 
     parser = argparse.ArgumentParser(description="Train nano on synthetic scenes; a run is resumed.")
@@ -107,7 +107,7 @@ def main() -> None:
     options = parser.parse_args()
     base = options.output / "base"
     if options.start:
-        base = checkpoint_folder(options.start)
+        base = resolve(options.start).local
     config = load_train_config("nano", [f"model={base}", *options.overrides])
     if not options.start and not (base / "config.json").is_file():
         write_base(base, config.seed)

@@ -12,8 +12,8 @@ from torch import nn
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.rendering import box_contract
-from rscovlm.engines import checkpoint_folder, model_family
 from rscovlm.errors import ModelError, UsageError
+from rscovlm.models.checkpoints import resolve
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.weights import attention_for
@@ -68,8 +68,8 @@ def open_base(config: TrainConfig) -> Base:
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    folder = checkpoint_folder(config.model)
-    family = model_family(str(folder), family=config.family)
+    checkpoint = resolve(config.model, family=config.family)
+    folder, family = checkpoint.local, checkpoint.family
     bounds = family.resolution
     least = config.resolution.min_pixels or bounds.min_pixels
     most = config.resolution.max_pixels or max(bounds.max_pixels, least)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rscovlm.cli import main
-from rscovlm.engines import NANO_FOLDER
+from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.synth.catalogue import LAND_COVERS
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from zoom_chain.trace import Trace

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rscovlm.cli import main
-from rscovlm.engines import NANO_FOLDER, load_model
+from rscovlm.engines import load_model
 from rscovlm.errors import ModelError
+from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.synth.catalogue import CLASS_NAMES
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tests.rscovlm.engines.real_vllm import GREEDY, conversations, replies_in_process, vllm_server

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rscovlm.engines import NANO_FOLDER
+from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.families import FAMILIES, family_in, family_of
 
 

@@ -1,0 +1,132 @@
+"""The model that a ``--model`` string names, resolved once and passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from rscovlm.errors import ModelError
+from rscovlm.models.families import ModelFamily, family_in, family_named, family_of
+
+NANO_FOLDER = Path(__file__).parents[1] / "assets" / "nano"
+
+Runner = Literal["transformers", "vllm", "http"]
+
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a model is, who runs it, and how it sees and writes.
+
+    Attributes:
+        spec: the string that named it.
+        runner: ``transformers`` and ``vllm`` in this process, ``http`` on a server.
+        family: prompts, coordinates and image bounds.
+        folder: local files; None on a server.
+        url: root of the server's API, such as ``http://host:8000/v1``; None in process.
+        served: name of the model on the server; None where the server is to be asked.
+        revision: branch, tag or commit of a hub repository, where one was asked for.
+    """
+
+    spec: str
+    runner: Runner
+    family: ModelFamily
+    folder: Path | None = None
+    url: str | None = None
+    served: str | None = None
+    revision: str | None = None
+
+    @cached_property
+    def identity(self) -> str:
+        """The very weights, for journals: the spec, and the size and time of local weight files."""
+        if self.folder is None:
+            return self.spec
+        facts = [(file.name, file.stat()) for file in sorted(self.folder.glob("*.safetensors"))]
+        return "|".join(
+            [self.spec, *(f"{name} {fact.st_size} bytes {fact.st_mtime_ns} ns" for name, fact in facts)]
+        )
+
+    @property
+    def local(self) -> Path:
+        """The folder of local files.
+
+        Raises:
+            ModelError: where the model is on a server.
+        """
+        if self.folder is None:
+            raise ModelError(f"{self.spec} is on a server; this needs a checkpoint folder or a hub id")
+        return self.folder
+
+
+def resolve(spec: str, *, family: str | None = None, max_pixels: int | None = None) -> Checkpoint:
+    """Find the model that a string names, without loading its weights or asking a server.
+
+    Args:
+        spec: ``nano``, a folder, a hub id (``owner/name`` or ``owner/name@revision``), ``vllm:`` before one
+            of them, or ``http://HOST:PORT/v1#NAME``.
+        family: name of the family, where the checkpoint does not tell or another is wanted.
+        max_pixels: upper bound on the area of an image, instead of the family's.
+
+    Raises:
+        ModelError: with one clear line.
+    """
+    if spec.startswith(("http://", "https://")):
+        found = _on_server(spec, family)
+    else:
+        found = _in_process(spec, family)
+    if max_pixels is None:
+        return found
+    return replace(found, family=found.family.with_max_pixels(max_pixels))
+
+
+def _on_server(spec: str, family: str | None) -> Checkpoint:
+    url, _, served = spec.partition("#")
+    known = family_named(family) if family else family_in(served)
+    if known is None:
+        raise ModelError(
+            f"the family of {served or spec!r} does not show in its name; give --family "
+            "(qwen2.5-vl, qwen3-vl, rscovlm or nano)"
+        )
+    return Checkpoint(spec, "http", known, url=url, served=served or None)
+
+
+def _in_process(spec: str, family: str | None) -> Checkpoint:
+    name = spec.removeprefix("vllm:")
+    runner: Runner = "transformers" if name == spec else "vllm"
+    folder, revision = _folder(name)
+    known = family_of(folder)
+    if family is not None:
+        # The bounds of this very checkpoint, the words of the named family.
+        known = replace(family_named(family), resolution=known.resolution)
+    return Checkpoint(spec, runner, known, folder=folder, revision=revision)
+
+
+def _folder(name: str) -> tuple[Path, str | None]:
+    """The folder of a checkpoint and its revision: the shipped one, a local one, or one of the hub."""
+    if name == "nano":
+        if not (NANO_FOLDER / "model.safetensors").is_file():
+            raise ModelError(
+                f"nano's weights are missing from {NANO_FOLDER}; reinstall rscovlm or give --model"
+            )
+        return NANO_FOLDER, None
+    if Path(name).is_dir():
+        return Path(name), None
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"model {name!r} is neither a folder nor known; "
+            "give nano, a checkpoint folder, a hub id, vllm:PATH or http://HOST:PORT/v1#NAME"
+        )
+    from huggingface_hub import snapshot_download
+
+    repository, _, revision = name.partition("@")
+    try:
+        folder = snapshot_download(repository, revision=revision or None, allow_patterns=_HUB_FILES)
+    except Exception as error:  # the hub's client raises errors of many libraries
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"model {name!r} is not a local folder and the hub does not give it: {reason}"
+        ) from error
+    return Path(folder), revision or None
