@@ -6,13 +6,14 @@ import asyncio
 import email.utils
 import os
 import random
-import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from anyio.from_thread import start_blocking_portal
 
 from rscovlm.engines import openai
 from rscovlm.errors import ModelError
@@ -75,9 +76,12 @@ class HttpEngine:
             timeout=httpx.Timeout(timeout_s, connect=10.0),
             limits=httpx.Limits(max_connections=in_flight),
         )
-        self._loop = _Loop()
+        # An event loop in a thread of its own, so that callers need none and may have one.
+        self._closing = ExitStack()
+        self._portal = self._closing.enter_context(start_blocking_portal(name="rscovlm-http"))
+        self._closing.callback(self._run, self._client.aclose)
         try:
-            self.model, self._extra = self._loop.run(self._find(model))
+            self.model, self._extra = self._run(self._find, model)
         except BaseException:
             self.close()
             raise
@@ -91,9 +95,16 @@ class HttpEngine:
 
     def close(self) -> None:
         """Close the connections; the server goes on."""
-        if self._loop.running:
-            self._loop.run(self._client.aclose())
-            self._loop.stop()
+        self._closing.close()
+
+    def _run(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """The result of a coroutine function; an interrupt while waiting cancels it."""
+        future = self._portal.start_task_soon(work, *arguments)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``ChatModel``.
@@ -101,7 +112,7 @@ class HttpEngine:
         Raises:
             ModelError: where the server refuses all requests or resizes images.
         """
-        return self._loop.run(self._chat(conversations, options))
+        return self._run(self._chat, conversations, options)
 
     async def _chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         if not self._probed and any(message.images for c in conversations for message in c.messages):
@@ -213,33 +224,6 @@ class HttpEngine:
 
 class _Failed(Exception):
     """A request that failed; the message says why."""
-
-
-class _Loop:
-    """An event loop in a thread of its own, so that callers need none and may have one."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rscovlm-http", daemon=True)
-        self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine; an interrupt while waiting cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 async def _all(works: Any) -> list[Any]:
