@@ -83,19 +83,25 @@ def samples(
     count: Annotated[
         int, typer.Option(help="Samples in all, a fifth of each task.", min=5, metavar="N")
     ] = 2000,
+    family: Annotated[
+        str, typer.Option(help="Model family whose view sizes and scale are used.", metavar="NAME")
+    ] = "nano",
     seed: Seed = 0,
 ) -> None:
     """Write training samples: classification, vqa, grounding, detection and zoom, with their images.
 
-    Images that are there already are kept, so an interrupted run continues. 2000 samples take some minutes
-    and about 200 MB.
+    Views have sizes that the family sees as they are, at the metres per pixel it detects at. Images that are
+    there already are kept, so an interrupted run continues.
     """
     from detection_eval.files import check_folder
-    from rscovlm.data.synthetic import write_sample_set
+    from rscovlm.data.synthetic import Scale
+    from rscovlm.data.synthetic_files import write_sample_set
+    from rscovlm.models.families import family_named
 
+    scale = Scale.of(family_named(family))
     check_folder(folder)
     with Progress("writing", "samples") as progress:
-        written = write_sample_set(folder, count, seed=seed, progress=progress)
+        written = write_sample_set(folder, count, scale, seed=seed, progress=progress)
     for task in written:
         print(folder / f"{task}.jsonl")
 

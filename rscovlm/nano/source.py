@@ -8,7 +8,7 @@ import numpy as np
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.example import Encoded, Example, Key, Speech
-from rscovlm.nano.lessons import Sample, make_sample
+from rscovlm.nano.lessons import Lesson, make_lesson
 
 
 @dataclass
@@ -36,12 +36,12 @@ class Lessons:
     def encode(self, index: int, visit: int) -> Encoded:
         """A lesson, with what each visual token of its images shows."""
         ease = max(0.0, 1.0 - index / self.ease_until) if self.ease_until else 0.0
-        lesson = make_sample(self.seed + visit, index, ease)
+        lesson = make_lesson(self.seed + visit, index, ease)
         turns = tuple(Speech(turn.role, turn.content) for turn in lesson.conversation.messages)
         example = Example(turns, Key(self.name, index, visit), lesson.task)
         return self.encoder.encode(example, self._cells(lesson))
 
-    def _cells(self, lesson: Sample) -> dict[str, np.ndarray]:
+    def _cells(self, lesson: Lesson) -> dict[str, np.ndarray]:
         return {
             "cell_ids": np.array([[self._first_token(word) for word in c.words] for c in lesson.cells]),
             "outlines": np.stack([cells.outlines for cells in lesson.cells]),

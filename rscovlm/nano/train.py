@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from rscovlm.data.mix import Mix
-from rscovlm.nano.lessons import DETECT_GSD_M, make_sample
+from rscovlm.nano.lessons import make_lesson
 from rscovlm.nano.model import Shape, build_model, write_sidecars
 from rscovlm.nano.objective import NanoObjective, Teacher
 from rscovlm.nano.source import Lessons
@@ -32,7 +32,7 @@ def corpus(seed: int, samples: int = 1500) -> list[str]:
     """Texts for the tokenizer: what samples say, special tokens left out."""
     texts = []
     for index in range(samples):
-        for message in make_sample(seed, index).conversation.messages:
+        for message in make_lesson(seed, index).conversation.messages:
             text = message.text.replace("<tool_call>", "").replace("</tool_call>", "")
             texts += [message.role + "\n", text]
     return texts
@@ -45,7 +45,7 @@ def write_base(folder: Path, seed: int, shape: Shape | None = None, texts: int =
     shape = shape or Shape()
     build_tokenizer(corpus(seed, texts), folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    write_sidecars(folder, DETECT_GSD_M)
+    write_sidecars(folder, 1.2)
     build_model(shape, tokenizer, number_tokens(tokenizer), seed).save_pretrained(folder)
     return folder
 

@@ -9,18 +9,23 @@ from PIL import Image
 
 from detection_eval.geometry.quads import area
 from rscovlm.data.store import SampleFile
-from rscovlm.data.synthetic import TASKS, make_shot, plan_zoom_world, write_sample_set, zoom_chain_of
+from rscovlm.data.synthetic import SHOTS, Scale, make_shot, zoom_chain
+from rscovlm.data.synthetic_files import TASKS, plan_zoom_world, write_sample_set
 from rscovlm.errors import UsageError
+from rscovlm.models.families import FAMILIES
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS
 from rscovlm.synth.render import render
 from rscovlm.synth.views import next_window, visible_polygons
 from tiling.view import Size, Window
 
 
+NANO, QWEN = Scale.of(FAMILIES["nano"]), Scale.of(FAMILIES["qwen2.5-vl"])
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("samples")
-    assert write_sample_set(folder, 41, seed=6) == dict(zip(TASKS, (9, 8, 8, 8, 8)))
+    assert write_sample_set(folder, 41, QWEN, seed=6) == dict(zip(TASKS, (9, 8, 8, 8, 8)))
     return folder
 
 
@@ -62,15 +67,17 @@ def test_boxes_lie_inside_their_images_and_have_known_classes(folder):
 def test_a_box_is_where_its_object_is_painted():
     """Without its objects a scene looks different where the boxes are."""
     checked = 0
-    for index in range(8):
-        shot = make_shot("detection", index, 1)
-        if shot.world.sites or not shot.sample["boxes"] or shot.sample["classes"] != CLASS_NAMES:
+    for index in range(24):
+        shot = make_shot("detection", index, 1, QWEN)
+        photo = shot.photo
+        if photo.world.sites or not shot.fields["boxes"] or shot.fields["classes"] != CLASS_NAMES:
             continue
-        bare = replace(shot.world, scattered=())
+        bare = replace(photo.world, scattered=())
         difference = np.abs(
-            render(shot.world, shot.window, shot.size).astype(int) - render(bare, shot.window, shot.size)
+            render(photo.world, photo.window, photo.size).astype(int)
+            - render(bare, photo.window, photo.size)
         ).sum(axis=2)
-        for box in shot.sample["boxes"]:
+        for box in shot.fields["boxes"]:
             x, y = box.polygon.mean(axis=0).astype(int)
             assert difference[max(0, y - 3) : y + 4, max(0, x - 3) : x + 4].max() > 30
             checked += 1
@@ -103,16 +110,16 @@ def test_windows_of_a_chain_stay_inside_the_scene():
     world = plan_zoom_world(0, 0)
     whole = Window(0, 0, world.width, world.height)
     for evidence in (Window(0, 0, 30, 30), Window(world.width - 40, 700, 40, 20)):
-        chain = zoom_chain_of(world, evidence)
+        chain = list(zoom_chain(whole, evidence))
         assert len(chain) >= 2
         assert all(whole.contains(window) for window in chain)
 
 
 def test_more_samples_continue_the_fewer_and_images_are_kept(folder, tmp_path):
-    write_sample_set(tmp_path, 10, seed=6)
+    write_sample_set(tmp_path, 10, QWEN, seed=6)
     first = next((tmp_path / "images").iterdir())
     before = first.stat().st_mtime_ns
-    write_sample_set(tmp_path, 15, seed=6)
+    write_sample_set(tmp_path, 15, QWEN, seed=6)
     assert first.stat().st_mtime_ns == before
     for task in TASKS:
         few, many = samples(tmp_path, task), samples(folder, task)
@@ -128,28 +135,49 @@ def test_an_interruption_leaves_no_torn_file_and_is_continued(tmp_path, folder):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_sample_set(tmp_path, 15, seed=6, progress=stop)
+        write_sample_set(tmp_path, 15, QWEN, seed=6, progress=stop)
     assert [path.name for path in tmp_path.glob("*.jsonl")] == ["classification.jsonl"]
-    write_sample_set(tmp_path, 15, seed=6)
+    write_sample_set(tmp_path, 15, QWEN, seed=6)
     assert samples(tmp_path, "vqa") == samples(folder, "vqa")[:3]
 
 
 def test_a_folder_of_another_seed_is_refused(folder):
     with pytest.raises(UsageError, match="choose another folder"):
-        write_sample_set(folder, 41, seed=7)
+        write_sample_set(folder, 41, QWEN, seed=7)
+    with pytest.raises(UsageError, match="choose another folder"):
+        write_sample_set(folder, 41, NANO, seed=6)
     assert json.loads((folder / "samples.json").read_text())["seed"] == 6
 
 
 def test_too_few_samples_are_refused(tmp_path):
     with pytest.raises(UsageError, match="at least one of each task"):
-        write_sample_set(tmp_path, 4)
+        write_sample_set(tmp_path, 4, QWEN)
 
 
 def test_polygons_of_a_view_that_is_not_square_are_cut_at_its_own_edges():
-    shot = make_shot("detection", 3, 0)
+    shot = make_shot("detection", 3, 0, QWEN)
     size = Size(60, 200)
-    window = Window(shot.window.x, shot.window.y, shot.window.width, shot.window.width * 60 / 200)
-    polygons, objects = visible_polygons(shot.world, window, size)
+    seen = shot.photo.window
+    window = Window(seen.x, seen.y, seen.width, seen.width * 60 / 200)
+    polygons, objects = visible_polygons(shot.photo.world, window, size)
     assert len(polygons) == len(objects)
     assert (polygons >= 0).all()
     assert (polygons <= (200, 60)).all()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_sees_the_views_of_its_scale_without_resizing_them(name):
+    """Shrunk views would show objects at other metres per pixel than the family detects at."""
+    family = FAMILIES[name]
+    scale, wanted = Scale.of(family), family.detect_gsd_m or 1.2
+    for task in SHOTS:
+        for index in range(6):
+            photo = make_shot(task, index, 3, scale).photo
+            height, width = photo.size
+            shown = family.resolution.fit(height, width)
+            if name == "nano":
+                assert shown == photo.size == (128, 128)
+            assert abs(shown.height - height) <= family.resolution.factor / 2
+            assert abs(shown.width - width) <= family.resolution.factor / 2
+            if task in ("grounding", "detection"):
+                assert 0.6 * wanted < photo.gsd_m < 1.5 * wanted

@@ -11,7 +11,7 @@ from rscovlm.data.packing import collate, model_inputs
 from rscovlm.engines import load_model
 from rscovlm.models.patches import PatchSpec
 from rscovlm.nano.cells import cell_truth
-from rscovlm.nano.lessons import make_sample
+from rscovlm.nano.lessons import make_lesson
 from rscovlm.nano.model import VIEW_SIDE, Shape, build_model
 from rscovlm.nano.objective import NanoObjective, Teacher
 from rscovlm.nano.source import Lessons
@@ -77,26 +77,26 @@ def test_every_number_from_0_to_1000_is_one_token_and_text_survives_a_round_trip
 
 
 def test_a_sample_depends_on_seed_and_index_alone():
-    first, again = make_sample(7, 12), make_sample(7, 12)
+    first, again = make_lesson(7, 12), make_lesson(7, 12)
     assert first.conversation == again.conversation
     photos = [
         [part.read() for m in s.conversation.messages for part in m.content if not isinstance(part, str)]
         for s in (first, again)
     ]
     assert all(np.array_equal(a, b) for a, b in zip(*photos, strict=True))
-    assert make_sample(7, 13).conversation != first.conversation
+    assert make_lesson(7, 13).conversation != first.conversation
 
 
 def test_exactly_the_assistant_turns_and_their_ends_are_learnt(tokenizer, lessons):
     for index in range(20):
         coded = lessons.encode(index, 0)
-        messages = make_sample(4, index).conversation.messages
+        messages = make_lesson(4, index).conversation.messages
         turns = [m.text + "<|im_end|>" for m in messages if m.role == "assistant"]
         assert tokenizer.decode(coded.ids[coded.learnt]) == "".join(turns)
 
 
 def test_coordinates_are_marked_and_counts_are_not(lessons):
-    coded = [(lessons.encode(index, 0), make_sample(4, index)) for index in range(150)]
+    coded = [(lessons.encode(index, 0), make_lesson(4, index)) for index in range(150)]
     marked = dict.fromkeys(("chain", "detect", "close", "glance", "classify"), 0)
     for example, sample in coded:
         count = int(example.tokens["coordinate"].sum())
@@ -131,7 +131,7 @@ def test_an_observer_answers_when_the_place_fills_half_the_view_and_else_goes_cl
 
 
 def test_a_chain_ends_with_the_answer_in_sight():
-    chains = [s for i in range(120) if (s := make_sample(6, i)).task == "chain"]
+    chains = [s for i in range(120) if (s := make_lesson(6, i)).task == "chain"]
     assert len(chains) > 10
     for sample in chains:
         last = sample.conversation.messages[-1]
