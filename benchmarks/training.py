@@ -29,7 +29,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks.training_loader import loading
 from rscovlm.data.example import Encoded, Key
 from rscovlm.data.packing import NOT_LEARNT, collate, model_inputs, shifted_targets
-from rscovlm.data.planning import Batching, cost_model, deal, fill, fit, imbalance, steps_of_windows
+from rscovlm.data.planning import Batching, ExampleFlops, deal, fill, fit, imbalance, steps_of_windows
+from rscovlm.models.cost import CostModel
 from rscovlm.models.patches import PatchSpec, image_patches
 from rscovlm.models.positions import RopeSpec, mrope_positions
 from rscovlm.training.loss import linear_cross_entropy
@@ -288,9 +289,9 @@ def planning(
 ) -> dict[str, float]:
     """How full packs are, and how long ranks wait: planned against first come, first served."""
     samples = paper_samples(count)
-    cost = cost_model(random_model("cpu").config)
+    cost = ExampleFlops(CostModel.of_config(random_model("cpu").config))
     lengths = np.array([len(sample.ids) for sample in samples])
-    flops = np.array([cost(sample).flops for sample in samples])
+    flops = np.array([cost(sample) for sample in samples])
     began = time.process_time()
     steps = steps_of_windows(lengths, Batching(packs=packs, max_tokens=6144), 0, 0)
     seconds = time.process_time() - began

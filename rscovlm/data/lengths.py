@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detection_eval.files import atomic_path
 from rscovlm.data.example import Encoded, Key, Source
-from rscovlm.data.planning import CostModel
+from rscovlm.data.planning import FlopsOf
 from rscovlm.errors import DataError
 from tiling.errors import SceneError
 
@@ -45,7 +45,7 @@ def reason_of(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def measure(sources: Mapping[str, Source], keys: Sequence[Key], cost: CostModel) -> Lengths:
+def measure(sources: Mapping[str, Source], keys: Sequence[Key], cost: FlopsOf) -> Lengths:
     """Encode each key's example and keep its length and cost."""
     tokens, flops = np.zeros(len(keys), dtype=np.int64), np.zeros(len(keys))
     broken: list[int] = []
@@ -57,14 +57,14 @@ def measure(sources: Mapping[str, Source], keys: Sequence[Key], cost: CostModel)
             broken.append(place)
             reasons.append(reason_of(error))
             continue
-        tokens[place], flops[place] = len(example.ids), cost(example).flops
+        tokens[place], flops[place] = len(example.ids), cost(example)
     return Lengths(tokens, flops, np.array(broken, dtype=np.int64), tuple(reasons))
 
 
 def measure_all(
     sources: Mapping[str, Source],
     keys: Sequence[Key],
-    cost: CostModel,
+    cost: FlopsOf,
     *,
     workers: int = 0,
     folder: Path | None = None,
@@ -80,7 +80,7 @@ def measure_all(
     Args:
         sources: by name.
         keys: in order.
-        cost: of an example.
+        cost: FLOPs of an example.
         workers: processes; 0 measures in this one.
         folder: where lengths are kept as ``lengths-NAME-START.npz``; None keeps nothing.
         name: has to differ wherever the keys, what they encode to, or the cost differ.
@@ -106,7 +106,7 @@ def measure_all(
 
 
 def _measured(
-    sources: Mapping[str, Source], keys: Sequence[Key], cost: CostModel, starts: Iterator[int], workers: int
+    sources: Mapping[str, Source], keys: Sequence[Key], cost: FlopsOf, starts: Iterator[int], workers: int
 ) -> Iterator[tuple[int, Lengths]]:
     from torch import Generator
     from torch.utils.data import DataLoader
@@ -136,7 +136,7 @@ class _Once:
 class _Chunks:
     sources: Mapping[str, Source]
     keys: Sequence[Key]
-    cost: CostModel
+    cost: FlopsOf
 
     def __getitem__(self, start: int) -> tuple[int, Lengths]:
         return start, measure(self.sources, self.keys[start : start + CHUNK], self.cost)

@@ -15,7 +15,7 @@ import numpy as np
 from rscovlm.data.example import Encoded, Key, Source
 from rscovlm.data.lengths import BROKEN, measure_all, reason_of
 from rscovlm.data.packing import Pack, collate, empty_pack
-from rscovlm.data.planning import Batching, CostModel, deal, steps_of_windows
+from rscovlm.data.planning import Batching, FlopsOf, deal, steps_of_windows
 from rscovlm.errors import DataError
 from rscovlm.models.patches import PatchSpec
 
@@ -27,12 +27,12 @@ class Form:
     Attributes:
         spec: how the checkpoint wants its images.
         image_token_id: of the placeholder that stands for a visual token.
-        cost: of an example; by it packs are dealt to ranks.
+        cost: FLOPs of an example; by them packs are dealt to ranks.
     """
 
     spec: PatchSpec
     image_token_id: int
-    cost: CostModel
+    cost: FlopsOf
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ class _Maker:
             else:
                 examples.append(example)
         packs = self.batching.packs_of([len(example.ids) for example in examples])
-        flops = [sum(self.form.cost(examples[index]).flops for index in pack) for pack in packs]
+        flops = [sum(self.form.cost(examples[index]) for index in pack) for pack in packs]
         mine = deal(flops, self.world)[self.rank]
         return [[examples[index] for index in packs[pack]] for pack in mine], ceil(len(packs) / self.world)
 

@@ -17,120 +17,27 @@ from numpy.typing import NDArray
 
 from rscovlm.data.example import Encoded
 from rscovlm.data.randomness import generator
+from rscovlm.models.cost import CostModel, Counts
+
+
+FlopsOf = Callable[[Encoded], float]
+"""FLOPs of a forward pass over an example."""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What an example costs a model.
+class ExampleFlops:
+    """FLOPs of a forward pass over an example.
 
     Attributes:
-        tokens: of the language model.
-        language, vision: floating point operations of a forward pass; a backward pass takes twice as many.
+        model: of the checkpoint.
     """
 
-    tokens: int
-    language: float
-    vision: float
+    model: CostModel
 
-    @property
-    def flops(self) -> float:
-        """Of the forward pass of both."""
-        return self.language + self.vision
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.tokens + other.tokens, self.language + other.language, self.vision + other.vision)
-
-
-NO_COST = Cost(0, 0.0, 0.0)
-
-CostModel = Callable[[Encoded], Cost]
-"""The cost of an example; made by ``cost_model``."""
-
-
-def cost_model(config) -> CostModel:
-    """Floating point operations of examples, from a Qwen2.5-VL or Qwen3-VL configuration of transformers.
-
-    Counted are matrix products, two operations for a multiplication with its addition: attention of the
-    language model as causal, of the vision tower in full within a frame or within its windows, and the head
-    for learnt tokens alone.
-    """
-    return _Flops(*_language_terms(config.text_config), *_vision_terms(config.vision_config))
-
-
-@dataclass(frozen=True)
-class _Flops:
-    """Coefficients of the polynomial that a cost is.
-
-    Attributes:
-        per_token: of the language model, without attention scores.
-        per_pair: of a token attending to another, in all layers.
-        per_target: of the head.
-        per_patch: of the vision tower, without attention scores and merging.
-        per_patch_pair: of a patch attending to another, in one layer.
-        full, windowed: layers of the vision tower.
-        window: patches along the side of an attention window; 0 where there are none.
-        per_visual_token: of merging.
-        merge: patches along the side of a visual token.
-    """
-
-    per_token: float
-    per_pair: float
-    per_target: float
-    per_patch: float
-    per_patch_pair: float
-    full: int
-    windowed: int
-    window: int
-    per_visual_token: float
-    merge: int
-
-    def __call__(self, example: Encoded) -> Cost:
-        length = len(example.ids)
-        language = length * self.per_token + length * (length + 1) / 2 * self.per_pair
-        language += int(example.learnt[1:].sum()) * self.per_target
-        vision = sum(self._image(*map(int, grid)) for grid in example.grids)
-        return Cost(length, float(language), float(vision))
-
-    def _image(self, frames: int, rows: int, columns: int) -> float:
-        patches = rows * columns
-        pairs = self.full * patches**2
-        if self.windowed:
-            pairs += self.windowed * _squares(rows, self.window) * _squares(columns, self.window)
-        linear = patches * self.per_patch + patches / self.merge**2 * self.per_visual_token
-        return frames * (linear + pairs * self.per_patch_pair)
-
-
-def _squares(side: int, window: int) -> int:
-    """Sum of squared lengths of the windows that a side is cut into."""
-    whole, rest = divmod(side, window)
-    return whole * window**2 + rest**2
-
-
-def _language_terms(text) -> tuple[float, float, float]:
-    width, layers = text.hidden_size, text.num_hidden_layers
-    head = getattr(text, "head_dim", None) or width // text.num_attention_heads
-    queries, keys = text.num_attention_heads * head, text.num_key_value_heads * head
-    weights = 2 * width * queries + 2 * width * keys + 3 * width * text.intermediate_size
-    # Scores and their use: two products of the queries' width for each pair of tokens.
-    return 2.0 * layers * weights, 4.0 * layers * queries, 2.0 * width * text.vocab_size
-
-
-def _vision_terms(vision) -> tuple[float, float, int, int, int, float, int]:
-    width, depth, merge = vision.hidden_size, vision.depth, vision.spatial_merge_size
-    full_layers = getattr(vision, "fullatt_block_indexes", None)
-    full = depth if full_layers is None else len(full_layers)
-    # Qwen2.5-VL has a gated MLP of three matrices in the vision tower, Qwen3-VL a plain one of two.
-    matrices = 2 if full_layers is None else 3
-    weights = 4 * width**2 + matrices * width * vision.intermediate_size
-    inputs = 3 * vision.temporal_patch_size * vision.patch_size**2
-    window_px = getattr(vision, "window_size", 0)
-    # Windows hold whole visual tokens.
-    window = window_px // (merge * vision.patch_size) * merge
-    mergers = 1 + len(getattr(vision, "deepstack_visual_indexes", ()))
-    merged = width * merge**2
-    per_visual_token = 2.0 * mergers * (merged**2 + merged * vision.out_hidden_size)
-    per_patch = 2.0 * (depth * weights + inputs * width)
-    return per_patch, 4.0 * width, full, depth - full, window, per_visual_token, merge
+    def __call__(self, example: Encoded) -> float:
+        grids = [(int(frames), int(rows), int(columns)) for frames, rows, columns in example.grids]
+        learnt = int(example.learnt[1:].sum())
+        return self.model.cost(Counts([len(example.ids)], grids, learnt)).forward
 
 
 def fit(lengths: Sequence[int] | NDArray[np.int64], max_tokens: int) -> list[list[int]]:

@@ -29,9 +29,8 @@ from rscovlm.training.config import TrainConfig
 from rscovlm.training.logs import Logs
 from rscovlm.training.loss import Reduction
 from rscovlm.training.metrics import (
-    Cost,
+    StepFlops,
     Tally,
-    cost_of,
     memory_numbers,
     peak_flops,
     step_numbers,
@@ -67,7 +66,7 @@ class Run:
         wrapped, optimizer: the learner and its optimizer in their engine.
         reduction: what the loss is a mean of.
         steps: of the whole run.
-        cost: FLOPs of packs.
+        flops: FLOPs of packs.
         adapters: whether adapters are trained.
         mix: fingerprint of the data.
     """
@@ -79,7 +78,7 @@ class Run:
     optimizer: Any
     reduction: Reduction
     steps: int
-    cost: Cost
+    flops: StepFlops
     adapters: bool
     mix: str
 
@@ -110,7 +109,7 @@ def prepare(config: TrainConfig, built: Built, mix: Mix, steps: int, folder: Pat
     Raises:
         UsageError: where an option had no effect in the engine.
     """
-    cost, trainable = cost_of(built.learner.model), trainable_counts(built.learner)
+    flops, trainable = StepFlops.of(built.learner), trainable_counts(built.learner)
     totals: Counter[str] = Counter()
     for name, parameter in built.learner.named_parameters():
         totals[group_of(name)] += full_size(parameter)
@@ -121,7 +120,7 @@ def prepare(config: TrainConfig, built: Built, mix: Mix, steps: int, folder: Pat
         print_startup(rates, trainable, totals, built.notes | {"processes": _processes_note(accelerator)})
     reduction = Reduction(config.reduction, tuple(mix.sources))
     return Run(
-        config, folder, accelerator, wrapped, optimizer, reduction, steps, cost, built.adapters is not None,
+        config, folder, accelerator, wrapped, optimizer, reduction, steps, flops, built.adapters is not None,
         mix.fingerprint,
     )  # fmt: skip
 
@@ -215,7 +214,7 @@ def _take_step(
         group["lr"] = group["peak_lr"] * share
     for number, pack in enumerate(packs):
         last = number == len(packs) - 1
-        tally.add_pack(pack, run.config.batch.max_tokens, run.cost.flops(pack))
+        tally.add_pack(pack, run.config.batch.max_tokens, run.flops(pack))
         _seed_dropout(run.config.seed, step, accelerator.process_index, number)
         pack = pack.to(accelerator.device, non_blocking=True)
         with run_pack(accelerator, run.wrapped, last):

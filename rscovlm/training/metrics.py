@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
 
 from rscovlm.data.packing import Pack
+from rscovlm.models.cost import CostModel, Counts, Gradients, gradients_of
 from rscovlm.training.loss import sample_losses
+from rscovlm.training.modules import Learner, full_size, group_of
 
 PEAK_FLOPS = {
     "A100": 312e12,
@@ -49,114 +50,41 @@ def peak_flops(device_name: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class Tower:
-    """What the FLOPs of one tower are made of.
+class StepFlops:
+    """FLOPs of the forward and backward pass over a pack.
 
     Attributes:
-        weights: that each of its tokens is multiplied with.
-        layers, width: for the products of queries, keys and values.
-        learns: whether its own weights get a gradient.
-        passes: whether a gradient has to flow through it to what lies below.
+        model: of the checkpoint's shape.
+        gradients: what the backward pass computes in each part.
     """
 
-    weights: int
-    layers: int
-    width: int
-    learns: bool
-    passes: bool
+    model: CostModel
+    gradients: Mapping[str, Gradients]
 
-    @property
-    def matrix_passes(self) -> int:
-        """How often weights and tokens are multiplied: forward, to the inputs, to the weights."""
-        return 1 + (self.learns or self.passes) + self.learns
+    @classmethod
+    def of(cls, learner: Learner) -> StepFlops:
+        """Those of a learner as it is set to learn; before an engine partitions its weights."""
+        parameters = [
+            (part, full_size(parameter), parameter.requires_grad)
+            for name, parameter in learner.named_parameters()
+            if (part := _part_of(name))
+        ]
+        output = learner.model.lm_head.weight
+        # Tied to the embeddings, it is not among the parameters by this name.
+        parameters.append(("head", full_size(output), output.requires_grad))
+        return cls(CostModel.of_config(learner.model.config), gradients_of(parameters))
 
-    def flops(self, tokens: float, squared: float) -> float:
-        """FLOPs of a pass over tokens, forward and backward; recomputation does not count as useful.
-
-        Args:
-            tokens: that enter.
-            squared: pairs of tokens that attend to each other.
-        """
-        backward = 2 if self.learns or self.passes else 0
-        attention = 4 * squared * self.layers * self.width
-        return 2 * self.weights * tokens * self.matrix_passes + attention * (1 + backward)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The FLOPs that a pack takes, the vision tower's included.
-
-    Attributes:
-        vision: over patches.
-        merger: over visual tokens.
-        language: over tokens.
-        head: over learnt tokens, since no others get logits.
-        merge: patches along the side of a visual token.
-        full_attention: share of the vision tower's layers that see whole images.
-        window: patches of an attention window in the other layers.
-    """
-
-    vision: Tower
-    merger: Tower
-    language: Tower
-    head: Tower
-    merge: int
-    full_attention: float = 1.0
-    window: int = 0
-
-    def flops(self, pack: Pack) -> float:
-        """Of a forward and backward pass."""
-        lengths = pack.cu_seqlens.diff().double()
-        images = pack.image_grid_thw.prod(dim=1).double()
-        patches = float(images.sum())
-        seen = self.full_attention * float((images**2).sum())
-        seen += (1 - self.full_attention) * patches * self.window
-        # Causal: a token sees half of its sequence.
-        language = self.language.flops(float(lengths.sum()), float((lengths**2).sum()) / 2)
-        visual = self.vision.flops(patches, seen) + self.merger.flops(patches / self.merge**2, 0.0)
-        return language + visual + self.head.flops(float(pack.learnt.sum()), 0.0)
+    def __call__(self, pack: Pack) -> float:
+        """FLOPs of a pack on the CPU."""
+        grids = [(int(frames), int(rows), int(columns)) for frames, rows, columns in pack.image_grid_thw]
+        counts = Counts(pack.cu_seqlens.diff().tolist(), grids, int(pack.learnt.sum()))
+        return self.model.cost(counts).training(self.gradients)
 
 
-def cost_of(model: nn.Module) -> Cost:
-    """The cost of a Qwen2.5-VL or Qwen3-VL as it is set to learn; before an engine partitions its weights."""
-    visual, language = model.model.visual, model.model.language_model
-    vision_config, text = model.config.vision_config, model.config.text_config
-    mergers = [visual.merger, *getattr(visual, "deepstack_merger_list", [])]
-    merger_weights, merger_learns = _weights(mergers)
-    all_vision, vision_learns = _weights([visual])
-    body, body_learns = _weights([language])
-    embeddings = language.embed_tokens.weight
-    head = model.lm_head.weight
-    full = getattr(vision_config, "fullatt_block_indexes", None)
-    side = getattr(vision_config, "window_size", 0) // vision_config.patch_size
-    trains_vision = any(p.requires_grad for name, p in visual.named_parameters() if "merger" not in name)
-    return Cost(
-        vision=Tower(
-            all_vision - merger_weights, vision_config.depth, vision_config.hidden_size, trains_vision, False
-        ),
-        merger=Tower(merger_weights, 0, 0, merger_learns, trains_vision),
-        language=Tower(
-            body - _size(embeddings), text.num_hidden_layers, _query_width(text), body_learns, vision_learns
-        ),
-        head=Tower(_size(head), 0, 0, head.requires_grad, True),
-        merge=vision_config.spatial_merge_size,
-        full_attention=len(full) / vision_config.depth if full else 1.0,
-        window=side**2 if full else 0,
-    )
-
-
-def _query_width(text) -> int:
-    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return head * text.num_attention_heads
-
-
-def _size(parameter: nn.Parameter) -> int:
-    return getattr(parameter, "ds_numel", parameter.numel())
-
-
-def _weights(modules: Iterable[nn.Module]) -> tuple[int, bool]:
-    parameters = [parameter for module in modules for parameter in module.parameters()]
-    return sum(map(_size, parameters)), any(parameter.requires_grad for parameter in parameters)
+def _part_of(name: str) -> str | None:
+    """The part of the model that a learner's parameter belongs to; None for embeddings and heads."""
+    group = group_of(name)
+    return None if group == "heads" or "embed_tokens" in name or "lm_head" in name else group
 
 
 @dataclass

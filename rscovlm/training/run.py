@@ -10,9 +10,10 @@ from configs import available
 from detection_eval.files import locked, write_text
 from rscovlm.data.loading import Form, Loader
 from rscovlm.data.mix import Mix
-from rscovlm.data.planning import Batching, cost_model
+from rscovlm.data.planning import Batching, ExampleFlops
 from rscovlm.data.sources import load_mix
 from rscovlm.errors import UsageError
+from rscovlm.models.cost import CostModel
 from rscovlm.training.building import Base, build, open_base
 from rscovlm.training.checkpoint import checkpoints
 from rscovlm.training.config import TrainConfig
@@ -145,7 +146,8 @@ def open_loader(config: TrainConfig, base: Base, mix: Mix, folder: Path, acceler
     """This rank's packs, step by step; of as many steps as the configuration says."""
     from transformers import AutoConfig
 
-    cost = cost_model(AutoConfig.from_pretrained(base.folder, local_files_only=True))
+    shape = AutoConfig.from_pretrained(base.folder, local_files_only=True)
+    cost = ExampleFlops(CostModel.of_config(shape))
     batch = config.batch
     loader = Loader(
         mix.sources,

@@ -5,14 +5,10 @@ from math import ceil
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.flop_counter import FlopCounterMode
 
-from rscovlm.data.packing import collate, model_inputs
-from rscovlm.data.planning import Batching, Cost, cost_model, deal, fill, fit, imbalance, steps_of_windows
-from tests.rscovlm.data.examples import FAMILIES, encoded, load_subject
+from rscovlm.data.planning import Batching, deal, fill, fit, imbalance, steps_of_windows
 
 lengths_lists = st.lists(st.integers(1, 500), max_size=60)
 
@@ -109,36 +105,3 @@ def first_come_packs(lengths, max_tokens):
 def test_everything_that_contradicts_itself_in_a_batching_is_said_at_once():
     with pytest.raises(ValueError, match=r"either .*; .*needs packing.*; max_tokens is 0"):
         Batching(samples=4, packs=2, packed=False, max_tokens=0)
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def subject(request, tmp_path_factory):
-    return load_subject(tmp_path_factory.mktemp("checkpoint"), request.param)
-
-
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=3), st.integers(1, 30))
-@settings(max_examples=8, deadline=None)
-def test_costs_are_the_operations_that_torch_counts(subject, images, answer):
-    subject.model.set_attn_implementation("eager")
-    example = encoded(subject.spec, subject.rope, 0, answer=answer, images=images)
-    cost = cost_model(subject.model.config)(example)
-    pack = collate([example], subject.spec, subject.rope.image_token_id)
-    inputs = model_inputs(pack)
-    with torch.no_grad(), FlopCounterMode(display=False) as vision:
-        subject.model.model.get_image_features(inputs["pixel_values"], inputs["image_grid_thw"])
-    with torch.no_grad(), FlopCounterMode(display=False) as whole:
-        hidden = subject.model.model(**inputs).last_hidden_state[0]
-        subject.model.lm_head(hidden[pack.targets[0] >= 0])
-    counted = vision.get_total_flops()
-    assert cost.vision == pytest.approx(counted, rel=1e-3)
-    # Eager attention computes the half above the diagonal, too, and the products of rotary angles.
-    text, length = subject.model.config.text_config, len(example.ids)
-    above = 4 * text.num_attention_heads * text.head_dim * text.num_hidden_layers
-    above *= length**2 - length * (length + 1) / 2
-    assert cost.language + above == pytest.approx(whole.get_total_flops() - counted, rel=1e-2)
-    assert cost.tokens == length
-
-
-def test_costs_add_up():
-    assert Cost(1, 2.0, 3.0) + Cost(4, 5.0, 6.0) == Cost(5, 7.0, 9.0)
-    assert Cost(5, 7.0, 9.0).flops == 16.0
