@@ -19,7 +19,6 @@ from rscovlm.data.example import Encoded
 from rscovlm.data.randomness import generator
 from rscovlm.models.cost import CostModel, Counts
 
-
 FlopsOf = Callable[[Encoded], float]
 """FLOPs of a forward pass over an example."""
 
@@ -35,6 +34,7 @@ class ExampleFlops:
     model: CostModel
 
     def __call__(self, example: Encoded) -> float:
+        """FLOPs of an example."""
         grids = [(int(frames), int(rows), int(columns)) for frames, rows, columns in example.grids]
         learnt = int(example.learnt[1:].sum())
         return self.model.cost(Counts([len(example.ids)], grids, learnt)).forward

@@ -18,7 +18,14 @@ from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.patches import PatchSpec, image_patches
 from rscovlm.models.prompting import Prompt, Prompter, pad_left
-from rscovlm.models.weights import best_device, default_dtype, dtype_named, load_weights, stop_tokens
+from rscovlm.models.weights import (
+    best_device,
+    default_dtype,
+    dtype_named,
+    model_for_inference,
+    read_tokenizer,
+    stop_tokens,
+)
 from zoom_chain.chat import Conversation, Generation, Reply
 
 KEPT_TOKENS = 65_536
@@ -139,9 +146,9 @@ class TransformersEngine:
             ModelError: for a checkpoint that cannot be loaded.
         """
         chosen = torch.device(device or best_device())
-        model, tokenizer = load_weights(
-            folder, chosen, default_dtype(chosen) if dtype is None else dtype_named(dtype)
-        )
+        precision = default_dtype(chosen) if dtype is None else dtype_named(dtype)
+        tokenizer = read_tokenizer(folder)
+        model = model_for_inference(folder, chosen, precision)
         spec = PatchSpec.of_checkpoint(folder, model.config.vision_config)
         if spec.factor != family.resolution.factor:
             raise ModelError(

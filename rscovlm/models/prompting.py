@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.positions import Span, span_positions
 from zoom_chain.chat import Conversation, ImagePart
@@ -104,15 +103,9 @@ def prompter_of(folder: Path, family: ModelFamily) -> Prompter:
     Raises:
         ModelError: where there is no tokenizer, or none with a chat template.
     """
-    from transformers import AutoTokenizer
+    from rscovlm.models.weights import read_tokenizer
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{folder} holds no tokenizer: {reason}") from error
-    if not tokenizer.chat_template:
-        raise ModelError(f"{folder} has no chat template; it is needed to write conversations")
+    tokenizer = read_tokenizer(folder)
     placeholder = tokenizer.convert_tokens_to_ids("<|image_pad|>")
     return Prompter(tokenizer, placeholder, family.resolution.factor)
 

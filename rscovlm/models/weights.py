@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from rscovlm.errors import ModelError
 
@@ -49,23 +53,81 @@ def attention_for(device: torch.device, dtype: torch.dtype) -> tuple[str, str]:
     return "flash_attention_2", "flash-attn is installed"
 
 
-def load_weights(folder: Path, device: torch.device, dtype: torch.dtype):
-    """Model and tokenizer of a checkpoint; only safetensors are read, nothing in the folder is run."""
-    from transformers import AutoModelForImageTextToText, AutoTokenizer
+def read_settings(folder: Path) -> Any:
+    """The transformers configuration of a checkpoint.
 
-    attention, _ = attention_for(device, dtype)
-    try:
+    Raises:
+        ModelError: it cannot be read.
+    """
+    from transformers import AutoConfig
+
+    with _readable(folder, "read"):
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a checkpoint, with its chat template.
+
+    Raises:
+        ModelError: it cannot be read, or has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    with _readable(folder, "read"):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, attn_implementation=attention, use_safetensors=True, local_files_only=True
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{folder} cannot be loaded: {reason}") from error
     if not tokenizer.chat_template:
         raise ModelError(f"{folder} has no chat template; it is needed to write conversations")
+    return tokenizer
+
+
+def read_weights(
+    folder: Path, dtype: torch.dtype, attention: str = "sdpa", quantization: Any = None
+) -> nn.Module:
+    """The model of a checkpoint; only safetensors are read, nothing in the folder is run.
+
+    Args:
+        folder: of the checkpoint.
+        dtype: of its weights in memory.
+        attention: implementation, by transformers' name.
+        quantization: transformers' configuration of weights in few bits; None for none.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    further = {"quantization_config": quantization} if quantization is not None else {}
+    with _readable(folder, "loaded"):
+        return AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            local_files_only=True,
+            **further,
+        )
+
+
+@contextmanager
+def _readable(folder: Path, verb: str) -> Iterator[None]:
+    """Tell what transformers could not do with a checkpoint in one line."""
     try:
-        return model.to(device).eval(), tokenizer
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{folder} cannot be {verb}: {reason}") from error
+
+
+def model_for_inference(folder: Path, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The model of a checkpoint on a device, in evaluation mode, with the best attention there.
+
+    Raises:
+        ModelError: it cannot be loaded, or the device cannot hold it.
+    """
+    attention, _ = attention_for(device, dtype)
+    model = read_weights(folder, dtype, attention)
+    try:
+        return model.to(device).eval()
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {device} cannot hold the model: {str(error).splitlines()[0]}") from error
 

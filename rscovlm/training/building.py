@@ -6,17 +6,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.rendering import box_contract
-from rscovlm.errors import ModelError, UsageError
+from rscovlm.errors import UsageError
 from rscovlm.models.checkpoints import resolve
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.patches import PatchSpec
-from rscovlm.models.weights import attention_for
+from rscovlm.models.weights import attention_for, read_settings, read_tokenizer, read_weights
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
 from rscovlm.training.speedups import patch_embed_as_matmul
@@ -31,12 +32,14 @@ class Base:
         family: how the trained model sees and writes, image bounds of the run included.
         tokenizer: of the checkpoint.
         patches: how it cuts images.
+        settings: its transformers configuration.
     """
 
     folder: Path
     family: ModelFamily
     tokenizer: object
     patches: PatchSpec
+    settings: Any
 
     @property
     def encoder(self) -> Encoder:
@@ -66,8 +69,6 @@ def open_base(config: TrainConfig) -> Base:
         ModelError: where it cannot be found or used.
         UsageError: for a box format that does not exist.
     """
-    from transformers import AutoConfig, AutoTokenizer
-
     checkpoint = resolve(config.model, family=config.family)
     folder, family = checkpoint.local, checkpoint.family
     bounds = family.resolution
@@ -79,14 +80,9 @@ def open_base(config: TrainConfig) -> Base:
             family = replace(family, detection=box_contract(config.detection, family).name)
         except ValueError as error:
             raise UsageError(f"detection: {error}") from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{folder} cannot be read: {str(error).strip().splitlines()[0]}") from error
-    if not tokenizer.chat_template:
-        raise ModelError(f"{folder} has no chat template; it is needed to write conversations")
-    return Base(folder, family, tokenizer, PatchSpec.of_checkpoint(folder, settings.vision_config))
+    settings = read_settings(folder)
+    patches = PatchSpec.of_checkpoint(folder, settings.vision_config)
+    return Base(folder, family, read_tokenizer(folder), patches, settings)
 
 
 def build(
@@ -106,7 +102,7 @@ def build(
         UsageError: where an option would have no effect, with the reason.
     """
     attention, why = choose_attention(config, device)
-    model = load_weights(base.folder, config, attention)
+    model = read_model(base.folder, config, attention)
     notes = {"attention": f"{attention}: {why}", "liger": apply_liger(model, config, device)}
     learner = Learner(model, heads(model) if heads else nn.ModuleDict(), objective)
     adapters = choose_trainable(learner, config)
@@ -133,28 +129,17 @@ def choose_attention(config: TrainConfig, device: torch.device) -> tuple[str, st
     return config.attention, "as configured"
 
 
-def load_weights(folder: Path, config: TrainConfig, attention: str) -> nn.Module:
+def read_model(folder: Path, config: TrainConfig, attention: str) -> nn.Module:
     """The model, in float32, or in bfloat16 where DeepSpeed keeps the float32 master weights itself.
 
     Raises:
         ModelError: where it cannot be loaded.
         UsageError: for 4-bit weights where they cannot be had.
     """
-    from transformers import AutoModelForImageTextToText
-
+    quantization = _four_bits(config) if config.tuning.method == "qlora" else None
     half = config.strategy == "deepspeed" and config.precision == "bf16"
-    further = {"quantization_config": _four_bits(config)} if config.tuning.method == "qlora" else {}
-    try:
-        return AutoModelForImageTextToText.from_pretrained(
-            folder,
-            dtype=torch.bfloat16 if half or further else torch.float32,
-            attn_implementation=attention,
-            use_safetensors=True,
-            local_files_only=True,
-            **further,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{folder} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    dtype = torch.bfloat16 if half or quantization else torch.float32
+    return read_weights(folder, dtype, attention, quantization)
 
 
 def _four_bits(config: TrainConfig):

@@ -22,8 +22,9 @@ import torch
 from torch import nn
 
 from detection_eval.files import commit_folder, write_json
-from rscovlm.errors import ModelError, UsageError
-from rscovlm.training.building import Base, load_weights, open_base
+from rscovlm.errors import UsageError
+from rscovlm.models.weights import read_weights
+from rscovlm.training.building import Base, open_base, read_model
 from rscovlm.training.checkpoint import ZERO, checkpoints, read_state, restore_weights
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.live import live_engine
@@ -103,7 +104,7 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
         model = adapters.merge_and_unload() if merge else learner.model
         model.to(dtype).save_pretrained(partial)
         write_sidecars(partial, base)
-        checked = _said(_load_plain(partial), base) == before if merge else None
+        checked = _said(read_weights(partial, torch.float32), base) == before if merge else None
     commit_folder(partial, output)
     return Exported(output, state.step, checked)
 
@@ -118,7 +119,7 @@ def _for_export(config: TrainConfig) -> TrainConfig:
 
 def _trained(checkpoint: Path, stage: int | None, config: TrainConfig, base: Base) -> tuple[Learner, Any]:
     """The model with the weights of a checkpoint, float32 on the CPU; without the modules beside it."""
-    model = load_weights(base.folder, config, "sdpa")
+    model = read_model(base.folder, config, "sdpa")
     learner = Learner(model, nn.ModuleDict(), next_token)
     adapters = choose_trainable(
         learner, config.model_copy(update={"checkpointing": _no_checkpointing(config)})
@@ -152,18 +153,6 @@ def _restore_zero(checkpoint: Path, learner: Learner) -> None:
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(weights[name])
-
-
-def _load_plain(folder: Path) -> nn.Module:
-    """An exported model in float32."""
-    from transformers import AutoModelForImageTextToText
-
-    try:
-        return AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-        ).eval()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"the exported model cannot be loaded: {error}") from error
 
 
 def _said(model: nn.Module, base: Base, tokens: int = 24) -> list[str]:

@@ -144,10 +144,7 @@ def _write_config(config: TrainConfig, folder: Path) -> None:
 
 def open_loader(config: TrainConfig, base: Base, mix: Mix, folder: Path, accelerator) -> Loader:
     """This rank's packs, step by step; of as many steps as the configuration says."""
-    from transformers import AutoConfig
-
-    shape = AutoConfig.from_pretrained(base.folder, local_files_only=True)
-    cost = ExampleFlops(CostModel.of_config(shape))
+    cost = ExampleFlops(CostModel.of_config(base.settings))
     batch = config.batch
     loader = Loader(
         mix.sources,

@@ -5,7 +5,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rscovlm.data.planning import Batching, deal, fill, fit, imbalance, steps_of_windows

@@ -18,7 +18,6 @@ from rscovlm.synth.render import render
 from rscovlm.synth.views import next_window, visible_polygons
 from tiling.view import Size, Window
 
-
 NANO, QWEN = Scale.of(FAMILIES["nano"]), Scale.of(FAMILIES["qwen2.5-vl"])
 
 
@@ -74,8 +73,7 @@ def test_a_box_is_where_its_object_is_painted():
             continue
         bare = replace(photo.world, scattered=())
         difference = np.abs(
-            render(photo.world, photo.window, photo.size).astype(int)
-            - render(bare, photo.window, photo.size)
+            render(photo.world, photo.window, photo.size).astype(int) - render(bare, photo.window, photo.size)
         ).sum(axis=2)
         for box in shot.fields["boxes"]:
             x, y = box.polygon.mean(axis=0).astype(int)

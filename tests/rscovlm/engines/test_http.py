@@ -284,7 +284,7 @@ def test_with_a_tokenizer_a_single_token_too_few_is_found_out(server, folder, lo
 
 
 def test_a_tokenizer_that_is_not_there_is_one_clear_error(server, tmp_path):
-    with pytest.raises(ModelError, match="holds no tokenizer"):
+    with pytest.raises(ModelError, match="cannot be read"):
         HttpEngine(server.url, None, FAMILY, tokenizer=tmp_path)
 
 

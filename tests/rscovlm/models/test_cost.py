@@ -69,7 +69,7 @@ TINY = SimpleNamespace(
 def test_a_step_by_hand_and_its_mfu_with_the_vision_tower():
     """One sample of 3 tokens, 2 of them learnt, after an image of 2 x 4 patches."""
     cost = CostModel.of_config(TINY).cost(Counts([3], [(1, 2, 4)], 2))
-    # Queries 4 x 4, keys and values 4 x 2 each, output 4 x 4, three MLP matrices of 4 x 8: 144 weights a layer.
+    # Queries 4 x 4, keys and values 4 x 2 each, output 4 x 4, three MLP matrices of 4 x 8.
     assert cost.language.weights == 2 * 3 * 2 * (16 + 8 + 8 + 16 + 96)
     # Token 1 sees 1, token 2 sees 2, token 3 sees 3; scores and their use, 4 wide, in 2 layers.
     assert cost.language.attention == 2 * 2 * (1 + 2 + 3) * 4 * 2
