@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any
 
-from configs import ConfigError, available, load_config
+from pydantic import BeforeValidator, ConfigDict, with_config
+
+from configs import available, load_config
+from configs.checking import checked
 from zoom_chain.budget import Budget
 from zoom_chain.looks import CropRule
 from zoom_chain.policies import CHAIN, POLICIES, ZoomPolicy
 
-Section = TypeVar("Section")
+
+def _policy(name: Any) -> ZoomPolicy:
+    """A policy by its name."""
+    name = "off" if name is False else name  # YAML 1.1 reads a bare off as false
+    if not isinstance(name, str) or name not in POLICIES:
+        raise ValueError(f"{name!r} is unknown; choose from {', '.join(POLICIES)}")
+    return POLICIES[name]
 
 
+def _section(value: Any) -> Any:
+    """A key without a value, as YAML allows it, has only defaults."""
+    return {} if value is None else value
+
+
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class ZoomSettings:
-    """What a configuration of the Zoom-in Chain holds.
+    """A configuration of the Zoom-in Chain.
 
     Attributes:
         policy: ``off``, ``single`` or ``chain``.
@@ -26,9 +40,9 @@ class ZoomSettings:
         crops: how a requested box becomes the window that is read.
     """
 
-    policy: ZoomPolicy = CHAIN
-    budget: Budget = field(default_factory=Budget)
-    crops: CropRule = field(default_factory=CropRule)
+    policy: Annotated[ZoomPolicy, BeforeValidator(_policy)] = CHAIN
+    budget: Annotated[Budget, BeforeValidator(_section)] = field(default_factory=Budget)
+    crops: Annotated[CropRule, BeforeValidator(_section)] = field(default_factory=CropRule)
 
 
 def load_zoom_settings(name_or_path: str | Path = "zoom/default") -> ZoomSettings:
@@ -52,57 +66,4 @@ def zoom_settings(data: Mapping[str, Any], source: str = "zoom settings") -> Zoo
     Raises:
         ConfigError: naming all unknown keys and wrong values at once.
     """
-    problems = _unknown(data, [f.name for f in fields(ZoomSettings)], "")
-    name = data.get("policy", CHAIN.name)
-    name = "off" if name is False else name  # YAML 1.1 reads a bare off as false
-    if not isinstance(name, str) or name not in POLICIES:
-        problems.append(f"policy {name!r} is unknown; choose from {', '.join(POLICIES)}")
-    budget = _section(Budget, data.get("budget"), "budget", problems)
-    crops = _section(CropRule, data.get("crops"), "crops", problems)
-    if problems or budget is None or crops is None:
-        raise ConfigError(f"{source}: " + "; ".join(problems))
-    return ZoomSettings(POLICIES[name], budget, crops)
-
-
-def _section(kind: type[Section], data: Any, name: str, problems: list[str]) -> Section | None:
-    """A dataclass of numbers from its mapping; None where that failed, with the reasons added to problems."""
-    if data is None:
-        data = {}
-    if not isinstance(data, Mapping):
-        problems.append(f"{name} holds a {type(data).__name__}; a mapping is needed")
-        return None
-    hints = get_type_hints(kind)
-    found = _unknown(data, list(hints), f"{name}.")
-    for key in hints.keys() & data.keys():
-        if not _fits(data[key], hints[key]):
-            found.append(f"{name}.{key} is {data[key]!r}; {_describe(hints[key])} is needed")
-    problems += sorted(found)
-    if found:
-        return None
-    try:
-        return kind(**data)
-    except ValueError as error:
-        problems.append(f"{name}: {error}")
-        return None
-
-
-def _unknown(data: Mapping[str, Any], known: list[str], prefix: str) -> list[str]:
-    return [
-        f"{prefix}{key} is unknown; known are {', '.join(prefix + k for k in known)}"
-        for key in data
-        if key not in known
-    ]
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a YAML value is a number of the annotated kind; a whole number serves as a float too."""
-    if get_origin(hint) is types.UnionType:
-        return any(_fits(value, option) for option in get_args(hint))
-    if hint is types.NoneType:
-        return value is None
-    return isinstance(value, (int, float) if hint is float else hint) and not isinstance(value, bool)
-
-
-def _describe(hint: Any) -> str:
-    names = {int: "a whole number", float: "a number", types.NoneType: "null"}
-    return " or ".join(names[option] for option in get_args(hint) or (hint,))
+    return checked(ZoomSettings, data, source)

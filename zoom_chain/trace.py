@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import (
+    Base64Bytes,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
+from configs.checking import problems, told
 from tiling.errors import NotGeoreferenced
 from tiling.ground import lonlat_bounds
 from tiling.view import Size, View, Window
@@ -28,6 +39,34 @@ THUMBNAIL_SIDE = 640
 """Longer side of a thumbnail in px; smaller views are kept at their own size."""
 
 Bounds = tuple[float, float, float, float]
+
+
+def _read_window(value: Any) -> Any:
+    """A window from JSON, ``[x, y, width, height]``."""
+    if not isinstance(value, list):
+        return value
+    if len(value) != 4:
+        raise ValueError(f"a window is [x, y, width, height], not {value!r}")
+    return Window(*value)
+
+
+JsonWindow = Annotated[
+    Window,
+    BeforeValidator(_read_window),
+    PlainSerializer(lambda window: [window.x, window.y, window.width, window.height]),
+]
+
+
+class _ViewJson(TypedDict):
+    window: JsonWindow
+    size: Size
+
+
+JsonView = Annotated[
+    View,
+    BeforeValidator(lambda value: View(**_adapter(_ViewJson).validate_python(value))),
+    PlainSerializer(lambda view: _adapter(_ViewJson).dump_python({"window": view.window, "size": view.size})),
+]
 
 
 @dataclass(frozen=True)
@@ -46,14 +85,14 @@ class ViewRecord:
         thumbnail: PNG file.
     """
 
-    view: View
+    view: JsonView
     gsd_m: float | None
     magnification: float
     gain: float
     visual_tokens: int
     map_bounds: Bounds | None
     lonlat_bounds: Bounds | None
-    thumbnail: bytes
+    thumbnail: Base64Bytes
 
 
 @dataclass(frozen=True)
@@ -71,7 +110,7 @@ class RequestRecord:
     frame: int
     box: Bounds
     label: str
-    window: Window | None
+    window: JsonWindow | None
     notes: tuple[str, ...] = ()
 
 
@@ -104,6 +143,7 @@ class Turn:
     seconds: float = 0.0
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class Trace:
     """The evidence behind one answer.
@@ -137,7 +177,8 @@ class Trace:
 
     def to_json(self) -> str:
         """This trace as one JSON object."""
-        return json.dumps({"schema": SCHEMA, **_plain(self)}, ensure_ascii=False, allow_nan=False)
+        plain = _adapter(Trace).dump_python(self, mode="json")
+        return json.dumps({"schema": SCHEMA, **plain}, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Trace:
@@ -151,11 +192,16 @@ class Trace:
         if schema != SCHEMA:
             raise ValueError(f"trace has schema {schema!r}; this version reads {SCHEMA!r}")
         try:
-            views = tuple(_view_record(item) for item in data.pop("views"))
-            turns = tuple(_turn(item) for item in data.pop("turns"))
-            return cls(**data, views=views, turns=turns)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"trace does not have the fields of {SCHEMA}: {error}") from None
+            return _adapter(Trace).validate_python(data)
+        except ValidationError as error:
+            wrong = told(problems(error, Trace), "")
+            raise ValueError(f"trace does not have the fields of {SCHEMA}: {wrong}") from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made when it is first used: building one takes longer than reading a trace."""
+    return TypeAdapter(kind)
 
 
 def record_view(
@@ -215,37 +261,3 @@ def _bounds(points: NDArray[np.float64]) -> Bounds | None:
         return None
     (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return x0, y0, x1, y1
-
-
-def _plain(value: Any) -> Any:
-    """Records as what JSON knows."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, View):
-        return {"window": _plain(value.window), "size": list(value.size)}
-    if isinstance(value, Window):
-        return [value.x, value.y, value.width, value.height]
-    if isinstance(value, (ViewRecord, RequestRecord, Turn, Trace)):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _view_record(data: dict[str, Any]) -> ViewRecord:
-    view = View(Window(*data["view"]["window"]), Size(*data["view"]["size"]))
-    bounds = {key: _tuple_or_none(data[key]) for key in ("map_bounds", "lonlat_bounds")}
-    return ViewRecord(**{**data, **bounds, "view": view, "thumbnail": base64.b64decode(data["thumbnail"])})
-
-
-def _turn(data: dict[str, Any]) -> Turn:
-    request = data["request"]
-    if request is not None:
-        window = request["window"] and Window(*request["window"])
-        lists = {"box": tuple(request["box"]), "notes": tuple(request["notes"])}
-        request = RequestRecord(**{**request, **lists, "window": window})
-    return Turn(**{**data, "request": request})
-
-
-def _tuple_or_none(value: list[float] | None) -> Bounds | None:
-    return None if value is None else (value[0], value[1], value[2], value[3])

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.anatomy import KINDS, Anatomy
 from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps
+from detection_eval.report.svg import Shape, drawing
 
 MISSED = KINDS.index("missed")
 """Index of the one kind that is an error of objects."""
 
 
-def gallery(overlaps: Overlaps, matches: Matches, errors: Anatomy, keep: Mask | None, each: int = 3) -> str:
+@dataclass(frozen=True)
+class Drawing:
+    """One error.
+
+    Attributes:
+        kind: of the error.
+        words: class and score.
+        place: image, and how much of it is shown.
+        svg: the drawing.
+    """
+
+    kind: str
+    words: str
+    place: str
+    svg: Markup
+
+
+def gallery(
+    overlaps: Overlaps, matches: Matches, errors: Anatomy, keep: Mask | None, each: int = 3
+) -> list[Drawing]:
     """Drawings of the errors of each kind, most confident first, from as many images as there are.
 
     Args:
@@ -30,7 +51,7 @@ def gallery(overlaps: Overlaps, matches: Matches, errors: Anatomy, keep: Mask | 
     for kind, name in enumerate(KINDS):
         for index in _typical(overlaps, errors, kind, each):
             figures.append(_figure(overlaps, matches, errors, shown, kind, name, index))
-    return "".join(figures) or "<p>No errors at this level.</p>"
+    return figures
 
 
 def _typical(overlaps: Overlaps, errors: Anatomy, kind: int, each: int) -> Iterator[int]:
@@ -49,7 +70,7 @@ def _typical(overlaps: Overlaps, errors: Anatomy, kind: int, each: int) -> Itera
 
 def _figure(
     overlaps: Overlaps, matches: Matches, errors: Anatomy, shown: Mask, kind: int, name: str, index: int
-) -> str:
+) -> Drawing:
     boxes = overlaps.objects if kind == MISSED else overlaps.detections
     focus, image = boxes.polygons[index], int(boxes.images[index])
     target = -1 if kind == MISSED else int(errors.target[index])
@@ -75,13 +96,11 @@ def _figure(
         words += f" for {overlaps.classes[int(overlaps.objects.labels[target])]}"
     if kind != MISSED and overlaps.scores is not None:
         words += f", score {overlaps.scores[index]:.2f}"
-    return (
-        f'<figure><svg viewBox="{x0:.2f} {y0:.2f} {side:.2f} {side:.2f}">{"".join(drawn)}</svg>'
-        f"<figcaption><b>{name}</b> {escape(words)}<br><span>{escape(overlaps.images[image])}, "
-        f"{side:.0f} px wide</span></figcaption></figure>"
+    return Drawing(
+        name, words, f"{overlaps.images[image]}, {side:.0f} px wide", drawing(drawn, (x0, y0, side, side))
     )
 
 
-def _polygon(corners: Floats, kind: str) -> str:
+def _polygon(corners: Floats, kind: str) -> Shape:
     points = " ".join(f"{x:.2f},{y:.2f}" for x, y in corners)
-    return f'<polygon class="{kind}" points="{points}"/>'
+    return Shape("polygon", {"class": kind, "points": points})

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib.resources import files
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
+from detection_eval.html import render
 from detection_eval.metrics.anatomy import KINDS, anatomy
 from detection_eval.metrics.comparison import Benchmark, Method
 from detection_eval.metrics.slices import slices
 from detection_eval.report.chart import PALETTE, Chart, bars, differences
 from detection_eval.report.gallery import gallery
 from detection_eval.report.tables import TableRow, comparison_table, shared_classes
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: text, perhaps a dot in a colour before it and small words behind it."""
+
+    text: str
+    small: str = ""
+    colour: str = ""
+
+
+Row = list[Cell | str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of cells, or of plain texts; ``kinds`` are style classes of its rows."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell | str]]
+    kinds: Sequence[str] = ()
+
 
 _F1 = (0.2, 0.4, 0.6, 0.8)
 _DRAWN_EACH = 3
@@ -35,67 +58,55 @@ def report_html(
         published: rows that were not computed here, marked as such.
         provenance: names and values for the end of the page: files with their hashes, versions.
     """
-    sections = [
-        f"<h1>{escape(title)}</h1>",
-        _introduction(bench),
-        _summary(bench),
-        _classes(bench, published),
-        _right_and_wrong(bench),
-        _levels(bench),
-        _luck(bench),
-        _curves(bench),
-        _differences(bench),
-        _errors(bench),
-        _slices(bench),
-        _parsing(bench),
-        _protocol(bench),
-        _facts("Where this comes from", provenance or {}),
-    ]
-    style = (files("detection_eval") / "report" / "report.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head>\n"
-        f"<body><main>{''.join(filter(None, sections))}</main></body></html>\n"
+    return render(
+        __package__,
+        "report.html",
+        title=title,
+        bench=bench,
+        overlaps=bench.methods[0].result.overlaps,
+        methods=[_named(bench, method) for method in bench.methods],
+        warnings=_warnings(bench),
+        summary=_summary(bench),
+        by_class=_classes(bench, published),
+        right_and_wrong=_right_and_wrong(bench),
+        levels=_levels(bench),
+        luck=_luck(bench),
+        curves=_curves(bench),
+        differences=_differences(bench),
+        errors=_errors(bench),
+        slices=_slices(bench),
+        parsing=_parsing(bench),
+        protocol=_facts({name.replace("_", " "): value for name, value in bench.preset.rows().items()}),
+        provenance=_facts(provenance or {}),
     )
 
 
-def _introduction(bench: Benchmark) -> str:
-    overlaps = bench.methods[0].result.overlaps
-    return (
-        f"<p>{len(overlaps.images):,} images of {len(set(overlaps.scenes)):,} scenes with "
-        f"{int(overlaps.positives.sum()):,} objects of {len(bench.classes)} classes, under the protocol "
-        f"<b>{escape(bench.preset.name)}</b>. APnc is the average precision of boxes without confidence: the "
-        "value that no order of the boxes can change, and the lowest that any order gives.</p>"
-    )
-
-
-def _summary(bench: Benchmark) -> str:
+def _summary(bench: Benchmark) -> Table:
     head = ["Method", "threshold", "boxes", "APnc50", "APnc75", "APnc50:95", "F1 50", "AP50"]
-    rows = []
+    rows: list[Row] = []
     for method in bench.methods:
         v = method.summary
-        ci = v["ci"]
         boxes = sum(row["detections"] for row in v["per_class"].values())
+        with_interval = [
+            Cell(_percent(v[name]), _interval(v["ci"].get(name)))
+            for name in ("APnc50", "APnc75", "f1_50", "AP50")
+        ]
         rows.append(
             [
                 _named(bench, method),
                 _threshold(v),
                 f"{boxes:,}",
-                _percent(v["APnc50"]) + _interval(ci.get("APnc50")),
-                _percent(v["APnc75"]) + _interval(ci.get("APnc75")),
+                *with_interval[:2],
                 _percent(v["APnc50:95"]),
-                _percent(v["f1_50"]) + _interval(ci.get("f1_50")),
-                _percent(v["AP50"]) + _interval(ci.get("AP50")),
+                *with_interval[2:],
             ]
         )
-    note = "Percent; brackets are 95 % bootstrap intervals over scenes. AP50 uses the scores. "
-    return _section("Summary", note + _warnings(bench), _table(head, rows))
+    return Table(head, rows)
 
 
-def _right_and_wrong(bench: Benchmark) -> str:
+def _right_and_wrong(bench: Benchmark) -> Table:
     head = ["Method", "precision", "recall", "LRP", "displacement", "wrong", "missed", "count error", "bias"]
-    rows = []
+    rows: list[Row] = []
     for method in bench.methods:
         v = method.summary
         errors = (v["lrp_50"][name] for name in ("error", "displacement", "wrong", "missed"))
@@ -107,28 +118,21 @@ def _right_and_wrong(bench: Benchmark) -> str:
                 _number(v["count_error"]["bias"]),
             ]
         )
-    note = (
-        "At IoU 0.5, in percent. Precision and recall count all classes together. LRP joins its three parts "
-        "in one error, means over classes with objects: how far right boxes are off (1 - IoU), wrong boxes, "
-        "missed objects. "
-        "Count error: boxes too many or too few of a class in an image, and whether rather too many (+)."
-    )
-    return _section("Right and wrong", note, _table(head, rows))
+    return Table(head, rows)
 
 
-def _levels(bench: Benchmark) -> str:
+def _levels(bench: Benchmark) -> Table:
     levels = [f"{level:.2f}" for level in sorted(bench.levels)]
-    rows = [
+    rows: list[Row] = [
         [_named(bench, method), *(_percent(method.summary["by_level"][level]["APnc"]) for level in levels)]
         for method in bench.methods
     ]
-    note = "APnc by the IoU that is demanded, in percent."
-    return _section("By overlap", note, _table(["Method", *levels], rows))
+    return Table(["Method", *levels], rows)
 
 
-def _luck(bench: Benchmark) -> str:
+def _luck(bench: Benchmark) -> Table:
     head = ["Method", "APnc50", "as given", "shuffled", "highest", "oracle gap"]
-    rows = []
+    rows: list[Row] = []
     for method in bench.methods:
         v = method.summary
         shuffled = v["APnc50_shuffles"]
@@ -137,20 +141,15 @@ def _luck(bench: Benchmark) -> str:
                 _named(bench, method),
                 _percent(v["APnc50"]),
                 _percent(v["APnc50_parity"]),
-                f"{_percent(shuffled['mean'])} <small>sd {_percent(shuffled['sd'])}</small>",
+                Cell(_percent(shuffled["mean"]), f"sd {_percent(shuffled['sd'])}"),
                 _percent(v["APnc50_upper"]),
                 _percent(v["oracle_gap"]),
             ]
         )
-    note = (
-        "As given, shuffled and highest: what the order in the file, random orders and the luckiest order "
-        "would give for APnc50. Oracle gap: what a threshold chosen on the evaluated images themselves would "
-        "add."
-    )
-    return _section("What order and threshold are worth", note, _table(head, rows))
+    return Table(head, rows)
 
 
-def _warnings(bench: Benchmark) -> str:
+def _warnings(bench: Benchmark) -> list[str]:
     words = []
     for method in bench.methods:
         overlaps = method.result.overlaps
@@ -163,24 +162,24 @@ def _warnings(bench: Benchmark) -> str:
             )
         if method.summary["threshold_split"] == "oracle":
             words.append(f"The threshold of {method.name} is an oracle's, which flatters it.")
-    return f"<b>{escape(' '.join(words))}</b>" if words else ""
+    return words
 
 
-def _classes(bench: Benchmark, published: Sequence[TableRow]) -> str:
+def _classes(bench: Benchmark, published: Sequence[TableRow]) -> dict[str, Any]:
     table = comparison_table(bench, published)
-    rows = [[escape(cell) for cell in table.cells(row, "-")] for row in table.rows]
-    kinds = ["published" if row.source else "" for row in table.rows]
-    note = "APnc50 by class, in percent."
-    if short := [pair for pair in zip(table.header[2:], bench.classes) if pair[0] != pair[1]]:
-        note += " " + escape(", ".join(f"{name} {meaning}" for name, meaning in short)) + "."
-    if published:
-        note += f" In italics: {escape(published[0].source or '')}."
-        if not shared_classes(published, bench.classes):
-            note += " <b>Their means are over other classes than those evaluated here.</b>"
-    return _section("By class", note, _table([escape(name) for name in table.header], rows, kinds))
+    return {
+        "table": Table(
+            table.header,
+            [table.cells(row, "-") for row in table.rows],
+            ["published" if row.source else "" for row in table.rows],
+        ),
+        "short": [pair for pair in zip(table.header[2:], bench.classes) if pair[0] != pair[1]],
+        "source": published[0].source if published else None,
+        "comparable": shared_classes(published, bench.classes),
+    }
 
 
-def _curves(bench: Benchmark) -> str:
+def _curves(bench: Benchmark) -> list[Markup]:
     plane = Chart((0, 1), (0, 1), "recall", "precision")
     for f1 in _F1:
         recall = np.linspace(f1 / (2 - f1) + 1e-9, 1, 60)
@@ -208,23 +207,12 @@ def _curves(bench: Benchmark) -> str:
         words = f"{method.name}: precision {_percent(v['precision_50'])}, recall {_percent(v['recall_50'])}"
         if v["precision_50"] is not None and v["recall_50"] is not None:
             plane.point(v["recall_50"], v["precision_50"], colour, words, not method.scored)
-    note = (
-        "At IoU 0.5, all classes counted together on the left. A detector is a curve over its thresholds, "
-        "its ring the threshold it was given (where folds have their own, their mean, so that the ring may "
-        "lie beside the curve); a model without scores is a point, and a dashed level on the right."
-    )
-    charts = "".join(
-        f'<div class="card">{chart.svg(name)}</div>'
-        for chart, name in ((plane, "precision and recall"), (along, "APnc50 over the score threshold"))
-    )
-    return _section("Points and curves", note, f'{_legend(bench)}<div class="columns">{charts}</div>')
+    return [plane.svg("precision and recall"), along.svg("APnc50 over the score threshold")]
 
 
-def _differences(bench: Benchmark) -> str:
-    if not bench.paired:
-        return ""
+def _differences(bench: Benchmark) -> list[dict[str, Any]]:
     cards = []
-    for name, pair in bench.paired.items():
+    for name, pair in (bench.paired or {}).items():
         whole = pair["APnc"]
         rows = [("all classes", whole["difference"], *whole["ci"], _sure(whole["p_value"]))]
         rows += [
@@ -232,44 +220,24 @@ def _differences(bench: Benchmark) -> str:
             for label, row in pair["per_class"].items()
             if row["difference"] is not None
         ]
-        f1 = pair["f1"]
-        words = (
-            f"APnc50 {100 * whole['difference']:+.2f}, p = {whole['p_value']:.3g}; "
-            f"F1 {100 * f1['difference']:+.2f}, p = {f1['p_value']:.3g}"
-        )
         drawn = differences([tuple(_nan(v) for v in row) for row in rows])
-        cards.append(f'<div class="card"><h3>{escape(name)}</h3><p>{words}</p>{drawn}</div>')
-    note = (
-        "Points of APnc50, positive where the first is better; paired bootstrap over scenes, sign-flip "
-        "tests, classes corrected after Holm. Red: p below 0.05."
-    )
-    return _section("Paired differences", note, f'<div class="columns">{"".join(cards)}</div>')
+        cards.append({"name": name, "whole": whole, "f1": pair["f1"], "chart": drawn})
+    return cards
 
 
-def _errors(bench: Benchmark) -> str:
+def _errors(bench: Benchmark) -> dict[str, Any]:
     found = {m.name: anatomy(m.result.overlaps, m.result.matches(0.5), m.result.keep) for m in bench.methods}
     colours = [_colour(bench, method) for method in bench.methods]
     numbers = [(kind, [float(e.numbers[k].sum()) for e in found.values()]) for k, kind in enumerate(KINDS)]
     costs = [(kind, [100 * float(e.gain[k]) for e in found.values()]) for k, kind in enumerate(KINDS)]
-    charts = (
-        f'<div class="card"><h3>How many</h3>{bars(numbers, colours)}</div>'
-        f'<div class="card"><h3>What mending each kind would add to APnc50</h3>{bars(costs, colours)}</div>'
-    )
-    drawings = "".join(
-        f"<h3>{escape(m.name)}</h3><div class='gallery'>"
-        + gallery(m.result.overlaps, m.result.matches(0.5), found[m.name], m.result.keep, _DRAWN_EACH)
-        + "</div>"
+    drawings = {
+        m.name: gallery(m.result.overlaps, m.result.matches(0.5), found[m.name], m.result.keep, _DRAWN_EACH)
         for m in bench.methods
-    )
-    note = (
-        "Kinds of error at IoU 0.5, after TIDE, with errors of place split into centre, size, angle and "
-        "width swapped with height. In the drawings objects are dashed white, right boxes green, other wrong "
-        "ones orange; the error itself is red."
-    )
-    return _section("Errors", note, f'{_legend(bench)}<div class="columns">{charts}</div>{drawings}')
+    }
+    return {"numbers": bars(numbers, colours), "costs": bars(costs, colours), "drawings": drawings}
 
 
-def _slices(bench: Benchmark) -> str:
+def _slices(bench: Benchmark) -> Table:
     parts = [
         {
             (part.by, part.name): part
@@ -280,10 +248,11 @@ def _slices(bench: Benchmark) -> str:
     found = dict.fromkeys(key for part in parts for key in part)
     kinds = list(dict.fromkeys(by for by, _ in found))
     keys = sorted(found, key=lambda key: kinds.index(key[0]))
-    head = ["", "", "objects", *(f"{escape(m.name)} {what}" for m in bench.methods for what in ("R", "P"))]
-    rows, last = [], ""
+    head = ["", "", "objects", *(f"{m.name} {what}" for m in bench.methods for what in ("R", "P"))]
+    rows: list[Row] = []
+    last = ""
     for by, name in keys:
-        row = [escape(by) if by != last else "", escape(name)]
+        row: Row = [by if by != last else "", name]
         known = next(part[by, name] for part in parts if (by, name) in part)
         row.append(f"{known.objects:,}" if known.objects else "-")
         for part in parts:
@@ -291,19 +260,17 @@ def _slices(bench: Benchmark) -> str:
             row += ["-", "-"] if there is None else [_percent(there.recall), _percent(there.precision)]
         rows.append(row)
         last = by
-    note = "Recall (R) of objects and precision (P) of boxes at IoU 0.5, in percent, by their own properties."
-    return _section("Slices", note, _table(head, rows))
+    return Table(head, rows)
 
 
-def _parsing(bench: Benchmark) -> str:
+def _parsing(bench: Benchmark) -> Table | None:
     reports = {m.name: m.summary["parse"] for m in bench.methods if m.summary["parse"]}
     if not reports:
-        return ""
+        return None
     flat = {name: _flat(report) for name, report in reports.items()}
     keys = list(dict.fromkeys(key for report in flat.values() for key in report))
-    rows = [[escape(key), *(f"{report.get(key, 0):,}" for report in flat.values())] for key in keys]
-    note = "What became of the text of models: what could be read, mended, and what was lost."
-    return _section("Parsing", note, _table(["", *map(escape, flat)], rows))
+    rows = [[key, *(f"{report.get(key, 0):,}" for report in flat.values())] for key in keys]
+    return Table(["", *flat], rows)
 
 
 def _flat(report: Mapping[str, Any]) -> dict[str, int]:
@@ -316,16 +283,9 @@ def _flat(report: Mapping[str, Any]) -> dict[str, int]:
     return flat
 
 
-def _protocol(bench: Benchmark) -> str:
-    rows = {name.replace("_", " "): value for name, value in bench.preset.rows().items()}
-    return _facts("Protocol", rows)
-
-
-def _facts(title: str, facts: Mapping[str, Any]) -> str:
-    if not facts:
-        return ""
-    rows = [[escape(str(name)), escape(_words(value))] for name, value in facts.items()]
-    return _section(title, "", f'<div class="facts">{_table(["", ""], rows)}</div>')
+def _facts(facts: Mapping[str, Any]) -> Table | None:
+    rows = [[str(name), _words(value)] for name, value in facts.items()]
+    return Table([], rows) if rows else None
 
 
 def _words(value: Any) -> str:
@@ -335,31 +295,8 @@ def _words(value: Any) -> str:
 # --- pieces ---------------------------------------------------------------------------------------
 
 
-def _section(title: str, note: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{f'<p>{note}</p>' if note else ''}{body}</section>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], kinds: Sequence[str] | None = None) -> str:
-    """A table of HTML cells."""
-    top = "".join(f"<th>{cell}</th>" for cell in head) if any(head) else ""
-    lines = [
-        f'<tr class="{kind}">' + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
-        for row, kind in zip(rows, kinds or [""] * len(rows), strict=True)
-    ]
-    return f'<div class="scroll"><table>{f"<tr>{top}</tr>" if top else ""}{"".join(lines)}</table></div>'
-
-
-def _legend(bench: Benchmark) -> str:
-    names = "".join(f"<span>{_dot(bench, m)}{escape(m.name)}</span>" for m in bench.methods)
-    return f'<div class="legend">{names}</div>'
-
-
-def _dot(bench: Benchmark, method: Method) -> str:
-    return f'<i class="dot" style="background:{_colour(bench, method)}"></i>'
-
-
-def _named(bench: Benchmark, method: Method) -> str:
-    return _dot(bench, method) + escape(method.name)
+def _named(bench: Benchmark, method: Method) -> Cell:
+    return Cell(method.name, colour=_colour(bench, method))
 
 
 def _colour(bench: Benchmark, method: Method) -> str:
@@ -377,15 +314,15 @@ def _number(value: float | None) -> str:
 def _interval(ends: Sequence[float] | None) -> str:
     if not ends or any(end is None for end in ends):
         return ""
-    return f" <small>[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]</small>"
+    return f"[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]"
 
 
-def _threshold(values: Mapping[str, Any]) -> str:
+def _threshold(values: Mapping[str, Any]) -> Cell:
     threshold, split = values["threshold"], values["threshold_split"]
     if threshold is None:
-        return "none"
+        return Cell("none")
     shown = f"{threshold:.2f}" if isinstance(threshold, float) else "by class"
-    return shown if split == "fixed" else f"{shown} <small>({split})</small>"
+    return Cell(shown, "" if split == "fixed" else f"({split})")
 
 
 def _sure(p_value: float | None) -> bool:

@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.tasks.detect import DetectionTask, SceneDetections
+    from rscovlm.tasks.settings import DetectSettings
     from rscovlm.tasks.tiles import TilePlan
     from tiling.scene import Scene
     from tiling.view import Window
@@ -142,49 +142,18 @@ def detect(
         raise Incomplete(_failed_line(found, resumable=output is not None))
 
 
-@dataclass(frozen=True)
-class DetectSettings:
-    """What a configuration of a detection run holds."""
-
-    classes: tuple[str, ...] | None = None
-    tile: str | None = None
-    overlap: str | None = None
-
-
 def _settings(
     config: str | None, classes: str | None, tile: str | None, overlap: str | None
 ) -> DetectSettings:
     """The settings of a configuration, with what the options change in them."""
-    given = DetectSettings() if config is None else read_settings(config)
+    from rscovlm.tasks.settings import DetectSettings, load_detect_settings
+
+    given = DetectSettings() if config is None else load_detect_settings(config)
     return DetectSettings(
-        read_list(classes, "--classes") or given.classes, tile or given.tile, overlap or given.overlap
+        classes=read_list(classes, "--classes") or given.classes,
+        tile=tile or given.tile,
+        overlap=overlap or given.overlap,
     )
-
-
-def read_settings(name_or_path: str) -> DetectSettings:
-    """The settings in a YAML file, or in one that ships with the package.
-
-    Raises:
-        UsageError: naming all that is unknown or of the wrong kind.
-        ConfigError: where there is no such file.
-    """
-    from configs import load_config
-
-    data = load_config(name_or_path)
-    known = {field.name for field in fields(DetectSettings)}
-    problems = [f"{key} is unknown; known are classes, tile, overlap" for key in data.keys() - known]
-    classes = data.get("classes")
-    if classes is not None and not (
-        isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
-    ):
-        problems.append(f"classes is {classes!r}; a list of names is needed")
-    for key in ("tile", "overlap"):
-        if not isinstance(data.get(key), (str, int, type(None))) or isinstance(data.get(key), bool):
-            problems.append(f"{key} is {data[key]!r}; a length such as 512 or 500m is needed")
-    if problems:
-        raise UsageError(f"{name_or_path}: {'; '.join(sorted(problems))}")
-    lengths = {key: str(data[key]) for key in ("tile", "overlap") if data.get(key) is not None}
-    return DetectSettings(tuple(classes) if classes else None, **lengths)
 
 
 def read_window(text: str | None) -> Window | None:

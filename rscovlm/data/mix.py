@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from configs import ConfigError, load_config
+from configs.checking import Section, problems, told
 from rscovlm.data.example import Key, Source
 from rscovlm.data.randomness import generator
 
@@ -45,7 +46,7 @@ def _chances(value: Any) -> Any:
 Chances = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_chances)]
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(Section):
     """One source of a mix.
 
     Attributes:
@@ -58,7 +59,6 @@ class SourceSettings(BaseModel):
         templates: wordings.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     path: str | None = None
     repeat: float | None = Field(default=None, gt=0)
@@ -85,16 +85,15 @@ class SourceSettings(BaseModel):
         return fields
 
 
-class Defaults(BaseModel):
+class Defaults(Section):
     """What sources have unless they say otherwise; see SourceSettings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    formats: Chances = {}
-    resolution: Chances = {"native": 1.0}
+    formats: Chances = Field(default={})
+    resolution: Chances = Field(default={"native": 1.0})
     templates: str = "varied"
 
 
-class MixSettings(BaseModel):
+class MixSettings(Section):
     """A mix as its YAML states it; see the module's text.
 
     Attributes:
@@ -107,7 +106,6 @@ class MixSettings(BaseModel):
         sources: at least one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     root: str | None = None
     unit: Literal["samples", "tokens"] = "samples"
     temperature: float | None = Field(default=None, gt=0)
@@ -149,7 +147,7 @@ def read_mix(name_or_path: str | Path, root: str | None = None) -> MixSettings:
     try:
         settings = MixSettings.model_validate(_stated(path))
     except ValidationError as error:
-        raise ConfigError(f"mix {name_or_path}: {'; '.join(_lines(error))}") from None
+        raise ConfigError(told(problems(error, MixSettings), f"mix {name_or_path}")) from None
     if root is None and path.is_file():
         root = str((path.parent / (settings.root or ".")).resolve())
     return settings if root is None else settings.model_copy(update={"root": root})
@@ -164,13 +162,6 @@ def _stated(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"mix {path} is not valid JSON: {error}") from None
     return {"sources": data} if isinstance(data, list) else data
-
-
-def _lines(error: ValidationError) -> list[str]:
-    return [
-        f"{'.'.join(map(str, problem['loc'])) or 'mix'}: {problem['msg'].removeprefix('Value error, ')}"
-        for problem in error.errors()
-    ]
 
 
 class Order(Sequence[Key]):

@@ -4,24 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, ConfigDict, Field
 
-from configs import ConfigError, load_config
+from configs import load_config
+from configs.checking import Section, checked
 from detection_eval.text.contracts import Contract, Json, detection_prompt
 from detection_eval.text.labels import by_spoken_name, spoken
 
-_USES = {
-    "detection-lines": "{classes}",
-    "detection-json": "{classes}",
-    "open-lines": None,
-    "open-json": None,
-    "grounding-lines": "{phrase}",
-    "grounding-json": "{phrase}",
-    "classification": "{classes}",
-}
-_NEEDED = ("grounding-lines", "grounding-json", "classification")
+
+def _each_has(slot: str) -> AfterValidator:
+    """Refuses wordings that leave out what is filled in."""
+
+    def check(texts: tuple[str, ...]) -> tuple[str, ...]:
+        if lacking := [text for text in texts if slot not in text]:
+            raise ValueError(f"{lacking[0]!r} lacks {slot}")
+        return texts
+
+    return AfterValidator(check)
+
+
+Texts = Annotated[tuple[str, ...], Field(min_length=1)]
+_Classes = Annotated[Texts, _each_has("{classes}")]
+_Phrase = Annotated[Texts, _each_has("{phrase}")]
+
+
+class TemplateFile(Section):
+    """Wordings by use, as a YAML file of ``configs/templates`` states them; each is equally likely.
+
+    A use of detection that is left out takes the words of the box format itself. ``-lines`` and ``-json`` go
+    by the syntax of the box format.
+    """
+
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"))
+
+    detection_lines: _Classes | None = None
+    """Ask for the objects of some classes."""
+    detection_json: _Classes | None = None
+    open_lines: Texts | None = None
+    """Ask for whatever there is."""
+    open_json: Texts | None = None
+    grounding_lines: _Phrase
+    """Ask where a phrase is."""
+    grounding_json: _Phrase
+    classification: _Classes
+    """Ask for one of some classes."""
+    synonyms: dict[str, Texts] = Field(default={})
+    """Class -> what it may be called in an answer to an open question."""
 
 
 @dataclass(frozen=True)
@@ -80,25 +111,9 @@ def load_templates(name_or_path: str) -> Templates:
     """
     shipped = "/" not in name_or_path and not name_or_path.endswith(".yaml")
     data = load_config(f"templates/{name_or_path}" if shipped else name_or_path)
-    synonyms = data.pop("synonyms", {})
-    problems = _problems(data, synonyms)
-    if problems:
-        raise ConfigError(f"templates {name_or_path}: {'; '.join(problems)}")
-    return Templates(name_or_path, data, synonyms)
-
-
-def _problems(wordings: Mapping[str, Any], synonyms: Any) -> list[str]:
-    problems = [f"{use} is missing" for use in _NEEDED if use not in wordings]
-    for use, texts in wordings.items():
-        if use not in _USES:
-            problems.append(f"unknown use {use!r}; known are {', '.join(_USES)}, synonyms")
-        elif not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-            problems.append(f"{use} is not a list of texts")
-        elif (slot := _USES[use]) and not all(slot in text for text in texts):
-            problems.append(f"a wording of {use} lacks {slot}")
-    if not isinstance(synonyms, dict) or not all(isinstance(words, list) for words in synonyms.values()):
-        problems.append("synonyms is not a mapping of classes to lists")
-    return problems
+    stated = checked(TemplateFile, data, f"templates {name_or_path}")
+    wordings = stated.model_dump(by_alias=True, exclude={"synonyms"}, exclude_none=True)
+    return Templates(name_or_path, wordings, stated.synonyms)
 
 
 def _syntax(contract: Contract) -> str:

@@ -6,16 +6,15 @@ laid over it (``optimizer.lr=1e-5``). All problems are told together, each with 
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import Field, ValidationError
 
 from configs import ConfigError, available, load_config
+from configs.checking import Problem, Section, problems, told
 
 Group = Literal["vision", "merger", "language", "heads"]
 Tower = Literal["vision", "merger", "language"]
@@ -23,14 +22,6 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 TOWERS: tuple[Tower, ...] = get_args(Tower)
 FOLDER = "train"
 COMMAND_LINE = "the command line"
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys are refused, values never change once read."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
-    )
 
 
 class Batch(Section):
@@ -255,12 +246,12 @@ def load_train_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -
     name = str(name_or_path)
     if not Path(name).is_file() and f"{FOLDER}/{name.removesuffix('.yaml')}" in available(FOLDER):
         name = f"{FOLDER}/{name}"
-    data, problems = dict(load_config(name)), []
+    data, wrong = dict(load_config(name)), []
     overridden: set[str] = set()
     for text in overrides:
         problem = _override(data, text)
         if problem:
-            problems.append(f"{COMMAND_LINE}: {problem}")
+            wrong.append(f"{COMMAND_LINE}: {problem}")
         else:
             overridden.add(text.partition("=")[0].strip())
 
@@ -273,9 +264,9 @@ def load_train_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -
         return COMMAND_LINE if given else name
 
     config, found = _validate(data)
-    problems += [f"{origin(key)}: {key}: {message}" for key, message in found]
-    if problems or config is None:
-        raise ConfigError("; ".join(problems))
+    wrong += [told([(key, message)], origin(key)) for key, message in found]
+    if wrong or config is None:
+        raise ConfigError("; ".join(wrong))
     return config
 
 
@@ -322,48 +313,23 @@ def _override(data: dict[str, Any], text: str) -> str | None:
     return None
 
 
-Problem = tuple[str, str]
-
-
 def _validate(data: dict[str, Any]) -> tuple[TrainConfig | None, list[Problem]]:
     """The configuration, or None, and all problems as (key, message)."""
     try:
         config = TrainConfig.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(entry) for entry in error.errors()]
+        found = problems(error, TrainConfig)
     else:
         return config, _conflicts(config, set())
-    wrong = {key for key, _ in problems}
+    wrong = {key for key, _ in found}
     rest = {"model": "", "mix": "", **_without(data, wrong)}
     rest["optimizer"] = {"lr": 1.0, **rest.get("optimizer", {})}
     rest.setdefault("batch", {})
     try:
         checked = TrainConfig.model_validate(rest)
     except (ValidationError, TypeError):
-        return None, problems
-    return None, problems + _conflicts(checked, wrong)
-
-
-def _problem(entry: Mapping[str, Any]) -> Problem:
-    path = [str(part) for part in entry["loc"]]
-    key = ".".join(path)
-    if entry["type"] == "extra_forbidden":
-        names = list(_section_at(path[:-1]).model_fields)
-        near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(names)}"
-        return key, f"there is no such setting; {hint}"
-    if entry["type"] == "missing":
-        return key, "is missing"
-    message = entry["msg"][0].lower() + entry["msg"][1:]
-    return key, f"{message}, not {entry['input']!r}"
-
-
-def _section_at(path: Sequence[str]) -> type[Section]:
-    section: type[Section] = TrainConfig
-    for part in path:
-        field: FieldInfo = section.model_fields[part]
-        section = field.annotation  # type: ignore[assignment]
-    return section
+        return None, found
+    return None, found + _conflicts(checked, wrong)
 
 
 def _without(data: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib import resources
 from pathlib import Path
 
 from detection_eval.files import write_text
+from detection_eval.html import render
 from detection_eval.report.chart import PALETTE, Chart
 from rscovlm.training.logs import LOG, read_log
 
@@ -30,24 +29,25 @@ def write_summary(run: Path) -> Path:
     metrics = _series(
         lines, lambda name: name.startswith(_EVALUATED) and not name.startswith(_EVALUATED_LOSSES)
     )
-    parts = [f"<h1>{escape(run.resolve().name)}</h1>", _facts(lines)]
+    charts = []
     if losses:
-        parts += ["<h2>Loss while training</h2>", _curves(_thinned(losses), "loss, nats per token", _LOSSES)]
+        charts.append(_curves("Loss while training", _thinned(losses), "loss, nats per token", _LOSSES))
     if held_out:
-        parts += [
-            "<h2>Loss on held-out samples</h2>",
-            _curves(held_out, "loss, nats per token", f"{_EVALUATED_LOSSES}/"),
-        ]
+        prefix = f"{_EVALUATED_LOSSES}/"
+        charts.append(_curves("Loss on held-out samples", held_out, "loss, nats per token", prefix))
     if metrics:
-        parts += ["<h2>Answers to held-out samples</h2>", _curves(metrics, "share", _EVALUATED, top=1.0)]
-    if held_out or metrics:
-        parts += ["<h2>First and last evaluation</h2>", _table({**metrics, **held_out})]
-    style = resources.files("detection_eval.report").joinpath("report.css").read_text(encoding="utf-8")
+        charts.append(_curves("Answers to held-out samples", metrics, "share", _EVALUATED, top=1.0))
     page = run / PAGE
     write_text(
         page,
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(run.resolve().name)}</title>'
-        f"<style>{style}</style><main>{''.join(parts)}</main></html>",
+        render(
+            __package__,
+            "summary.html",
+            title=run.resolve().name,
+            seen=next((line for line in reversed(lines) if "seen/samples" in line), None),
+            charts=charts,
+            evaluations=_first_and_last({**metrics, **held_out}),
+        ),
     )
     return page
 
@@ -74,7 +74,9 @@ def _thinned(series: _Series) -> _Series:
     return thin
 
 
-def _curves(series: _Series, unit: str, prefix: str, top: float | None = None) -> str:
+def _curves(
+    title: str, series: _Series, unit: str, prefix: str, top: float | None = None
+) -> dict[str, object]:
     points = [point for line in series.values() for point in line]
     first, last = min(x for x, _ in points), max(x for x, _ in points)
     chart = Chart(
@@ -85,28 +87,17 @@ def _curves(series: _Series, unit: str, prefix: str, top: float | None = None) -
         colour, short = PALETTE[index % len(PALETTE)], name.removeprefix(prefix)
         chart.line(line, colour)
         chart.point(*line[-1], colour, f"{short}: {line[-1][1]:.3g}")
-        legend.append(f'<span style="color:{colour}">&#9632;</span> {escape(short)}')
-    return f"<figure>{chart.svg(unit)}<figcaption>{' &ensp; '.join(legend)}</figcaption></figure>"
+        legend.append({"text": short, "colour": colour})
+    return {"title": title, "svg": chart.svg(unit), "legend": legend}
 
 
-def _table(series: _Series) -> str:
+def _first_and_last(series: _Series) -> dict[str, list] | None:
+    """A table of the first and the last value of each series; None where nothing was evaluated."""
+    if not series:
+        return None
+    (first, _), (last, _) = next(iter(series.values()))[0], next(iter(series.values()))[-1]
     rows = [
-        f"<tr><th>{escape(name.removeprefix(_EVALUATED))}</th>"
-        f"<td>{line[0][1]:.3f}</td><td>{line[-1][1]:.3f}</td></tr>"
+        [name.removeprefix(_EVALUATED), f"{line[0][1]:.3f}", f"{line[-1][1]:.3f}"]
         for name, line in series.items()
     ]
-    (first, _), (last, _) = next(iter(series.values()))[0], next(iter(series.values()))[-1]
-    head = f"<tr><th></th><th>step {first:.0f}</th><th>step {last:.0f}</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _facts(lines: Sequence[Mapping[str, float | None]]) -> str:
-    """Samples, tokens and time so far, from the last line that has them."""
-    seen = next((line for line in reversed(lines) if "seen/samples" in line), None)
-    if seen is None:
-        return "<p>Nothing has been logged yet.</p>"
-    minutes = (seen.get("seen/seconds") or 0) / 60
-    return (
-        f"<p>{seen['step']:,.0f} steps, {seen['seen/samples']:,.0f} samples, "
-        f"{seen.get('seen/tokens') or 0:,.0f} tokens in {minutes:,.1f} minutes of training.</p>"
-    )
+    return {"head": ["", f"step {first:.0f}", f"step {last:.0f}"], "rows": rows, "kinds": []}

@@ -51,13 +51,13 @@ def test_all_problems_are_named_in_one_message():
     message = str(error.value)
     assert message.startswith("mine.yaml: ")
     for part in (
-        "polcy is unknown; known are policy, budget, crops",
-        "policy 'tree' is unknown; choose from off, single, chain",
-        "budget.max_zoom is unknown",
-        "budget.max_zooms is 2.5; a whole number is needed",
-        "budget.max_seconds is 'long'; a number or null is needed",
-        "margin -1 is not between 0 and 10",
-        "repeat_iou 2 is not above 0",
+        "mine.yaml: polcy: there is no such setting; did you mean policy?",
+        "mine.yaml: policy: 'tree' is unknown; choose from off, single, chain",
+        "mine.yaml: budget.max_zoom: there is no such setting; did you mean max_zooms?",
+        "mine.yaml: budget.max_zooms: input should be a valid integer, not 2.5",
+        "mine.yaml: budget.max_seconds: input should be a valid number, not 'long'",
+        "mine.yaml: crops: margin -1",
+        "repeat_iou 2.0 is not above 0",
     ):
         assert part in message
 

@@ -11,9 +11,10 @@ import pytest
 import rasterio
 import shapely
 
-from configs import available
-from rscovlm.cli.detect import read_settings, read_window
+from configs import ConfigError, available
+from rscovlm.cli.detect import read_window
 from rscovlm.errors import UsageError
+from rscovlm.tasks.settings import load_detect_settings
 from tests.rscovlm.cli.conftest import MODEL
 from tests.rscovlm.painted import TRUTH, find_squares, paint
 from tests.rscovlm.scripted import write_raster
@@ -223,7 +224,7 @@ def test_parsing_is_counted_beside_the_result(run, scripted, squares):
 
 @pytest.mark.parametrize("name", available("detect"))
 def test_shipped_settings_can_be_read(name):
-    assert read_settings(name).classes
+    assert load_detect_settings(name).classes
 
 
 def test_settings_from_a_file_are_used_and_options_override_them(run, no_model, squares, tmp_path):
@@ -237,9 +238,13 @@ def test_settings_from_a_file_are_used_and_options_override_them(run, no_model, 
 def test_wrong_settings_are_all_named(tmp_path):
     file = tmp_path / "wrong.yaml"
     file.write_text("classes: ship\ntiles: 3\ntile: true\n")
-    with pytest.raises(UsageError) as error:
-        read_settings(str(file))
-    for part in ("classes is 'ship'", "tiles is unknown", "tile is True"):
+    with pytest.raises(ConfigError) as error:
+        load_detect_settings(str(file))
+    for part in (
+        "wrong.yaml: classes: input should be a valid array, not 'ship'",
+        "wrong.yaml: tiles: there is no such setting; did you mean tile?",
+        "wrong.yaml: tile: True is no length such as 512 (pixels) or 500m",
+    ):
         assert part in str(error.value)
 
 

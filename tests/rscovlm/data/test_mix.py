@@ -130,15 +130,18 @@ def test_the_fingerprint_changes_with_what_is_drawn():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"sources": []}, "sources: List should have at least 1 item"),
+        ({"sources": []}, "sources: list should have at least 1 item"),
         ({"sources": ["a*1.5"]}, "'a\\*1.5' is no name, name\\*repeats or name%percent"),
         ({"sources": ["a%0"]}, "a percentage lies above 0"),
         ({"sources": ["a", "a*2"]}, "sources a stand twice"),
         ({"sources": [{"name": "a", "ratio": 1}, "b"]}, "either all sources have a ratio or none has"),
         ({"sources": ["a*2"], "temperature": 2}, "exclude each other"),
         ({"sources": ["a"], "epoch_samples": 9}, "goes with ratios or a temperature"),
-        ({"sources": ["a"], "root": 3, "unit": "words"}, "root: .*; unit: Input should be"),
-        ({"sources": [{"name": "a", "repeats": 2}]}, "sources.0.repeats: Extra inputs"),
+        ({"sources": ["a"], "root": 3, "unit": "words"}, "root: .*; .*unit: input should be"),
+        (
+            {"sources": [{"name": "a", "repeats": 2}]},
+            "sources.0.repeats: there is no such setting",
+        ),
     ],
 )
 def test_a_mix_says_all_that_is_wrong_with_it(tmp_path, data, message):
@@ -162,10 +165,10 @@ def test_templates_say_all_that_is_wrong_with_them(tmp_path):
     with pytest.raises(ConfigError) as error:
         load_templates(str(path))
     for problem in (
-        "grounding-json is missing",
-        "a wording of grounding-lines lacks {phrase}",
-        "unknown use 'grounding'",
-        "classification is not a list of texts",
+        "words.yaml: grounding-json: is missing",
+        "words.yaml: grounding-lines: 'where?' lacks {phrase}",
+        "words.yaml: grounding: there is no such setting; did you mean grounding-",
+        "words.yaml: classification: tuple should have at least 1 item",
     ):
         assert problem in str(error.value)
 

@@ -20,7 +20,7 @@ def test_the_page_shows_the_first_and_the_last_evaluation_and_every_source(tmp_p
     assert "200 steps, 3,200 samples" in page
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "://" not in page
 
 
 def test_a_run_without_a_step_yet_has_a_page_too(tmp_path):

@@ -1,0 +1,104 @@
+"""Settings checked against a model: all problems in one message, each with its file and key."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import json
+import reprlib
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from configs import ConfigError
+
+Settings = TypeVar("Settings")
+Problem = tuple[str, str]
+"""The key of a wrong setting (``batch.packs``; empty for the whole) and what is wrong with it."""
+
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+_MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
+
+
+class Section(BaseModel):
+    """A part of a configuration: unknown keys are refused, values never change once read."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+def checked(kind: type[Settings], data: Mapping[str, Any], source: str) -> Settings:
+    """Settings of a kind from the mapping in a YAML file; nothing is converted, so that "3" is no number.
+
+    Args:
+        kind: a pydantic model or a dataclass.
+        data: from the file.
+        source: what an error message calls the file.
+
+    Raises:
+        ConfigError: naming every unknown key and wrong value.
+    """
+    text = json.dumps(data, default=str)
+    try:
+        return _adapter(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ConfigError(told(problems(error, kind), source)) from None
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def told(found: Sequence[Problem], source: str) -> str:
+    """Problems as one line: ``FILE: KEY: MESSAGE; FILE: KEY: MESSAGE``."""
+    return "; ".join(": ".join(filter(None, (source, key, message))) for key, message in found)
+
+
+def problems(error: ValidationError, kind: Any) -> list[Problem]:
+    """What pydantic found wrong with settings of a kind, in the order of the fields."""
+    return [_problem(dict(entry), kind) for entry in error.errors()]
+
+
+def _problem(entry: Mapping[str, Any], kind: Any) -> Problem:
+    path = [str(part) for part in entry["loc"]]
+    key = ".".join(path)
+    if entry["type"] in _UNKNOWN:
+        names = list(_fields(_kind_at(kind, path[:-1])))
+        near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(names)}"
+        return key, f"there is no such setting; {hint}"
+    if entry["type"] in _MISSING:
+        return key, "is missing"
+    if entry["type"] == "value_error":
+        return key, entry["msg"].removeprefix("Value error, ")
+    return key, f"{entry['msg'][:1].lower()}{entry['msg'][1:]}, not {reprlib.repr(entry['input'])}"
+
+
+def _kind_at(kind: Any, path: Sequence[str]) -> Any:
+    """The model or dataclass at the end of a path of keys; None where there is none."""
+    for part in path:
+        kind = _fields(kind).get(part) if not part.isdigit() else kind
+        kind = next((inner for inner in _within(kind) if _fields(inner)), None)
+    return kind
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """Names of the settings of a model or dataclass, as a file spells them, and their types."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+    if dataclasses.is_dataclass(kind):
+        return get_type_hints(kind)
+    return {}
+
+
+def _within(kind: Any) -> Iterator[Any]:
+    """A type and those inside it: of a union, a list, an annotation."""
+    yield kind
+    if get_origin(kind) in (Annotated, Union, types.UnionType, list, tuple):
+        for inner in get_args(kind):
+            yield from _within(inner)
