@@ -133,7 +133,7 @@ def differences(
 def bars(rows: Sequence[tuple[str, Sequence[float]]], colours: Sequence[str], width: int = 540) -> Markup:
     """Grouped horizontal bars: (name, one value per colour)."""
     most = max((value for _, values in rows for value in values if value == value), default=0) or 1
-    left, right, thick = 110, 70, 11
+    left, right, thick = 110, 70, 13
     top, shapes = 6, []
     for name, values in rows:
         shapes.append(text(left - 8, top + thick * len(values) / 2 + 4, name, "tick end"))
@@ -142,7 +142,7 @@ def bars(rows: Sequence[tuple[str, Sequence[float]]], colours: Sequence[str], wi
             place = {"x": left, "y": top, "width": f"{size:.1f}", "height": thick - 2}
             shapes += [
                 Shape("rect", {**place, "fill": colour}),
-                text(left + size + 6, top + 9, f"{value:,.3g}", "tick start"),
+                text(left + size + 6, top + 10, f"{value:,.3g}", "tick start"),
             ]
             top += thick
         top += 9
