@@ -76,18 +76,60 @@ class Conversation:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen. Penalties come first, then temperature, ``top_k`` and ``top_p``.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the likeliest token.
+        top_p: the smallest set of likeliest tokens whose probabilities reach this sum; 1 keeps all.
+        top_k: number of likeliest tokens; 0 keeps all.
+        presence_penalty: subtracted from the logits of tokens that this reply holds already.
+        repetition_penalty: divides positive and multiplies negative logits of tokens that the prompt or
+            this reply holds; 1 changes nothing.
+
+    Raises:
+        ValueError: naming all values out of range.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks = {
+            f"temperature {self.temperature} is not between 0 and 10": 0 <= self.temperature <= 10,
+            f"top_p {self.top_p} is not above 0 and at most 1": 0 < self.top_p <= 1,
+            f"top_k {self.top_k} is negative": self.top_k >= 0,
+            f"presence_penalty {self.presence_penalty} is not between -2 and 2": (
+                -2 <= self.presence_penalty <= 2
+            ),
+            f"repetition_penalty {self.repetition_penalty} is not above 0": self.repetition_penalty > 0,
+        }
+        problems = [problem for problem, fine in checks.items() if not fine]
+        if problems:
+            raise ValueError("; ".join(problems))
+
+
+GREEDY = Sampling()
+"""The likeliest token each time, with no penalty."""
+
+
+@dataclass(frozen=True)
 class Generation:
     """How replies are produced.
 
     Attributes:
         max_new_tokens: hard limit of one reply.
-        temperature: 0 is greedy.
+        sampling: how tokens are chosen; None leaves it to the checkpoint's own ``generation_config.json``,
+            as servers do for requests that state nothing.
         seed: for sampling; request i of a batch uses seed + i.
-        logprobs: whether replies carry the log-probability of each generated token.
+        logprobs: whether replies carry the log-probability of each generated token, before penalties.
     """
 
     max_new_tokens: int = 512
-    temperature: float = 0.0
+    sampling: Sampling | None = GREEDY
     seed: int = 0
     logprobs: bool = False
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,11 +18,12 @@ from rscovlm.errors import ModelError
 from rscovlm.models.prompting import inert
 from tiling.resolution import Resolution
 from tiling.view import Size
-from zoom_chain.chat import Conversation, Generation, ImagePart, Message, Reply
+from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Message, Reply, Sampling
 
-VLLM_PARAMETERS: dict[str, Any] = {"top_k": 0, "repetition_penalty": 1.0, "skip_special_tokens": False}
-"""Keeps vLLM from applying the checkpoint's own sampling rules (Qwen2.5-VL's penalise repetition, which
-lists of boxes are full of), and from dropping tags such as ``<tool_call>`` where they are special tokens."""
+VLLM_PARAMETERS: dict[str, Any] = {"skip_special_tokens": False}
+"""Keeps vLLM from dropping tags such as ``<tool_call>`` where they are special tokens."""
+
+_BEYOND_OPENAI = ("top_k", "repetition_penalty")
 
 _TEXT_TOKENS_PER_MESSAGE = 64
 """More than any chat template writes around a message, a system prompt of its own included."""
@@ -36,14 +37,37 @@ def chat_request(
         "model": model,
         "messages": chat_messages(conversation),
         "max_tokens": options.max_new_tokens,
-        "temperature": options.temperature,
-        "top_p": 1.0,
         "seed": seed,
+        **sampling_parameters(options.sampling, known=bool(extra)),
         **extra,
     }
     if options.logprobs:
         body["logprobs"] = True
     return body
+
+
+def sampling_parameters(sampling: Sampling | None, known: bool) -> dict[str, Any]:
+    """How tokens are to be chosen, every value stated: servers fill gaps from the checkpoint's own rules
+    (Qwen2.5-VL's penalise repetition, which lists of boxes are full of).
+
+    Args:
+        sampling: None states nothing, so that the checkpoint's own rules count.
+        known: the server understands vLLM's parameters; others get those of OpenAI's interface only.
+
+    Raises:
+        ModelError: for a rule that the server may not know.
+    """
+    if sampling is None:
+        return {}
+    values = asdict(sampling)
+    if known:
+        return values
+    for name in _BEYOND_OPENAI:
+        if values.pop(name) != getattr(GREEDY, name):
+            raise ModelError(f"{name} is a parameter of vLLM, and the server does not say that it is vLLM")
+    if not sampling.presence_penalty:
+        del values["presence_penalty"]
+    return values
 
 
 def chat_messages(conversation: Conversation) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.patches import PatchSpec, image_patches
 from rscovlm.models.prompting import Prompt, Prompter, pad_left
+from rscovlm.models.sampling import Chooser, sampling_of
 from rscovlm.models.weights import (
     best_device,
     default_dtype,
@@ -297,10 +298,11 @@ class TransformersEngine:
         """Tokens one after the other, until each row has ended its turn or met its limit."""
         state = _Generated(len(prompts), mask)
         following = self._tensor(np.array([prompt.positions.max() + 1 for prompt in prompts]))
-        choose = _Chooser(options, seeds, self.device)
+        sampling = options.sampling or sampling_of(self.model.generation_config)
+        choose = Chooser(sampling, seeds, [prompt.ids for prompt in prompts], self.device)
         for step in range(options.max_new_tokens):
-            chosen, logprobs = choose(logits)
-            state.add(chosen.tolist(), logprobs, self._stops)
+            chosen = choose(logits)
+            state.add(chosen.tolist(), _logprobs(logits, chosen) if options.logprobs else None, self._stops)
             if state.finished or step + 1 == options.max_new_tokens:
                 break
             alive = self._tensor(np.array([[int(not stopped)] for stopped in state.stopped]))
@@ -357,26 +359,6 @@ class _Generated:
         return list(zip(self.tokens, self.stopped, self.logprobs, strict=True))
 
 
-class _Chooser:
-    """Picks the next token of each row: the likeliest, or one drawn by the row's own generator."""
-
-    def __init__(self, options: Generation, seeds: list[int], device: torch.device) -> None:
-        self.options = options
-        self.generators = (
-            [torch.Generator(device).manual_seed(seed) for seed in seeds] if options.temperature else []
-        )
-
-    def __call__(self, logits: torch.Tensor) -> tuple[torch.Tensor, list[float] | None]:
-        logits = logits.float()
-        if self.options.temperature:
-            probabilities = (logits / self.options.temperature).softmax(dim=-1)
-            drawn = [
-                torch.multinomial(row, 1, generator=generator)
-                for row, generator in zip(probabilities, self.generators, strict=True)
-            ]
-            chosen = torch.cat(drawn)
-        else:
-            chosen = logits.argmax(dim=-1)
-        if not self.options.logprobs:
-            return chosen, None
-        return chosen, logits.log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0].tolist()
+def _logprobs(logits: torch.Tensor, chosen: torch.Tensor) -> list[float]:
+    """Log-probabilities of the chosen tokens (B,) under the model's own distribution."""
+    return logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0].tolist()

@@ -13,7 +13,8 @@ from rscovlm.engines import openai
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.prompting import prompter_of
-from zoom_chain.chat import Conversation, Generation, Reply
+from rscovlm.models.sampling import checkpoint_sampling
+from zoom_chain.chat import Conversation, Generation, Reply, Sampling
 
 MOST_IMAGES = 32
 """Images of one conversation."""
@@ -50,6 +51,7 @@ class VllmEngine:
             ) from error
         self.family = family
         self.name = name
+        self._folder = folder
         self._prompter = prompter_of(folder, family)
         bounds = family.resolution
         try:
@@ -84,6 +86,7 @@ class VllmEngine:
         Raises:
             ModelError: where vLLM resizes images.
         """
+        sampling = options.sampling or checkpoint_sampling(self._folder)
         expected = [len(self._prompter.prompt(conversation).ids) for conversation in conversations]
         replies = {
             index: Reply(
@@ -98,7 +101,7 @@ class VllmEngine:
         if fitting:
             outputs = self._llm.chat(
                 [openai.chat_messages(conversations[index]) for index in fitting],
-                [_sampling(options, options.seed + index) for index in fitting],
+                [_sampling(options, sampling, options.seed + index) for index in fitting],
                 use_tqdm=False,
             )
             for index, output in zip(fitting, outputs, strict=True):
@@ -109,14 +112,13 @@ class VllmEngine:
         return [replies[index] for index in range(len(conversations))]
 
 
-def _sampling(options: Generation, seed: int) -> Any:
+def _sampling(options: Generation, sampling: Sampling, seed: int) -> Any:
     from vllm import SamplingParams
 
     return SamplingParams(
         max_tokens=options.max_new_tokens,
-        temperature=options.temperature,
-        top_p=1.0,
         seed=seed,
+        **openai.sampling_parameters(sampling, known=True),
         logprobs=0 if options.logprobs else None,  # 0: of the chosen token and no others
         **openai.VLLM_PARAMETERS,
     )

@@ -16,7 +16,7 @@ from rscovlm.models.families import FAMILIES, family_of
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.engines.server import ModelServer
 from tiling.resolution import Resolution
-from zoom_chain.chat import Conversation, Generation, ImagePart
+from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
 
 FAMILY = replace(FAMILIES["qwen3-vl"], resolution=Resolution(32, 4 * 32**2, 64 * 32**2))
 SHORT = Generation(max_new_tokens=8)
@@ -64,18 +64,39 @@ def test_the_server_receives_the_conversation_pixel_by_pixel_and_in_order(server
 
 
 def test_options_become_request_parameters_and_each_request_has_its_own_seed(server, engine):
-    engine.chat([question(1), question(2)], Generation(max_new_tokens=9, temperature=0.7, seed=40))
+    engine.chat(
+        [question(1), question(2)], Generation(max_new_tokens=9, sampling=Sampling(temperature=0.7), seed=40)
+    )
     first, second = sorted(server.requests[-2:], key=lambda body: body["seed"])
     assert (first["seed"], second["seed"]) == (40, 41)
     assert (first["temperature"], first["max_tokens"], first["model"]) == (0.7, 9, "qwen3-vl-test")
     assert "logprobs" not in first
 
 
-def test_vllm_is_told_to_leave_out_the_checkpoints_sampling_rules_and_other_servers_are_not():
+def test_every_rule_is_stated_so_that_the_checkpoints_own_do_not_count_unless_asked_for():
     for owner, expected in (("vllm", 1.0), ("somebody", None)):
         with ModelServer(owner=owner) as server, HttpEngine(server.url, None, FAMILY) as engine:
             engine.chat([question()], SHORT)
             assert server.requests[-1].get("repetition_penalty") == expected
+            assert (server.requests[-1]["temperature"], server.requests[-1]["top_p"]) == (0, 1)
+            engine.chat([question()], replace(SHORT, sampling=None))
+            assert not {"temperature", "top_p", "top_k", "repetition_penalty"} & server.requests[-1].keys()
+
+
+def test_rules_beyond_openais_interface_go_to_vllm_alone():
+    rules = replace(SHORT, sampling=Sampling(0.7, 0.8, 20, 1.5))
+    with ModelServer(owner="vllm") as server, HttpEngine(server.url, None, FAMILY) as engine:
+        engine.chat([question()], rules)
+        sent = server.requests[-1]
+        assert [sent[name] for name in ("temperature", "top_p", "top_k", "presence_penalty")] == [
+            *(0.7, 0.8, 20, 1.5)
+        ]
+    with (
+        ModelServer(owner="somebody") as server,
+        HttpEngine(server.url, None, FAMILY) as engine,
+        pytest.raises(ModelError, match="top_k is a parameter of vLLM"),
+    ):
+        engine.chat([question()], rules)
 
 
 def test_log_probabilities_come_back_one_for_each_token(server, engine):

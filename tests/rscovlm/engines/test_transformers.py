@@ -13,7 +13,7 @@ from rscovlm.models.families import family_of
 from rscovlm.models.patches import PatchSpec, image_patches
 from rscovlm.models.prompting import Prompter, template_messages
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
-from zoom_chain.chat import Conversation, Generation, ImagePart
+from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
 
 BUILDERS = {"qwen2.5-vl": tiny_qwen25_vl, "qwen3-vl": tiny_qwen3_vl}
 SHORT = Generation(max_new_tokens=12)
@@ -217,7 +217,7 @@ def test_batches_larger_than_the_limit_come_back_in_order(folder, engine):
 
 def test_sampling_is_reproducible_by_seed_and_position(engine):
     factor = engine.family.resolution.factor
-    options = Generation(max_new_tokens=8, temperature=1.5, seed=3)
+    options = Generation(max_new_tokens=8, sampling=Sampling(temperature=1.5), seed=3)
     conversations = [question(1, factor), question(1, factor)]
     first, again = engine.chat(conversations, options), engine.chat(conversations, options)
     assert [r.text for r in first] == [r.text for r in again]
