@@ -290,7 +290,7 @@ class ZoomChain:
             chain.amend_turn(request=replace(request, window=requested, notes=request.notes + mended))
         window = crop_window(requested, self._quantum(frame), scene, self.crops)
         left = self._pixels_left(chain)
-        view = chain.scene.view(window, self._within(left))
+        view = chain.scene.view(window, self._of_crop(self._within(left)))
         for number, earlier in enumerate(shown):
             if earlier.window.iou(view.window) >= self.crops.repeat_iou:
                 raise RefusedRequest(
@@ -299,7 +299,7 @@ class ZoomChain:
                 )
         gain = detail_gain(view, requested, shown)
         if gain < self.crops.min_gain:
-            unbounded = chain.scene.view(window, self.resolution)
+            unbounded = chain.scene.view(window, self._of_crop(self.resolution))
             if detail_gain(unbounded, requested, shown) >= self.crops.min_gain:
                 raise RefusedRequest(
                     "pixel_budget",
@@ -327,6 +327,13 @@ class ZoomChain:
         return self.resolution.with_max_pixels(
             max(int(pixels), self.resolution.min_pixels, self.resolution.factor**2)
         )
+
+    def _of_crop(self, resolution: Resolution) -> Resolution:
+        """A resolution whose smallest size is that of a crop, as far as its largest allows."""
+        least = self.crops.min_visual_tokens * resolution.factor**2
+        if least <= resolution.min_pixels:
+            return resolution
+        return replace(resolution, min_pixels=min(least, resolution.max_pixels))
 
     # --- reading ------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -33,11 +33,14 @@ class ZoomDialect:
             overview however often the model has zoomed. A call with an image index overrides it.
         system_prompt: the system turn that offers the tool.
         user_suffix: text that follows the question when the tool is offered.
-        crop_text: text that follows the crop in the user turn that returns it; may be empty.
+        crop_before: text that precedes the crop in the user turn that returns it; may be empty.
+        crop_text: text that follows it there; may be empty.
+        error_text: the user turn about a request that was not carried out, with ``{reason}`` in it.
         final_text: the user turn that withdraws the tool and asks for the answer.
         multiline_call: whether line breaks separate the call's tags from its JSON.
         takes_label: whether a call names what it looks for.
         takes_image_index: whether a call may say which of the images shown, from 0, its box is in.
+        writes_image_index: whether training data say so in each call.
     """
 
     name: str
@@ -47,11 +50,14 @@ class ZoomDialect:
     frame: Frame
     system_prompt: str
     user_suffix: str = ""
+    crop_before: str = ""
     crop_text: str = ""
+    error_text: str = "The zoom request was not carried out: {reason}"
     final_text: str = "No further zooming is possible. Answer the question now from the images above."
     multiline_call: bool = True
     takes_label: bool = False
     takes_image_index: bool = False
+    writes_image_index: bool = False
 
     def opening(self, image: ImagePart | NDArray[np.uint8], question: str, zoom: bool) -> Conversation:
         """The conversation up to the model's first turn; without ``zoom`` no tool is mentioned."""
@@ -62,18 +68,25 @@ class ZoomDialect:
 
     def crop_turn(self, conversation: Conversation, image: ImagePart | NDArray[np.uint8]) -> Conversation:
         """The crop, returned in a user turn: chat templates and servers reject images in tool turns."""
-        content = (_part(image), self.crop_text) if self.crop_text else (_part(image),)
-        return conversation.say("user", *content)
+        content = (self.crop_before, _part(image), self.crop_text)
+        return conversation.say("user", *(part for part in content if part != ""))
 
     def error_turn(self, conversation: Conversation, reason: str) -> Conversation:
         """A user turn that tells the model why its request was not carried out."""
-        return conversation.say("user", f"The zoom request was not carried out: {reason}")
+        return conversation.say("user", self.error_text.replace("{reason}", reason))
 
     def final_turn(self, conversation: Conversation) -> Conversation:
         """A user turn that withdraws the tool and asks for the answer."""
         return conversation.say("user", self.final_text)
 
-    def render_call(self, box_pixels: Iterable[float], width: int, height: int, label: str = "") -> str:
+    def render_call(
+        self,
+        box_pixels: Iterable[float],
+        width: int,
+        height: int,
+        label: str = "",
+        image_index: int = 0,
+    ) -> str:
         """The assistant text that asks for a box.
 
         Args:
@@ -82,6 +95,7 @@ class ZoomDialect:
             width: of that image in pixels.
             height: of that image in pixels.
             label: what is looked for; written only where the dialect takes labels.
+            image_index: of the image that the box is in; written only where the dialect writes it.
         """
         corners = np.fromiter(box_pixels, dtype=np.float64, count=4).reshape(2, 2)
         far_edge = (width, height) if self.space.extent is None else (self.space.extent, self.space.extent)
@@ -89,6 +103,8 @@ class ZoomDialect:
         arguments: dict[str, object] = {self.box_key: [int(value) for value in written.ravel()]}
         if self.takes_label:
             arguments["label"] = label
+        if self.writes_image_index:
+            arguments["img_idx"] = image_index
         call = json.dumps({"name": self.tool_name, "arguments": arguments}, ensure_ascii=False)
         line_break = "\n" if self.multiline_call else ""
         return f"<tool_call>{line_break}{call}{line_break}</tool_call>"
@@ -139,12 +155,60 @@ RSCOVLM = ZoomDialect(
 )
 """RSCoVLM's ``image_zoom_in``: ``bbox`` in absolute pixels of the resized image shown last."""
 
+_QWEN3_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "image_zoom_in_tool",
+        "description": "Zoom in on a specific region of an image by cropping it based on a bounding box "
+        "(bbox) and an optional object label",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "bbox_2d": {
+                    "type": "array",
+                    "items": {"type": "number"},
+                    "minItems": 4,
+                    "maxItems": 4,
+                    "description": "The bounding box of the region to zoom in, as [x1, y1, x2, y2], where "
+                    "(x1, y1) is the top-left corner and (x2, y2) is the bottom-right corner",
+                },
+                "label": {
+                    "type": "string",
+                    "description": "The name or label of the object in the specified bounding box",
+                },
+                "img_idx": {
+                    "type": "number",
+                    "description": "The index of the zoomed-in image (starting from 0)",
+                },
+            },
+            "required": ["bbox_2d", "label", "img_idx"],
+        },
+    },
+}
+"""The tool as Qwen-Agent declares it for Qwen3-VL (``qwen_agent/tools/image_zoom_in_qwen3vl.py``)."""
+
 QWEN3_VL = ZoomDialect(
     name="qwen3-vl",
     tool_name="image_zoom_in_tool",
     box_key="bbox_2d",
     space=PERMILLE,
     frame="original",
+    system_prompt=_tool_block(json.dumps(_QWEN3_TOOL, ensure_ascii=False)),
+    crop_before="<tool_response>\n",
+    crop_text="\n</tool_response>",
+    error_text="<tool_response>\nTool Execution Error {reason}\n</tool_response>",
+    takes_label=True,
+    takes_image_index=True,
+    writes_image_index=True,
+)
+"""Qwen3-VL's ``image_zoom_in_tool``: ``bbox_2d`` in 0-1000 of the original image, or of image ``img_idx``.
+
+As published: the crop returns in a user turn between ``<tool_response>`` tags (Qwen-Agent's
+``nous_fncall_prompt``)."""
+
+QWEN3_VL_PLAIN = replace(
+    QWEN3_VL,
+    name="qwen3-vl-plain",
     system_prompt=_tool_block(
         json.dumps(
             {
@@ -176,11 +240,12 @@ QWEN3_VL = ZoomDialect(
             }
         )
     ),
+    crop_before="",
     crop_text="This is the enlarged part.",
-    takes_label=True,
-    takes_image_index=True,
+    error_text=ZoomDialect.error_text,
+    writes_image_index=False,
 )
-"""Qwen3-VL's ``image_zoom_in_tool``: ``bbox_2d`` in 0-1000 of the original image, or of image ``img_idx``."""
+"""Qwen3-VL's call in words that state its coordinates, for models that never saw the published words."""
 
 NANO = ZoomDialect(
     name="nano",
@@ -194,4 +259,4 @@ NANO = ZoomDialect(
 )
 """The embedded small model: Qwen3-VL's call with few tokens around it, 0-1000 of the image shown last."""
 
-DIALECTS = {dialect.name: dialect for dialect in (RSCOVLM, QWEN3_VL, NANO)}
+DIALECTS = {dialect.name: dialect for dialect in (RSCOVLM, QWEN3_VL, QWEN3_VL_PLAIN, NANO)}

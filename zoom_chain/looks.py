@@ -29,6 +29,7 @@ class CropRule:
             part, else it is refused, because a zoom that adds no detail only spends budget; where that
             holds for the whole scene the tool is not offered. 0 shows every crop, also where the source has
             no more pixels, as the published RSCoVLM data do.
+        min_visual_tokens: a crop is shown with at least this many visual tokens, enlarged where it is small.
 
     Raises:
         ValueError: naming all values out of range.
@@ -39,14 +40,16 @@ class CropRule:
     max_aspect: float = 4.0
     repeat_iou: float = 0.9
     min_gain: float = 1.05
+    min_visual_tokens: int = 0
 
     def __post_init__(self) -> None:
         checks = {
             f"margin {self.margin} is not between 0 and 10": 0 <= self.margin <= 10,
             f"min_side_px {self.min_side_px} is below 1": self.min_side_px >= 1,
-            f"max_aspect {self.max_aspect} is not between 1 and 100": 1 <= self.max_aspect <= 100,
+            f"max_aspect {self.max_aspect} is not between 1 and 200": 1 <= self.max_aspect <= 200,
             f"repeat_iou {self.repeat_iou} is not above 0 and at most 1": 0 < self.repeat_iou <= 1,
             f"min_gain {self.min_gain} is negative": self.min_gain >= 0,
+            f"min_visual_tokens {self.min_visual_tokens} is negative": self.min_visual_tokens >= 0,
         }
         problems = [problem for problem, fine in checks.items() if not fine]
         if problems:

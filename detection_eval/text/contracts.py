@@ -222,7 +222,9 @@ _QWEN = Contract(
     PERMILLE,
     VertexForm.HORIZONTAL,
     Json("bbox_2d"),
-    user="Locate every instance of: {classes}. Report bbox coordinates in JSON format.",
+    # QwenLM/Qwen3-VL, evaluation/ODinW-13
+    user="Locate every instance that belongs to the following categories: '{classes}'. "
+    "Report bbox coordinates in JSON format.",
     open_user="Locate every object. Report bbox coordinates in JSON format.",
     empty="```json\n[]\n```",
 )
@@ -263,7 +265,15 @@ _ALL = (
     ),
     _rscovlm_json("rscovlm-json-hbb", VertexForm.HORIZONTAL, "bbox_2d", None),
     Contract("nano", PERMILLE, VertexForm.QUAD, Lines(label_first=True), user="find the {classes}."),
-    replace(_QWEN, name="qwen2.5-vl", space=PIXELS),
+    replace(
+        _QWEN,
+        name="qwen2.5-vl",
+        space=PIXELS,
+        # QwenLM/Qwen2.5-VL, cookbooks/spatial_understanding
+        user="Locate every item from the category list in the image and output the coordinates in JSON "
+        "format. The category set includes {classes}.",
+        open_user="Locate every object in the image and output the coordinates in JSON format.",
+    ),
     _QWEN,
     Contract(
         "qwen2-vl",

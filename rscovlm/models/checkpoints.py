@@ -97,7 +97,7 @@ def _in_process(spec: str, family: str | None) -> Checkpoint:
     name = spec.removeprefix("vllm:")
     runner: Runner = "transformers" if name == spec else "vllm"
     folder, revision = _folder(name)
-    known = family_of(folder)
+    known = family_of(folder, name)
     if family is not None:
         # The bounds of this very checkpoint, the words of the named family.
         known = replace(family_named(family), resolution=known.resolution)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from detection_eval.text.coordinates import PERMILLE, PIXELS, CoordinateSpace
 from rscovlm.errors import ModelError, UsageError
+from rscovlm.models.sidecars import OWN, image_processor, read_sidecar
 from tiling.resolution import Resolution
 from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, RSCOVLM, ZoomDialect
 
@@ -69,15 +70,16 @@ class ModelFamily:
             )
 
 
-def _resolution(factor: int) -> Resolution:
-    return Resolution(factor, 4 * factor**2, DEFAULT_MAX_TOKENS * factor**2)
+def _resolution(factor: int, tokens: int = DEFAULT_MAX_TOKENS, least: int = 4) -> Resolution:
+    return Resolution(factor, least * factor**2, tokens * factor**2)
 
 
 FAMILIES: dict[str, ModelFamily] = {
     family.name: family
     for family in (
         ModelFamily("qwen2.5-vl", _resolution(28), PIXELS, RSCOVLM, "qwen2.5-vl"),
-        ModelFamily("rscovlm", _resolution(28), PIXELS, RSCOVLM, "rscovlm-quad"),
+        # Trained with 64 to 1296 visual tokens (arXiv:2511.21272, section 4.1).
+        ModelFamily("rscovlm", _resolution(28, 1296, 64), PIXELS, RSCOVLM, "rscovlm-quad"),
         ModelFamily("qwen3-vl", _resolution(32), PERMILLE, QWEN3_VL, "qwen3-vl"),
         ModelFamily(
             "nano",
@@ -106,28 +108,46 @@ def family_named(name: str) -> ModelFamily:
     return FAMILIES[name]
 
 
+_SPELLINGS = {
+    "rscovlm": r"(?<![a-z0-9])rscovlm(?![a-z0-9])",
+    # The hub's, Ollama's (qwen2.5vl:7b) and ModelScope's (Qwen2___5-VL).
+    "qwen2.5-vl": r"(?<![a-z0-9])qwen-?2[.-]*5-?vl(?![a-z])",
+    "qwen3-vl": r"(?<![a-z0-9])qwen-?3-?vl(?![a-z])",
+    "nano": r"^nano$",
+}
+
+
 def family_in(text: str) -> ModelFamily | None:
-    """The family that the name of a model suggests, or None; of a path, its last part first."""
+    """The family that the name of a model says, or None; of a path, its last part first.
+
+    Names count as words, so that neither ``gpt-5-nano`` nor ``Nemotron-Nano`` is taken for nano.
+    """
     plain = text.lower().replace("_", "-").rstrip("/")
     for part in (plain.rpartition("/")[2], plain):
-        for name in ("rscovlm", "qwen2.5-vl", "qwen3-vl", "nano"):
-            if name in part:
+        for name, spelling in _SPELLINGS.items():
+            if re.search(spelling, part):
                 return FAMILIES[name]
     return None
 
 
-def family_of(folder: str | Path) -> ModelFamily:
-    """The family of a checkpoint, from the files beside its weights.
+def family_of(folder: str | Path, name: str | None = None) -> ModelFamily:
+    """The family of a checkpoint, from its name and the files beside its weights.
 
-    ``config.json`` tells the architecture and patch sizes, ``preprocessor_config.json`` the pixel bounds, and
-    an optional ``rscovlm.json`` overrides by name: ``family``, ``dialect``, ``detection``, ``detect_gsd_m``.
-    The folder's own name tells RSCoVLM, whose files are those of any Qwen2.5-VL.
+    ``config.json`` tells the architecture and patch sizes, the image processor's configuration the pixel
+    bounds, and an optional ``rscovlm.json`` overrides by name: ``family``, ``dialect``, ``detection``,
+    ``detect_gsd_m``, ``min_pixels``, ``max_pixels``. The name tells RSCoVLM, whose files are those of any
+    Qwen2.5-VL.
+
+    Args:
+        folder: of the checkpoint.
+        name: that the user gave; the folder's own where it is None. A hub id is found in a folder that is
+            named by a commit.
 
     Raises:
         ModelError: for a folder without a configuration, or an architecture that is not supported.
     """
     folder = Path(folder)
-    config = _read(folder / "config.json")
+    config = read_sidecar(folder, "config.json")
     if config is None:
         raise ModelError(f"{folder} holds no config.json; give the folder of a Hugging Face checkpoint")
     architecture = config.get("model_type")
@@ -135,21 +155,19 @@ def family_of(folder: str | Path) -> ModelFamily:
         raise ModelError(
             f"{folder} is a {architecture!r} model; supported are {', '.join(sorted(_ARCHITECTURES))}"
         )
-    overrides = _read(folder / "rscovlm.json") or {}
+    overrides = read_sidecar(folder, OWN) or {}
     family = FAMILIES[_ARCHITECTURES[architecture]]
     if "family" in overrides:
         family = family_named(overrides["family"])
-    elif architecture == "qwen2_5_vl" and "rscovlm" in folder.name.lower():
+    elif architecture == "qwen2_5_vl" and family_in(name or folder.name) is FAMILIES["rscovlm"]:
         family = FAMILIES["rscovlm"]
     vision = config.get("vision_config", {})
     factor = int(vision.get("patch_size", 0)) * int(vision.get("spatial_merge_size", 2))
-    family = replace(
-        family, resolution=_bounds(family, factor, _read(folder / "preprocessor_config.json") or {})
-    )
+    family = replace(family, resolution=_bounds(family, factor, image_processor(folder) or {}, overrides))
     if "dialect" in overrides:
         if overrides["dialect"] not in DIALECTS:
             raise ModelError(
-                f"dialect {overrides['dialect']!r} in {folder / 'rscovlm.json'} is unknown; "
+                f"dialect {overrides['dialect']!r} in {folder / OWN} is unknown; "
                 f"choose from {', '.join(DIALECTS)}"
             )
         family = replace(family, dialect=DIALECTS[overrides["dialect"]])
@@ -157,20 +175,17 @@ def family_of(folder: str | Path) -> ModelFamily:
     return replace(family, **known)
 
 
-def _bounds(family: ModelFamily, factor: int, preprocessor: dict[str, Any]) -> Resolution:
-    """The pixel bounds that a checkpoint states, the upper one no higher than the family's default."""
+def _bounds(
+    family: ModelFamily, factor: int, processor: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Resolution:
+    """The pixel bounds to use: those of the training run where it stated them, else the processor's, no
+    higher than the family's."""
     factor = factor or family.resolution.factor
-    size = preprocessor.get("size", {})
-    least = size.get("shortest_edge") or preprocessor.get("min_pixels") or 4 * factor**2
-    most = size.get("longest_edge") or preprocessor.get("max_pixels") or DEFAULT_MAX_TOKENS * factor**2
-    most = max(min(int(most), DEFAULT_MAX_TOKENS * factor**2), factor**2)
+    tokens = family.resolution.max_pixels // family.resolution.factor**2
+    size = processor.get("size", {})
+    least = size.get("shortest_edge") or processor.get("min_pixels") or 4 * factor**2
+    most = size.get("longest_edge") or processor.get("max_pixels") or tokens * factor**2
+    most = max(min(int(most), tokens * factor**2), factor**2)
+    if "max_pixels" in overrides:
+        least, most = overrides.get("min_pixels", least), int(overrides["max_pixels"])
     return Resolution(factor, min(int(least), most), most)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not readable JSON: {error}") from error

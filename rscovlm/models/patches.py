@@ -6,7 +6,6 @@ to normalise and to reorder. Results equal ``Qwen2VLImageProcessorPil`` to round
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.errors import ModelError
+from rscovlm.models.sidecars import image_processor
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class PatchSpec:
 
     @classmethod
     def of_checkpoint(cls, folder: Path, vision_config) -> PatchSpec:
-        """The spec from a checkpoint's configuration and its ``preprocessor_config.json``.
+        """The spec from a checkpoint's configuration and that of its image processor.
 
         Raises:
-            ModelError: where the preprocessor configuration is missing.
+            ModelError: where the image processor's configuration is missing.
         """
-        path = folder / "preprocessor_config.json"
-        if not path.is_file():
+        settings = image_processor(folder)
+        if settings is None:
             raise ModelError(
-                f"{folder} holds no preprocessor_config.json, which states how images are normalised"
+                f"{folder} holds neither preprocessor_config.json nor an image_processor in "
+                "processor_config.json, which states how images are normalised"
             )
-        settings = json.loads(path.read_text(encoding="utf-8"))
         # What the processors of the Qwen2-VL line fall back to: OpenAI CLIP's statistics.
         mean = settings.get("image_mean", (0.48145466, 0.4578275, 0.40821073))
         deviation = settings.get("image_std", (0.26862954, 0.26130258, 0.27577711))

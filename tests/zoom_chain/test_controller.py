@@ -417,6 +417,18 @@ def test_where_crops_without_more_detail_are_allowed_the_tool_is_offered(chain_o
     assert (answer.text, answer.trace.settings["tool_offered"]) == ("Grey.", True)
 
 
+@pytest.mark.parametrize(("least", "tokens"), [(0, 4), (16, 16), (10_000, 64)])
+def test_a_crop_is_enlarged_to_the_least_visual_tokens_within_the_models_bounds(chain_of, dot, least, tokens):
+    resolution = Resolution(factor=16, min_pixels=4 * 256, max_pixels=64 * 256)
+    rule = CropRule(margin=0, min_side_px=1, min_gain=0, min_visual_tokens=least)
+    answer = chain_of(nano_call(0, 0, 333, 1000), "Grey.", crops=rule, resolution=resolution).ask(
+        dot, "question?"
+    )
+    overview, crop = answer.trace.views
+    assert overview.view.size.height * overview.view.size.width < 16 * 256
+    assert resolution.tokens(crop.view.size) == tokens
+
+
 def test_a_world_of_36000_px_is_zoomed_into(chain_of, rasters):
     resolution = Resolution(factor=28, min_pixels=4 * 784, max_pixels=512 * 784)
     with Scene(rasters / "rio-tiler" / "cog_world.tif") as world:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zoom_chain.calls import ZoomCall, parse_zoom_call
 from zoom_chain.chat import ImagePart, Message
-from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, RSCOVLM
+from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, QWEN3_VL_PLAIN, RSCOVLM
 
 IMAGE = ImagePart(np.full((64, 128, 3), 7, dtype=np.uint8))
 
@@ -44,18 +44,36 @@ def test_nano_spends_few_tokens_around_the_call():
     assert NANO.crop_turn(asked, IMAGE).messages[-1] == Message("user", (IMAGE,))
 
 
-def test_qwen3_call_names_what_is_looked_for_in_thousandths():
-    assert QWEN3_VL.render_call((0, 0, 64, 32), 128, 64, label="ship") == (
+def test_qwen3_system_prompt_is_what_qwen_agent_sends():
+    """Made once from Qwen-Agent 31a4d36: ``FN_CALL_TEMPLATE`` around the tool's own ``function``."""
+    digest = hashlib.sha256(QWEN3_VL.system_prompt.encode()).hexdigest()
+    assert digest == "dbf9dd769ad5867b50f220a687191ecc03b60b074051ddfa1aeb43bbfe836c26"
+
+
+def test_qwen3_crop_returns_between_response_tags():
+    asked = QWEN3_VL.opening(IMAGE, "What?", zoom=True)
+    shown = QWEN3_VL.crop_turn(asked, IMAGE).messages[-1]
+    assert shown == Message("user", ("<tool_response>\n", IMAGE, "\n</tool_response>"))
+    failed = QWEN3_VL.error_turn(asked, "no {such} part").messages[-1]
+    assert failed.text == "<tool_response>\nTool Execution Error no {such} part\n</tool_response>"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "index"), [(QWEN3_VL, ', "img_idx": 2'), (QWEN3_VL_PLAIN, "")], ids=["published", "plain"]
+)
+def test_qwen3_call_names_what_is_looked_for_in_thousandths(dialect, index):
+    assert dialect.render_call((0, 0, 64, 32), 128, 64, label="ship", image_index=2) == (
         '<tool_call>\n{"name": "image_zoom_in_tool", "arguments": '
-        '{"bbox_2d": [0, 0, 500, 500], "label": "ship"}}\n</tool_call>'
+        f'{{"bbox_2d": [0, 0, 500, 500], "label": "ship"{index}}}}}\n</tool_call>'
     )
 
 
-def test_qwen3_tool_schema_is_valid_json_with_an_optional_image_index():
-    block = QWEN3_VL.system_prompt.split("<tools>\n")[1].split("\n</tools>")[0]
+@pytest.mark.parametrize(("dialect", "required"), [(QWEN3_VL, True), (QWEN3_VL_PLAIN, False)])
+def test_qwen3_tool_schema_is_valid_json(dialect, required):
+    block = dialect.system_prompt.split("<tools>\n")[1].split("\n</tools>")[0]
     parameters = json.loads(block)["function"]["parameters"]
     assert set(parameters["properties"]) == {"bbox_2d", "label", "img_idx"}
-    assert "img_idx" not in parameters["required"]
+    assert ("img_idx" in parameters["required"]) == required
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)

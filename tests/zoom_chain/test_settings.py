@@ -20,12 +20,18 @@ def test_the_default_says_what_the_code_does_but_for_the_token_bound():
 
 def test_rscovlm_zooms_once_and_reads_boxes_as_written():
     settings = load_zoom_settings("zoom/rscovlm")
-    assert (settings.policy, settings.crops.margin, settings.crops.min_gain) == (SINGLE, 0, 0)
+    assert (settings.policy, settings.budget.max_zooms) == (SINGLE, 1)
+    assert settings.crops == CropRule(margin=0, min_side_px=1, max_aspect=200, min_gain=0)
 
 
 def test_a_dialect_has_its_own_settings_or_the_default():
     assert default_zoom_settings("nano") == load_zoom_settings("zoom/nano")
-    assert default_zoom_settings("qwen3-vl") == load_zoom_settings("zoom/default")
+    assert default_zoom_settings("qwen3-vl-plain") == load_zoom_settings("zoom/default")
+
+
+def test_qwen3_crops_as_qwen_agent_does():
+    crops = load_zoom_settings("zoom/qwen3-vl").crops
+    assert crops == CropRule(margin=0, min_side_px=32, max_aspect=200, min_gain=0, min_visual_tokens=256)
 
 
 def test_a_path_works_as_a_name_does(tmp_path):
@@ -73,7 +79,8 @@ def test_wrong_kinds_are_explained(data):
 
 def test_an_unknown_name_lists_what_ships():
     with pytest.raises(
-        ConfigError, match=r"no configuration zoom/missing: .*zoom/default, zoom/nano, zoom/rscovlm"
+        ConfigError,
+        match=r"no configuration zoom/missing: .*zoom/default, zoom/nano",
     ):
         load_config("zoom/missing")
 

@@ -1,9 +1,13 @@
 """What is known of a model by its name, against what its files say."""
 
+import json
+
 import pytest
 
+from rscovlm.errors import ModelError
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.families import FAMILIES, family_in, family_of
+from tiling.resolution import Resolution
 
 
 def test_nano_behind_a_server_is_seen_as_nano_in_process():
@@ -20,11 +24,66 @@ def test_nano_behind_a_server_is_seen_as_nano_in_process():
         ("/models/RSCoVLM/checkpoint-7000/", "rscovlm"),
         ("/opt/rscovlm/assets/nano", "nano"),
         ("/opt/rscovlm/Qwen3-VL-8B", "qwen3-vl"),
+        ("qwen2.5vl:7b", "qwen2.5-vl"),
+        ("qwen3-vl:8b-instruct", "qwen3-vl"),
+        ("Qwen/Qwen2___5-VL-7B-Instruct", "qwen2.5-vl"),
+        ("Qwen2_5-VL-72B-Instruct-AWQ", "qwen2.5-vl"),
     ],
 )
 def test_a_name_tells_the_family_and_its_last_part_before_its_folders(name, family):
     assert family_in(name) == FAMILIES[family]
 
 
-def test_a_name_that_tells_nothing_has_no_family():
-    assert family_in("my-model") is None
+@pytest.mark.parametrize(
+    "name",
+    ["my-model", "gpt-5-nano", "nvidia/Nemotron-Nano-12B-v2-VL", "qwen3-8b", "myrscovlmx"],
+)
+def test_a_name_that_says_no_family_has_none(name):
+    assert family_in(name) is None
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    def make(name, config, **files):
+        folder = tmp_path / name
+        folder.mkdir()
+        for file, content in {"config": config, **files}.items():
+            (folder / f"{file}.json").write_text(json.dumps(content))
+        return folder
+
+    return make
+
+
+QWEN25 = {"model_type": "qwen2_5_vl", "vision_config": {"patch_size": 14, "spatial_merge_size": 2}}
+HUB_SIZE = {"size": {"shortest_edge": 3136, "longest_edge": 12845056}}
+
+
+def test_a_hub_id_is_known_in_a_folder_named_by_a_commit(checkpoint):
+    folder = checkpoint("0f3ab1c2", QWEN25, preprocessor_config=HUB_SIZE)
+    assert family_of(folder).name == "qwen2.5-vl"
+    assert family_of(folder, "Qingyun/RSCoVLM-7B").name == "rscovlm"
+
+
+def test_rscovlm_is_shown_up_to_the_1296_tokens_that_it_was_trained_with(checkpoint):
+    folder = checkpoint("RSCoVLM", QWEN25, preprocessor_config=HUB_SIZE)
+    assert family_of(folder).resolution == Resolution(28, 3136, 1296 * 28**2)
+
+
+def test_bounds_that_a_training_run_stated_hold_also_above_the_default(checkpoint):
+    own = {"min_pixels": 64 * 28**2, "max_pixels": 3000 * 28**2}
+    folder = checkpoint("trained", QWEN25, preprocessor_config=HUB_SIZE, rscovlm=own)
+    assert family_of(folder).resolution == Resolution(28, 64 * 28**2, 3000 * 28**2)
+
+
+def test_the_image_processor_may_stand_in_the_processors_file(checkpoint):
+    size = {"shortest_edge": 28**2, "longest_edge": 100 * 28**2}
+    folder = checkpoint("new", QWEN25, processor_config={"image_processor": {"size": size}})
+    assert family_of(folder).resolution == Resolution(28, 28**2, 100 * 28**2)
+
+
+@pytest.mark.parametrize("text", ["[]", "{"])
+def test_a_damaged_file_is_named(checkpoint, text):
+    folder = checkpoint("broken", QWEN25)
+    (folder / "rscovlm.json").write_text(text)
+    with pytest.raises(ModelError, match=r"rscovlm\.json"):
+        family_of(folder)

@@ -1,0 +1,44 @@
+"""The JSON files beside a checkpoint's weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rscovlm.errors import ModelError
+
+OWN = "rscovlm.json"
+"""What this project knows of a checkpoint beyond its own files: family, dialect, box format, bounds."""
+
+
+def read_sidecar(folder: Path, name: str) -> dict[str, Any] | None:
+    """The content of a file beside the weights; None where there is no such file.
+
+    Raises:
+        ModelError: for a file that is not a JSON object.
+    """
+    path = folder / name
+    if not path.is_file():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ModelError(f"{path} holds a {type(data).__name__}; a JSON object is needed")
+    return data
+
+
+def image_processor(folder: Path) -> dict[str, Any] | None:
+    """How a checkpoint wants its images: sizes, means and deviations; None where no file says so.
+
+    Processors of transformers 5 are saved to ``processor_config.json``, older ones to
+    ``preprocessor_config.json``, which counts where both are there.
+    """
+    older = read_sidecar(folder, "preprocessor_config.json")
+    if older is not None:
+        return older
+    newer = read_sidecar(folder, "processor_config.json") or {}
+    found = newer.get("image_processor")
+    return found if isinstance(found, dict) else None
