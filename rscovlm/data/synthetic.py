@@ -58,10 +58,13 @@ class Scale:
 
     @classmethod
     def of(cls, family: ModelFamily) -> Scale:
-        """Sides of 192 to 320 px, or the largest square where the family's area allows no more."""
+        """Sides of 192 to 320 px where the family's bounds on the area allow them, else the nearest ones."""
         bounds = family.resolution
+        least = -(-isqrt(bounds.min_pixels) // bounds.factor) * bounds.factor
         largest = isqrt(bounds.max_pixels) // bounds.factor * bounds.factor
-        sides = _SIDES if largest >= _SIDES[1] else (largest, largest)
+        sides = (max(_SIDES[0], least), max(_SIDES[1], least))
+        if largest < sides[1]:
+            sides = (largest, largest)
         return cls(sides, family.detect_gsd_m or DETECT_GSD_M)
 
     def square(self, rng: np.random.Generator) -> Size:
