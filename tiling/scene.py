@@ -231,7 +231,8 @@ class Scene:
                 f"window {tuple(round(v, 1) for v in window.bounds)} lies outside the scene of "
                 f"{self.width} x {self.height} px"
             )
-        inside = _widened(inside, max(1.0, max(inside.width, inside.height) / WIDEST_VIEW))
+        least = max(1.0, max(inside.width, inside.height) / WIDEST_VIEW)
+        inside = inside.resized(max(inside.width, least), max(inside.height, least))
         return View(inside, resolution.fit(max(1, round(inside.height)), max(1, round(inside.width))))
 
     def read(self, view: View) -> ViewImage:
@@ -286,10 +287,3 @@ class Scene:
                 f"{self.source} has no georeference: no transform, ground control points or RPC"
             )
         return self._georeference
-
-
-def _widened(window: Window, least: float) -> Window:
-    """A window with both sides at least ``least`` px, about the same centre."""
-    width, height = max(window.width, least), max(window.height, least)
-    x, y = window.center
-    return Window(x - width / 2, y - height / 2, width, height)

@@ -68,6 +68,18 @@ class Window:
         """Grown by ``margin`` scene pixels on each side."""
         return Window(self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin)
 
+    def resized(self, width: float, height: float) -> Window:
+        """A window of another size about the same centre."""
+        x, y = self.center
+        return Window(x - width / 2, y - height / 2, width, height)
+
+    def moved_inside(self, extent: Window) -> Window:
+        """The same size, shifted as little as needed to lie in ``extent``; a longer side is cut to fit."""
+        width, height = min(self.width, extent.width), min(self.height, extent.height)
+        x = min(max(self.x, extent.x), extent.x + extent.width - width)
+        y = min(max(self.y, extent.y), extent.y + extent.height - height)
+        return Window(x, y, width, height)
+
     def intersection(self, other: Window) -> Window | None:
         """The common part, or None where the two do not overlap in area."""
         x0, y0 = max(self.x, other.x), max(self.y, other.y)

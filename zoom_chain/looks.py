@@ -114,11 +114,7 @@ def crop_window(window: Window, quantum: tuple[float, float], scene: Window, rul
         width += 2 * max(rule.margin * width, quantum[0])
         height += 2 * max(rule.margin * height, quantum[1])
     least = max(rule.min_side_px, max(width, height) / rule.max_aspect)
-    width, height = min(max(width, least), scene.width), min(max(height, least), scene.height)
-    x, y = window.center
-    left = min(max(x - width / 2, scene.x), scene.x + scene.width - width)
-    top = min(max(y - height / 2, scene.y), scene.y + scene.height - height)
-    return Window(left, top, width, height)
+    return window.resized(max(width, least), max(height, least)).moved_inside(scene)
 
 
 def detail_gain(view: View, requested: Window, shown: Sequence[View]) -> float:

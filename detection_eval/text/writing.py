@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.geometry.quads import Floats
@@ -16,8 +17,8 @@ from detection_eval.text.vertices import encode
 def render_response(detections: Detections, contract: Contract, width: int, height: int) -> str:
     """The text in which a model of this family states these boxes: the inverse of ``parse_response``.
 
-    Boxes are ordered as RSCoVLM was trained: by class (alphabetical as spoken), then y, then x of the first
-    vertex. Without boxes it is the contract's sentence for nothing to find.
+    Boxes come in the order of ``writing_order``. Without boxes it is the contract's sentence for nothing to
+    find.
 
     Args:
         detections: in pixels of the width x height image as the model sees it.
@@ -31,10 +32,7 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
     if not len(detections):
         return contract.empty
     numbers = encode(detections.polygons, contract, width, height)
-    rank = {name: index for index, name in enumerate(by_spoken_name(detections.classes))}
-    ranks = np.array([rank[name] for name in detections.names])
-    x, y = (1, 0) if contract.yx else (0, 1)
-    order = np.lexsort((numbers[:, x], numbers[:, y], ranks))
+    order = _order(detections, numbers, contract)
     labels = [spoken(detections.names[index]) for index in order]
     decimals = _decimals(contract)
     boxes = [[_written(value, digits) for value, digits in zip(numbers[index], decimals)] for index in order]
@@ -45,6 +43,28 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
     if isinstance(contract.syntax, Json):
         return _render_json(boxes, labels, contract.syntax)
     return _render_tagged(boxes, labels, contract, contract.syntax)
+
+
+def writing_order(detections: Detections, contract: Contract, width: int, height: int) -> NDArray[np.int64]:
+    """Indices (n,) of boxes in the order in which ``render_response`` lists them.
+
+    RSCoVLM was trained with it: by class (alphabetical as spoken), then y, then x of the first vertex, as
+    these are written. Which boxes come first therefore depends on the contract and its rounding.
+
+    Args:
+        detections: in pixels of the width x height image as the model sees it.
+        contract: how the model family writes.
+        width: of that image, pixels.
+        height: likewise.
+    """
+    return _order(detections, encode(detections.polygons, contract, width, height), contract)
+
+
+def _order(detections: Detections, numbers: Floats, contract: Contract) -> NDArray[np.int64]:
+    rank = {name: index for index, name in enumerate(by_spoken_name(detections.classes))}
+    ranks = np.array([rank[name] for name in detections.names])
+    x, y = (1, 0) if contract.yx else (0, 1)
+    return np.lexsort((numbers[:, x], numbers[:, y], ranks))
 
 
 def render_box(polygon: Floats, contract: Contract, width: int, height: int) -> str:

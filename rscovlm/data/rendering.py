@@ -12,14 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely import MultiPoint, Polygon, box
 
 from detection_eval.detections import Detections
-from detection_eval.geometry.quads import canonical, min_area_rectangle
+from detection_eval.geometry.clipping import visible_quads
 from detection_eval.text.contracts import CONTRACTS, Contract, Json, VertexForm
 from detection_eval.text.coordinates import PERMILLE
-from detection_eval.text.labels import by_spoken_name
-from detection_eval.text.writing import render_box, render_response
+from detection_eval.text.writing import render_box, render_response, writing_order
 from rscovlm.data.example import BoxText, Example, Key, Picture, Speech
 from rscovlm.data.pictures import FilePicture, open_scene, size_in_header
 from rscovlm.data.randomness import generator
@@ -38,7 +36,6 @@ DRAWS = ("area", "linear")
 SIZINGS = (*POLICIES, *DRAWS)
 
 _FORMS = ("quad", "obb", "hbb", "json-quad", "json-obb", "json-hbb")
-_LEAST_VISIBLE = 0.5  # px of the shown image; what a window's edge leaves thinner than this is not there
 
 
 @dataclass(frozen=True)
@@ -252,19 +249,16 @@ class _Rendering:
         sample, view = self.sample, self.views[-1]
         image = len(self.views) - 1
         label = sample.phrase.strip().rstrip(".") if sample.task == "grounding" else None
-        kept = [
-            (polygon, label if label is not None else self._word(item.label))
-            for item in sample.boxes
-            if item.image == image
-            and not item.difficult
-            and (polygon := visible_polygon(item.polygon, view)) is not None
-        ]
-        width, height = view.size.width, view.size.height
-        found = _detections(kept)
-        if self.most_boxes is not None and len(kept) > self.most_boxes:
-            order = writing_order(found, self.contract, width, height)[: self.most_boxes]
-            self.cut += len(kept) - self.most_boxes
-            found = Detections(found.polygons[order], found.labels[order], found.classes)
+        height, width = view.size
+        listed = [item for item in sample.boxes if item.image == image and not item.difficult]
+        corners = view.from_scene(np.reshape([item.polygon for item in listed], (-1, 4, 2)))
+        polygons, rows = visible_quads(corners, width, height)
+        found = _detections(
+            polygons, [label if label is not None else self._word(listed[row].label) for row in rows]
+        )
+        if self.most_boxes is not None and len(found) > self.most_boxes:
+            self.cut += len(found) - self.most_boxes
+            found = found.select(writing_order(found, self.contract, width, height)[: self.most_boxes])
         return render_response(found, self.contract, width, height)
 
     def _word(self, name: str) -> str:
@@ -276,37 +270,9 @@ class _Rendering:
         return self._words[name]
 
 
-def visible_polygon(polygon: NDArray[np.float64], view: View) -> NDArray[np.float64] | None:
-    """The part of a polygon that a view shows, as a rectangle (4, 2) in view pixels.
-
-    None where its centre lies outside, so that of two neighbouring views only one lists an object.
-    """
-    corners = view.from_scene(polygon)
-    height, width = view.size
-    x, y = corners.mean(axis=0)
-    if not (0 <= x <= width and 0 <= y <= height):
-        return None
-    if corners.min() >= 0 and (corners <= (width, height)).all():
-        return canonical(corners[None])[0]
-    seen = Polygon(MultiPoint(corners).convex_hull).intersection(box(0, 0, width, height))
-    if seen.is_empty or seen.area < _LEAST_VISIBLE**2:
-        return None
-    rectangle = min_area_rectangle(np.asarray(seen.exterior.coords)[:-1])
-    return canonical(np.clip(rectangle, 0, (width, height))[None])[0]
-
-
-def writing_order(found: Detections, contract: Contract, width: int, height: int) -> NDArray[np.int64]:
-    """Indices of boxes in the order in which an answer lists them."""
-    rank = {name: index for index, name in enumerate(by_spoken_name(found.classes))}
-    ranks = [rank[found.classes[label]] for label in found.labels]
-    first = contract.space.from_pixels(canonical(found.polygons)[:, 0], width, height)
-    return np.lexsort((first[:, 0], first[:, 1], ranks))
-
-
-def _detections(kept: list[tuple[NDArray[np.float64], str]]) -> Detections:
-    classes = tuple(dict.fromkeys(name for _, name in kept))
-    polygons = np.array([polygon for polygon, _ in kept]).reshape(-1, 4, 2)
-    return Detections(polygons, np.array([classes.index(name) for _, name in kept], dtype=np.int64), classes)
+def _detections(polygons: NDArray[np.float64], names: Sequence[str]) -> Detections:
+    classes = tuple(dict.fromkeys(names))
+    return Detections(polygons, np.array([classes.index(name) for name in names], dtype=np.int64), classes)
 
 
 def _dialogue(system: str | None, user: str, answer: str) -> list[Turn]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from detection_eval.geometry.quads import min_area_rectangle
+from detection_eval.geometry.clipping import visible_quads
 from rscovlm.synth.catalogue import LAND_COVERS, SITES
 from rscovlm.synth.world import SceneObject, Site, World, make_object, make_site
 from tiling.view import Size, View, Window
@@ -22,8 +22,8 @@ def visible_polygons(
 ) -> tuple[NDArray[np.float64], list[SceneObject]]:
     """Objects of a view as polygons (n, 4, 2) in view pixels.
 
-    An object whose centre is outside is left to the neighbouring tile; one that the edge cuts is the
-    minimum-area rectangle of its visible part, clipped to the view.
+    Each belongs to one of two neighbouring views, see
+    :func:`detection_eval.geometry.clipping.visible_quads`.
 
     Args:
         world: the planned scene.
@@ -31,34 +31,10 @@ def visible_polygons(
         size: of the view.
     """
     view = View(window, size)
-    limits = np.array([view.size.width, view.size.height], dtype=np.float64)
-    polygons, objects = [], []
-    for item in world.objects_in(window):
-        corners = view.from_scene(item.polygon)
-        centre = corners.mean(axis=0)
-        if (centre < 0).any() or (centre > limits).any():
-            continue
-        if (corners < 0).any() or (corners > limits).any():
-            corners = np.clip(min_area_rectangle(_clipped(corners, limits)), 0, limits)
-        polygons.append(corners)
-        objects.append(item)
-    return np.array(polygons).reshape(-1, 4, 2), objects
-
-
-def _clipped(corners: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The part of a convex polygon (n, 2) inside a view from (0, 0) to ``limits``."""
-    for axis in (0, 1):
-        for limit, sign in ((0.0, 1.0), (float(limits[axis]), -1.0)):
-            following = np.roll(corners, -1, axis=0)
-            inside = sign * (corners[:, axis] - limit) >= 0
-            kept: list[NDArray[np.float64]] = []
-            for here, ahead, in_here, in_ahead in zip(corners, following, inside, np.roll(inside, -1)):
-                if in_here:
-                    kept.append(here)
-                if in_here != in_ahead:
-                    kept.append(here + (ahead - here) * ((limit - here[axis]) / (ahead[axis] - here[axis])))
-            corners = np.array(kept).reshape(-1, 2)
-    return corners
+    objects = world.objects_in(window)
+    corners = view.from_scene(np.reshape([item.polygon for item in objects], (-1, 4, 2)))
+    polygons, rows = visible_quads(corners, view.size.width, view.size.height)
+    return polygons, [objects[row] for row in rows]
 
 
 def next_window(view: Window, evidence: Window) -> Window | None:
@@ -74,10 +50,7 @@ def next_window(view: Window, evidence: Window) -> Window | None:
         side = max(evidence.width, evidence.height) * 1.2
     else:
         side = max(view.width, view.height) / 4
-    x, y = evidence.center
-    x0 = min(max(x - side / 2, view.x), view.x + view.width - side)
-    y0 = min(max(y - side / 2, view.y), view.y + view.height - side)
-    return Window(x0, y0, side, side)
+    return evidence.resized(side, side).moved_inside(view)
 
 
 def around(rng: np.random.Generator, evidence: Window, farthest: float) -> Window:

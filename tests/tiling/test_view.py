@@ -105,3 +105,23 @@ def test_an_empty_window_is_refused(sides):
 def test_an_empty_view_is_refused():
     with pytest.raises(ValueError, match=r"view size \(0, 5\) is empty"):
         View(Window(0, 0, 1, 1), Size(0, 5))
+
+
+SCENE = Window(0, 0, 100, 60)
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        (Window(10, 10, 20, 20), Window(10, 10, 20, 20)),
+        (Window(-5, 50, 20, 20), Window(0, 40, 20, 20)),
+        (Window(90, -30, 20, 20), Window(80, 0, 20, 20)),
+        (Window(-50, 20, 300, 20), Window(0, 20, 100, 20)),
+    ],
+)
+def test_a_window_is_moved_inside_and_cut_only_where_it_is_longer(window, expected):
+    assert window.moved_inside(SCENE) == expected
+
+
+def test_a_window_is_resized_about_its_centre():
+    assert Window(10, 10, 20, 20).resized(10, 40) == Window(15, 0, 10, 40)

@@ -69,12 +69,10 @@ def crop_of(evidence: Window, image: Window, rules: EvidenceRules) -> Window:
     padded = evidence.pad(rules.margin * max(evidence.width, evidence.height))
     longer = max(padded.width, padded.height)
     least = longer if rules.square else max(rules.min_side_px, longer / rules.max_aspect)
-    width = min(max(padded.width, least, rules.min_side_px), image.width)
-    height = min(max(padded.height, least, rules.min_side_px), image.height)
-    x, y = evidence.center
-    left = min(max(x - width / 2, image.x), image.x + image.width - width)
-    top = min(max(y - height / 2, image.y), image.y + image.height - height)
-    return Window(round(left, 2), round(top, 2), round(width, 2), round(height, 2))
+    width = max(padded.width, least, rules.min_side_px)
+    height = max(padded.height, least, rules.min_side_px)
+    inside = evidence.resized(width, height).moved_inside(image)
+    return Window(round(inside.x, 2), round(inside.y, 2), round(inside.width, 2), round(inside.height, 2))
 
 
 def zoom_box(

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from detection_eval.geometry.rotated import boxes_to_quads
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.parsing import parse_response
 from rscovlm.data.example import BoxText, Key
-from rscovlm.data.rendering import Rules, box_contract, render_example, visible_polygon
+from rscovlm.data.rendering import Rules, box_contract, render_example
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
 from rscovlm.data.templates import load_templates
 from rscovlm.errors import DataError
 from rscovlm.models.families import FAMILIES
-from tiling.view import Size, View, Window
+from tiling.view import Size, Window
 
 SHIP = Box([[100, 40], [160, 40], [160, 80], [100, 80]], "ship")
 PLANE = Box([[300, 200], [360, 260], [320, 300], [260, 240]], "plane")
@@ -97,6 +98,20 @@ def test_the_last_boxes_in_the_order_of_writing_are_left_out_and_counted():
     assert lines == answer(render(detection(*ships), rules())).splitlines()[:4]
 
 
+@pytest.mark.parametrize("form", ["quad", "obb", "hbb", "json-quad", "json-obb", "json-hbb"])
+def test_a_shortened_answer_is_the_beginning_of_the_whole_one_in_every_format(form):
+    # Oblique boxes in rows: their topmost vertices, centres and bounds come in different orders.
+    rng = np.random.default_rng(3)
+    rows = zip(rng.uniform(60, 540, 12), 60 + 10 * rng.integers(0, 4, 12), rng.uniform(0, 3, 12))
+    ships = [Box(quad, "ship") for quad in boxes_to_quads([[x, y, 50, 14, angle] for x, y, angle in rows])]
+    rule = rules(forms=form)
+    whole, short = (
+        parse_response(answer(example), box_contract(form, rule.family), ("ship",), 588, 392).detections
+        for example in (render(detection(*ships), rule), render(detection(*ships), rule, most_boxes=5))
+    )
+    assert short.polygons.tolist() == whole.polygons[:5].tolist()
+
+
 def test_an_open_question_gets_one_word_for_a_class_in_one_answer():
     rule = rules(templates="varied")
     words = set()
@@ -178,13 +193,6 @@ def test_choices_depend_on_the_visit_and_on_nothing_else():
     again = [render(detection(SHIP, PLANE), rule, visit) for visit in reversed(range(6))]
     assert first == again[::-1]
     assert len({example.turns[-2].content for example in first}) > 3
-
-
-def test_each_object_belongs_to_one_of_two_neighbouring_views():
-    left, right = View(Window(0, 0, 100, 100), Size(100, 100)), View(Window(100, 0, 100, 100), Size(100, 100))
-    polygon = np.array([[80.0, 10], [110, 10], [110, 30], [80, 30]])
-    assert visible_polygon(polygon, right) is None
-    assert visible_polygon(polygon, left).tolist() == [[80, 10], [100, 10], [100, 30], [80, 30]]
 
 
 def test_a_window_of_an_image_keeps_boxes_in_its_own_frame():
