@@ -10,7 +10,7 @@ from typing import Any
 SUFFIX = ".yaml"
 
 
-class ConfigError(ValueError):
+class ConfigError(Exception):
     """A configuration is missing, is not YAML, or holds what it should not; all problems in one message."""
 
 

@@ -18,13 +18,9 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from detection_eval.files import InUse, locked
-from rscovlm.errors import UsageError
+from rscovlm.errors import JournalError
 
 SCHEMA = "rscovlm.journal/1"
-
-
-class JournalError(UsageError):
-    """A journal cannot be used: it is of other work, in use, or damaged; the message says what to do."""
 
 
 class Journal:

@@ -1,10 +1,10 @@
-"""What can be wrong with a scene: one base class, and one subclass for each thing a person can act on."""
+"""Errors of scenes, grids and results on maps: one base class, and one subclass for each cause."""
 
 from __future__ import annotations
 
 
 class SceneError(Exception):
-    """Something about a scene stands in the way; the message names the scene and what would be right."""
+    """A scene, or a request about one, that cannot be used as given; the message says what would be right."""
 
 
 class SceneNotFound(SceneError):
@@ -29,3 +29,19 @@ class BandError(SceneError):
 
 class NotGeoreferenced(SceneError):
     """Map coordinates were asked of a scene that has no georeference, or none that leads to the Earth."""
+
+
+class ResolutionError(SceneError):
+    """Bounds on a model's image size that contradict each other, or an image that no size suits."""
+
+
+class GridError(SceneError):
+    """Lengths that make no grid of tiles."""
+
+
+class OutsideScene(SceneError):
+    """A window or region that does not overlap the scene."""
+
+
+class OutputError(SceneError):
+    """The path of a result has a suffix that no format has."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiling.errors import GridError, OutsideScene
 from tiling.view import Window
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ class TileGrid:
             to the scene.
 
     Raises:
-        ValueError: for an empty scene, a tile that is not larger than the overlap, a negative overlap, a
-            factor below 1, or a region outside the scene.
+        GridError: for an empty scene, a tile that is not larger than the overlap, a negative overlap or a
+            factor below 1.
+        OutsideScene: for a region outside the scene.
     """
 
     width: int
@@ -89,13 +91,13 @@ class TileGrid:
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
-            raise ValueError(f"scene of {self.width} x {self.height} px is empty; there is nothing to tile")
+            raise GridError(f"scene of {self.width} x {self.height} px is empty; there is nothing to tile")
         if self.factor < 1:
-            raise ValueError(f"tile factor {self.factor} is below 1; give the model's pixels per token side")
+            raise GridError(f"tile factor {self.factor} is below 1; give the model's pixels per token side")
         if self.overlap < 0:
-            raise ValueError(f"overlap {self.overlap} px is negative; give 0 or more")
+            raise GridError(f"overlap {self.overlap} px is negative; give 0 or more")
         if self.tile <= self.overlap:
-            raise ValueError(
+            raise GridError(
                 f"tile {self.tile} px is not larger than overlap {self.overlap} px; "
                 "choose an overlap below the tile size"
             )
@@ -140,7 +142,7 @@ class TileGrid:
         whole = Window.from_bounds(int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1)))
         common = scene.intersection(whole)
         if common is None:
-            raise ValueError(
+            raise OutsideScene(
                 f"region {self.region.bounds} lies outside the scene of {self.width} x {self.height} px; "
                 "give x0, y0, x1, y1 in scene pixels that overlap it"
             )
@@ -189,16 +191,16 @@ def parse_length(length: int | str, gsd_m: float | None) -> int:
         gsd_m: metres per pixel of the scene, None where unknown.
 
     Raises:
-        ValueError: for text that is no length, or for metres where the scene has no GSD.
+        GridError: for text that is not a length, or for metres where the scene has no GSD.
     """
     match = _LENGTH.fullmatch(str(length))
     if match is None:
-        raise ValueError(f"length {length!r} is not understood; give pixels (512) or metres (500m, 1.5km)")
+        raise GridError(f"length {length!r} is not understood; give pixels (512) or metres (500m, 1.5km)")
     number, unit = float(match["number"]), match["unit"]
     if unit not in _METRES:
         return round(number)
     if gsd_m is None:
-        raise ValueError(
+        raise GridError(
             f"length {length!r} is in metres, but the scene has no known ground sampling distance; "
             "give the length in pixels"
         )

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.files import atomic_path, check_folder
-from tiling.errors import NotGeoreferenced
+from tiling.errors import NotGeoreferenced, OutputError
 from tiling.ground import Ground, lonlat_polygons
 from tiling.merging import MergedDetections
 from tiling.scene import Scene
@@ -44,7 +44,7 @@ def check_output(path: str | Path, scene: Scene) -> Path:
     """Whether detections of a scene can be written to a path; to be asked before long work starts.
 
     Raises:
-        ValueError: for a suffix that stands for no known format.
+        OutputError: for a suffix that no format has.
         FileNotFoundError, NotADirectoryError, PermissionError: where the folder is missing, is a file or
             cannot be written.
         NotGeoreferenced: for a map format where the scene has no CRS, or none that leads to WGS84.
@@ -78,7 +78,7 @@ def write_detections(
         provenance: what made them (model, prompt hash, version ...), of values that JSON can hold.
 
     Raises:
-        OSError, ValueError, NotGeoreferenced: as :func:`check_output`; OSError also where writing fails.
+        OSError, OutputError, NotGeoreferenced: as :func:`check_output`; OSError also where writing fails.
             The destination is as it was before.
     """
     destination = check_output(path, scene)
@@ -99,7 +99,7 @@ def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detecti
     if path.is_dir():
         return _write_dota_task1
     if suffix not in writers:
-        raise ValueError(
+        raise OutputError(
             f"output {path.name} has the unknown suffix {suffix}; choose .geojson, .gpkg, .json (COCO), "
             ".txt (DOTA labels) or a folder (DOTA Task1)"
         )

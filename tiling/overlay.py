@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from detection_eval.detections import Detections
 from detection_eval.files import atomic_path, check_folder
+from tiling.errors import OutputError
 from tiling.scene import Scene, ViewImage
 from tiling.view import Size, View, Window
 
@@ -41,7 +42,7 @@ def write_overlay(path: str | Path, scene: Scene, detections: Detections, max_si
         max_side: longer side of the scene in the picture in px; the legend adds to its width.
 
     Raises:
-        ValueError: for a suffix other than .png.
+        OutputError: for a suffix other than .png.
         SceneError, OSError: where the scene cannot be read or the picture cannot be written.
     """
     destination = check_overlay(path)
@@ -55,12 +56,12 @@ def check_overlay(path: str | Path) -> Path:
     """Whether an overlay can be written to a path; to be asked before long work starts.
 
     Raises:
-        ValueError: for a suffix other than .png.
+        OutputError: for a suffix other than .png.
         FileNotFoundError, NotADirectoryError, PermissionError: where the folder cannot be written.
     """
     destination = Path(path)
     if destination.suffix.lower() != ".png":
-        raise ValueError(f"overlay {destination.name} is not a PNG file; give a name that ends in .png")
+        raise OutputError(f"overlay {destination.name} is not a PNG file; give a name that ends in .png")
     check_folder(destination)
     return destination
 

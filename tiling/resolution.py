@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from tiling.errors import ResolutionError
 from tiling.view import Size
 
 MAX_ASPECT = 200
@@ -43,18 +44,18 @@ def fit_size(height: int, width: int, factor: int, min_pixels: int, max_pixels: 
         max_pixels: largest area in px. An area of one factor squared is never undercut.
 
     Raises:
-        ValueError: for an empty image, one side over 200 times the other, or bounds that cannot be met.
+        ResolutionError: for an empty image, one side over 200 times the other, or bounds that cannot be met.
 
     Source: transformers, ``models/qwen2_vl/image_processing_qwen2_vl.py``.
     """
     if height < 1 or width < 1:
-        raise ValueError(f"an image of {width} x {height} px is empty; both sides must be at least 1 px")
+        raise ResolutionError(f"image of {width} x {height} px is empty; both sides must be at least 1 px")
     if factor < 1:
-        raise ValueError(f"factor {factor} px is not positive; 28 (Qwen2.5-VL) and 32 (Qwen3-VL) are usual")
+        raise ResolutionError(f"factor {factor} px is not positive; give 28 (Qwen2.5-VL) or 32 (Qwen3-VL)")
     if min_pixels > max_pixels:
-        raise ValueError(f"min_pixels {min_pixels} is above max_pixels {max_pixels}; swap or change them")
+        raise ResolutionError(f"min_pixels {min_pixels} is above max_pixels {max_pixels}; swap them")
     if max(height, width) / min(height, width) > MAX_ASPECT:
-        raise ValueError(
+        raise ResolutionError(
             f"an image of {width} x {height} px is more than {MAX_ASPECT} times as long as it is wide; "
             "cut it into shorter pieces or pad its short side"
         )
@@ -90,21 +91,21 @@ class Resolution:
 
     def __post_init__(self) -> None:
         if self.factor < 1:
-            raise ValueError(
+            raise ResolutionError(
                 f"factor {self.factor} px is not positive; 28 (Qwen2.5-VL) and 32 (Qwen3-VL) are usual"
             )
         if not 0 <= self.min_pixels <= self.max_pixels:
-            raise ValueError(
+            raise ResolutionError(
                 f"min_pixels {self.min_pixels} and max_pixels {self.max_pixels} do not make a range; "
                 "0 <= min_pixels <= max_pixels is needed"
             )
         if self.max_pixels < self.factor**2:
-            raise ValueError(
+            raise ResolutionError(
                 f"max_pixels {self.max_pixels} is less than one visual token; "
                 f"give at least {self.factor**2} ({self.factor} x {self.factor} px)"
             )
         if self.target_pixels is not None and not self.min_pixels <= self.target_pixels <= self.max_pixels:
-            raise ValueError(
+            raise ResolutionError(
                 f"target_pixels {self.target_pixels} lies outside {self.min_pixels} to {self.max_pixels}"
             )
 
@@ -116,7 +117,7 @@ class Resolution:
         bounds: a server that applies only the bounds leaves the result as it is.
 
         Raises:
-            ValueError: as ``fit_size``.
+            ResolutionError: as ``fit_size``.
         """
         if self.target_pixels is not None:
             height, width = fit_size(height, width, self.factor, self.target_pixels, self.target_pixels)
@@ -149,7 +150,7 @@ def resolution_policy(name: PolicyName, resolution: Resolution) -> Resolution:
     The reference evaluation fixes the area by ``min_pixels = max_pixels = side ** 2``, which this does first.
 
     Raises:
-        ValueError: for another name.
+        ResolutionError: for another name.
     """
     targets = {
         "native": None,
@@ -158,7 +159,7 @@ def resolution_policy(name: PolicyName, resolution: Resolution) -> Resolution:
         "small": min(max(SMALL_TOKENS * resolution.factor**2, resolution.min_pixels), resolution.max_pixels),
     }
     if name not in targets:
-        raise ValueError(f"resolution policy {name!r} is unknown; choose from {', '.join(POLICIES)}")
+        raise ResolutionError(f"resolution policy {name!r} is unknown; choose from {', '.join(POLICIES)}")
     return replace(resolution, target_pixels=targets[name])
 
 
@@ -182,7 +183,7 @@ def random_size(
             about half the time and images of 4000 px mostly at the smallest.
 
     Raises:
-        ValueError: for another draw, or as ``fit_size``.
+        ResolutionError: for another draw, or as ``fit_size``.
     """
     factor, low, high = resolution.factor, resolution.min_pixels, resolution.max_pixels
     if draw == "area":
@@ -192,5 +193,5 @@ def random_size(
         scale = rng.uniform(low / (height * width), high / (height * width))
         height, width = max(1, int(height * scale)), max(1, int(width * scale))
     else:
-        raise ValueError(f"draw {draw!r} is unknown; choose 'area' or 'linear'")
+        raise ResolutionError(f"draw {draw!r} is unknown; choose 'area' or 'linear'")
     return fit_size(height, width, factor, low, high)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from rasterio.crs import CRS
 
-from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, SceneUnreadable
+from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
 from tiling.georeference import Georeference, geometric_mean, georeference
 from tiling.orientation import Orientation
 from tiling.pyramid import HandlePool, Pyramid
@@ -223,11 +223,11 @@ class Scene:
         the scene if need be, since no model takes it as it is.
 
         Raises:
-            ValueError: for a window outside the scene.
+            OutsideScene: for a window outside the scene.
         """
         inside = window.intersection(self.window)
         if inside is None:
-            raise ValueError(
+            raise OutsideScene(
                 f"window {tuple(round(v, 1) for v in window.bounds)} lies outside the scene of "
                 f"{self.width} x {self.height} px"
             )

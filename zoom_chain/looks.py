@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tiling.view import View, Window
+from zoom_chain.errors import ZoomError
 
 _NEARLY_ALL = 0.95
 _NO_SIDE = 1e-3  # scene px; a box thinner than this is a line
@@ -59,7 +60,7 @@ class CropRule:
 Refusal = Literal["invalid_request", "repeated_view", "no_more_detail", "no_data", "pixel_budget"]
 
 
-class RefusedRequest(Exception):
+class RefusedRequest(ZoomError):
     """A request that cannot be carried out; the message says why, in words for the model.
 
     Attributes:

@@ -28,6 +28,7 @@ from configs.checking import problems, told
 from tiling.errors import NotGeoreferenced
 from tiling.ground import lonlat_bounds
 from tiling.view import Size, View, Window
+from zoom_chain.errors import TraceError
 
 if TYPE_CHECKING:
     from tiling.scene import Scene
@@ -185,17 +186,20 @@ class Trace:
         """The trace that ``to_json`` wrote.
 
         Raises:
-            ValueError: for text that is no trace of this schema.
+            TraceError: for text that is no trace of this schema.
         """
-        data = json.loads(text)
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise TraceError(f"a trace is JSON: {error}") from None
         schema = data.pop("schema", None) if isinstance(data, dict) else None
         if schema != SCHEMA:
-            raise ValueError(f"trace has schema {schema!r}; this version reads {SCHEMA!r}")
+            raise TraceError(f"trace has schema {schema!r}; this version reads {SCHEMA!r}")
         try:
             return _adapter(Trace).validate_python(data)
         except ValidationError as error:
             wrong = told(problems(error, Trace), "")
-            raise ValueError(f"trace does not have the fields of {SCHEMA}: {wrong}") from None
+            raise TraceError(f"trace does not have the fields of {SCHEMA}: {wrong}") from None
 
 
 @cache

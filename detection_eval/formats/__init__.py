@@ -5,6 +5,7 @@ Numbers are written in the shortest form that reads back to the same float64, so
 wherever a format does not round by itself.
 """
 
+from detection_eval.errors import FormatError
 from detection_eval.formats.catalogue import FORMATS, Format, ReadOptions, WriteOptions, split_format
 from detection_eval.formats.coco import CocoImage, read_coco, write_coco
 from detection_eval.formats.conversion import Conversion, convert, detect_format, losses, read, write
@@ -15,7 +16,6 @@ from detection_eval.formats.dota import (
     write_dota_labels,
     write_task1,
 )
-from detection_eval.formats.lines import FormatError
 from detection_eval.formats.patches import Merged, merge_patches
 from detection_eval.formats.records import Collection, ImageBoxes
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from detection_eval.errors import FormatError, SettingError
 from detection_eval.formats.coco import (
     read_coco_collection,
     read_detection_list,
@@ -14,7 +15,6 @@ from detection_eval.formats.coco import (
     write_detection_list,
 )
 from detection_eval.formats.dota import read_dota, read_task1, write_dota, write_task1
-from detection_eval.formats.lines import FormatError
 from detection_eval.formats.markup import (
     read_dior,
     read_fair1m,
@@ -243,10 +243,10 @@ def format_named(name: str) -> Format:
     """A format.
 
     Raises:
-        ValueError: none has this name.
+        SettingError: none has this name.
     """
     if name not in FORMATS:
-        raise ValueError(f"unknown format {name!r}; choose {', '.join(FORMATS)}")
+        raise SettingError(f"unknown format {name!r}; choose {', '.join(FORMATS)}")
     return FORMATS[name]
 
 
@@ -254,15 +254,15 @@ def split_format(spec: str) -> tuple[Path, str | None]:
     """``PATH`` or ``PATH:FORMAT``; what stands after the last colon counts where it is a format's name.
 
     Raises:
-        ValueError: no path, or there is something after a colon that is no format, and no such file.
+        SettingError: no path, or there is something after a colon that is no format, and no such file.
     """
     path, colon, name = spec.rpartition(":")
     if colon and name in FORMATS:
         if not path:
-            raise ValueError(f"{spec!r} names a format and no path; give PATH:{name}")
+            raise SettingError(f"{spec!r} names a format and no path; give PATH:{name}")
         return Path(path), name
     if not spec:
-        raise ValueError("an empty path; give PATH or PATH:FORMAT")
+        raise SettingError("an empty path; give PATH or PATH:FORMAT")
     if colon and path and not set(name) & set("/\\.") and not Path(spec).exists():
-        raise ValueError(f"{spec!r}: unknown format {name!r}; choose {', '.join(FORMATS)}")
+        raise SettingError(f"{spec!r}: unknown format {name!r}; choose {', '.join(FORMATS)}")
     return Path(spec), None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from detection_eval.errors import FormatError, SettingError
+
 DOTA_V1_0 = (
     "plane",
     "baseball-diamond",
@@ -154,21 +156,22 @@ def classes(name: str | Path) -> tuple[str, ...]:
     """A class list by name, or from a file with one name a line (empty lines and ``#`` lines apart).
 
     Raises:
-        ValueError: no list and no file is called so, or the file's names repeat or are none.
+        SettingError: no list and no file of that name.
+        FormatError: the file has no names, or one is listed twice.
         OSError: the file cannot be read.
     """
     if str(name) in CLASS_LISTS:
         return CLASS_LISTS[str(name)]
     path = Path(name)
     if not path.is_file():
-        raise ValueError(f"no class list {str(name)!r}; choose {', '.join(CLASS_LISTS)} or a file of names")
+        raise SettingError(f"no class list {str(name)!r}; choose {', '.join(CLASS_LISTS)} or a file of names")
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        raise FormatError(f"{path}: not UTF-8 text (byte {error.start})") from error
     names = tuple(line for line in lines if line and not line.startswith("#"))
     if not names:
-        raise ValueError(f"{path}: no class names; write one a line")
+        raise FormatError(f"{path}: no class names; write one a line")
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"{path}: class {twice!r} stands there twice")
+        raise FormatError(f"{path}: class {twice!r} is listed twice")
     return names

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import write_text
-from detection_eval.formats.lines import FormatError, finite_numbers, read_json
+from detection_eval.formats.lines import finite_numbers, read_json
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes, image_id
 from detection_eval.geometry.quads import area, bounds
 from detection_eval.geometry.rotated import boxes_to_quads
@@ -72,8 +73,6 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
             written = None if score is None else finite_numbers([score], place)[0]
             grade = CROWD if annotation.get("iscrowd") else int(annotation.get("difficulty", 0))
             gathering.box(image, _corners(annotation, place), name, place, written, grade if graded else None)
-        except FormatError:
-            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{place}: missing, unknown or malformed value ({error})") from error
     return gathering.finish()
@@ -120,13 +119,13 @@ def write_coco_collection(path: str | Path, collection: Collection) -> None:
     A key ``difficulty``, which COCO has not, keeps the others.
 
     Raises:
-        ValueError: an image whose size is not known.
+        CannotWrite: an image whose size is not known.
         OSError: the file cannot be written.
     """
     boxes = []
     for image, held in collection.images.items():
         if held.size is None:
-            raise ValueError(f"{image}: COCO demands the image's size and it is not known; give the sizes")
+            raise CannotWrite(f"{image}: COCO demands the image's size and it is not known; give the sizes")
         boxes.append(ImageBoxes(held.detections, held.difficulty, held.size, held.file_name or image))
     _write(Path(path), boxes, collection.classes, None)
 
@@ -203,8 +202,6 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
             numbers = finite_numbers(row["poly"] if "poly" in row else row["bbox"], place)
             (score,) = finite_numbers([row["score"]], place)
             image = image_id(str(row["image_id"]))
-        except FormatError:
-            raise
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{place}: missing or malformed value ({error!r})") from error
         if not 0 <= label < len(classes):
@@ -232,14 +229,14 @@ def write_detection_list(
     The vertices stand in ``bbox`` as mmrotate has it, or in ``poly`` where categories count from 1.
 
     Raises:
-        ValueError: no scores, and no constant one.
+        CannotWrite: no scores, and no constant one.
         OSError: the file cannot be written.
     """
     content = []
     for image, boxes in collection.images.items():
         found = boxes.detections
         if found.scores is None and constant_score is None and len(found):
-            raise ValueError(f"{image}: the format demands scores and there are none; give a constant score")
+            raise CannotWrite(f"{image}: the format demands scores and there are none; give a constant score")
         for row, (polygon, label) in enumerate(zip(found.polygons, found.labels.tolist())):
             content.append(
                 {

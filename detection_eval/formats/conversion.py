@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from detection_eval.errors import FormatError, SettingError
 from detection_eval.formats.catalogue import FORMATS, ReadOptions, WriteOptions, format_named
 from detection_eval.formats.class_lists import CLASS_LISTS
-from detection_eval.formats.lines import FormatError
 from detection_eval.formats.mmrotate import Boxes
 from detection_eval.formats.patches import Naming, merge_patches
 from detection_eval.formats.recognition import recognize
@@ -54,7 +54,7 @@ def read(
 
     Raises:
         FormatError: the content is malformed, or something has to be given that is not.
-        ValueError: unknown format or contract.
+        SettingError: unknown format or contract.
         OSError: something cannot be read.
     """
     path = Path(path)
@@ -91,7 +91,8 @@ def write(
         contract: for replies.
 
     Raises:
-        ValueError: unknown format or contract, or something that the format demands is not known.
+        SettingError: unknown format or contract.
+        CannotWrite: something that the format demands is not known.
         OSError: something cannot be written.
     """
     format_named(format).write(Path(path), collection, WriteOptions(constant_score, boxes, contract))
@@ -164,7 +165,8 @@ def convert(
 
     Raises:
         FormatError: the source is malformed, or something has to be given that is not.
-        ValueError: unknown format, or something that the target demands is not known.
+        SettingError: unknown format.
+        CannotWrite: something that the target demands is not known.
         OSError: something cannot be read or written.
     """
     options, writing = options or ReadOptions(), writing or WriteOptions()
@@ -189,5 +191,5 @@ def _by_suffix(path: Path, collection: Collection) -> str:
         return "task1" if collection.scored else "dota"
     if suffix not in suffixes:
         choices = ", ".join(FORMATS)
-        raise ValueError(f"{path}: no format goes by {suffix}; name it: {path}:FORMAT with {choices}")
+        raise SettingError(f"{path}: no format goes by {suffix}; name it: {path}:FORMAT with {choices}")
     return suffixes[suffix]

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import write_text
 from detection_eval.formats.lines import (
-    FormatError,
     check_names,
     finite_numbers,
     numbered_lines,
@@ -121,7 +121,7 @@ def write_dota_labels(
     """Write a labelTxt file; header lines stand there where their value is known. Scores have no place in it.
 
     Raises:
-        ValueError: not one difficulty per box, or a class name that the format cannot hold.
+        CannotWrite: a class name that the format cannot hold.
         OSError: the file cannot be written.
     """
     rated = [0] * len(detections) if difficulty is None else [int(value) for value in difficulty]
@@ -139,7 +139,7 @@ def write_dota(folder: str | Path, collection: Collection) -> None:
     """Write a labelTxt file for each image.
 
     Raises:
-        ValueError: a class or an image that the format cannot hold.
+        CannotWrite: a class or an image that the format cannot hold.
         OSError: a file cannot be written.
     """
     folder = Path(folder)
@@ -216,13 +216,13 @@ def write_task1(
         constant_score: stands in the score column of detections without scores, which the format demands.
 
     Raises:
-        ValueError: several class lists, a name or id that the format cannot hold, or no score to write.
+        CannotWrite: several class lists, a name or id that the format cannot hold, or no score to write.
         OSError: a file cannot be written.
     """
     folder = Path(folder)
     lists = {detections.classes for detections in images.values()}
     if len(lists) > 1:
-        raise ValueError(f"images have {len(lists)} different class lists; Task1 files need one")
+        raise CannotWrite(f"images have {len(lists)} different class lists; Task1 files need one")
     classes = next(iter(lists), ())
     check_names(classes, file=True)
     check_names(images, spaces=False)
@@ -231,7 +231,7 @@ def write_task1(
         scores = detections.scores
         if scores is None:
             if constant_score is None:
-                raise ValueError(f"{image}: Task1 demands scores and there are none; give a constant_score")
+                raise CannotWrite(f"{image}: Task1 demands scores and there are none; give a constant_score")
             scores = np.full(len(detections), constant_score)
         for polygon, name, score in zip(detections.polygons, detections.names, scores):
             lines[name].append(f"{image} {shortest(score)} {spaced(polygon)}\n")

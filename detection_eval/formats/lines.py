@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
-class FormatError(ValueError):
-    """A file does not hold what its format says; the message starts with ``file:line`` or ``file: place``."""
+from detection_eval.errors import CannotWrite, FormatError
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
@@ -65,16 +63,16 @@ def check_names(names: Iterable[str], *, spaces: bool = True, file: bool = False
         file: they are to be the names of files too.
 
     Raises:
-        ValueError: one cannot.
+        CannotWrite: one cannot.
     """
     for name in names:
         plain = name.strip() and name == " ".join(name.split())
         if not plain or (not spaces and (" " in name or "/" in name)):
-            raise ValueError(
+            raise CannotWrite(
                 f"the name {name!r} cannot stand in a column of text; use a hyphen for white space"
             )
         if file and (set(name) & set("/\\\0") or name in (".", "..")):
-            raise ValueError(f"the name {name!r} cannot be that of a file")
+            raise CannotWrite(f"the name {name!r} cannot be that of a file")
 
 
 def text_files(path: Path, suffix: str = ".txt") -> list[Path]:

@@ -13,9 +13,15 @@ from typing import NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import write_text
 from detection_eval.formats.class_lists import HRSC2016, HRSC2016_CODES
-from detection_eval.formats.lines import FormatError, check_names, finite_numbers, shortest, text_files
+from detection_eval.formats.lines import (
+    check_names,
+    finite_numbers,
+    shortest,
+    text_files,
+)
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes
 from detection_eval.geometry.quads import Floats
 from detection_eval.geometry.rotated import LE90, boxes_to_quads, quads_to_boxes
@@ -187,7 +193,7 @@ def write_dior(folder: str | Path, collection: Collection) -> None:
     """Write DIOR-R annotations.
 
     Raises:
-        ValueError: an image whose id is no file name.
+        CannotWrite: an image whose id is no file name.
         OSError: a file cannot be written.
     """
     _write_folder(folder, collection, _render_dior)
@@ -247,7 +253,7 @@ def write_fair1m(folder: str | Path, collection: Collection) -> None:
     """Write FAIR1M annotations, with probabilities where there are scores.
 
     Raises:
-        ValueError: an image whose id is no file name.
+        CannotWrite: an image whose id is no file name.
         OSError: a file cannot be written.
     """
     _write_folder(folder, collection, _render_fair1m)
@@ -319,13 +325,13 @@ def write_hrsc(folder: str | Path, collection: Collection) -> None:
     """Write HRSC2016 annotations: the rectangles around the polygons, to 9 decimals.
 
     Raises:
-        ValueError: a class that HRSC2016 has not, or an image whose id is no file name.
+        CannotWrite: a class that HRSC2016 has not, or an image whose id is no file name.
         OSError: a file cannot be written.
     """
     codes = {name: code for code, name in HRSC2016_CODES.items()}
     for name in collection.classes:
         if name not in codes:
-            raise ValueError(f"class {name!r} is none of HRSC2016's: {', '.join(codes)}")
+            raise CannotWrite(f"class {name!r} is none of HRSC2016's: {', '.join(codes)}")
     _write_folder(folder, collection, lambda image, boxes: _render_hrsc(image, boxes, codes))
 
 

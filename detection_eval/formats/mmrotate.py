@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import write_bytes
-from detection_eval.formats.lines import FormatError
 from detection_eval.formats.pickling import dump_pickle
 from detection_eval.formats.records import Collection, ImageBoxes, image_id
 from detection_eval.formats.unpickling import EXPANSION, LEAST_ALLOWANCE, load_pickle
@@ -302,7 +302,7 @@ def write_results_0(
         The image ids in the order written, which the file has no place for.
 
     Raises:
-        ValueError: no scores.
+        CannotWrite: no scores.
         OSError: the file cannot be written.
     """
     content = []
@@ -333,7 +333,7 @@ def write_results_1(
         angle: the convention of rectangles.
 
     Raises:
-        ValueError: no scores.
+        CannotWrite: no scores.
         OSError: the file cannot be written.
     """
     content = []
@@ -368,5 +368,5 @@ def _scores(image: str, found: Detections, constant: float | None) -> Floats:
     if found.scores is not None:
         return found.scores
     if constant is None and len(found):
-        raise ValueError(f"{image}: results of mmrotate have scores and here are none; give a constant score")
+        raise CannotWrite(f"{image}: MMRotate results need scores and there are none; give a constant score")
     return np.full(len(found), 0.0 if constant is None else constant)

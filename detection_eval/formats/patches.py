@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.formats.lines import FormatError
+from detection_eval.errors import EvaluationError, FormatError, SettingError
 from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.geometry.overlap import overlapping_pairs
 
@@ -43,10 +43,10 @@ def parse_patch(name: str, naming: Naming) -> Patch | None:
 
     Raises:
         FormatError: a rate of 0.
-        ValueError: unknown naming.
+        SettingError: unknown naming.
     """
     if naming not in ("mmrotate", "devkit"):
-        raise ValueError(f"unknown naming {naming!r} of patches; choose mmrotate or devkit")
+        raise SettingError(f"unknown naming {naming!r} of patches; choose mmrotate or devkit")
     found = _NAME.fullmatch(name)
     if found is None:
         return None
@@ -99,7 +99,8 @@ def merge_patches(collection: Collection, naming: Naming, iou: float | None = 0.
 
     Raises:
         FormatError: a patch of rate 0.
-        ValueError: unknown naming, or some images of a scene have scores and others none.
+        SettingError: unknown naming.
+        EvaluationError: some images of a scene have scores and others none.
     """
     parts: dict[str, list[Detections]] = {}
     patches = 0
@@ -136,7 +137,7 @@ def _joined(scene: str, parts: Sequence[Detections], classes: tuple[str, ...]) -
     filled = [part for part in parts if len(part)]
     scored = [part.scores for part in filled if part.scores is not None]
     if len(scored) not in (0, len(filled)):
-        raise ValueError(f"{scene}: some patches have scores and others none; give scores to all or none")
+        raise EvaluationError(f"{scene}: only some patches have scores; give scores to all or none")
     return Detections(
         np.concatenate([np.zeros((0, 4, 2)), *(part.polygons for part in filled)]),
         np.concatenate([np.zeros(0, np.int64), *(part.labels for part in filled)]),

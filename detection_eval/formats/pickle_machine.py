@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from detection_eval.formats.lines import FormatError
+from detection_eval.errors import FormatError
 
 
 class Refused(Exception):

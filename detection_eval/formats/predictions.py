@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from detection_eval.errors import FormatError, SettingError
 from detection_eval.files import write_text
-from detection_eval.formats.lines import FormatError, finite_numbers, numbered_lines
+from detection_eval.formats.lines import finite_numbers, numbered_lines
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes
 from detection_eval.formats.replies import contract_of, parse_reply
 from detection_eval.text.parsing import LabelGuess, ParseReport
@@ -131,7 +132,7 @@ def _gather_reply(
 ) -> None:
     try:
         contract = contract_of(record.get("contract", ""))
-    except (ValueError, TypeError) as error:
+    except (SettingError, TypeError) as error:
         raise FormatError(f"{place}: {error}") from error
     if not isinstance(record["reply"], str) or not ("size" in about or "shown" in record):
         raise FormatError(f"{place}: a reply is text about an image with a size")

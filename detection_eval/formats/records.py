@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.formats.lines import FormatError
+from detection_eval.errors import FormatError, SettingError
 from detection_eval.geometry.quads import canonical
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.text.labels import spoken
@@ -139,7 +139,7 @@ class ClassIndex:
             self._spoken.setdefault(spoken(name), index)
         if len(self._exact) < len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
-            raise ValueError(f"class {twice!r} stands twice among {', '.join(self.names)}")
+            raise SettingError(f"class {twice!r} is listed twice among {', '.join(self.names)}")
 
     def find(self, name: str) -> int | None:
         """The index of the class, or None."""

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite, FormatError, SettingError
 from detection_eval.files import write_text
-from detection_eval.formats.lines import FormatError, finite_numbers, read_json
+from detection_eval.formats.lines import finite_numbers, read_json
 from detection_eval.formats.mmrotate import instances_of_images
 from detection_eval.formats.records import Collection, ImageBoxes, image_id
 from detection_eval.formats.ultralytics import Sizes, size_of
@@ -33,12 +34,12 @@ def contract_of(name: str | Contract) -> Contract:
     """A contract by its name.
 
     Raises:
-        ValueError: there is none.
+        SettingError: there is none.
     """
     if isinstance(name, Contract):
         return name
     if name not in CONTRACTS:
-        raise ValueError(f"unknown contract {name!r}; choose {', '.join(CONTRACTS)}")
+        raise SettingError(f"unknown contract {name!r}; choose {', '.join(CONTRACTS)}")
     return CONTRACTS[name]
 
 
@@ -128,14 +129,14 @@ def write_rscovlm(
     """Write replies as the model would write them: coordinates rounded as the contract says, no scores.
 
     Raises:
-        ValueError: an image whose size is not known.
+        CannotWrite: an image whose size is not known.
         OSError: the file cannot be written.
     """
     chosen = contract_of(contract)
     content = []
     for image, boxes in collection.images.items():
         if boxes.size is None:
-            raise ValueError(
+            raise CannotWrite(
                 f"{image}: a reply is about an image of known size, and it is not known; give it"
             )
         width, height = boxes.size

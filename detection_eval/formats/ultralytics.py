@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from pathlib import Path
 
+from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import write_text
 from detection_eval.formats.lines import (
-    FormatError,
     check_names,
     finite_numbers,
     numbered_lines,
@@ -72,14 +72,16 @@ def write_ultralytics(folder: str | Path, collection: Collection) -> None:
     """Write a label file for each image.
 
     Raises:
-        ValueError: an image whose size is not known, or whose id is no file name.
+        CannotWrite: an image whose size is not known, or whose id is no file name.
         OSError: a file cannot be written.
     """
     folder = Path(folder)
     check_names(collection.images, file=True)
     unknown = next((image for image, boxes in collection.images.items() if boxes.size is None), None)
     if unknown is not None:
-        raise ValueError(f"{unknown}: coordinates are parts of the image's size, which is not known; give it")
+        raise CannotWrite(
+            f"{unknown}: coordinates are fractions of the image's size, which is unknown; give it"
+        )
     folder.mkdir(exist_ok=True)
     for image, boxes in collection.images.items():
         assert boxes.size is not None

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detection_eval.formats.lines import FormatError
+from detection_eval.errors import FormatError
 from detection_eval.formats.pickle_machine import Allowance, Machine, Named, Refused, Vocabulary, expect
 
 EXPANSION = 64

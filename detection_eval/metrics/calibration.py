@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detection_eval.errors import EvaluationError
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.ground_truth import Indices
 from detection_eval.metrics.matching import IGNORED, TRUE, Matches, Overlaps
@@ -37,15 +38,15 @@ def calibration(overlaps: Overlaps, matches: Matches, bins: int = 10) -> Calibra
     Detections of ignored objects are left out.
 
     Raises:
-        ValueError: detections without scores, or scores outside [0, 1].
+        EvaluationError: detections without scores, or scores outside [0, 1].
     """
     if overlaps.scores is None:
-        raise ValueError("detections without scores have no calibration; give scores")
+        raise EvaluationError("detections without scores have no calibration; give scores")
     used = matches.verdict != IGNORED
     scores, right = overlaps.scores[used], matches.verdict[used] == TRUE
     outside = scores[(scores < 0) | (scores > 1)]
     if len(outside):
-        raise ValueError(f"score {outside[0]} is outside [0, 1]; calibration needs probabilities")
+        raise EvaluationError(f"score {outside[0]} is outside [0, 1]; calibration needs probabilities")
     edges = np.linspace(0.0, 1.0, bins + 1)
     index = np.clip(np.searchsorted(edges, scores, side="left") - 1, 0, bins - 1)
     number = np.bincount(index, minlength=bins)

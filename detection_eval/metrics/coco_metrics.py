@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from detection_eval.detections import Detections
+from detection_eval.errors import EvaluationError
 from detection_eval.geometry.quads import Floats, bounds
 from detection_eval.metrics.ground_truth import CROWD, GroundTruth, class_list, tabulate, tabulate_scores
 
@@ -38,14 +39,14 @@ def coco_metrics(
         ``METRICS`` by name, NaN where COCOeval says -1: nothing to measure.
 
     Raises:
-        ValueError: masks of images whose size is not known, or a box of a class that is not evaluated.
+        EvaluationError: masks of images whose size is not known, or a box of a class that is not evaluated.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     names = class_list(truth) if classes is None else tuple(classes)
     if kind == "segm" and (unknown := [image for image, value in truth.items() if value.size is None]):
-        raise ValueError(f"{unknown[0]}: masks need the size of the image; give GroundTruth.size")
+        raise EvaluationError(f"{unknown[0]}: masks need the size of the image; give GroundTruth.size")
     found = [predictions.get(image, Detections.empty(names)) for image in truth]
     scores = tabulate_scores(found)
     objects = tabulate([value.objects for value in truth.values()], names, [f"truth of {i}" for i in truth])

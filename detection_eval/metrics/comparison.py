@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from detection_eval.detections import Detections
+from detection_eval.errors import EvaluationError, SettingError
 from detection_eval.metrics.evaluation import Result, Threshold, evaluate, summarize_comparison
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.metrics.presets import Preset
@@ -100,7 +101,7 @@ def benchmark(
         seed: of folds, random orders and resampling.
 
     Raises:
-        ValueError: see ``evaluate``.
+        DetectionError: see ``evaluate``.
     """
     thresholds, parsing = thresholds or {}, parsing or {}
     methods = []
@@ -117,8 +118,8 @@ def benchmark(
                 per_class_threshold=per_class_threshold,
                 seed=seed,
             )
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
+        except EvaluationError as error:
+            raise EvaluationError(f"{name}: {error}") from error
         methods.append(_method(name, result, parsing.get(name), levels, samples))
     pairs = _pairs(methods) if samples else []
     return Benchmark(
@@ -166,7 +167,7 @@ def parse_levels(text: str) -> tuple[float, ...]:
     """IoU levels from ``0.5,0.75,0.5:0.95``; a range has steps of 0.05.
 
     Raises:
-        ValueError: a level outside (0.1, 1), or no number.
+        SettingError: a level outside (0.1, 1), or not a number.
     """
     levels: list[float] = []
     for part in text.split(","):
@@ -174,9 +175,9 @@ def parse_levels(text: str) -> tuple[float, ...]:
         try:
             low, high = float(first), float(last if colon else first)
         except ValueError:
-            raise ValueError(f"{part!r} is no IoU level; give levels such as 0.5,0.75,0.5:0.95") from None
+            raise SettingError(f"{part!r} is no IoU level; give levels such as 0.5,0.75,0.5:0.95") from None
         if not 0.1 <= low <= high < 1:
-            raise ValueError(f"IoU levels lie between 0.1 and 1, and {part!r} does not")
+            raise SettingError(f"IoU levels lie between 0.1 and 1, and {part!r} does not")
         steps = round((high - low) / 0.05) if colon else 0
         levels += [round(low + 0.05 * step, 10) for step in range(steps + 1)]
     return tuple(dict.fromkeys(levels))

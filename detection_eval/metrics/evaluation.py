@@ -245,7 +245,8 @@ def evaluate(
         seed: of folds, random orders and resampling.
 
     Raises:
-        ValueError: an unknown preset, a box of a class that is not evaluated, scores on a part of the
+        SettingError: an unknown preset.
+        EvaluationError: a box of a class that is not evaluated, scores on a part of the
             images, or folds of a single scene.
     """
     laid = overlap(truth, predictions, preset_named(preset), classes)

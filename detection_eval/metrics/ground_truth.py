@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.errors import EvaluationError
 from detection_eval.geometry.quads import Floats
 
 Indices = NDArray[np.int64]
@@ -76,7 +77,7 @@ def tabulate(images: Sequence[Detections], classes: Sequence[str], owners: Seque
         owners: what the boxes of each image are called in an error.
 
     Raises:
-        ValueError: a box of a class that does not count.
+        EvaluationError: a box of a class that does not count.
     """
     counts = np.array([len(boxes) for boxes in images], dtype=np.int64)
     labels = [_renumbered(boxes, tuple(classes), owner) for boxes, owner in zip(images, owners)]
@@ -95,8 +96,8 @@ def _renumbered(boxes: Detections, classes: tuple[str, ...], owner: str) -> Indi
     place = {name: index for index, name in enumerate(classes)}
     for label in np.unique(boxes.labels):
         if boxes.classes[label] not in place:
-            raise ValueError(
-                f"{owner}: class {boxes.classes[label]!r} is none of those evaluated, {', '.join(classes)}"
+            raise EvaluationError(
+                f"{owner}: class {boxes.classes[label]!r} is not evaluated, only {', '.join(classes)}"
             )
     index = np.array([place.get(name, -1) for name in boxes.classes], dtype=np.int64)
     return index[boxes.labels]
@@ -106,19 +107,19 @@ def tabulate_scores(images: Iterable[Detections]) -> Floats | None:
     """Scores (n,) of all boxes, or None where no box has one.
 
     Raises:
-        ValueError: some images have scores and others none, or a score is not finite.
+        EvaluationError: some images have scores and others none, or a score is not finite.
     """
     filled = [boxes for boxes in images if len(boxes)]
     scored = [boxes.scores for boxes in filled if boxes.scores is not None]
     if not scored:
         return None
     if len(scored) < len(filled):
-        raise ValueError(
+        raise EvaluationError(
             f"{len(scored)} of {len(filled)} images with boxes have scores; give scores to all or to none"
         )
     scores = np.concatenate(scored)
     if not np.isfinite(scores).all():
-        raise ValueError(f"{int((~np.isfinite(scores)).sum())} scores are not finite")
+        raise EvaluationError(f"{int((~np.isfinite(scores)).sum())} scores are not finite")
     return scores
 
 

@@ -159,7 +159,7 @@ def overlap(
         classes: those that are evaluated; None takes the ground truth's.
 
     Raises:
-        ValueError: a box of a class that is not evaluated, or scores on a part of the images.
+        EvaluationError: a box of a class that is not evaluated, or scores on a part of the images.
     """
     names = class_list(truth) if classes is None else tuple(classes)
     nothing = Detections.empty(names)

@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from detection_eval.errors import SettingError
+
 Shape = Literal["rectangle", "polygon"]
 Matching = Literal["voc", "coco"]
 EqualOverlap = Literal["listed", "ordinary", "last", "content"]
@@ -204,10 +206,10 @@ def preset(name: str | Preset) -> Preset:
     """The preset of a name; a ``Preset`` is returned as it is.
 
     Raises:
-        ValueError: no preset has this name.
+        SettingError: no preset has this name.
     """
     if isinstance(name, Preset):
         return name
     if name not in PRESETS:
-        raise ValueError(f"unknown preset {name!r}; choose {', '.join(PRESETS)}")
+        raise SettingError(f"unknown preset {name!r}; choose {', '.join(PRESETS)}")
     return PRESETS[name]

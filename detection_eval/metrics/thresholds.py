@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detection_eval.errors import EvaluationError
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.average_precision import class_average_precision, mean_over_classes
 from detection_eval.metrics.confidence_free import block_ap, without_scores
@@ -133,18 +134,18 @@ class ThresholdChoice:
         """Which detections (detections,) are above their threshold; all, where they have no scores.
 
         Raises:
-            ValueError: thresholds of other classes, or a scene that no fold holds.
+            EvaluationError: thresholds of other classes, or a scene that no fold holds.
         """
         if overlaps.scores is None:
             return np.ones(len(overlaps.detections), dtype=bool)
         if overlaps.classes != self.classes:
-            raise ValueError(
+            raise EvaluationError(
                 f"thresholds were chosen for {', '.join(self.classes)}, not {', '.join(overlaps.classes)}"
             )
         if not self.fold_of_scene:
             fold = np.zeros(len(overlaps.scenes), dtype=np.int64)
         elif lost := sorted(set(overlaps.scenes) - set(self.fold_of_scene)):
-            raise ValueError(f"scene {lost[0]!r} is in no fold; choose thresholds on the evaluated images")
+            raise EvaluationError(f"scene {lost[0]!r} is in no fold; choose thresholds on these images")
         else:
             fold = np.array([self.fold_of_scene[scene] for scene in overlaps.scenes], dtype=np.int64)
         detections = overlaps.detections
@@ -186,7 +187,7 @@ def best_threshold(
         seed: of the assignment of scenes to folds.
 
     Raises:
-        ValueError: fewer scenes than folds.
+        EvaluationError: fewer scenes than folds.
     """
     matched = [match(overlaps, level)]
     if split != "kfold":
@@ -209,6 +210,6 @@ def _best(curve: Sweep, per_class: bool) -> Floats:
 def _folds(scenes: Sequence[str], folds: int, seed: int) -> dict[str, int]:
     names = sorted(set(scenes))
     if not 2 <= folds <= len(names):
-        raise ValueError(f"{len(names)} scenes cannot be cut into {folds} folds; choose 2 to {len(names)}")
+        raise EvaluationError(f"{len(names)} scenes do not make {folds} folds; choose 2 to {len(names)}")
     order = np.random.default_rng(seed).permutation(len(names))
     return {names[scene]: int(place % folds) for place, scene in enumerate(order)}

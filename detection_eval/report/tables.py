@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from detection_eval.errors import SettingError
 from detection_eval.metrics.comparison import Benchmark, Method
 from detection_eval.text.labels import spoken
 
@@ -141,10 +142,10 @@ def published(name: str) -> tuple[TableRow, ...]:
             "Co-Training Vision-Language Models for Remote Sensing Multi-Task Learning".
 
     Raises:
-        ValueError: for an unknown name.
+        SettingError: for an unknown name.
     """
     if name not in PUBLISHED:
-        raise ValueError(f"no published table is called {name!r}; known are {', '.join(PUBLISHED)}")
+        raise SettingError(f"no published table is called {name!r}; known are {', '.join(PUBLISHED)}")
     text = (files(__package__) / "published" / f"{name}.csv").read_text(encoding="utf-8")
     long_names = {short: long for long, short in ABBREVIATIONS.items()}
     rows = []

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from detection_eval.errors import SettingError
 from detection_eval.geometry.rotated import LE90, OC_V0, AngleConvention
 from detection_eval.text.coordinates import PERCENT, PERMILLE, PIXELS, UNIT, CoordinateSpace
 from detection_eval.text.labels import by_spoken_name, spoken
@@ -168,14 +169,14 @@ def detection_prompt(contract: Contract, classes: Sequence[str] | None) -> tuple
         classes: names, or None for whatever there is.
 
     Raises:
-        ValueError: no classes, and the family has no prompt without them.
+        SettingError: no classes, and the family has no prompt without them.
     """
     if classes is None:
         if contract.open_user is None:
-            raise ValueError(f"contract {contract.name} needs a class list; it has no open-vocabulary prompt")
+            raise SettingError(f"contract {contract.name} has no open-vocabulary prompt; give a class list")
         return contract.system, contract.open_user
     if not classes:
-        raise ValueError("an empty class list asks for nothing; name at least one class, or None for any")
+        raise SettingError("an empty class list asks for nothing; name at least one class, or None for any")
     wanted = contract.class_joiner.join(spoken(name) for name in by_spoken_name(classes))
     return contract.system, contract.user.format(classes=wanted)
 

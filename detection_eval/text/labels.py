@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
+from detection_eval.errors import SettingError
+
 _JOINTS = re.compile(r"[-_\s]+")
 _EDGE = " \t\r\n\"'`,.;:*!?"
 _LONGEST = 120  # no class name is longer; a longer label is text that ran away
@@ -64,14 +66,14 @@ class LabelMatcher:
             label such as "car" finds some class that merely shares letters with it.
 
     Raises:
-        ValueError: an alias of no class, or a cut-off outside (0, 1].
+        SettingError: an alias of no class, or a cut-off outside (0, 1].
     """
 
     def __init__(
         self, classes: Sequence[str], aliases: Mapping[str, str] | None = None, fuzzy: float | None = None
     ):
         if fuzzy is not None and not 0 < fuzzy <= 1:
-            raise ValueError(f"fuzzy cut-off {fuzzy} is outside (0, 1]; 0.9 is a cautious choice")
+            raise SettingError(f"fuzzy cut-off {fuzzy} is outside (0, 1]; 0.9 is a cautious choice")
         self._spoken = [spoken(name) for name in classes]
         self._exact: dict[str, int] = {}
         self._singular: dict[str, int] = {}
@@ -82,7 +84,7 @@ class LabelMatcher:
         self._aliases: dict[str, int] = {}
         for word, name in (aliases or {}).items():
             if name not in classes:
-                raise ValueError(f"alias {word!r} stands for {name!r}, which is no class of {tuple(classes)}")
+                raise SettingError(f"alias {word!r} is for {name!r}, which is not among {tuple(classes)}")
             self._aliases[spoken(word)] = list(classes).index(name)
         self._fuzzy = fuzzy
         self._known: dict[str, Match | None] = {}

@@ -149,7 +149,7 @@ def parse_response(
         policy: what happens to boxes whose sides cross: the hull, rejection, or nothing.
 
     Raises:
-        ValueError: never for what stands in the text; for an alias of no class, or a bad cut-off or policy.
+        SettingError: never because of the text; for an alias of no class, or a bad cut-off or policy.
     """
     found = scan(text, contract)
     dropped = Counter(found.dropped)

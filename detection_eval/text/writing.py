@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite
 from detection_eval.geometry.quads import Floats
 from detection_eval.text.contracts import Contract, Json, Lines, Tagged
 from detection_eval.text.labels import by_spoken_name, spoken
@@ -27,7 +28,7 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
         height: likewise.
 
     Raises:
-        ValueError: several classes in a wire form that writes no labels.
+        CannotWrite: several classes in a wire form that writes no labels.
     """
     if not len(detections):
         return contract.empty
@@ -106,7 +107,7 @@ def _render_json(boxes: list[list[str]], labels: list[str], syntax: Json) -> str
 
 def _render_tagged(boxes: list[list[str]], labels: list[str], contract: Contract, syntax: Tagged) -> str:
     if syntax.label is None and len(set(labels)) > 1:
-        raise ValueError(
+        raise CannotWrite(
             f"contract {contract.name} writes no labels; give boxes of one class, not {set(labels)}"
         )
     groups: list[tuple[str, list[str]]] = []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rscovlm.cli.failures import usage_errors
 from rscovlm.cli.options import AsJson
 from rscovlm.errors import UsageError
 
@@ -77,23 +76,22 @@ def convert(
     from detection_eval.formats import WriteOptions, split_format
     from detection_eval.formats import convert as run
 
-    with usage_errors():
-        start, start_format = split_format(source)
-        aim, aim_format = split_format(target)
-        options = read_options(classes, images, size, contract)
-        writing = WriteOptions(score, "qbox" if vertices else "rbox", contract)
-        _check_target(aim, start)
-        with atomic_path(aim) as temporary:
-            done = run(
-                start,
-                temporary,
-                start_format,
-                aim_format,
-                options=options,
-                writing=writing,
-                patches=merge,  # type: ignore[arg-type]
-                nms=_read_nms(nms),
-            )
+    start, start_format = split_format(source)
+    aim, aim_format = split_format(target)
+    options = read_options(classes, images, size, contract)
+    writing = WriteOptions(score, "qbox" if vertices else "rbox", contract)
+    _check_target(aim, start)
+    with atomic_path(aim) as temporary:
+        done = run(
+            start,
+            temporary,
+            start_format,
+            aim_format,
+            options=options,
+            writing=writing,
+            patches=merge,  # type: ignore[arg-type]
+            nms=_read_nms(nms),
+        )
     for line in (*done.notes, *(f"{aim} does not hold {what}" for what in done.lost)):
         print(line, file=sys.stderr)
     if as_json:
@@ -108,7 +106,7 @@ def read_options(
     """What options say about a file that it may not say itself.
 
     Raises:
-        ValueError, UsageError: with one clear line.
+        DetectionError, UsageError: with one clear line.
         OSError: a file cannot be read.
     """
     from detection_eval.formats import ReadOptions

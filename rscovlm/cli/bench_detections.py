@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rscovlm.cli.failures import usage_errors
 from rscovlm.cli.options import AsJson, Seed
 from rscovlm.errors import UsageError
 
@@ -75,17 +74,16 @@ def detections(
     from detection_eval.report.tables import comparison_table
     from detection_eval.report.tables import published as published_rows
 
-    with usage_errors():
-        protocol, levels = preset_named(preset), parse_levels(iou)
-        rows = published_rows(published) if published else ()
-        sources = read_sources(pred)
-        check_out(out)
-        truth, names = read_truth(gt, classes)
-        found = {name: read_results(path, names, truth) for name, path in sources.items()}
-        for name, collection in found.items():
-            for note in collection.notes:
-                _note(f"{name}: {note}")
-        chosen = read_threshold(threshold, names, found, per_class)
+    protocol, levels = preset_named(preset), parse_levels(iou)
+    rows = published_rows(published) if published else ()
+    sources = read_sources(pred)
+    check_out(out)
+    truth, names = read_truth(gt, classes)
+    found = {name: read_results(path, names, truth) for name, path in sources.items()}
+    for name, collection in found.items():
+        for note in collection.notes:
+            _note(f"{name}: {note}")
+    chosen = read_threshold(threshold, names, found, per_class)
     _note(
         f"{len(truth.images):,} images, {sum(map(len, truth.detections.values())):,} objects, "
         + ", ".join(
@@ -93,19 +91,18 @@ def detections(
             for name, collection in found.items()
         )
     )
-    with usage_errors():
-        bench = benchmark(
-            truth.ground_truth(),
-            {name: collection.detections for name, collection in found.items()},
-            protocol,
-            classes=names,
-            levels=levels,
-            thresholds=chosen,
-            per_class_threshold=per_class,
-            parsing={name: collection.report for name, collection in found.items()},
-            samples=bootstrap,
-            seed=seed,
-        )
+    bench = benchmark(
+        truth.ground_truth(),
+        {name: collection.detections for name, collection in found.items()},
+        protocol,
+        classes=names,
+        levels=levels,
+        thresholds=chosen,
+        per_class_threshold=per_class,
+        parsing={name: collection.report for name, collection in found.items()},
+        samples=bootstrap,
+        seed=seed,
+    )
     facts = provenance({"ground truth": gt} | sources)
     results = bench.to_json() | {"provenance": facts}
     if out is not None:
@@ -137,7 +134,7 @@ def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, .
     """The ground truth and the classes that are evaluated.
 
     Raises:
-        ValueError: it cannot be read, or holds nothing.
+        DetectionError, UsageError: it is malformed, or holds nothing.
     """
     from detection_eval.formats import read, split_format
     from detection_eval.formats.class_lists import classes as class_list
@@ -161,7 +158,7 @@ def read_results(spec: str, classes: tuple[str, ...], truth: Collection) -> Coll
     Results of mmrotate 0.x name no images: they are taken to stand in the order of the ground truth.
 
     Raises:
-        ValueError: it cannot be read.
+        DetectionError: it is malformed.
     """
     from detection_eval.formats import read, split_format
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rscovlm.cli.failures import Incomplete, usage_errors
+from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import AsJson, Classes, Seed, check_file, read_list
 from rscovlm.errors import DataError, UsageError
 
@@ -80,8 +80,7 @@ def convert(
     options = _options(source, classes, geometry, boxes, clockwise, unreadable, task, target)
     from rscovlm.data.readers import convert as run
 
-    with usage_errors():
-        written = run(form, path, output, options, images=images, limit=limit)
+    written = run(form, path, output, options, images=images, limit=limit)
     account = options.account
     if report is not None:
         _write_report(report, account)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rscovlm.cli.failures import Incomplete, Interrupted, usage_errors
+from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.options import (
     AsJson,
     Bands,
@@ -111,8 +111,7 @@ def detect(
         _check_outputs(opened, output, overlay)
         checkpoint = resolve(model, family=family, max_pixels=max_pixels)
         seen = checkpoint.family
-        with usage_errors():
-            plan = plan_tiles(opened, seen, tile=settings.tile, overlap=settings.overlap, region=region)
+        plan = plan_tiles(opened, seen, tile=settings.tile, overlap=settings.overlap, region=region)
         options = Generation(max_new_tokens=max_tokens, seed=seed)
         task = plan_detection(
             opened, seen, settings.classes, plan=plan, options=options, batch_size=batch_size
@@ -236,11 +235,10 @@ def _check_outputs(scene: Scene, output: Path | None, overlay: Path | None) -> N
     from tiling.output import check_output
     from tiling.overlay import check_overlay
 
-    with usage_errors():
-        if output is not None:
-            check_output(output, scene)
-        if overlay is not None:
-            check_overlay(overlay)
+    if output is not None:
+        check_output(output, scene)
+    if overlay is not None:
+        check_overlay(overlay)
 
 
 @contextmanager

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import typer
 
-from rscovlm.errors import DataError, ModelError, UsageError
+from rscovlm.errors import RscovlmError
 
 COMPLETE, INCOMPLETE, DEFECT, USAGE, INTERRUPTED = 0, 1, 1, 2, 130
 
@@ -33,19 +31,12 @@ class Failure:
     line: str
 
 
-@contextmanager
-def usage_errors(prefix: str = "") -> Iterator[None]:
-    """Around the reading of what a user gave: a ValueError there is a mistake of theirs, not a defect."""
-    try:
-        yield
-    except ValueError as error:
-        raise UsageError(f"{prefix}{error}") from error
-
-
 def failure(error: Exception) -> Failure | None:
     """What to tell the user about an error; None for one that nobody foresaw."""
     from configs import ConfigError
+    from detection_eval.errors import DetectionError
     from tiling.errors import SceneError
+    from zoom_chain.errors import ZoomError
 
     if isinstance(error, Incomplete):
         return Failure(INCOMPLETE, str(error))
@@ -59,7 +50,7 @@ def failure(error: Exception) -> Failure | None:
         return Failure(
             USAGE, "out of memory; show the model less at once: --max-pixels, for tiles --batch-size"
         )
-    if isinstance(error, (UsageError, ModelError, DataError, SceneError, ConfigError)):
+    if isinstance(error, (RscovlmError, ConfigError, DetectionError, SceneError, ZoomError)):
         return Failure(USAGE, str(error))
     return None
 

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from rscovlm.cli.failures import usage_errors
 from rscovlm.cli.options import Seed, check_file
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
@@ -46,8 +45,7 @@ def scene(
 
     if cover is not None and cover not in LAND_COVERS:
         raise UsageError(f"--cover {cover!r} is unknown; choose from {', '.join(LAND_COVERS)}")
-    with usage_errors():
-        world = plan_world(seed, width, height, gsd, cover)
+    world = plan_world(seed, width, height, gsd, cover)
     with Progress("writing", "blocks") as progress:
         write_scene(world, output, cog=cog, progress=progress)
     with Scene(output) as written:

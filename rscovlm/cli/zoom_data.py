@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rscovlm.cli.failures import Incomplete, Interrupted, usage_errors
+from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.options import Device, MaxPixels, Seed, open_model, read_list
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
@@ -136,15 +136,14 @@ def _plan(
     from rscovlm.data.zoom.teacher import TeacherRules
 
     chosen = read_list(ways, "--ways") or ()
-    with usage_errors("--ways: " if set(chosen) - {"templates", "teacher", "choice"} else ""):
-        plan = ZoomPlan(
-            ways=chosen,  # type: ignore[arg-type]
-            per_image=per_image,
-            seed=seed,
-            held_out=held_out,
-            rules=EvidenceRules(max_object_px=max_object_px, square=square),
-            asking=TeacherRules(overview=check_overview),
-        )
+    plan = ZoomPlan(
+        ways=chosen,  # type: ignore[arg-type]
+        per_image=per_image,
+        seed=seed,
+        held_out=held_out,
+        rules=EvidenceRules(max_object_px=max_object_px, square=square),
+        asking=TeacherRules(overview=check_overview),
+    )
     if "teacher" in chosen and teacher is None:
         raise UsageError("--ways teacher needs a model; name one with --teacher")
     if teacher is not None and "teacher" not in chosen:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from configs import ConfigError
 from detection_eval.detections import Detections
 from detection_eval.geometry.clipping import visible_quads
 from detection_eval.text.contracts import CONTRACTS, Contract, Json, VertexForm
@@ -25,6 +26,7 @@ from rscovlm.data.sample import PLACEHOLDER, Box, ImageRef, Sample, Turn
 from rscovlm.data.templates import Templates
 from rscovlm.errors import DataError
 from rscovlm.models.families import ModelFamily
+from tiling.errors import ResolutionError
 from tiling.resolution import POLICIES, Resolution, random_size, resolution_policy
 from tiling.view import Size, View, Window
 from zoom_chain.looks import CropRule, crop_window
@@ -64,7 +66,7 @@ class Rules:
     def __post_init__(self) -> None:
         unknown = [name for name in self.sizing if name not in SIZINGS]
         if unknown:
-            raise ValueError(f"resolution {', '.join(unknown)} is unknown; choose from {', '.join(SIZINGS)}")
+            raise ConfigError(f"resolution {', '.join(unknown)} is unknown; choose from {', '.join(SIZINGS)}")
         if not self.forms:
             object.__setattr__(self, "forms", {self.family.detection: 1.0})
         for name in self.forms:
@@ -77,13 +79,13 @@ def box_contract(name: str, family: ModelFamily) -> Contract:
     """The contract behind a format's name, in the family's coordinate space.
 
     Raises:
-        ValueError: naming the formats that exist.
+        ConfigError: naming the formats that exist.
     """
     if name in _FORMS:
         suffix = f"@{PERMILLE.name}" if family.space.extent is not None else ""
         return CONTRACTS[f"rscovlm-{name}{suffix}"]
     if name not in CONTRACTS:
-        raise ValueError(f"box format {name!r} is unknown; choose from {', '.join(_FORMS)} or a contract")
+        raise ConfigError(f"box format {name!r} is unknown; choose from {', '.join(_FORMS)} or a contract")
     return CONTRACTS[name]
 
 
@@ -158,7 +160,7 @@ class _Rendering:
                 rng = self._draw(f"size {index}")
                 return View(window, random_size(height, width, self.rules.resolution, rng, sizing))
             return View(window, resolution_policy(sizing, self.rules.resolution).fit(height, width))
-        except ValueError as error:
+        except ResolutionError as error:
             raise DataError(f"{ref.path}: {error}") from error
 
     # --- turns ------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def _open(stated: SourceSettings, settings: MixSettings) -> SampleFile:
 def _or_problem(make: Callable[[], Made], stated: SourceSettings, problems: list[str]) -> Made | None:
     try:
         return make()
-    except (ConfigError, DataError, ValueError, OSError) as error:
+    except (ConfigError, DataError, OSError) as error:
         problems.append(f"source {stated.name}: {error}")
         return None
 

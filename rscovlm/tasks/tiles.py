@@ -60,7 +60,7 @@ def plan_tiles(
         region: part of the scene in scene px; None for all of it.
 
     Raises:
-        ValueError: for lengths that make no grid, or a region outside the scene.
+        GridError, OutsideScene: for lengths that make no grid, or a region outside the scene.
     """
     side = default_tile(scene.gsd_m, family) if tile is None else parse_length(tile, scene.gsd_m)
     shared = round(side * OVERLAP) if overlap is None else parse_length(overlap, scene.gsd_m)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from configs import ConfigError
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.rendering import box_contract
 from rscovlm.errors import UsageError
@@ -78,7 +79,7 @@ def open_base(config: TrainConfig) -> Base:
     if config.detection is not None:
         try:
             family = replace(family, detection=box_contract(config.detection, family).name)
-        except ValueError as error:
+        except ConfigError as error:
             raise UsageError(f"detection: {error}") from error
     settings = read_settings(folder)
     patches = PatchSpec.of_checkpoint(folder, settings.vision_config)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rscovlm.journal import Journal, JournalError, journal_path, parameters_hash
+from rscovlm.errors import JournalError
+from rscovlm.journal import Journal, journal_path, parameters_hash
 
 PARAMETERS = {"scene": "a.tif", "tile": 512, "classes": ["plane", "ship"]}
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from affine import Affine
 
 from detection_eval.detections import Detections
 from detection_eval.files import atomic_path
-from tiling.errors import NotGeoreferenced
+from tiling.errors import NotGeoreferenced, OutputError
 from tiling.grid import TileGrid
 from tiling.ground import lonlat_polygons
 from tiling.merging import MergedDetections, merge_tiles
@@ -347,7 +347,7 @@ def test_another_planet_has_no_geojson_but_a_geopackage_with_its_own_areas(tmp_p
 
 
 def test_an_unknown_suffix_is_refused_naming_the_known_ones(utm: Scene, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown suffix \.shp; choose \.geojson, \.gpkg"):
+    with pytest.raises(OutputError, match=r"unknown suffix \.shp; choose \.geojson, \.gpkg"):
         check_output(tmp_path / "out.shp", utm)
 
 

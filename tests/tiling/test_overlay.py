@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from detection_eval.detections import Detections
+from tiling.errors import OutputError
 from tiling.overlay import class_colour, write_overlay
 from tiling.scene import Scene, ViewImage
 from tiling.view import View, Window
@@ -79,7 +80,7 @@ def test_the_first_forty_classes_have_colours_of_their_own() -> None:
 
 
 def test_other_suffixes_and_missing_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"overlay o\.jpg is not a PNG file"):
+    with pytest.raises(OutputError, match=r"overlay o\.jpg is not a PNG file"):
         write_overlay(tmp_path / "o.jpg", grey_scene(9, 9), Detections.empty(CLASSES))
     with pytest.raises(FileNotFoundError, match="does not exist"):
         write_overlay(tmp_path / "none" / "o.png", grey_scene(9, 9), Detections.empty(CLASSES))

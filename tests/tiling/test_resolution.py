@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiling.errors import ResolutionError
 from tiling.resolution import POLICIES, Resolution, fit_size, random_size, resolution_policy
 from tiling.view import Size
 
@@ -84,7 +85,7 @@ def test_an_image_thinner_than_half_a_factor_never_loses_a_side(smart_resize):
     ],
 )
 def test_what_cannot_be_fitted_is_refused_with_the_reason(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ResolutionError, match=message):
         fit_size(*arguments)
 
 
@@ -120,7 +121,7 @@ def test_policies_bring_a_tile_of_512_px_to_the_sizes_of_the_reference_evaluatio
 
 
 def test_an_unknown_policy_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'huge' is unknown; choose from native, max, min, small"):
+    with pytest.raises(ResolutionError, match=r"'huge' is unknown; choose from native, max, min, small"):
         resolution_policy("huge", RSCOVLM)  # type: ignore[arg-type]
 
 
@@ -134,7 +135,7 @@ def test_an_unknown_policy_is_refused_with_the_known_ones():
     ],
 )
 def test_contradictory_resolutions_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ResolutionError, match=message):
         Resolution(*arguments)
 
 
@@ -177,5 +178,5 @@ def test_random_sizes_are_accepted_sizes_and_follow_the_seed(image, seed, draw):
 
 
 def test_an_unknown_draw_is_refused():
-    with pytest.raises(ValueError, match="'log' is unknown"):
+    with pytest.raises(ResolutionError, match="'log' is unknown"):
         random_size(10, 10, RSCOVLM, np.random.default_rng(0), "log")  # type: ignore[arg-type]

@@ -20,7 +20,15 @@ from PIL import Image
 from rasterio.enums import ColorInterp, Resampling
 
 from tiling import pyramid, reading
-from tiling.errors import BandError, EmptyScene, NoValidPixels, SceneError, SceneNotFound, SceneUnreadable
+from tiling.errors import (
+    BandError,
+    EmptyScene,
+    NoValidPixels,
+    OutsideScene,
+    SceneError,
+    SceneNotFound,
+    SceneUnreadable,
+)
 from tiling.resolution import Resolution
 from tiling.scene import Scene
 from tiling.stretch import Stretch
@@ -317,7 +325,7 @@ def test_a_window_is_cut_to_the_scene(make_raster):
     with Scene(make_raster(PHOTO)) as scene:
         view = scene.view(Window(100, -20, 100, 60), QWEN25)
         assert view == View(Window(100, 0, 60, 40), QWEN25.fit(40, 60))
-        with pytest.raises(ValueError, match="lies outside the scene of 160 x 120 px"):
+        with pytest.raises(OutsideScene, match="lies outside the scene of 160 x 120 px"):
             scene.view(Window(160, 0, 10, 10), QWEN25)
 
 

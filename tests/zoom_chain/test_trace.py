@@ -13,6 +13,7 @@ from tiling.scene import Scene
 from zoom_chain.chat import Reply
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO
+from zoom_chain.errors import TraceError
 from zoom_chain.trace import SCHEMA, Trace, thumbnail_png
 
 
@@ -55,7 +56,7 @@ def test_json_is_plain_and_names_its_schema(trace):
     "text", ["[]", "{}", '{"schema": "rscovlm.zoom-trace/99"}', json.dumps({"schema": SCHEMA, "views": []})]
 )
 def test_other_json_is_refused(text):
-    with pytest.raises(ValueError, match=r"schema|fields"):
+    with pytest.raises(TraceError, match=r"schema|fields"):
         Trace.from_json(text)
 
 

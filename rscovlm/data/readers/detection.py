@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from detection_eval.errors import FormatError
 from detection_eval.formats import Collection, ImageBoxes, read
-from detection_eval.formats.lines import FormatError, finite_numbers, read_json
+from detection_eval.formats.lines import finite_numbers, read_json
 from detection_eval.formats.records import Gathering, image_id
 from detection_eval.geometry.quads import bounds, box_quads
 from detection_eval.metrics.ground_truth import CROWD

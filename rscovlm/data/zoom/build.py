@@ -20,6 +20,7 @@ from rscovlm.data.zoom.rules import EvidenceRules, NotNeeded, zoom_box
 from rscovlm.data.zoom.teacher import Memory, Store, Taught, TeacherRules, teach
 from rscovlm.data.zoom.templates import Draft, drafts
 from rscovlm.engines import Engine
+from rscovlm.errors import UsageError
 from tiling.resolution import Resolution
 
 Progress = Callable[[int, int], None]
@@ -50,11 +51,11 @@ class ZoomPlan:
     def __post_init__(self) -> None:
         unknown = [way for way in self.ways if way not in WAYS]
         if unknown or not self.ways:
-            raise ValueError(
+            raise UsageError(
                 f"ways {', '.join(unknown) or 'none'} are unknown; choose from {', '.join(WAYS)}"
             )
         if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out {self.held_out} is not at least 0 and below 1")
+            raise UsageError(f"held_out {self.held_out} is not at least 0 and below 1")
 
 
 @dataclass(frozen=True)

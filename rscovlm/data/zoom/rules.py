@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from rscovlm.errors import UsageError
 from tiling.resolution import Resolution
 from tiling.view import View, Window
 from zoom_chain.looks import coarseness
@@ -29,7 +30,7 @@ class EvidenceRules:
         min_gain: how many times finer the box has to resolve the file than the overview does.
 
     Raises:
-        ValueError: naming all values out of range.
+        UsageError: naming all values out of range.
     """
 
     margin: float = 0.25
@@ -51,7 +52,7 @@ class EvidenceRules:
         if not 0 < self.max_share <= 1:
             problems.append(f"max_share {self.max_share} is not above 0 and at most 1")
         if problems:
-            raise ValueError("; ".join(problems))
+            raise UsageError("; ".join(problems))
 
 
 class NotNeeded(Exception):

@@ -18,7 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from detection_eval.formats import FORMATS, Collection, FormatError, detect_format, read
+from detection_eval.errors import FormatError
+from detection_eval.formats import (
+    FORMATS,
+    Collection,
+    detect_format,
+    read,
+)
 from detection_eval.formats.markup import read_fair1m
 from detection_eval.geometry.quads import box_quads, canonical
 from detection_eval.text.labels import spoken

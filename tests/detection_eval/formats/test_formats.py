@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.formats import (
     CocoImage,
-    FormatError,
     read_coco,
     read_dota_labels,
     read_task1,
@@ -77,7 +77,7 @@ def test_a_malformed_label_is_told_by_file_and_line(tmp_path, line, message):
 
 def test_what_a_label_file_cannot_hold_is_refused_and_nothing_is_written(tmp_path):
     boxes = Detections(box_quads([[0, 0, 1, 1]]), [0], ("two\nlines",))
-    with pytest.raises(ValueError, match="cannot stand in a column"):
+    with pytest.raises(CannotWrite, match="cannot stand in a column"):
         write_dota_labels(tmp_path / "a.txt", boxes)
     with pytest.raises(ValueError, match="2 difficulties for 1 boxes"):
         write_dota_labels(tmp_path / "a.txt", objects(1, 1), difficulty=[0, 1])
@@ -96,7 +96,7 @@ def test_task1_files_give_back_the_very_same_numbers(tmp_path):
 
 
 def test_task1_invents_no_score(tmp_path):
-    with pytest.raises(ValueError, match="P1: Task1 demands scores and there are none"):
+    with pytest.raises(CannotWrite, match="P1: Task1 demands scores and there are none"):
         write_task1(tmp_path, {"P1": objects(1, 2)})
     write_task1(tmp_path, {"P1": Detections(box_quads([[10, 20, 30, 40]]), [1], CLASSES)}, constant_score=1)
     assert (tmp_path / "Task1_ship.txt").read_text() == f"P1 1 {CORNERS}\n"
@@ -111,7 +111,7 @@ def test_task1_errors_name_the_place(tmp_path):
         read_task1(tmp_path)
     with pytest.raises(FormatError, match="class 'ship' is none of plane"):
         read_task1(tmp_path, ("plane",))
-    with pytest.raises(ValueError, match="cannot stand in a column"):
+    with pytest.raises(CannotWrite, match="cannot stand in a column"):
         write_task1(tmp_path, {"a b": objects(1, 1, scored=True)})
 
 

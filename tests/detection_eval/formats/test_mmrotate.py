@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection_eval.detections import Detections
-from detection_eval.formats.lines import FormatError
+from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.formats.mmrotate import read_results, write_results_0, write_results_1
 from detection_eval.formats.pickling import dump_pickle
 from detection_eval.formats.records import Collection, ImageBoxes
@@ -420,7 +420,7 @@ def test_numbered_images_go_by_their_file_names(tmp_path):
 def test_no_score_is_invented(tmp_path):
     found = Collection({"a": ImageBoxes(detections(np.random.default_rng(0), 2, scored=False))}, CLASSES)
     for write in (write_results_0, write_results_1):
-        with pytest.raises(ValueError, match="a: results of mmrotate have scores and here are none"):
+        with pytest.raises(CannotWrite, match="a: MMRotate results need scores and there are none"):
             write(tmp_path / "results.pkl", found)
         write(tmp_path / "results.pkl", found, constant_score=1)
         assert read_results(tmp_path / "results.pkl", CLASSES, ["a"]).scored

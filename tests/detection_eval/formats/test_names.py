@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite, FormatError, SettingError
 from detection_eval.formats import (
     FORMATS,
     Collection,
-    FormatError,
     ImageBoxes,
     ReadOptions,
     WriteOptions,
@@ -287,9 +287,9 @@ def test_a_class_list_can_come_from_a_file(tmp_path):
     (tmp_path / "names.txt").write_text("# mine\nship\n\nDry Cargo Ship\n")
     assert classes(tmp_path / "names.txt") == ("ship", "Dry Cargo Ship")
     (tmp_path / "names.txt").write_text("ship\nship\n")
-    with pytest.raises(ValueError, match="class 'ship' stands there twice"):
+    with pytest.raises(FormatError, match="class 'ship' is listed twice"):
         classes(tmp_path / "names.txt")
-    with pytest.raises(ValueError, match="no class list 'dota'; choose dota-v1"):
+    with pytest.raises(SettingError, match="no class list 'dota'; choose dota-v1"):
         classes("dota")
 
 
@@ -513,7 +513,7 @@ def test_a_format_stands_after_the_last_colon():
         (":coco", "no path"),
         ("", "empty"),
     ]:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(SettingError, match=message):
             split_format(spec)
 
 
@@ -543,7 +543,7 @@ def test_a_conversion_takes_what_the_source_does_not_say(tmp_path):
 def test_no_score_is_invented_by_a_conversion(tmp_path):
     write(tmp_path / "a.json", collection(1, [2]), "coco")
     for name in SCORED:
-        with pytest.raises(ValueError, match="scores"):
+        with pytest.raises(CannotWrite, match="scores"):
             convert(tmp_path / "a.json", tmp_path / "out", target_format=name)
         done = convert(tmp_path / "a.json", tmp_path / name, target_format=name, writing=WriteOptions(1.0))
         assert done.boxes == 2
@@ -552,7 +552,7 @@ def test_no_score_is_invented_by_a_conversion(tmp_path):
 @pytest.mark.parametrize("name", ["coco", "ultralytics", "rscovlm"])
 def test_formats_that_need_the_size_of_images_ask_for_it(tmp_path, name):
     (tmp_path / "a.txt").write_text("0 0 4 0 4 4 0 4 ship 0\n")
-    with pytest.raises(ValueError, match=r"a: .*size.*not known; give"):
+    with pytest.raises(CannotWrite, match=r"a: .*size.*known; give"):
         convert(tmp_path / "a.txt", tmp_path / "out", target_format=name)
     sized = ReadOptions(sizes=(10, 10))
     assert convert(tmp_path / "a.txt", tmp_path / "out", target_format=name, options=sized).boxes == 1
@@ -563,6 +563,6 @@ def test_an_image_id_cannot_lead_out_of_the_folder(tmp_path, name):
     names = CLASS_LISTS[FORMATS[name].classes] if FORMATS[name].classes else NAMES
     found = Detections(box_quads([[0, 0, 4, 4]]), [0], names, [0.5])
     evil = Collection({"../evil": ImageBoxes(found, size=(9, 9))}, names)
-    with pytest.raises(ValueError, match="cannot"):
+    with pytest.raises(CannotWrite, match="cannot"):
         write(tmp_path / "out", evil, name)
     assert not (tmp_path / "evil.txt").exists()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from detection_eval.detections import Detections
-from detection_eval.formats import Collection, FormatError, ImageBoxes, merge_patches
+from detection_eval.errors import EvaluationError, FormatError, SettingError
+from detection_eval.formats import Collection, ImageBoxes, merge_patches
 from detection_eval.formats.patches import Patch, parse_patch
 from detection_eval.geometry.quads import box_quads
 
@@ -26,7 +27,7 @@ def test_the_first_number_is_a_size_or_a_rate():
     assert parse_patch("P0706", "mmrotate") is None
     with pytest.raises(FormatError, match="rate 0; with sizes in the names, the naming is mmrotate"):
         parse_patch("P0__0__1___2", "devkit")
-    with pytest.raises(ValueError, match="unknown naming 'coco'"):
+    with pytest.raises(SettingError, match="unknown naming 'coco'"):
         parse_patch("P0__1__1___2", "coco")
 
 
@@ -87,5 +88,5 @@ def test_agrees_with_suppression_box_by_box():
 
 def test_scores_are_given_to_all_patches_of_a_scene_or_to_none():
     images = {"P__1__0___0": patch([[0, 0, 1, 1]]), "P__1__9___0": patch([[0, 0, 1, 1]], [0.5])}
-    with pytest.raises(ValueError, match="P: some patches have scores and others none"):
+    with pytest.raises(EvaluationError, match="P: only some patches have scores"):
         merged(images)

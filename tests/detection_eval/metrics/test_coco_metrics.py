@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from detection_eval.detections import Detections
+from detection_eval.errors import EvaluationError
 from detection_eval.metrics.coco_metrics import METRICS, coco_metrics
 from detection_eval.metrics.ground_truth import CROWD, GroundTruth
 from tests.detection_eval.problems import apart, boxes
@@ -36,5 +37,5 @@ def test_crowds_excuse_detections():
 
 
 def test_masks_need_sizes():
-    with pytest.raises(ValueError, match="a: masks need the size of the image"):
+    with pytest.raises(EvaluationError, match="a: masks need the size of the image"):
         coco_metrics({"a": GroundTruth(boxes(apart(1)))}, {}, "segm")

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from detection_eval.detections import Detections
+from detection_eval.errors import EvaluationError, SettingError
 from detection_eval.metrics.comparison import benchmark, parse_levels
 from detection_eval.metrics.evaluation import evaluate
 from detection_eval.report import report_html
@@ -61,8 +62,8 @@ def test_methods_without_scores_are_compared_with_those_that_have_some(bench):
 def test_an_error_names_the_method():
     truth, _, model = problem(3)
     strange = {image: Detections(b.polygons, b.labels, ("a", "b", "c")) for image, b in model.items()}
-    wrong = r"^odd: predictions of .*: class '[abc]' is none of those evaluated"
-    with pytest.raises(ValueError, match=wrong):
+    wrong = r"^odd: predictions of .*: class '[abc]' is not evaluated"
+    with pytest.raises(EvaluationError, match=wrong):
         benchmark(truth, {"odd": strange})
 
 
@@ -130,5 +131,5 @@ def test_levels(text, levels):
 
 @pytest.mark.parametrize("text", ["", "x", "0.05", "1", "0.8:0.5", "0.5;0.7"])
 def test_levels_that_make_no_sense_are_refused(text):
-    with pytest.raises(ValueError, match="IoU level"):
+    with pytest.raises(SettingError, match="IoU level"):
         parse_levels(text)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detection_eval.errors import EvaluationError
 from detection_eval.metrics.calibration import calibration
 from detection_eval.metrics.confusion import confusion_matrix, mf1_lmmrotate
 from detection_eval.metrics.counts import Counts, count, count_by_scene, count_error
@@ -127,5 +128,5 @@ def test_scores_that_say_the_truth_have_no_calibration_error():
 def test_calibration_needs_probabilities():
     for scores, message in (([3.0], "score 3.0 is outside"), (None, "without scores")):
         laid = laid_over(boxes(apart(1)), boxes(apart(1), scores=scores))
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(EvaluationError, match=message):
             calibration(laid, match(laid, 0.5))

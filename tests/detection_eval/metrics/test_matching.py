@@ -14,6 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from pycocotools.mask import iou as coco_iou
 
 from detection_eval.detections import Detections
+from detection_eval.errors import EvaluationError, SettingError
 from detection_eval.geometry.quads import bounds
 from detection_eval.metrics.average_precision import class_average_precision
 from detection_eval.metrics.ground_truth import CROWD, GroundTruth
@@ -107,14 +108,14 @@ def test_classes_are_matched_by_name_whatever_their_order():
 
 def test_a_box_of_a_class_that_is_not_evaluated_is_an_error():
     found = {"a": boxes([[0, 0, 9, 9]], [1], classes=("plane", "ship"))}
-    with pytest.raises(ValueError, match=r"predictions of a: class 'ship' is none of those evaluated, plane"):
+    with pytest.raises(EvaluationError, match=r"predictions of a: class 'ship' is not evaluated, only plane"):
         overlap({"a": GroundTruth(boxes([[0, 0, 9, 9]]))}, found, preset("strict"))
 
 
 def test_scores_on_a_part_of_the_images_are_an_error():
     truth = {image: GroundTruth(boxes([[0, 0, 9, 9]])) for image in "ab"}
     found = {"a": boxes([[0, 0, 9, 9]], scores=[0.5]), "b": boxes([[0, 0, 9, 9]])}
-    with pytest.raises(ValueError, match="1 of 2 images with boxes have scores"):
+    with pytest.raises(EvaluationError, match="1 of 2 images with boxes have scores"):
         overlap(truth, found, preset("strict"))
 
 
@@ -308,5 +309,5 @@ def test_counts_under_strict_do_not_depend_on_the_order_of_images_and_boxes(seed
 
 
 def test_an_unknown_preset_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"unknown preset 'mmrotate'; choose strict, mmrotate-1\.x"):
+    with pytest.raises(SettingError, match=r"unknown preset 'mmrotate'; choose strict, mmrotate-1\.x"):
         preset("mmrotate")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detection_eval.errors import EvaluationError
 from detection_eval.metrics.confidence_free import block_ap, given_ap
 from detection_eval.metrics.counts import count
 from detection_eval.metrics.ground_truth import GroundTruth
@@ -114,11 +115,11 @@ def test_lists_without_scores_are_kept_whole():
 
 def test_wrong_use_is_named():
     laid = overlap(*scored_scenes(2, [0.9] * 2, [0.1] * 2), STRICT)
-    with pytest.raises(ValueError, match="2 scenes cannot be cut into 5 folds; choose 2 to 2"):
+    with pytest.raises(EvaluationError, match="2 scenes do not make 5 folds; choose 2 to 2"):
         best_threshold(laid, "kfold")
-    with pytest.raises(ValueError, match="thresholds were chosen for ship, not plane"):
+    with pytest.raises(EvaluationError, match="thresholds were chosen for ship, not plane"):
         fixed_threshold(("ship",), 0.5).keep(laid)
     nested = best_threshold(laid, "kfold", folds=2)
     other = overlap({"z": GroundTruth(boxes(apart(1)))}, {"z": boxes(apart(1), scores=[0.5])}, STRICT)
-    with pytest.raises(ValueError, match="scene 'z' is in no fold"):
+    with pytest.raises(EvaluationError, match="scene 'z' is in no fold"):
         nested.keep(other)

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from detection_eval.errors import SettingError
 from detection_eval.report.tables import PUBLISHED, ResultTable, TableRow, published, shared_classes
 
 DOTA = tuple(published("rscovlm-dota")[0].per_class)
@@ -29,7 +30,7 @@ def test_published_rows_are_those_of_the_paper():
 
 
 def test_an_unknown_table_is_refused_by_name():
-    with pytest.raises(ValueError, match=f"'nonsense'; known are {PUBLISHED[0]}"):
+    with pytest.raises(SettingError, match=f"'nonsense'; known are {PUBLISHED[0]}"):
         published("nonsense")
 
 

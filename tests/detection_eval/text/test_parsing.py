@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite, SettingError
 from detection_eval.geometry.overlap import pair_iou
 from detection_eval.geometry.quads import area, bounds, box_quads
 from detection_eval.geometry.rotated import boxes_to_quads
@@ -138,7 +139,7 @@ def test_paligemma_and_gemini_write_y_before_x():
 
 
 def test_several_classes_cannot_be_written_where_labels_are_not():
-    with pytest.raises(ValueError, match="writes no labels"):
+    with pytest.raises(CannotWrite, match="writes no labels"):
         render_response(
             Detections(box_quads([[0, 0, 1, 1]] * 2), [0, 1], CLASSES), CONTRACTS["teochat"], 9, 9
         )
@@ -159,9 +160,9 @@ def test_the_prompt_lists_classes_alphabetically_without_hyphens():
 
 def test_a_prompt_without_classes_exists_only_where_the_family_has_one():
     assert detection_prompt(PLAIN, None)[1] == "find all the visible remote sensing objects"
-    with pytest.raises(ValueError, match="nano needs a class list"):
+    with pytest.raises(SettingError, match="nano has no open-vocabulary prompt"):
         detection_prompt(CONTRACTS["nano"], None)
-    with pytest.raises(ValueError, match="empty class list"):
+    with pytest.raises(SettingError, match="empty class list"):
         detection_prompt(PLAIN, ())
 
 
@@ -465,9 +466,9 @@ def test_aliases_and_likeness_are_listed_box_by_box():
 
 
 def test_wrong_settings_are_told_to_the_caller():
-    with pytest.raises(ValueError, match="'yacht', which is no class"):
+    with pytest.raises(SettingError, match="'yacht', which is not among"):
         parse("", aliases={"boat": "yacht"})
-    with pytest.raises(ValueError, match="outside"):
+    with pytest.raises(SettingError, match="outside"):
         parse("", fuzzy=1.5)
 
 

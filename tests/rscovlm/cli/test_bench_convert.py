@@ -76,7 +76,7 @@ def test_patches_are_merged_with_a_line_about_suppression(run, labels):
         (("--from", "labelTxt", "--to", "labelTxt"), "--to labelTxt is a folder with files in it"),
         (("--from", "images.txt:dota", "--to", "images.txt"), "--to images.txt is what --from reads"),
         (("--from", "labelTxt", "--to", "a.json"), "COCO demands the image's size and it is not known"),
-        (("--from", "labelTxt", "--to", "a.pkl"), "results of mmrotate have scores and here are none"),
+        (("--from", "labelTxt", "--to", "a.pkl"), "MMRotate results need scores and there are none"),
         (
             ("--from", "labelTxt", "--to", "a/b.json", "--size", "9x9"),
             "folder a of output b.json does not exist",

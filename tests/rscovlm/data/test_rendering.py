@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from configs import ConfigError
 from detection_eval.geometry.rotated import boxes_to_quads
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.parsing import parse_response
@@ -217,7 +218,7 @@ def test_a_window_outside_its_image_is_a_broken_sample():
 
 
 def test_unknown_formats_and_sizes_are_refused_by_name():
-    with pytest.raises(ValueError, match="'quadd' is unknown; choose from quad"):
+    with pytest.raises(ConfigError, match="'quadd' is unknown; choose from quad"):
         rules(forms="quadd")
-    with pytest.raises(ValueError, match="nativ is unknown; choose from native"):
+    with pytest.raises(ConfigError, match="nativ is unknown; choose from native"):
         rules(sizing="nativ")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection_eval.formats import FormatError
+from detection_eval.errors import FormatError
 from rscovlm.data.readers import Options, convert
 from rscovlm.data.readers.common import image_size
 from rscovlm.data.store import SampleFile

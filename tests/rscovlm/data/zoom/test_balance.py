@@ -13,6 +13,7 @@ from rscovlm.data.zoom.balance import BalanceRules, balance, cap_for, report, ta
 from rscovlm.data.zoom.build import ZoomPlan, build, split_of, spread
 from rscovlm.data.zoom.choices import Vocabulary, choice_of
 from rscovlm.data.zoom.items import Item, to_sample
+from rscovlm.errors import UsageError
 from tests.rscovlm.data.zoom.hand_made import SMALL, harbour, image, thing
 from tiling.view import Window
 
@@ -180,7 +181,7 @@ def test_no_more_than_per_image_and_every_category_gets_its_turn():
 
 
 def test_the_ways_are_checked():
-    with pytest.raises(ValueError, match="ways magic are unknown; choose from templates, teacher, choice"):
+    with pytest.raises(UsageError, match="ways magic are unknown; choose from templates, teacher, choice"):
         ZoomPlan(ways=("magic",))
     with pytest.raises(ValueError, match="needs a teacher"):
         build([harbour()], SMALL, ZoomPlan(ways=("teacher",)))

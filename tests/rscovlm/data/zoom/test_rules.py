@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rscovlm.data.zoom.rules import EvidenceRules, NotNeeded, crop_of, zoom_box
+from rscovlm.errors import UsageError
 from tests.rscovlm.data.zoom.hand_made import SMALL
 from tiling.view import Window
 
@@ -65,5 +66,5 @@ def test_a_box_that_shows_hardly_more_is_refused():
 
 
 def test_rules_out_of_range_are_all_named():
-    with pytest.raises(ValueError, match=r"margin -1 is below 0; max_share 2 is not above 0"):
+    with pytest.raises(UsageError, match=r"margin -1 is below 0; max_share 2 is not above 0"):
         EvidenceRules(margin=-1, max_share=2)
