@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from detection_eval.detections import Detections
 from detection_eval.files import atomic_path, check_folder
 from tiling.errors import OutputError
-from tiling.scene import Scene, ViewImage
+from tiling.raster import Raster
+from tiling.scene import Scene
 from tiling.view import Size, View, Window
 
 _COLOURS = ("#ff4b4b", "#35c4ff", "#ffd23f", "#6ee75a", "#ff8ad8", "#ff9640", "#b79bff", "#2ee6c3")
@@ -66,7 +67,7 @@ def check_overlay(path: str | Path) -> Path:
     return destination
 
 
-def draw_detections(image: ViewImage, detections: Detections) -> Image.Image:
+def draw_detections(image: Raster, detections: Detections) -> Image.Image:
     """The pixels of a view with the boxes (in scene pixels) and a legend drawn on them."""
     picture = image.to_pil()
     canvas = picture.resize(

@@ -12,7 +12,7 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,18 +21,17 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from tiling.bands import BandLayout
 from tiling.errors import EmptyScene, SceneError, SceneNotFound, SceneUnreadable
 from tiling.reading import (
-    BandLayout,
+    Block,
     Cells,
-    Raster,
     chunks,
     read_cells,
     read_pixels,
     reduce_by_mean,
     resample,
 )
-from tiling.stretch import Stretch
 from tiling.view import Size, View, Window
 
 GDAL_OPTIONS = {
@@ -52,7 +51,11 @@ ABSENT = ("No such file or directory", "does not exist", "response code: 404")
 """What GDAL says of a file, an archive member, an object of a store or a page that is not there."""
 
 LEVEL_PIXELS = 2048 * 2048
-"""Area of the level made in memory; made where the coarsest level of the file has twice as many pixels."""
+"""Area of the level made in memory for up to three bands, less for more; made where the coarsest level of the
+file has twice as many pixels."""
+
+MOSTLY_VALID = 128
+"""Coverage from which on a pixel is valid."""
 
 
 class HandlePool:
@@ -141,13 +144,13 @@ class Level:
         size: height and width in pixels of the level.
         scale: stored pixels per pixel of the level along x and y.
         overview: index of the overview in the file, None for the stored pixels.
-        raster: the pixels of a level that is held in memory.
+        block: the pixels of a level that is held in memory.
     """
 
     size: Size
     scale: tuple[float, float]
     overview: int | None = None
-    raster: Raster | None = None
+    block: Block | None = None
 
 
 class Pyramid:
@@ -172,10 +175,16 @@ class Pyramid:
             self.levels.append(Level(size, scale, overview))
         self.levels.sort(key=lambda level: level.scale)
 
-    def read(self, view: View, stretch: Stretch) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """A view of the stored pixels: (height, width, 3) and where it is valid (height, width).
+    def read(self, view: View, rendering: Callable[[NDArray], NDArray] | None = None) -> Block:
+        """A view of the stored pixels: (height, width, bands) and how much of each is valid.
 
-        What lies outside the image is invalid, and all that is invalid is black.
+        What lies outside the image is invalid; what is mostly invalid is 0 in all bands. The last filter
+        leaves 8-bit values 8-bit, and makes others float32 where it has anything to do.
+
+        Args:
+            view: in stored pixels.
+            rendering: applied to the pixels (height, width, bands) before the last filter; it keeps the
+                number of bands. A stretch to 8 bits, for one, makes the filter several times as fast.
 
         Raises:
             SceneError: where the file is corrupt.
@@ -190,23 +199,25 @@ class Pyramid:
         inside = Cells(max(x0, 0), max(y0, 0), min(x1, grid.width), min(y1, grid.height))
 
         if inside.x1 <= inside.x0 or inside.y1 <= inside.y0:
-            return np.zeros((*view.size, 3), dtype=np.uint8), np.zeros(view.size, dtype=bool)
-        raster = self.read_cells(level, inside, step)
-        pixels, coverage = stretch(raster.pixels), raster.coverage
+            nothing = np.zeros((*view.size, len(self.layout.bands)), self.layout.pixel_dtype)
+            nothing = nothing if rendering is None else np.zeros_like(rendering(nothing))
+            return Block(nothing, np.zeros(view.size, np.uint8))
+        pixels, coverage = self.read_cells(level, inside, step)
+        if rendering is not None:
+            pixels = rendering(pixels)
         beyond = ((inside.y0 - y0, y1 - inside.y1), (inside.x0 - x0, x1 - inside.x1))
         if any(map(any, beyond)):
             pixels, coverage = np.pad(pixels, (*beyond, (0, 0))), np.pad(coverage, beyond)
-        if pixels.shape[-1] == 1:
-            pixels = pixels.repeat(3, axis=-1)
-        pixels, coverage = resample(
-            pixels, coverage, (box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0), view.size
-        )
-        mask = coverage >= 128
-        return pixels if mask.all() else np.where(mask[..., None], pixels, np.uint8(0)), mask
+        box = (box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0)
+        pixels, coverage = resample(Block(pixels, coverage), box, view.size)
+        mask = coverage >= MOSTLY_VALID
+        if not mask.all():
+            pixels = np.where(mask[..., None], pixels, pixels.dtype.type(0))
+        return Block(pixels, coverage)
 
-    def read_cells(self, level: Level, cells: Cells, step: tuple[int, int] = (1, 1)) -> Raster:
+    def read_cells(self, level: Level, cells: Cells, step: tuple[int, int] = (1, 1)) -> Block:
         """Means over cells of ``step`` pixels of a level."""
-        if level.raster is not None:
+        if level.block is not None:
             part = Cells(
                 cells.x0 * step[0],
                 cells.y0 * step[1],
@@ -214,8 +225,8 @@ class Pyramid:
                 min(cells.y1 * step[1], level.size.height),
             )
             rows, columns = slice(part.y0, part.y1), slice(part.x0, part.x1)
-            raster = Raster(level.raster.pixels[rows, columns], level.raster.coverage[rows, columns])
-            return raster if step == (1, 1) else reduce_by_mean(raster, step)
+            block = Block(level.block.pixels[rows, columns], level.block.coverage[rows, columns])
+            return block if step == (1, 1) else reduce_by_mean(block, step)
         with self.pool.borrow(level.overview) as dataset:
             return read_cells(dataset, self.layout, cells, step)
 
@@ -230,7 +241,7 @@ class Pyramid:
         step_x, step_y = (max(1, int(s / own + 1e-6)) for s, own in zip(scale, level.scale))
         return level, (step_x, step_y)
 
-    def overall(self, max_side: int) -> Raster:
+    def overall(self, max_side: int) -> Block:
         """The whole image, no longer than ``max_side`` px, and no shorter than half of that if reduced."""
         scale = max(1.0, max(self.size) / max_side)
         level, step = self.level_for((scale, scale))
@@ -266,17 +277,18 @@ class Pyramid:
         """All levels, with the one in memory made if it serves ``scale``."""
         coarsest = self.levels[-1]
         area = coarsest.size.height * coarsest.size.width
-        if coarsest.raster is not None or area <= 2 * LEVEL_PIXELS:
+        held = LEVEL_PIXELS * min(1.0, 3 / len(self.layout.bands))
+        if coarsest.block is not None or area <= 2 * held:
             return self.levels
-        step = math.ceil(math.sqrt(area / LEVEL_PIXELS))
+        step = math.ceil(math.sqrt(area / held))
         scales = (coarsest.scale[0] * step, coarsest.scale[1] * step)
         if max(scales) > scale:
             return self.levels
         with self._building:
             if self.levels[-1] is coarsest:
                 size = Size(math.ceil(coarsest.size.height / step), math.ceil(coarsest.size.width / step))
-                raster = self.read_cells(coarsest, Cells(0, 0, size.width, size.height), (step, step))
-                self.levels = [*self.levels, Level(size, scales, raster=raster)]
+                block = self.read_cells(coarsest, Cells(0, 0, size.width, size.height), (step, step))
+                self.levels = [*self.levels, Level(size, scales, block=block)]
         return self.levels
 
 

@@ -1,4 +1,4 @@
-"""Pixels of an open dataset: which bands, which of them are valid, how they are reduced and resampled.
+"""Pixels of an open dataset: which of them are valid, how they are reduced and resampled.
 
 Resampling happens in two steps, as in Pillow's ``reducing_gap``. The bulk of a reduction is a mean over
 whole cells, which can be taken strip by strip, counts each valid pixel once and lets no nodata in; what
@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from PIL import Image
-from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
-from tiling.errors import BandError
+from tiling.bands import BandLayout
 from tiling.view import Size
 
 CHUNK_BYTES = 16 * 2**20
@@ -42,11 +40,11 @@ class Cells(NamedTuple):
         return Size(self.y1 - self.y0, self.x1 - self.x0)
 
 
-class Raster(NamedTuple):
+class Block(NamedTuple):
     """Pixels and how much of each is valid.
 
     Attributes:
-        pixels: (height, width, bands); 1 or 3 bands.
+        pixels: (height, width, bands).
         coverage: (height, width) uint8, 255 where wholly valid, 0 where nothing is.
     """
 
@@ -54,95 +52,7 @@ class Raster(NamedTuple):
     coverage: NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class BandLayout:
-    """What is read of a dataset to show it.
-
-    Attributes:
-        indexes: 1-based bands, one (grey or palette) or three (red, green, blue).
-        alpha: the band that tells what is transparent, if any.
-        masked: whether the dataset has a mask of its own, inside or beside the file.
-        nodata: the value that stands for no data, if any.
-        palette: colours (n, 4) uint8 of the values of a paletted band, if it is one.
-        dtype: number type of the bands.
-    """
-
-    indexes: tuple[int, ...]
-    alpha: int | None
-    masked: bool
-    nodata: float | None
-    palette: NDArray[np.uint8] | None
-    dtype: np.dtype
-
-    @property
-    def always_valid(self) -> bool:
-        """Whether each pixel is valid whatever its value."""
-        opaque = self.palette is None or bool((self.palette[:, 3] > 0).all())
-        return (
-            self.alpha is None
-            and not self.masked
-            and self.nodata is None
-            and opaque
-            and self.dtype.kind not in "fc"
-        )
-
-
-def band_layout(dataset: rasterio.DatasetReader, bands: tuple[int, ...] | None = None) -> BandLayout:
-    """Which bands of a dataset to show.
-
-    Args:
-        dataset: the open dataset.
-        bands: one or three 1-based bands; None takes those marked red, green and blue, else the first
-            three, else the first.
-
-    Raises:
-        BandError: for a band that does not exist, or a number of bands other than one or three.
-    """
-    interpretation = dataset.colorinterp
-    alpha = interpretation.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in interpretation else None
-    if bands is None:
-        bands = _default_bands(interpretation)
-    elif len(bands) not in (1, 3):
-        raise BandError(
-            f"{len(bands)} bands {bands} cannot be shown; choose one (grey) or three (red, green, blue)"
-        )
-    elif alpha in bands:
-        # Asked for as an image: writers mark the fourth band of four as alpha, whatever it holds.
-        alpha = None
-    missing = [band for band in bands if not 1 <= band <= dataset.count]
-    if missing:
-        raise BandError(f"no band {missing[0]} in {dataset.name}; it has {_describe_bands(dataset)}")
-
-    palette = None
-    if len(bands) == 1 and interpretation[bands[0] - 1] is ColorInterp.palette:
-        colours = dataset.colormap(bands[0])
-        palette = np.zeros((max(colours) + 1, 4), dtype=np.uint8)
-        palette[list(colours)] = list(colours.values())
-    first = bands[0] - 1
-    return BandLayout(
-        indexes=tuple(bands),
-        alpha=alpha,
-        masked=MaskFlags.per_dataset in dataset.mask_flag_enums[first] and alpha is None,
-        nodata=dataset.nodatavals[first],
-        palette=palette,
-        dtype=np.result_type(*(dataset.dtypes[band - 1] for band in bands)),
-    )
-
-
-def _default_bands(interpretation: tuple[ColorInterp, ...]) -> tuple[int, ...]:
-    colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-    if all(colour in interpretation for colour in colours):
-        return tuple(interpretation.index(colour) + 1 for colour in colours)
-    shown = [i + 1 for i, kind in enumerate(interpretation) if kind is not ColorInterp.alpha] or [1]
-    return tuple(shown[:3] if len(shown) >= 3 else shown[:1])
-
-
-def _describe_bands(dataset: rasterio.DatasetReader) -> str:
-    names = [text or kind.name for text, kind in zip(dataset.descriptions, dataset.colorinterp)]
-    return ", ".join(f"{i} ({name})" for i, name in enumerate(names, start=1))
-
-
-def read_pixels(dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells) -> Raster:
+def read_pixels(dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells) -> Block:
     """Pixels of a dataset as stored, with no resampling; complex numbers as their magnitude, palettes as
     colours.
 
@@ -160,7 +70,7 @@ def read_pixels(dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cell
     if layout.palette is not None:
         colours = layout.palette[np.minimum(pixels[..., 0], len(layout.palette) - 1)]
         pixels, coverage = colours[..., :3], coverage * (colours[..., 3] > 0)
-    return Raster(np.abs(pixels) if pixels.dtype.kind == "c" else pixels, coverage)
+    return Block(np.abs(pixels) if pixels.dtype.kind == "c" else pixels, coverage)
 
 
 def _valid(
@@ -176,21 +86,24 @@ def _valid(
         valid &= dataset.read(layout.alpha, window=window) > 0
     elif layout.masked:
         valid &= dataset.read_masks(layout.indexes[0], window=window) > 0
-    if layout.nodata is not None and not math.isnan(layout.nodata):
-        valid &= (pixels != _as_stored(layout.nodata, pixels.dtype)).any(axis=-1)
+    absent = [value for value in layout.nodata if value is not None and not math.isnan(value)]
+    if len(absent) == pixels.shape[-1]:
+        same = len(set(absent)) == 1
+        nodata = _as_stored(absent[0] if same else np.array(absent), pixels.dtype)
+        valid &= (pixels != nodata).any(axis=-1)
     if pixels.dtype.kind in "fc":
         valid &= np.isfinite(pixels).all(axis=-1)
     return valid
 
 
-def _as_stored(nodata: float, dtype: np.dtype) -> float | np.floating:
+def _as_stored(nodata: float | NDArray, dtype: np.dtype) -> float | NDArray:
     """The nodata value with the digits that the pixels have: -3.4028235e+38 is no float64."""
     return dtype.type(nodata) if dtype.kind == "f" else nodata
 
 
 def read_cells(
     dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells, step: tuple[int, int] = (1, 1)
-) -> Raster:
+) -> Block:
     """Means over cells of ``step`` = (columns, rows) stored pixels, never holding more than a chunk of them.
 
     ``cells`` counts in units of the step from the corner of the dataset. The last cell of a row or column
@@ -202,7 +115,7 @@ def read_cells(
     """
     if step == (1, 1):
         return read_pixels(dataset, layout, cells)
-    bands = 3 if layout.palette is not None else len(layout.indexes)
+    bands = len(layout.bands)
     dtype = np.uint8 if layout.dtype == np.uint8 else np.float32
     pixels = np.empty((*cells.size, bands), dtype=dtype)
     coverage = np.empty(cells.size, dtype=np.uint8)
@@ -217,7 +130,7 @@ def read_cells(
         reduced = reduce_by_mean(read_pixels(dataset, layout, stored), step)
         pixels[place] = np.rint(reduced.pixels) if dtype == np.uint8 else reduced.pixels
         coverage[place] = reduced.coverage
-    return Raster(pixels, coverage)
+    return Block(pixels, coverage)
 
 
 def chunks(
@@ -228,7 +141,7 @@ def chunks(
     Parts follow the stored blocks: full rows for strips, about square runs of tiles for tiles, so that no
     block is decoded more often than the block cache can prevent.
     """
-    block_height, block_width = dataset.block_shapes[layout.indexes[0] - 1]
+    block_height, block_width = layout.block_size
     pixel_bytes = len(layout.indexes) * layout.dtype.itemsize
     width = cells.size.width
     rows = max(1, block_height // step[1])
@@ -243,19 +156,19 @@ def chunks(
             yield Cells(x, y, min(x + columns, cells.x1), min(y + rows, cells.y1))
 
 
-def reduce_by_mean(raster: Raster, step: tuple[int, int]) -> Raster:
+def reduce_by_mean(block: Block, step: tuple[int, int]) -> Block:
     """Means over cells of ``step`` = (columns, rows) pixels, of the valid pixels only; the last cells may
     be cut.
 
     A cell with any valid pixel has a coverage of at least 1.
     """
-    height, width = raster.coverage.shape
+    height, width = block.coverage.shape
     step_x, step_y = step
     columns, rows = math.ceil(width / step_x), math.ceil(height / step_y)
     pad = ((0, rows * step_y - height), (0, columns * step_x - width))
-    valid = raster.coverage > 0
+    valid = block.coverage > 0
     everything = bool(valid.all())
-    pixels = raster.pixels if everything else np.where(valid[..., None], raster.pixels, 0)
+    pixels = block.pixels if everything else np.where(valid[..., None], block.pixels, 0)
     if any(after for _, after in pad):
         valid = np.pad(valid, pad)
         pixels = np.pad(pixels, (*pad, (0, 0)))
@@ -267,54 +180,60 @@ def reduce_by_mean(raster: Raster, step: tuple[int, int]) -> Raster:
         return lines.reshape(rows, columns, step_x, -1).sum(axis=2)
 
     if everything:
-        return Raster(total(pixels) / (step_x * step_y), np.full((rows, columns), 255, dtype=np.uint8))
+        return Block(total(pixels) / (step_x * step_y), np.full((rows, columns), 255, dtype=np.uint8))
     count = total(valid)[..., 0]
     inside = np.outer(
         np.minimum(step_y, height - np.arange(rows) * step_y),
         np.minimum(step_x, width - np.arange(columns) * step_x),
     )
     means = total(pixels) / np.maximum(count, 1)[..., None]
-    return Raster(means, np.ceil(255 * count / inside).astype(np.uint8))
+    return Block(means, np.ceil(255 * count / inside).astype(np.uint8))
 
 
-def resample(
-    pixels: NDArray[np.uint8],
-    coverage: NDArray[np.uint8],
-    box: tuple[float, float, float, float],
-    size: Size,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The part of an image inside ``box``, resampled with a bicubic filter to ``size``.
+def resample(block: Block, box: tuple[float, float, float, float], size: Size) -> Block:
+    """The part of a block inside ``box``, resampled with a bicubic filter to ``size``.
+
+    Each pixel weighs as much as it is covered, so that what is invalid adds nothing to its neighbours.
 
     Args:
-        pixels: (height, width, 3).
-        coverage: (height, width); each pixel weighs as much as it is covered.
-        box: left, top, right, bottom in pixels of the image, fractional, inside it.
+        block: pixels (height, width, bands) of any real number type, and their coverage.
+        box: left, top, right, bottom in pixels of the block, fractional, inside it.
         size: height and width of the result.
 
     Returns:
-        Pixels (*size, 3) and coverage (*size). Where the box holds exactly ``size`` whole pixels these are
-        the given ones, untouched.
+        Pixels (*size, bands) and coverage (*size). Where the box holds exactly ``size`` whole pixels these
+        are the given ones, untouched; else 8-bit pixels stay 8-bit, and others become float32, not rounded.
     """
+    pixels, coverage = block
     height, width = coverage.shape
     x0, y0 = round(box[0]), round(box[1])
     if np.allclose(box, (x0, y0, x0 + size.width, y0 + size.height), rtol=0, atol=1e-6):
         part = np.s_[y0 : y0 + size.height, x0 : x0 + size.width]
-        return pixels[part], coverage[part]
+        return Block(pixels[part], coverage[part])
     box = (max(0.0, box[0]), max(0.0, box[1]), min(width, box[2]), min(height, box[3]))
 
     def filtered(image: NDArray) -> NDArray:
         part = Image.fromarray(image).resize((size.width, size.height), Image.Resampling.BICUBIC, box)
         return np.asarray(part)
 
+    bands = pixels.shape[-1]
+    eight_bit = pixels.dtype == np.uint8
     if coverage.min() == 255:
-        return filtered(pixels), np.full(size, 255, dtype=np.uint8)
-    # Colours weighted by coverage, over the sum of the weights: what is not covered adds no black. The filter
-    # overshoots, and 8-bit arithmetic would cut the weights there but not the colours: hence float.
+        covered = np.full(size, 255, dtype=np.uint8)
+        if eight_bit and bands == 3:
+            return Block(filtered(pixels), covered)
+        shown = np.empty((*size, bands), dtype=np.uint8 if eight_bit else np.float32)
+        for band in range(bands):
+            shown[..., band] = filtered(np.ascontiguousarray(pixels[..., band], dtype=shown.dtype))
+        return Block(shown, covered)
+    # Values weighted by coverage, over the sum of the weights: what is not covered adds no black. The filter
+    # overshoots, and 8-bit arithmetic would cut the weights there but not the values: hence float.
     weight = coverage.astype(np.float32) / 255
     total = filtered(weight)
-    shown = np.zeros((*size, 3), dtype=np.uint8)
+    shown = np.zeros((*size, bands), dtype=np.uint8 if eight_bit else np.float32)
     seen = total > 0.25
-    for band in range(3):
-        colour = filtered(pixels[..., band] * weight)[seen] / total[seen]
-        shown[seen, band] = np.rint(np.clip(colour, 0, 255))
-    return shown, np.rint(np.clip(total, 0, 1) * 255).astype(np.uint8)
+    for band in range(bands):
+        values = np.where(coverage > 0, pixels[..., band], 0) * weight  # NaN times 0 would be NaN
+        values = filtered(values.astype(np.float32, copy=False))[seen] / total[seen]
+        shown[seen, band] = np.rint(np.clip(values, 0, 255)) if eight_bit else values
+    return Block(shown, np.rint(np.clip(total, 0, 1) * 255).astype(np.uint8))

@@ -1,25 +1,24 @@
-"""Scene: an image of any size, read through views at the resolution at which they are needed."""
+"""Scene: a raster of any size, read through views at the resolution at which they are needed."""
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 from rasterio.crs import CRS
 
+from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
 from tiling.georeference import Georeference, geometric_mean, georeference
 from tiling.orientation import Orientation
 from tiling.pyramid import HandlePool, Pyramid
-from tiling.reading import band_layout
+from tiling.raster import Raster
 from tiling.resolution import Resolution
 from tiling.stretch import Stretch
 from tiling.view import Size, View, Window
@@ -30,39 +29,17 @@ STATISTICS_SIDE = 1024
 WIDEST_VIEW = 100
 """How many times longer than wide a view may be; rounding to a model's cells keeps it below 200."""
 
+MOST_PYRAMIDS = 4
+"""Choices of bands, besides those shown, of which levels are kept; each may hold one in memory."""
+
 FEW_LEVELS = 32
 """A single 8-bit band (a mask, a class map) with fewer grey levels than this, all dark, would look black."""
 
 
-@dataclass(frozen=True)
-class ViewImage:
-    """What a view shows.
-
-    Attributes:
-        pixels: (height, width, 3) uint8, black where invalid.
-        mask: (height, width), True where valid: inside the scene, neither nodata nor transparent nor NaN.
-        view: the frame of the pixels.
-        gsd_m: metres per pixel of the view at its centre (geometric mean of x and y), None where unknown.
-    """
-
-    pixels: NDArray[np.uint8]
-    mask: NDArray[np.bool_]
-    view: View
-    gsd_m: float | None
-
-    def to_pil(self) -> Image.Image:
-        """The pixels as an RGB image."""
-        return Image.fromarray(self.pixels)
-
-    def png_bytes(self) -> bytes:
-        """The pixels as a PNG file."""
-        buffer = io.BytesIO()
-        self.to_pil().save(buffer, format="PNG", compress_level=1)
-        return buffer.getvalue()
-
-
 class Scene:
-    """An image of any size that GDAL reads, shown as RGB views; a context manager, safe to use from threads.
+    """A raster of any size that GDAL reads; a context manager, safe to use from threads.
+
+    ``read_bands`` gives the values of any bands, ``read`` a rendering of one or three of them for the eye.
 
     Opening reads the header only. Nothing ever decodes the whole image at once: a view is read from the
     overview that just has its detail, or averaged strip by strip where the file has none. Two limits are
@@ -72,8 +49,8 @@ class Scene:
 
     Args:
         source: a path, or what else GDAL opens (``/vsicurl/...``, ``s3://...``, ``https://...``).
-        bands: one or three 1-based bands to show; None takes those marked red, green and blue, else the
-            first three, else the first.
+        bands: one or three bands to show, 1-based numbers or names; None takes those marked red, green and
+            blue, else the first three, else the first.
         stretch: how values become 8 bits; None keeps 8-bit values as they are (but for a single band with
             few grey levels) and stretches others from the 2nd to the 98th percentile of the valid pixels,
             per band, once for the whole scene.
@@ -83,9 +60,10 @@ class Scene:
         width: px, after EXIF orientation.
         height: px, after EXIF orientation.
         band_count: bands in the file, alpha included.
-        bands: the bands shown.
-        dtype: number type of the pixels as stored.
-        nodata: the value that stands for no data, if any.
+        all_bands: what each band in the file is.
+        bands: 1-based numbers of the bands shown.
+        dtype: number type of the bands shown, as stored.
+        nodata: the value that stands for no data in the first of them, if any.
         overviews: reductions of the overviews in the file, finest first.
         block_size: height and width of the blocks in which the file is stored.
         crs: coordinate reference system, None where unknown.
@@ -100,7 +78,7 @@ class Scene:
     def __init__(
         self,
         source: str | Path,
-        bands: Sequence[int] | None = None,
+        bands: Sequence[int | str] | None = None,
         stretch: Stretch | None = None,
     ) -> None:
         self.source = str(source)
@@ -112,7 +90,8 @@ class Scene:
                 raise SceneUnreadable(f"{self.source} holds no bands itself; open one of its parts: {inside}")
             if dataset.width == 0 or dataset.height == 0:
                 raise EmptyScene(f"{self.source} is {dataset.width} x {dataset.height} px")
-            layout = band_layout(dataset, self._arguments[1])
+            layout = band_layout(dataset, shown_bands(dataset, self._arguments[1]))
+            self.all_bands = bands_of(dataset)
             exif = dataset.tags().get("EXIF_Orientation", "1")
             self._orientation = Orientation.from_exif(
                 int(exif) if exif.isdigit() else 1, Size(dataset.height, dataset.width)
@@ -120,18 +99,20 @@ class Scene:
             self._georeference: Georeference | None = georeference(dataset, self._orientation.to_stored)
             self.band_count: int = dataset.count
             self.overviews: list[int] = dataset.overviews(layout.indexes[0])
-            self.block_size = Size(*dataset.block_shapes[layout.indexes[0] - 1])
+            self.block_size = Size(*layout.block_size)
         self.height, self.width = self._orientation.size
         self.bands = layout.indexes
         self.dtype = layout.dtype
-        self.nodata = layout.nodata
+        self.nodata = layout.nodata[0]
         self.crs: CRS | None = self._georeference.crs if self._georeference else None
         self.transform: Affine | None = self._georeference.transform if self._georeference else None
         self.gsd_xy_m = self._georeference.gsd_at(*self.window.center) if self._georeference else None
         self.gsd_m = geometric_mean(self.gsd_xy_m)
         self._pyramid = Pyramid(self._pool, layout)
+        self._others: dict[tuple[int | str, ...] | None, Pyramid] = {}
         self._stretch = stretch
         self._stretching = threading.Lock()
+        self._choosing = threading.Lock()
 
     def __enter__(self) -> Scene:
         return self
@@ -185,18 +166,17 @@ class Scene:
             return self._stretch
 
     def _automatic_stretch(self) -> Stretch:
-        colours = 3 if self._pyramid.layout.palette is not None else len(self.bands)
-        if self.dtype == np.uint8 and colours == 3:
+        if self.dtype == np.uint8 and len(self._pyramid.layout.bands) == 3:
             return Stretch.identity(3)
-        raster = self._pyramid.overall(STATISTICS_SIDE)
-        valid = raster.coverage > 0
+        block = self._pyramid.overall(STATISTICS_SIDE)
+        valid = block.coverage > 0
         if not valid.any():
             raise NoValidPixels(f"{self.source} has no valid pixels: all are nodata, transparent or NaN")
         if self.dtype == np.uint8:
-            values = raster.pixels[valid]
+            values = block.pixels[valid]
             if np.ptp(values) >= FEW_LEVELS or values.max() >= 128:
                 return Stretch.identity(1)
-        return Stretch.from_percentiles(raster.pixels, valid)
+        return Stretch.from_percentiles(block.pixels, valid)
 
     def require_pixels(self) -> None:
         """Make sure that there is something to look at.
@@ -235,16 +215,56 @@ class Scene:
         inside = inside.resized(max(inside.width, least), max(inside.height, least))
         return View(inside, resolution.fit(max(1, round(inside.height)), max(1, round(inside.width))))
 
-    def read(self, view: View) -> ViewImage:
-        """The pixels of a view; what lies outside the scene is black and marked invalid.
+    def read(self, view: View) -> Raster:
+        """A view rendered for the eye: the bands shown as uint8 red, green and blue; black where invalid.
+
+        Values are stretched to 8 bits before the last step of resampling, which is faster than the other
+        way round.
 
         Raises:
             SceneUnreadable: where the file is corrupt.
             NoValidPixels: where a stretch has to be computed and no pixel is valid.
         """
-        pixels, mask = self._pyramid.read(self._orientation.stored_view(view), self.stretch)
-        pixels, mask = (np.ascontiguousarray(self._orientation.upright(part)) for part in (pixels, mask))
-        return ViewImage(pixels, mask, view, self.gsd_of(view))
+        raster = self._read(self._pyramid, view, self.stretch)
+        pixels = raster.pixels
+        return replace(
+            raster, pixels=pixels if len(raster.bands) == 3 else pixels.repeat(3, axis=2), bands=RGB
+        )
+
+    def read_bands(self, view: View, bands: Sequence[int | str] | None = None) -> Raster:
+        """The values of a view, with no rendering.
+
+        Stored values (magnitudes of complex ones, colours of a palette) where the view shows whole pixels at
+        their own size; elsewhere means and a bicubic filter of the valid ones, float32 unless they are 8-bit.
+        ``Raster.physical`` applies the bands' scale and offset.
+
+        Args:
+            view: to read.
+            bands: 1-based numbers or names; None takes all but alpha.
+
+        Raises:
+            SceneUnreadable: where the file is corrupt.
+            BandError: for a band that does not exist.
+        """
+        return self._read(self._pyramid_of(bands), view)
+
+    def _read(self, pyramid: Pyramid, view: View, rendering: Stretch | None = None) -> Raster:
+        block = pyramid.read(self._orientation.stored_view(view), rendering)
+        pixels, coverage = (np.ascontiguousarray(self._orientation.upright(part)) for part in block)
+        return Raster(pixels, coverage, pyramid.layout.bands, view, self.gsd_of(view))
+
+    def _pyramid_of(self, bands: Sequence[int | str] | None) -> Pyramid:
+        """The levels of some bands, kept for the next view of the same ones."""
+        asked = None if bands is None else tuple(bands)
+        with self._choosing:
+            if asked not in self._others:
+                with self._pool.borrow() as dataset:
+                    layout = band_layout(dataset, band_indexes(dataset, asked))
+                while len(self._others) >= MOST_PYRAMIDS:
+                    del self._others[next(iter(self._others))]
+                same = layout.indexes == self.bands
+                self._others[asked] = self._pyramid if same else Pyramid(self._pool, layout)
+            return self._others[asked]
 
     def valid_fraction(self, window: Window) -> float:
         """The part of a window that shows something, 0-1; 0 only where not a single pixel does."""

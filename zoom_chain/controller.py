@@ -24,7 +24,8 @@ from zoom_chain.policies import CHAIN, ZoomPolicy
 from zoom_chain.trace import RequestRecord, Trace, Turn, ViewRecord, record_view
 
 if TYPE_CHECKING:
-    from tiling.scene import Scene, ViewImage
+    from tiling.raster import Raster
+    from tiling.scene import Scene
 
 StopReason = Literal[
     "answered",
@@ -366,7 +367,7 @@ class ZoomChain:
             return
         self._show(chain, look, image)
 
-    def _show(self, chain: _Chain, look: _Look, image: ViewImage) -> None:
+    def _show(self, chain: _Chain, look: _Look, image: Raster) -> None:
         tokens = self.resolution.tokens(look.view.size)
         overview = chain.views[0].view if chain.views else look.view
         chain.views.append(record_view(chain.scene, look.view, image.pixels, overview, look.gain, tokens))

@@ -10,18 +10,20 @@ import pytest
 from PIL import Image, ImageColor
 
 from detection_eval.detections import Detections
+from tiling.bands import RGB
 from tiling.errors import OutputError
 from tiling.overlay import class_colour, write_overlay
-from tiling.scene import Scene, ViewImage
+from tiling.raster import Raster
+from tiling.scene import Scene
 from tiling.view import View, Window
 
 CLASSES = ("ship", "plane")
 
 
 def grey_scene(width: int, height: int) -> SimpleNamespace:
-    def read(view: View) -> ViewImage:
+    def read(view: View) -> Raster:
         pixels = np.full((*view.size, 3), 128, np.uint8)
-        return ViewImage(pixels, np.ones(view.size, bool), view, None)
+        return Raster(pixels, np.full(view.size, 255, np.uint8), RGB, view)
 
     return SimpleNamespace(window=Window(0, 0, width, height), read=read)
 

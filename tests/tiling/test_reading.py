@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tiling import reading
-from tiling.reading import Cells, Raster, band_layout, chunks, read_cells, reduce_by_mean, resample
+from tiling.bands import band_layout
+from tiling.reading import Block, Cells, chunks, read_cells, reduce_by_mean, resample
 from tiling.view import Size
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -39,7 +40,7 @@ def test_a_cell_is_the_mean_of_its_valid_pixels_even_where_the_edge_cuts_it(heig
     pixels = rng.integers(0, 1000, (height, width, 3)).astype(np.float32)
     valid = rng.random((height, width)) < share
     pixels[~valid] = np.nan  # must not leak into any mean
-    reduced = reduce_by_mean(Raster(pixels, valid * np.uint8(255)), step)
+    reduced = reduce_by_mean(Block(pixels, valid * np.uint8(255)), step)
 
     step_x, step_y = step
     assert reduced.coverage.shape == (math.ceil(height / step_y), math.ceil(width / step_x))
@@ -61,7 +62,7 @@ def test_chunks_cover_each_cell_once_and_never_hold_more_than_their_budget(
     cells = Cells(int(x0 * columns), int(y0 * rows), 1 + int(x1 * (columns - 1)), 1 + int(y1 * (rows - 1)))
     cells = Cells(min(cells.x0, cells.x1 - 1), min(cells.y0, cells.y1 - 1), cells.x1, cells.y1)
     with rasterio.open(make_raster(NOISE, **layout)) as dataset:
-        parts = list(chunks(dataset, band_layout(dataset), cells, step))
+        parts = list(chunks(dataset, band_layout(dataset, (1, 2, 3)), cells, step))
         block_height, block_width = dataset.block_shapes[0]
     seen = np.zeros((rows, columns), dtype=int)
     for part in parts:
@@ -83,9 +84,9 @@ def test_reading_in_chunks_gives_what_reading_whole_gives(make_raster, monkeypat
     monkeypatch.setattr(reading, "CHUNK_BYTES", budget)
     with rasterio.open(make_raster(NOISE, nodata=7, **layout)) as dataset:
         cells = Cells(0, 0, math.ceil(110 / step[0]), math.ceil(90 / step[1]))
-        found = read_cells(dataset, band_layout(dataset), cells, step)
+        found = read_cells(dataset, band_layout(dataset, (1, 2, 3)), cells, step)
     stored = np.moveaxis(NOISE, 0, -1)
-    whole = reduce_by_mean(Raster(stored, (stored != 7).any(axis=-1) * np.uint8(255)), step)
+    whole = reduce_by_mean(Block(stored, (stored != 7).any(axis=-1) * np.uint8(255)), step)
     np.testing.assert_allclose(found.pixels, whole.pixels, atol=0.5 + 1e-4)  # 8-bit pixels stay 8-bit
     np.testing.assert_array_equal(found.coverage, whole.coverage)
 
@@ -96,7 +97,7 @@ def opaque(shape: tuple[int, int]) -> np.ndarray:
 
 def test_whole_pixels_at_their_own_size_are_not_touched():
     pixels = np.moveaxis(NOISE, 0, -1)
-    shown, coverage = resample(pixels, opaque((90, 110)), (7, 5, 57, 25), Size(20, 50))
+    shown, coverage = resample(Block(pixels, opaque((90, 110))), (7, 5, 57, 25), Size(20, 50))
     np.testing.assert_array_equal(shown, pixels[5:25, 7:57])
     assert (coverage == 255).all()
 
@@ -113,7 +114,7 @@ def test_a_fractional_box_is_shown_where_it_is(left, top, width, height, size):
     ramp[..., 1] = (4 * np.arange(64) + 2)[:, None]
     ramp[..., 2] = 0
     box = (left, top, left + width, top + height)
-    shown, _ = resample(ramp, opaque((64, 64)), box, size)
+    shown, _ = resample(Block(ramp, opaque((64, 64))), box, size)
     expected_x = 4 * (left + (np.arange(size.width) + 0.5) * width / size.width)
     expected_y = 4 * (top + (np.arange(size.height) + 0.5) * height / size.height)
     # At the border of the ramp the filter is cut; inside, any symmetric filter leaves a linear ramp as it is.
@@ -127,15 +128,53 @@ def test_invalid_pixels_add_no_black_to_their_neighbours():
     pixels = np.full((40, 40, 3), 200, dtype=np.uint8)
     coverage = opaque((40, 40))
     pixels[:, 20:], coverage[:, 20:] = 0, 0
-    shown, kept = resample(pixels, coverage, (0.0, 0.0, 40.0, 40.0), Size(27, 27))
+    shown, kept = resample(Block(pixels, coverage), (0.0, 0.0, 40.0, 40.0), Size(27, 27))
     assert np.abs(shown[kept >= 128].astype(int) - 200).max() <= 2
     assert (kept[:, :12] == 255).all()
     assert (kept[:, -12:] == 0).all()
 
 
+@pytest.mark.parametrize("bands", [1, 2, 3, 5])
+@pytest.mark.parametrize("share", [1.0, 0.7])
+def test_each_8_bit_band_comes_out_as_it_does_alone_or_as_a_colour(bands, share):
+    rng = np.random.default_rng(bands)
+    pixels = rng.integers(0, 256, (50, 60, bands), dtype=np.uint8)
+    coverage = (rng.random((50, 60)) < share) * np.uint8(255)
+    box, size = (3.3, 2.1, 51.7, 44.0), Size(37, 21)
+    found = resample(Block(pixels, coverage), box, size)
+    assert found.pixels.dtype == np.uint8
+    for band in range(bands):
+        colour = resample(Block(pixels[..., [band] * 3], coverage), box, size)
+        np.testing.assert_array_equal(found.pixels[..., band], colour.pixels[..., 0])
+        np.testing.assert_array_equal(found.coverage, colour.coverage)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.uint16])
+def test_values_that_are_not_8_bit_are_filtered_without_rounding(dtype):
+    # A plane, whole numbers at the centres of pixels: any symmetric filter leaves it one, fractions included.
+    y, x = np.indices((40, 50))
+    pixels = (10 * x + 3 * y)[..., None].astype(dtype)
+    found = resample(Block(pixels, opaque((40, 50))), (5.0, 8.0, 45.0, 32.0), Size(96, 160))
+    assert found.pixels.dtype == np.float32
+    rows, columns = np.indices((96, 160)) + 0.5
+    expected = 10 * (5 + columns / 4 - 0.5) + 3 * (8 + rows / 4 - 0.5)
+    np.testing.assert_allclose(found.pixels[..., 0], expected, atol=1e-3)
+
+
+def test_what_is_invalid_does_not_reach_float_values_even_where_it_is_not_a_number():
+    pixels = np.full((40, 40, 2), (0.25, -3.5), dtype=np.float32)
+    coverage = opaque((40, 40))
+    pixels[:, 20:], coverage[:, 20:] = np.nan, 0
+    shown, kept = resample(Block(pixels, coverage), (0.0, 0.0, 40.0, 40.0), Size(27, 27))
+    np.testing.assert_allclose(
+        shown[kept >= 128], np.broadcast_to([0.25, -3.5], (int((kept >= 128).sum()), 2)), rtol=1e-5
+    )
+    assert np.isfinite(shown).all()
+
+
 def test_a_fine_chequerboard_averages_to_grey_and_does_not_alias():
     board = np.indices((300, 300)).sum(axis=0) % 2 * 255
     pixels = np.repeat(board[..., None], 3, axis=-1).astype(np.uint8)
-    shown, _ = resample(pixels, opaque((300, 300)), (0.0, 0.0, 300.0, 300.0), Size(170, 170))
+    shown, _ = resample(Block(pixels, opaque((300, 300))), (0.0, 0.0, 300.0, 300.0), Size(170, 170))
     assert shown[2:-2, 2:-2].std() < 12
     assert shown.mean() == pytest.approx(127.5, abs=1)
