@@ -31,7 +31,7 @@ from rscovlm.data.example import Encoded, Key
 from rscovlm.data.packing import NOT_LEARNT, collate, model_inputs, shifted_targets
 from rscovlm.data.planning import Batching, ExampleFlops, deal, fill, fit, imbalance, steps_of_windows
 from rscovlm.models.cost import CostModel
-from rscovlm.models.patches import PatchSpec, image_patches
+from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.positions import RopeSpec, mrope_positions
 from rscovlm.training.loss import linear_cross_entropy
 
@@ -139,12 +139,12 @@ def padded_batch(samples: list[Encoded], device: str) -> tuple[dict[str, Any], t
         ids[row, :length], mask[row, :length] = torch.from_numpy(sample.ids), 1
         positions[:, row, :length] = torch.from_numpy(sample.positions)
         targets[row, :length] = torch.from_numpy(shifted_targets(sample.ids, sample.learnt))
-    patches = np.concatenate([image_patches(sample.pictures[0].read(), SPEC)[0] for sample in samples])
+    patches = np.concatenate([patchify(sample.pictures[0].read(), SPEC) for sample in samples])
     inputs = {
         "input_ids": ids,
         "attention_mask": mask,
         "position_ids": positions,
-        "pixel_values": torch.from_numpy(patches),
+        "pixel_values": normalise(torch.from_numpy(patches), SPEC),
         "image_grid_thw": torch.from_numpy(np.concatenate([sample.grids for sample in samples])),
     }
     moved: dict[str, Any] = {name: value.to(device) for name, value in inputs.items()}

@@ -11,24 +11,74 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tiling.view import Size
+
 Role = Literal["system", "user", "assistant"]
+
+
+class Picture(Protocol):
+    """An image inside a message, at the size that the model consumes; it may be read when it is needed."""
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        ...
+
+    def read(self) -> NDArray:
+        """(height, width, bands) uint8 or float32; three uint8 bands are red, green and blue.
+
+        Raises:
+            DataError, SceneError, OSError: it cannot be read.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class ImagePart:
-    """An RGB image inside a message, already at the size that the model consumes.
+    """A picture whose pixels are in memory.
 
     Attributes:
-        pixels: (height, width, 3) uint8.
+        pixels: (height, width, bands) uint8 or float32; three uint8 bands are red, green and blue.
+        bands: names of the bands, or () for red, green and blue.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray
+    bands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
+        if self.pixels.ndim != 3 or self.pixels.dtype not in (np.uint8, np.float32):
             raise ValueError(
-                f"image is {self.pixels.dtype} {self.pixels.shape}; a message takes uint8 (height, width, 3)"
+                f"image is {self.pixels.dtype} {self.pixels.shape}; "
+                "a message takes (height, width, bands) of uint8 or float32"
             )
+        if self.pixels.shape[2] != (len(self.bands) or 3):
+            raise ValueError(
+                f"image has {self.pixels.shape[2]} bands and {len(self.bands)} names; "
+                "name each band, or give red, green and blue"
+            )
+
+    @classmethod
+    def of(cls, picture: Picture) -> ImagePart:
+        """A picture read into memory.
+
+        Raises:
+            DataError, SceneError, OSError: it cannot be read.
+        """
+        return picture if isinstance(picture, cls) else cls(picture.read())
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        return Size(*self.pixels.shape[:2])
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the pixels are uint8 red, green and blue, which is all that image files can hold."""
+        return self.pixels.dtype == np.uint8 and self.pixels.shape[2] == 3
+
+    def read(self) -> NDArray:
+        """The pixels."""
+        return self.pixels
 
     @cached_property
     def digest(self) -> str:
@@ -43,12 +93,12 @@ class ImagePart:
         return hash(self.digest)
 
 
-Part = str | ImagePart
+Part = str | Picture
 
 
 @dataclass(frozen=True)
 class Message:
-    """One turn: text and images in reading order."""
+    """One turn: text and pictures in reading order."""
 
     role: Role
     content: tuple[Part, ...]
@@ -59,16 +109,24 @@ class Message:
         return "".join(part for part in self.content if isinstance(part, str))
 
     @property
-    def images(self) -> tuple[ImagePart, ...]:
-        """The image parts in order."""
-        return tuple(part for part in self.content if isinstance(part, ImagePart))
+    def images(self) -> tuple[Picture, ...]:
+        """The pictures in order."""
+        return tuple(part for part in self.content if not isinstance(part, str))
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Turns so far; immutable, so that an engine may key its cache by a prefix of it."""
+    """Turns so far; immutable, so that an engine may key its cache by a prefix of it.
+
+    The one conversation of the project: what is asked of a model, and what one is trained on.
+    """
 
     messages: tuple[Message, ...] = ()
+
+    @property
+    def images(self) -> tuple[Picture, ...]:
+        """The pictures of all messages in order."""
+        return tuple(image for message in self.messages for image in message.images)
 
     def say(self, role: Role, *content: Part) -> Conversation:
         """This conversation with one more turn."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.text.coordinates import PERMILLE, PIXELS, CoordinateSpace
-from zoom_chain.chat import Conversation, ImagePart, Part
+from zoom_chain.chat import Conversation, ImagePart, Part, Picture
 
 Frame = Literal["latest", "original"]
 
@@ -59,14 +59,14 @@ class ZoomDialect:
     takes_image_index: bool = False
     writes_image_index: bool = False
 
-    def opening(self, image: ImagePart | NDArray[np.uint8], question: str, zoom: bool) -> Conversation:
+    def opening(self, image: Picture | NDArray[np.uint8], question: str, zoom: bool) -> Conversation:
         """The conversation up to the model's first turn; without ``zoom`` no tool is mentioned."""
         if not zoom:
             return Conversation().say("user", _part(image), question)
         offered = Conversation().say("system", self.system_prompt)
         return offered.say("user", _part(image), question + self.user_suffix)
 
-    def crop_turn(self, conversation: Conversation, image: ImagePart | NDArray[np.uint8]) -> Conversation:
+    def crop_turn(self, conversation: Conversation, image: Picture | NDArray[np.uint8]) -> Conversation:
         """The crop, returned in a user turn: chat templates and servers reject images in tool turns."""
         content = (self.crop_before, _part(image), self.crop_text)
         return conversation.say("user", *(part for part in content if part != ""))

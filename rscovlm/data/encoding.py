@@ -14,11 +14,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.example import BoxText, Encoded, Example, Picture, Speech
+from rscovlm.data.example import BoxText, Encoded, Example
 from rscovlm.errors import DataError
 from rscovlm.models.patches import PatchSpec
-from rscovlm.models.positions import RopeSpec, mrope_positions
-from rscovlm.models.prompting import inert
+from rscovlm.models.prompting import (
+    expand_images,
+    image_positions,
+    image_token,
+    inert,
+    template_messages,
+    token_grid,
+)
+from zoom_chain.chat import Message
 
 _START, _END = "<|im_start|>", "<|im_end|>"
 _ASSISTANT = "assistant\n"
@@ -73,23 +80,23 @@ class Encoder:
         coordinate = np.concatenate(
             [_inside(offsets, piece) for piece, offsets in zip(pieces, coded["offset_mapping"], strict=True)]
         )
-        pictures = tuple(part for turn in example.turns for part in turn.content if not isinstance(part, str))
-        grids = np.array([self._grid(picture) for picture in pictures], dtype=np.int64).reshape(-1, 3)
-        places = np.flatnonzero(ids == self.image_id)
-        if len(places) != len(pictures):
-            raise DataError(f"{example.key}: the chat template wrote {len(places)} images of {len(pictures)}")
-        counts = np.ones(len(ids), dtype=np.int64)
-        counts[places] = grids.prod(axis=1) // self.patches.merge**2
-        ids = np.repeat(ids, counts)
+        pictures = example.conversation.images
+        try:
+            tokens = [token_grid(picture.size, self.patches.factor) for picture in pictures]
+            expanded = expand_images(ids, self.image_id, tokens)
+        except ValueError as error:
+            raise DataError(f"{example.key}: {error}") from error
+        grids = np.array([(1, *grid) for grid in tokens], dtype=np.int64).reshape(-1, 3)
+        grids[:, 1:] *= self.patches.merge
         return Encoded(
-            ids,
-            np.repeat(learnt, counts),
-            mrope_positions(ids, grids, RopeSpec(self.image_id, merge=self.patches.merge)),
+            expanded.ids,
+            np.repeat(learnt, expanded.repeats),
+            image_positions(len(expanded.ids), expanded.spans, tokens),
             pictures,
             grids,
             example.key,
             example.task,
-            {"coordinate": np.repeat(coordinate, counts)},
+            {"coordinate": np.repeat(coordinate, expanded.repeats)},
             dict(further or {}),
             form=example.form,
             cut=example.cut,
@@ -98,20 +105,12 @@ class Encoder:
     @property
     def image_id(self) -> int:
         """The token that stands for a visual token."""
-        return self.tokenizer.convert_tokens_to_ids("<|image_pad|>")
-
-    def _grid(self, picture: Picture) -> tuple[int, int, int]:
-        height, width = picture.size
-        if height % self.patches.factor or width % self.patches.factor:
-            raise DataError(
-                f"a picture of {width} x {height} px does not divide into tokens of {self.patches.factor} px"
-            )
-        return 1, height // self.patches.patch, width // self.patches.patch
+        return image_token(self.tokenizer)
 
     def _pieces(self, example: Example) -> list[_Piece]:
-        text = self.tokenizer.apply_chat_template(_messages(example), tokenize=False)
+        text = self.tokenizer.apply_chat_template(template_messages(example.conversation), tokenize=False)
         before, *segments = text.split(_START)
-        answers = iter([turn for turn in example.turns if turn.role == "assistant"])
+        answers = iter([turn for turn in example.conversation.messages if turn.role == "assistant"])
         pieces, pending = [], before
         for segment in segments:
             pending += _START
@@ -129,20 +128,7 @@ class Encoder:
         return [*pieces, _Piece(pending)] if pending else pieces
 
 
-def _messages(example: Example) -> list[dict[str, object]]:
-    return [
-        {
-            "role": turn.role,
-            "content": [
-                {"type": "text", "text": inert(part)} if isinstance(part, str) else {"type": "image"}
-                for part in turn.content
-            ],
-        }
-        for turn in example.turns
-    ]
-
-
-def _box_spans(answer: Speech, said: str) -> tuple[tuple[int, int], ...]:
+def _box_spans(answer: Message, said: str) -> tuple[tuple[int, int], ...]:
     """Where an answer states boxes; none where the template changed the words."""
     texts = [inert(part) for part in answer.content if isinstance(part, str)]
     if "".join(texts) != said:

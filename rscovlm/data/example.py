@@ -12,24 +12,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tiling.view import Size
+from rscovlm.errors import DataError
+from tiling.errors import SceneError
+from zoom_chain.chat import Conversation, Picture
 
-
-class Picture(Protocol):
-    """An image that is read when its pack is put together, at the size that was drawn for this visit."""
-
-    @property
-    def size(self) -> Size:
-        """Height and width in pixels, multiples of the family's factor."""
-        ...
-
-    def read(self) -> NDArray[np.uint8]:
-        """(height, width, 3) uint8 RGB.
-
-        Raises:
-            DataError, SceneError, OSError: it cannot be read.
-        """
-        ...
+BROKEN = (DataError, SceneError, OSError)
+"""What reading a broken sample raises; anything else is a fault of the program."""
 
 
 class Key(NamedTuple):
@@ -53,26 +41,18 @@ class BoxText(str):
 
 
 @dataclass(frozen=True)
-class Speech:
-    """One turn: text and pictures in reading order. Assistant turns are learnt."""
-
-    role: str
-    content: tuple[str | Picture, ...]
-
-
-@dataclass(frozen=True)
 class Example:
     """A conversation as it will be shown: words final, pictures sized but not read.
 
     Attributes:
-        turns: in order.
+        conversation: in which assistant turns are learnt; its text may hold ``BoxText``.
         key: where it comes from.
         task: for the log and for weights by task.
         form: the format drawn for boxes (a contract's name), or "".
         cut: boxes left out of the answer to keep its length within bounds.
     """
 
-    turns: tuple[Speech, ...]
+    conversation: Conversation
     key: Key
     task: str
     form: str = ""

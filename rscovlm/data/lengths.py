@@ -11,13 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.files import atomic_path
-from rscovlm.data.example import Encoded, Key, Source
+from rscovlm.data.example import BROKEN, Encoded, Key, Source
 from rscovlm.data.planning import FlopsOf
-from rscovlm.errors import DataError
-from tiling.errors import SceneError
-
-BROKEN = (DataError, SceneError, OSError)
-"""What reading a broken sample raises; anything else is a fault of the program."""
 
 CHUNK = 2048
 """Keys in a file of lengths."""

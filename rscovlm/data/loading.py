@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from rscovlm.data.example import Encoded, Key, Source
-from rscovlm.data.lengths import BROKEN, measure_all, reason_of
-from rscovlm.data.packing import Pack, collate, empty_pack
+from rscovlm.data.example import BROKEN, Encoded, Key, Source
+from rscovlm.data.lengths import measure_all, reason_of
+from rscovlm.data.packing import Pack, collate, empty_pack, read_patches
 from rscovlm.data.planning import Batching, FlopsOf, deal, steps_of_windows
 from rscovlm.errors import DataError
 from rscovlm.models.patches import PatchSpec
@@ -302,28 +302,15 @@ class _Maker:
 
     def _pack(self, examples: Sequence[Encoded], skipped: list[Skipped]) -> Pack:
         """A pack of those examples whose pictures can be read."""
-        readable, pixels = [], []
+        readable, patches = [], []
         for example in examples:
             try:
-                pixels.append([_read(example, place) for place in range(len(example.pictures))])
+                patches.append(read_patches(example, self.form.spec))
             except BROKEN as error:
                 skipped.append(Skipped(example.key, "broken", reason_of(error)))
             else:
                 readable.append(example)
-        return collate(readable, self.form.spec, self.form.image_token_id, pixels)
-
-
-def _read(example: Encoded, place: int) -> np.ndarray:
-    """A picture's pixels.
-
-    Raises:
-        DataError: it has another size than it promised.
-    """
-    picture = example.pictures[place]
-    pixels = picture.read()
-    if pixels.shape != (*picture.size, 3):
-        raise DataError(f"picture {place} was read as {pixels.shape}; its header promised {picture.size}")
-    return pixels
+        return collate(readable, self.form.spec, self.form.image_token_id, patches)
 
 
 def _too_long(key: Key, length: int, batching: Batching) -> Skipped:

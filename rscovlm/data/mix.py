@@ -31,7 +31,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from configs import ConfigError, load_config
 from configs.checking import Section, problems, told
-from rscovlm.data.example import Key, Source
+from rscovlm.data.example import BROKEN, Key, Source
 from rscovlm.data.randomness import generator
 
 _STRING = re.compile(r"(?P<name>[^*%\s]+)(?:\*(?P<repeat>\d+)|%(?P<percent>\d+(?:\.\d+)?))?")
@@ -281,14 +281,11 @@ def draws_per_epoch(settings: MixSettings, sources: Mapping[str, Source]) -> dic
 
 def mean_length(source: Source) -> float:
     """Mean tokens of a source's samples, from evenly spaced ones; broken ones do not count."""
-    from rscovlm.errors import DataError
-    from tiling.errors import SceneError
-
     lengths = []
     for index in np.linspace(0, len(source) - 1, min(_PROBE, len(source))).round().astype(int):
         try:
             lengths.append(len(source.encode(int(index), 0).ids))
-        except (DataError, SceneError, OSError):
+        except BROKEN:
             continue
     if not lengths:
         raise ConfigError(f"source {source.name}: none of the samples tried can be used")

@@ -7,7 +7,7 @@ one pack is right under every attention implementation. Anything less leaks with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rscovlm.data.example import Encoded, Key
 from rscovlm.errors import DataError
-from rscovlm.models.patches import PatchSpec
+from rscovlm.models.patches import PIXEL_DTYPES, PatchSpec, normalise, patchify
 
 NOT_LEARNT = -100
 """The target of a token whose next token is not learnt."""
@@ -40,8 +40,8 @@ class Pack:
         targets: (1, L) int64: the next token of the same sample where it is learnt, else ``NOT_LEARNT``.
         sample: (1, L) int64 which sample of the pack a token belongs to; -1 for the dummy.
         learnt: (S,) int64 targets of each sample.
-        patches: (P, 3 * patch * patch) uint8, in the order of the vision tower; a still image's frames
-            are alike, so one is held.
+        patches: (P, channels * patch * patch) uint8 or float32, in the order of the vision tower, not
+            normalised yet.
         image_grid_thw: (n, 3) int64 frames, rows and columns in patches.
         token_extras: ``Encoded.tokens`` by name, (1, L, ...), each value at its own token.
         image_extras: ``Encoded.images`` by name, (n, ...).
@@ -87,18 +87,8 @@ class Pack:
         return self.token_extras[name].roll(-1, dims=1)
 
     def pixel_values(self) -> torch.Tensor:
-        """(P, 3 * temporal * patch * patch) float32 normalised patches, made on the pack's device.
-
-        Equal to ``rscovlm.models.patches.image_patches``. Bytes travel from workers to devices, an eighth
-        of what floats would be.
-        """
-        spec, device = self.spec, self.patches.device
-        deviation = np.array(spec.standard_deviation)
-        scale = torch.tensor(1 / 255 / deviation, dtype=torch.float32, device=device)[:, None]
-        shift = torch.tensor(-np.array(spec.mean) / deviation, dtype=torch.float32, device=device)[:, None]
-        frame = self.patches.view(len(self.patches), 3, 1, spec.patch**2)
-        frame = frame.float().mul_(scale[:, None]).add_(shift[:, None])
-        return frame.expand(-1, -1, spec.temporal, -1).reshape(len(self.patches), -1)
+        """(P, channels * temporal * patch * patch) float32, made on the pack's device."""
+        return normalise(self.patches, self.spec)
 
     def __reduce__(self):
         # Between processes each tensor is an open file, of which there may be few: only patches are worth
@@ -150,7 +140,7 @@ def collate(
     examples: Sequence[Encoded],
     spec: PatchSpec,
     image_token_id: int,
-    pixels: Sequence[Sequence[NDArray[np.uint8]]] | None = None,
+    patches: Sequence[Sequence[NDArray]] | None = None,
     dummy: bool = True,
 ) -> Pack:
     """Put examples into one pack, in order.
@@ -159,34 +149,32 @@ def collate(
         examples: of any number; none gives the dummy alone.
         spec: how the checkpoint wants its images.
         image_token_id: of the placeholder that stands for a visual token.
-        pixels: the pictures of each example, (height, width, 3) uint8, where they have been read already.
+        patches: those of the pictures of each example (``read_patches``), where they have been read already.
         dummy: whether a pack without images gets a dummy; needed where the vision tower is trained.
 
     Raises:
-        DataError: a picture has another size than its grid says.
+        DataError: 8-bit pictures and others are mixed.
         DataError, SceneError, OSError: a picture cannot be read.
     """
-    if pixels is None:
-        pixels = [[picture.read() for picture in example.pictures] for example in examples]
-    patches = [
-        patch_bytes(image, spec, grid, example.key)
-        for example, images in zip(examples, pixels, strict=True)
-        for image, grid in zip(images, example.grids, strict=True)
-    ]
+    if patches is None:
+        patches = [read_patches(example, spec) for example in examples]
+    images = [image for each in patches for image in each]
+    if len({image.dtype for image in images}) > 1:
+        raise DataError("uint8 and float32 pictures cannot share a pack; read all of a mix alike")
     grids = [example.grids.reshape(-1, 3) for example in examples]
     ids = [example.ids for example in examples]
     targets = [shifted_targets(example.ids, example.learnt) for example in examples]
     learnt = [int((target != NOT_LEARNT).sum()) for target in targets]
     places = [np.concatenate([np.arange(len(e.ids))[None], e.positions]) for e in examples]
     owners = [np.full(len(example.ids), index) for index, example in enumerate(examples)]
-    has_dummy = dummy and not patches
+    has_dummy = dummy and not images
     if has_dummy:
         ids.append(np.array([image_token_id]))
         targets.append(np.array([NOT_LEARNT]))
         places.append(np.zeros((4, 1), dtype=np.int64))
         owners.append(np.array([-1]))
         grids.append(np.array([[1, spec.merge, spec.merge]]))
-        patches.append(np.zeros((spec.merge**2, 3 * spec.patch**2), dtype=np.uint8))
+        images.append(np.zeros((spec.merge**2, spec.channels * spec.patch**2), dtype=np.uint8))
     lengths = [len(part) for part in ids]
     return Pack(
         input_ids=_row(ids),
@@ -196,7 +184,9 @@ def collate(
         targets=_row(targets),
         sample=_row(owners),
         learnt=torch.tensor(learnt, dtype=torch.int64),
-        patches=torch.from_numpy(_joined(patches, np.uint8, empty=(0, 3 * spec.patch**2))),
+        patches=torch.from_numpy(
+            _joined(images, images[0].dtype if images else np.uint8, empty=(0, spec.channels * spec.patch**2))
+        ),
         image_grid_thw=torch.from_numpy(_joined(grids, np.int64, empty=(0, 3))),
         token_extras={name: value[None] for name, value in _extras(examples, "tokens", has_dummy).items()},
         image_extras=_extras(examples, "images", has_dummy),
@@ -218,25 +208,25 @@ def shifted_targets(ids: NDArray[np.int64], learnt: NDArray[np.bool_]) -> NDArra
     return targets
 
 
-def patch_bytes(
-    image: NDArray[np.uint8], spec: PatchSpec, grid: Iterable[int], key: Key
-) -> NDArray[np.uint8]:
-    """(rows * columns, 3 * patch * patch) bytes of an image's patches, ordered by visual token.
+def read_patches(example: Encoded, spec: PatchSpec) -> list[NDArray]:
+    """The patches of each picture of an example, as ``patchify`` gives them.
 
     Raises:
-        DataError: the image has another size than the grid.
+        DataError: a picture has another size, or other bands, than its grid and the checkpoint say.
+        DataError, SceneError, OSError: a picture cannot be read.
     """
-    _, rows, columns = (int(side) for side in grid)
-    expected = (rows * spec.patch, columns * spec.patch, 3)
-    if image.shape != expected or image.dtype != np.uint8:
-        raise DataError(
-            f"{key.source} {key.index}: a picture was read as {image.dtype} {image.shape}, "
-            f"its header promised uint8 {expected}"
-        )
-    merge, patch = spec.merge, spec.patch
-    blocks = image.reshape(rows // merge, merge, patch, columns // merge, merge, patch, 3)
-    # To: token row, token column, row in token, column in token, colour, y, x.
-    return blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, -1)
+    patches = []
+    for picture, (_, rows, columns) in zip(example.pictures, example.grids.tolist(), strict=True):
+        pixels = picture.read()
+        expected = (rows * spec.patch, columns * spec.patch, spec.channels)
+        if pixels.shape != expected or pixels.dtype not in PIXEL_DTYPES:
+            key = example.key
+            raise DataError(
+                f"{key.source} {key.index}: a picture was read as {pixels.dtype} {pixels.shape}, "
+                f"its header and the checkpoint want uint8 or float32 {expected}"
+            )
+        patches.append(patchify(pixels, spec))
+    return patches
 
 
 def segments(pack: Pack) -> list[slice]:

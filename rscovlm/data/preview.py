@@ -115,8 +115,9 @@ def _close_up(path: Path, view: View, marks: Sequence[Mark]) -> list[Shown]:
 
 def panel_of_example(example: Example, sample: Sample) -> Panel:
     """A rendered visit: pictures as large as they are drawn, and the boxes that the answers state."""
-    pictures = [part for turn in example.turns for part in turn.content if isinstance(part, FilePicture)]
-    stated = [part for turn in example.turns for part in turn.content if isinstance(part, BoxText)]
+    messages = example.conversation.messages
+    pictures = [picture for picture in example.conversation.images if isinstance(picture, FilePicture)]
+    stated = [part for turn in messages for part in turn.content if isinstance(part, BoxText)]
     shown = []
     for number, picture in enumerate(pictures[:_IMAGES]):
         marks = _stated(stated, example.form, picture.view.size) if number == 0 else ()
@@ -126,7 +127,7 @@ def panel_of_example(example: Example, sample: Sample) -> Panel:
             turn.role,
             "".join(part if isinstance(part, str) else _size_words(part.size) for part in turn.content),
         )
-        for turn in example.turns
+        for turn in messages
     )
     sizes = ", ".join(f"{p.view.size.width} x {p.view.size.height}" for p in pictures)
     facts = [f"drawn at {sizes} px" if sizes else "", f"boxes as {example.form}" if stated else ""]

@@ -19,7 +19,7 @@ from detection_eval.geometry.clipping import visible_quads
 from detection_eval.text.contracts import CONTRACTS, Contract, Json, VertexForm
 from detection_eval.text.coordinates import PERMILLE
 from detection_eval.text.writing import render_box, render_response, writing_order
-from rscovlm.data.example import BoxText, Example, Key, Picture, Speech
+from rscovlm.data.example import BoxText, Example, Key
 from rscovlm.data.pictures import FilePicture, open_scene, size_in_header
 from rscovlm.data.randomness import generator
 from rscovlm.data.sample import PLACEHOLDER, Box, ImageRef, Sample, Turn
@@ -29,6 +29,7 @@ from rscovlm.models.families import ModelFamily
 from tiling.errors import ResolutionError
 from tiling.resolution import POLICIES, Resolution, random_size, resolution_policy
 from tiling.view import Size, View, Window
+from zoom_chain.chat import Conversation, Message, Picture
 from zoom_chain.looks import CropRule, crop_window
 from zoom_chain.settings import default_zoom_settings
 
@@ -111,8 +112,8 @@ def render_example(
         DataError, SceneError: the sample or a file of it cannot be used.
     """
     rendering = _Rendering(sample, rules, key, seed, resolve, most_boxes)
-    speech = [rendering.speak(turn) for turn in rendering.turns]
-    return Example(tuple(speech), key, sample.task, rendering.contract.name, rendering.cut)
+    messages = tuple(rendering.speak(turn) for turn in rendering.turns)
+    return Example(Conversation(messages), key, sample.task, rendering.contract.name, rendering.cut)
 
 
 class _Rendering:
@@ -191,7 +192,7 @@ class _Rendering:
             told.append(turn)
         return told if turns[0].role == "system" else [Turn("system", dialect.system_prompt), *told]
 
-    def speak(self, turn: Turn) -> Speech:
+    def speak(self, turn: Turn) -> Message:
         """A turn with its placeholders filled in."""
         parts: list[str | Picture] = []
         end = 0
@@ -199,7 +200,7 @@ class _Rendering:
             parts += [turn.text[end : match.start()], self._fill(*match.group(1).partition(" ")[::2])]
             end = match.end()
         parts.append(turn.text[end:])
-        return Speech(turn.role, tuple(part for part in parts if part != ""))
+        return Message(turn.role, tuple(part for part in parts if part != ""))
 
     def _fill(self, name: str, argument: str) -> str | Picture:
         if name == "image":

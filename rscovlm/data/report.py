@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.example import Key, Source
+from rscovlm.data.example import BROKEN, Key, Source
 from rscovlm.data.mix import Mix
-from rscovlm.errors import DataError
-from tiling.errors import SceneError
 
 _NUMBERS = re.compile(r"'[^']*'|\d+")  # what differs between samples that are broken in the same way
 
@@ -143,7 +141,7 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
     for key in keys:
         try:
             coded = source.encode(key.index, key.visit)
-        except (DataError, SceneError, OSError) as error:
+        except BROKEN as error:
             broken[_NUMBERS.sub("#", str(error))] += 1
             continue
         if most is not None and len(coded.ids) > most:

@@ -81,15 +81,26 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
     return [
         {"type": "text", "text": inert(part)}
         if isinstance(part, str)
-        else {"type": "image_url", "image_url": {"url": data_url(part)}}
+        else {"type": "image_url", "image_url": {"url": data_url(ImagePart.of(part))}}
         for part in message.content
     ]
 
 
 @lru_cache(maxsize=64)  # the turns of a chain send the same overview again and again
 def data_url(image: ImagePart) -> str:
-    """An image as a PNG inside a URL; lossless, and at the size it has."""
+    """An image as a PNG inside a URL; lossless, and at the size it has.
+
+    Raises:
+        ModelError: for anything else than uint8 red, green and blue.
+    """
     from PIL import Image
+
+    if not image.is_rgb:
+        bands = ", ".join(image.bands) or "red, green, blue"
+        raise ModelError(
+            f"this engine takes RGB images of uint8; got {image.pixels.dtype} bands {bands}: "
+            "render them, or run the model in process"
+        )
 
     file = io.BytesIO()
     Image.fromarray(image.pixels).save(file, format="PNG", compress_level=1)
@@ -133,8 +144,8 @@ def failure_text(status: int, body: Any, text: str) -> str:
 
 def visual_tokens(conversation: Conversation, factor: int) -> int:
     """Visual tokens of all images of a conversation, at ``factor`` px a side."""
-    sizes = [image.pixels.shape for message in conversation.messages for image in message.images]
-    return sum((height // factor) * (width // factor) for height, width, _ in sizes)
+    sizes = [image.size for image in conversation.images]
+    return sum((height // factor) * (width // factor) for height, width in sizes)
 
 
 def check_plausible_count(conversation: Conversation, counted: int, factor: int) -> None:

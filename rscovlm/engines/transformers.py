@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
-from rscovlm.models.patches import PatchSpec, image_patches
+from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.prompting import Prompt, Prompter, pad_left
 from rscovlm.models.sampling import Chooser, sampling_of
 from rscovlm.models.weights import (
@@ -272,17 +272,20 @@ class TransformersEngine:
 
     def _pixels(self, prompts: list[Prompt], known: list[int]) -> dict[str, torch.Tensor]:
         """Patches and grids of the images that are new."""
+        merge = self._spec.merge
         new = [
-            image_patches(image.pixels, self._spec)
+            (image.pixels, (1, rows * merge, columns * merge))
             for prompt, length in zip(prompts, known, strict=True)
-            for image, (start, _) in zip(prompt.images, prompt.spans, strict=True)
+            for image, (start, _), (rows, columns) in zip(
+                prompt.images, prompt.spans, prompt.grids, strict=True
+            )
             if start >= length
         ]
         if not new:
             return {}
-        patches = np.concatenate([patches for patches, _ in new])
+        patches = [torch.from_numpy(patchify(pixels, self._spec)).to(self.device) for pixels, _ in new]
         return {
-            "pixel_values": torch.from_numpy(patches).to(self.device, self.dtype),
+            "pixel_values": torch.cat([normalise(each, self._spec).to(self.dtype) for each in patches]),
             "image_grid_thw": self._tensor(np.array([grid for _, grid in new])),
         }
 

@@ -1,7 +1,8 @@
 """Images to the patches that a Qwen vision tower takes, without an image processor.
 
 The processors of transformers resize as well; here the image already has its final size, so what remains is
-to normalise and to reorder. Results equal ``Qwen2VLImageProcessorPil`` to rounding.
+to reorder (``patchify``) and to normalise (``normalise``). Results equal ``Qwen2VLImageProcessorPil`` to
+rounding.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rscovlm.errors import ModelError
 from rscovlm.models.sidecars import image_processor
+
+PIXEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
+"""Number types of pixels: 8 bits in units of 255, or float32 in units of their own."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +29,26 @@ class PatchSpec:
         patch: side of a patch in px.
         merge: patches along the side of a visual token.
         temporal: frames in a patch; a still image fills all of them.
-        mean, standard_deviation: of each colour, in units of 255.
+        mean, standard_deviation: of each channel; of uint8 pixels in units of 255, of float32 in their own.
     """
 
     patch: int
     merge: int
     temporal: int
-    mean: tuple[float, float, float]
-    standard_deviation: tuple[float, float, float]
+    mean: tuple[float, ...]
+    standard_deviation: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.standard_deviation) > 0:
+            raise ValueError(
+                f"{len(self.mean)} means and {len(self.standard_deviation)} standard deviations; "
+                "give one each per channel"
+            )
+
+    @property
+    def channels(self) -> int:
+        """Bands of an image."""
+        return len(self.mean)
 
     @property
     def factor(self) -> int:
@@ -43,7 +60,7 @@ class PatchSpec:
         """The spec from a checkpoint's configuration and that of its image processor.
 
         Raises:
-            ModelError: where the image processor's configuration is missing.
+            ModelError: where the image processor's configuration is missing, or is for other channels.
         """
         settings = image_processor(folder)
         if settings is None:
@@ -54,6 +71,12 @@ class PatchSpec:
         # What the processors of the Qwen2-VL line fall back to: OpenAI CLIP's statistics.
         mean = settings.get("image_mean", (0.48145466, 0.4578275, 0.40821073))
         deviation = settings.get("image_std", (0.26862954, 0.26130258, 0.27577711))
+        channels = vision_config.in_channels
+        if not len(mean) == len(deviation) == channels:
+            raise ModelError(
+                f"{folder} has {len(mean)} means and {len(deviation)} standard deviations of images, "
+                f"the vision tower takes {channels} channels; give one each per channel"
+            )
         return cls(
             vision_config.patch_size,
             vision_config.spatial_merge_size,
@@ -63,35 +86,56 @@ class PatchSpec:
         )
 
 
-def image_patches(
-    pixels: NDArray[np.uint8], spec: PatchSpec
-) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
-    """Patches of one image and the grid that they form.
+def patchify(pixels: NDArray, spec: PatchSpec) -> NDArray:
+    """The patches of one image, not normalised yet.
 
     Args:
-        pixels: (height, width, 3), both sides multiples of ``spec.factor``.
+        pixels: (height, width, channels) uint8 or float32, both sides multiples of ``spec.factor``.
         spec: how the checkpoint wants its images.
 
     Returns:
-        Patches (rows * columns, 3 * temporal * patch * patch), ordered by visual token, and the grid
-        (1, rows, columns) in patches.
+        (rows * columns, channels * patch * patch) of the pixels' own type, ordered by visual token. A still
+        image's frames are alike, so one is held.
 
     Raises:
         ValueError: for an image that would have to be resized.
+        ModelError: for bands or numbers that the checkpoint does not take.
     """
-    height, width, _ = pixels.shape
+    height, width, channels = pixels.shape
+    if channels != spec.channels or pixels.dtype not in PIXEL_DTYPES:
+        raise ModelError(
+            f"the checkpoint takes images of {spec.channels} bands, uint8 or float32; "
+            f"this one has {channels} of {pixels.dtype}"
+        )
     if height % spec.factor or width % spec.factor:
         raise ValueError(
             f"image of {width} x {height} px is not a multiple of {spec.factor} px on both sides; "
             "bring it to the size that the family's resolution gives"
         )
-    scale = (1 / 255 / np.array(spec.standard_deviation)).astype(np.float32)
-    shift = (-np.array(spec.mean) / np.array(spec.standard_deviation)).astype(np.float32)
     rows, columns = height // spec.patch, width // spec.patch
-    blocks = (pixels * scale + shift).reshape(
-        rows // spec.merge, spec.merge, spec.patch, columns // spec.merge, spec.merge, spec.patch, 3
-    )
-    # To: token row, token column, row in token, column in token, colour, y, x.
-    patches = blocks.transpose(0, 3, 1, 4, 6, 2, 5)
-    frames = np.repeat(patches[..., None, :, :], spec.temporal, axis=5)
-    return frames.reshape(rows * columns, -1), (1, rows, columns)
+    merge, patch = spec.merge, spec.patch
+    blocks = pixels.reshape(rows // merge, merge, patch, columns // merge, merge, patch, channels)
+    # To: token row, token column, row in token, column in token, channel, y, x.
+    return blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, -1)
+
+
+def normalise(patches: torch.Tensor, spec: PatchSpec) -> torch.Tensor:
+    """What a vision tower takes, made on the device of the patches.
+
+    Bytes travel to a device, an eighth of what all frames would be as floats.
+
+    Args:
+        patches: (P, channels * patch * patch) as ``patchify`` gives them.
+        spec: how the checkpoint wants its images.
+
+    Returns:
+        (P, channels * temporal * patch * patch) float32.
+    """
+    device = patches.device
+    unit = 255 if patches.dtype == torch.uint8 else 1
+    deviation = np.array(spec.standard_deviation)
+    scale = torch.tensor(1 / unit / deviation, dtype=torch.float32, device=device)[:, None, None]
+    shift = torch.tensor(-np.array(spec.mean) / deviation, dtype=torch.float32, device=device)[:, None, None]
+    frame = patches.view(len(patches), spec.channels, 1, spec.patch**2)
+    frame = frame.to(torch.float32, copy=True).mul_(scale).add_(shift)
+    return frame.expand(-1, -1, spec.temporal, -1).reshape(len(patches), -1)

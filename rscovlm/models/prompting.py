@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.positions import Span, span_positions
-from zoom_chain.chat import Conversation, ImagePart
+from tiling.view import Size
+from zoom_chain.chat import Conversation, ImagePart, Part
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,75 @@ class Prompt:
 
     @cached_property
     def positions(self) -> NDArray[np.int64]:
-        """(3, length) M-RoPE positions: time, row and column.
+        """(3, length) M-RoPE positions: time, row and column."""
+        return image_positions(len(self.ids), self.spans, self.grids)
 
-        The same for Qwen2.5-VL and Qwen3-VL, as there are no videos.
-        """
-        spans = [
-            Span(start, 1, rows, columns)
-            for (start, _), (rows, columns) in zip(self.spans, self.grids, strict=True)
-        ]
-        return span_positions(len(self.ids), spans)
+
+class Expanded(NamedTuple):
+    """Token ids in which each image has as many placeholders as it has visual tokens.
+
+    Attributes:
+        ids: (length,).
+        repeats: how often each token of the shorter ids stands in the longer ones.
+        spans: (start, end) of each image's placeholders.
+    """
+
+    ids: NDArray[np.int64]
+    repeats: NDArray[np.int64]
+    spans: tuple[tuple[int, int], ...]
+
+
+def expand_images(ids: NDArray[np.int64], image_token_id: int, grids: Sequence[tuple[int, int]]) -> Expanded:
+    """Repeat the placeholder of each image.
+
+    Args:
+        ids: (length,) with one placeholder for each image.
+        image_token_id: of the placeholder.
+        grids: (token rows, token columns) of each image in order.
+
+    Raises:
+        ValueError: where there are more or fewer placeholders than images.
+    """
+    places = np.flatnonzero(ids == image_token_id)
+    if len(places) != len(grids):
+        raise ValueError(f"the chat template wrote {len(places)} placeholders for {len(grids)} images")
+    repeats = np.ones(len(ids), dtype=np.int64)
+    repeats[places] = [rows * columns for rows, columns in grids]
+    ends = np.cumsum(repeats)
+    spans = tuple((int(ends[place] - repeats[place]), int(ends[place])) for place in places)
+    return Expanded(np.repeat(ids, repeats), repeats, spans)
+
+
+def image_positions(
+    length: int, spans: Sequence[tuple[int, int]], grids: Sequence[tuple[int, int]]
+) -> NDArray[np.int64]:
+    """(3, length) M-RoPE positions of text with images: time, row and column.
+
+    The same for Qwen2.5-VL and Qwen3-VL, as there are no videos.
+    """
+    return span_positions(
+        length,
+        [Span(start, 1, rows, columns) for (start, _), (rows, columns) in zip(spans, grids, strict=True)],
+    )
+
+
+def token_grid(size: Size, factor: int) -> tuple[int, int]:
+    """(token rows, token columns) of an image.
+
+    Args:
+        size: height and width in px.
+        factor: side of a visual token in px.
+
+    Raises:
+        ValueError: where the size does not divide into tokens.
+    """
+    height, width = size
+    if height % factor or width % factor:
+        raise ValueError(
+            f"an image of {width} x {height} px does not divide into tokens of {factor} px; "
+            "bring it to the size that the family's resolution gives"
+        )
+    return height // factor, width // factor
 
 
 class Prompter:
@@ -78,23 +140,24 @@ class Prompter:
         self.factor = factor
 
     def prompt(self, conversation: Conversation) -> Prompt:
-        """The token ids of a conversation up to where the model's next turn begins."""
+        """The token ids of a conversation up to where the model's next turn begins; its pictures are read.
+
+        Raises:
+            ValueError: for an image that does not divide into tokens.
+        """
         text = self.tokenizer.apply_chat_template(
             template_messages(conversation), tokenize=False, add_generation_prompt=True
         )
         plain = np.array(self.tokenizer.encode(text, add_special_tokens=False), dtype=np.int64)
-        images = tuple(image for message in conversation.messages for image in message.images)
-        places = np.flatnonzero(plain == self.image_token_id)
-        if len(places) != len(images):
-            raise ValueError(f"the chat template wrote {len(places)} placeholders for {len(images)} images")
-        grids = tuple(
-            (image.pixels.shape[0] // self.factor, image.pixels.shape[1] // self.factor) for image in images
-        )
-        counts = np.ones(len(plain), dtype=np.int64)
-        counts[places] = [rows * columns for rows, columns in grids]
-        ends = np.cumsum(counts)
-        spans = tuple((int(ends[place] - counts[place]), int(ends[place])) for place in places)
-        return Prompt(np.repeat(plain, counts), images, spans, grids)
+        images = tuple(ImagePart.of(image) for image in conversation.images)
+        grids = tuple(token_grid(image.size, self.factor) for image in images)
+        expanded = expand_images(plain, self.image_token_id, grids)
+        return Prompt(expanded.ids, images, expanded.spans, grids)
+
+
+def image_token(tokenizer) -> int:
+    """The token that stands for a visual token."""
+    return tokenizer.convert_tokens_to_ids("<|image_pad|>")
 
 
 def prompter_of(folder: Path, family: ModelFamily) -> Prompter:
@@ -106,8 +169,7 @@ def prompter_of(folder: Path, family: ModelFamily) -> Prompter:
     from rscovlm.models.weights import read_tokenizer
 
     tokenizer = read_tokenizer(folder)
-    placeholder = tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    return Prompter(tokenizer, placeholder, family.resolution.factor)
+    return Prompter(tokenizer, image_token(tokenizer), family.resolution.factor)
 
 
 def inert(text: str) -> str:
@@ -126,7 +188,7 @@ def template_messages(conversation: Conversation) -> list[dict[str, object]]:
     ]
 
 
-def _template_part(part: str | ImagePart) -> dict[str, str]:
+def _template_part(part: Part) -> dict[str, str]:
     if isinstance(part, str):
         return {"type": "text", "text": inert(part)}
     return {"type": "image"}

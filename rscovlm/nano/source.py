@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rscovlm.data.encoding import Encoder
-from rscovlm.data.example import Encoded, Example, Key, Speech
+from rscovlm.data.example import Encoded, Example, Key
 from rscovlm.nano.lessons import Lesson, make_lesson
 
 
@@ -37,8 +37,7 @@ class Lessons:
         """A lesson, with what each visual token of its images shows."""
         ease = max(0.0, 1.0 - index / self.ease_until) if self.ease_until else 0.0
         lesson = make_lesson(self.seed + visit, index, ease)
-        turns = tuple(Speech(turn.role, turn.content) for turn in lesson.conversation.messages)
-        example = Example(turns, Key(self.name, index, visit), lesson.task)
+        example = Example(lesson.conversation, Key(self.name, index, visit), lesson.task)
         return self.encoder.encode(example, self._cells(lesson))
 
     def _cells(self, lesson: Lesson) -> dict[str, np.ndarray]:

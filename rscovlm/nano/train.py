@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 
 from rscovlm.data.mix import Mix
+from rscovlm.models.prompting import image_token
+from rscovlm.models.weights import read_tokenizer
 from rscovlm.nano.lessons import make_lesson
 from rscovlm.nano.model import Shape, build_model, write_sidecars
 from rscovlm.nano.objective import NanoObjective, Teacher
@@ -40,11 +42,9 @@ def corpus(seed: int, samples: int = 1500) -> list[str]:
 
 def write_base(folder: Path, seed: int, shape: Shape | None = None, texts: int = 1500) -> Path:
     """A checkpoint that has learnt nothing yet: tokenizer, fresh weights, and the files beside them."""
-    from transformers import AutoTokenizer
-
     shape = shape or Shape()
     build_tokenizer(corpus(seed, texts), folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = read_tokenizer(folder)
     write_sidecars(folder, 1.2)
     build_model(shape, tokenizer, number_tokens(tokenizer), seed).save_pretrained(folder)
     return folder
@@ -75,15 +75,12 @@ def train(config: TrainConfig, folder: Path, *, easy: bool = True, progress=None
         easy: see ``lessons_of``.
         progress: called with (steps done, steps).
     """
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(config.model, local_files_only=True)
-    image = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    tokenizer = read_tokenizer(Path(config.model))
     ending = run_training(
         config,
         folder,
         going_on=bool(checkpoints(folder)),
-        objective=NanoObjective(image, torch.tensor(number_tokens(tokenizer))),
+        objective=NanoObjective(image_token(tokenizer), torch.tensor(number_tokens(tokenizer))),
         heads=lambda model: Teacher(model.config.text_config.hidden_size),
         progress=progress,
         mix=lambda config, base: lessons_of(config, base, easy),

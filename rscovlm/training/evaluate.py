@@ -14,10 +14,9 @@ from torch import nn
 
 from detection_eval.text.contracts import CONTRACTS
 from rscovlm.bench.scoring import metrics, score_reply
-from rscovlm.data.example import Encoded, Key
+from rscovlm.data.example import BROKEN, Encoded, Key
 from rscovlm.data.mix import Mix
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack
-from rscovlm.errors import DataError
 from rscovlm.training.building import Base
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.live import learnt_runs, live_engine, prompt_before
@@ -25,11 +24,8 @@ from rscovlm.training.loss import sample_losses
 from rscovlm.training.metrics import summed
 from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import zero_stage
-from tiling.errors import SceneError
 from tiling.view import Size
 from zoom_chain.chat import Generation
-
-_BROKEN = (DataError, SceneError, OSError)
 
 
 def held_out_numbers(
@@ -97,7 +93,7 @@ def _losses(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
         if key is not None:
             try:
                 pack = collate([_encoded(mix, key)], spec, image_id)
-            except _BROKEN:
+            except BROKEN:
                 counts["broken"] += 1
         pack = pack.to(accelerator.device)
         weights = (pack.targets != NOT_LEARNT).float()
@@ -118,7 +114,7 @@ def _replies(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
             for turn in learnt_runs(example) if example is not None else ():
                 prompts.append(prompt_before(example, turn.start, base))
                 asked.append((example, turn))
-        except _BROKEN:
+        except BROKEN:
             continue
     options = Generation(max_new_tokens=config.evaluation.max_new_tokens)
     replies = live_engine(learner.model, base).answer(prompts, options)

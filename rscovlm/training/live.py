@@ -48,6 +48,6 @@ def prompt_before(example: Encoded, end: int, base: Base) -> Prompt:
         start = int(at[0])
         spans.append((start, start + rows * columns))
         grids.append((rows, columns))
-        images.append(ImagePart(picture.read()))
+        images.append(ImagePart.of(picture))
         at = at[rows * columns :]
     return Prompt(ids, tuple(images), tuple(spans), tuple(grids))

@@ -5,13 +5,13 @@ import pytest
 from transformers import AutoConfig, AutoTokenizer
 
 from rscovlm.data.encoding import Encoder
-from rscovlm.data.example import BoxText, Example, Key, Speech
+from rscovlm.data.example import BoxText, Example, Key
 from rscovlm.errors import DataError
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.prompting import Prompter
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tiling.view import Size
-from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.chat import Conversation, Message
 
 
 class Blank:
@@ -30,7 +30,8 @@ def encoder(request, tmp_path_factory):
 
 
 def example(*turns):
-    return Example(tuple(Speech(role, content) for role, content in turns), Key("s", 0, 0), "vqa")
+    messages = tuple(Message(role, content) for role, content in turns)
+    return Example(Conversation(messages), Key("s", 0, 0), "vqa")
 
 
 def chain(factor):
@@ -43,22 +44,14 @@ def chain(factor):
     )
 
 
-def conversation_of(turns):
-    conversation = Conversation()
-    for turn in turns:
-        parts = [ImagePart(part.read()) if isinstance(part, Blank) else part for part in turn.content]
-        conversation = conversation.say(turn.role, *parts)
-    return conversation
-
-
 def test_each_answer_continues_the_very_prompt_that_inference_writes(encoder):
     shown = chain(encoder.patches.factor)
     coded = encoder.encode(shown)
     prompter = Prompter(encoder.tokenizer, encoder.image_id, encoder.patches.factor)
     starts = np.flatnonzero(np.diff(coded.learnt.astype(int)) == 1) + 1
     assert len(starts) == 2
-    for start, turns in zip(starts, (shown.turns[:2], shown.turns[:4])):
-        prompt = prompter.prompt(conversation_of(turns))
+    for start, turns in zip(starts, (shown.conversation.messages[:2], shown.conversation.messages[:4])):
+        prompt = prompter.prompt(Conversation(turns))
         assert coded.ids[:start].tolist() == prompt.ids.tolist()
         assert coded.positions[:, :start].tolist() == prompt.positions.tolist()
 
@@ -73,7 +66,7 @@ def test_the_whole_is_what_the_chat_template_gives(encoder):
                 for part in turn.content
             ],
         }
-        for turn in shown.turns
+        for turn in shown.conversation.messages
     ]
     whole = encoder.tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False)
     coded = encoder.encode(shown)

@@ -1,6 +1,6 @@
 """Packs: samples in one row that do not see each other."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ import torch.nn.functional as F
 
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack, model_inputs, segments
 from rscovlm.errors import DataError
-from rscovlm.models.patches import PatchSpec, image_patches
+from rscovlm.models.patches import PatchSpec
 from tests.rscovlm.data.examples import FAMILIES, encoded, load_subject
+from tiling.view import Size
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -151,12 +152,41 @@ def test_a_first_token_that_would_be_learnt_has_nothing_to_be_told_from(examples
     assert pack.learnt.tolist() == [2, 3]
 
 
-def test_patches_equal_those_of_inference(examples):
+def test_patches_travel_as_bytes_and_are_normalised_by_the_pack(examples):
     pack = collate(examples, SPEC, 7)
-    expected, grid = image_patches(examples[0].pictures[0].read(), SPEC)
     assert pack.patches.dtype == torch.uint8
-    assert pack.image_grid_thw.tolist() == [list(grid)]
-    torch.testing.assert_close(pack.pixel_values(), torch.from_numpy(expected), atol=0, rtol=0)
+    assert pack.image_grid_thw.tolist() == [[1, 2, 4]]
+    first = examples[0].pictures[0].read()[:14, :14]
+    expected = (first / 255 - np.array(SPEC.mean)) / SPEC.standard_deviation
+    found = pack.pixel_values()[0].reshape(3, 2, 14, 14)
+    for frame in range(2):
+        np.testing.assert_allclose(found[:, frame], np.moveaxis(expected, -1, 0), atol=2e-6)
+
+
+@dataclass(frozen=True)
+class Reflectance:
+    """A picture of several bands in physical units."""
+
+    size: Size
+    bands: int
+
+    def read(self):
+        return np.linspace(-1, 2, self.size.height * self.size.width * self.bands, dtype=np.float32).reshape(
+            *self.size, self.bands
+        )
+
+
+def test_pictures_of_many_bands_are_packed_as_they_are(examples):
+    spec = replace(SPEC, mean=(0.5,) * 6, standard_deviation=(0.25,) * 6)
+    picture = Reflectance(Size(28, 56), 6)
+    pack = collate([replace(examples[0], pictures=(picture,))], spec, 7)
+    assert pack.patches.shape == (8, 6 * 14 * 14)
+    assert pack.patches.dtype == torch.float32
+    found = pack.pixel_values()[0].reshape(6, 2, 14, 14)[:, 1]
+    np.testing.assert_allclose(found, np.moveaxis((picture.read()[:14, :14] - 0.5) / 0.25, -1, 0), atol=1e-5)
+    assert empty_pack(spec, 7).patches.shape == (4, 6 * 14 * 14)
+    with pytest.raises(DataError, match="uint8 and float32 pictures cannot share a pack"):
+        collate([replace(examples[0], pictures=(Reflectance(Size(28, 56), 3),)), examples[0]], SPEC, 7)
 
 
 def test_extras_follow_their_tokens_and_images_and_are_zero_where_there_are_none(examples):
@@ -173,8 +203,11 @@ def test_extras_follow_their_tokens_and_images_and_are_zero_where_there_are_none
 
 
 def test_a_picture_of_another_size_than_promised_is_a_data_error(examples):
+    other = replace(examples[0], pictures=(replace(examples[0].pictures[0], size=Size(28, 28)),))
     with pytest.raises(DataError, match=r"noise 0: .*\(28, 28, 3\).*\(28, 56, 3\)"):
-        collate(examples[:1], SPEC, 7, pixels=[[np.zeros((28, 28, 3), dtype=np.uint8)]])
+        collate([other], SPEC, 7)
+    with pytest.raises(DataError, match=r"noise 0: .*float32 \(28, 56, 2\).*\(28, 56, 3\)"):
+        collate([replace(examples[0], pictures=(Reflectance(Size(28, 56), 2),))], SPEC, 7)
 
 
 def test_a_pack_moves_to_a_device_whole(examples):

@@ -36,11 +36,11 @@ def render(sample, rule, visit=0, **options):
 
 
 def answer(example):
-    return "".join(example.turns[-1].content)
+    return "".join(example.conversation.messages[-1].content)
 
 
 def picture(example):
-    return example.turns[-2].content[0]
+    return example.conversation.messages[-2].content[0]
 
 
 @pytest.mark.parametrize("family", ["qwen2.5-vl", "qwen3-vl"])
@@ -65,7 +65,7 @@ def test_the_parser_reads_back_every_format_at_whatever_size_was_drawn(family, f
 
 def test_the_words_are_those_of_the_reference_for_its_own_format():
     example = render(detection(SHIP), rules())
-    system, user, said = example.turns
+    system, user, said = example.conversation.messages
     assert system.content[0].startswith("As an AI assistant, you specialize in accurate oriented object")
     assert user.content[1] == "find the plane, ship, storage tank"
     # 400 x 600 px is shown at 392 x 588 px: 100 * 588 / 600 = 98, 40 * 392 / 400 = 39.2
@@ -118,7 +118,7 @@ def test_an_open_question_gets_one_word_for_a_class_in_one_answer():
     words = set()
     for visit in range(20):
         example = render(detection(PLANE, PLANE, classes=()), rule, visit)
-        assert "plane, ship" not in example.turns[-2].content[1]
+        assert "plane, ship" not in example.conversation.messages[-2].content[1]
         labels = {line.split(" ", 1)[1] for line in answer(example).splitlines()}
         assert len(labels) == 1
         words |= labels
@@ -130,7 +130,7 @@ def test_grounding_labels_its_box_with_the_phrase():
         "g", "grounding", (ImageRef("scene.png", size=(400, 600)),), boxes=(SHIP,), phrase="White ship."
     )
     example = render(sample, rules(forms="hbb"))
-    assert example.turns[-2].content[1] == "find the White ship"
+    assert example.conversation.messages[-2].content[1] == "find the White ship"
     assert answer(example) == "98,39,157,78 white ship\n"
 
 
@@ -138,7 +138,7 @@ def test_an_article_is_not_written_twice():
     sample = Sample(
         "g", "grounding", (ImageRef("s.png", size=(400, 600)),), boxes=(SHIP,), phrase="The white ship"
     )
-    assert render(sample, rules(forms="hbb")).turns[-2].content[1] == "find the white ship"
+    assert render(sample, rules(forms="hbb")).conversation.messages[-2].content[1] == "find the white ship"
 
 
 def test_placeholders_are_filled_in_the_frame_of_their_image():
@@ -153,7 +153,7 @@ def test_placeholders_are_filled_in_the_frame_of_their_image():
         boxes=(SHIP,),
         targets={"length_m": 61.26, "ships": 1},
     )
-    user, said = render(sample, rules(forms="json-hbb")).turns
+    user, said = render(sample, rules(forms="json-hbb")).conversation.messages
     assert user.content[1:] == ("What is at ", "[98, 39, 157, 78]", "?")
     assert "".join(said.content) == "1 ship, 61.3 m."
 
@@ -175,7 +175,7 @@ def large(tmp_path):
 @pytest.mark.parametrize("family", ["rscovlm", "qwen3-vl", "nano"])
 def test_a_zoom_is_asked_and_answered_in_the_words_of_the_dialect(large, family):
     rule = Rules(FAMILIES[family], FAMILIES[family].resolution, load_templates("plain"))
-    system, question, call, crop, _ = render(large, rule).turns
+    system, question, call, crop, _ = render(large, rule).conversation.messages
     dialect = rule.family.dialect
     assert system.content == (dialect.system_prompt,)
     assert question.content[1] == "What is it?" + dialect.user_suffix
@@ -193,7 +193,7 @@ def test_choices_depend_on_the_visit_and_on_nothing_else():
     first = [render(detection(SHIP, PLANE), rule, visit) for visit in range(6)]
     again = [render(detection(SHIP, PLANE), rule, visit) for visit in reversed(range(6))]
     assert first == again[::-1]
-    assert len({example.turns[-2].content for example in first}) > 3
+    assert len({example.conversation.messages[-2].content for example in first}) > 3
 
 
 def test_a_window_of_an_image_keeps_boxes_in_its_own_frame():

@@ -10,7 +10,7 @@ from rscovlm.engines import load_model
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import family_of
-from rscovlm.models.patches import PatchSpec, image_patches
+from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.prompting import Prompter, template_messages
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
@@ -56,12 +56,13 @@ def reference(engine, conversation: Conversation, new_tokens: int) -> list[int]:
     """Greedy tokens by transformers' own ``generate``, one conversation, no kept cache."""
     prompt = engine._prompter.prompt(conversation)
     ids = torch.from_numpy(prompt.ids)[None]
-    patches = [image_patches(image.pixels, engine._spec) for image in prompt.images]
     inputs = {}
-    if patches:
+    if prompt.images:
+        patches = np.concatenate([patchify(image.pixels, engine._spec) for image in prompt.images])
+        grids = engine._spec.merge * np.array(prompt.grids)
         inputs = {
-            "pixel_values": torch.from_numpy(np.concatenate([p for p, _ in patches])),
-            "image_grid_thw": torch.tensor([grid for _, grid in patches]),
+            "pixel_values": normalise(torch.from_numpy(patches), engine._spec),
+            "image_grid_thw": torch.tensor([(1, *grid) for grid in grids]),
         }
     output = engine.model.generate(
         input_ids=ids,
@@ -80,15 +81,44 @@ def test_patches_equal_those_of_the_reference_processor(folder, engine):
     image = picture(0, engine.family.resolution.factor, rows=2, columns=5).pixels
     processor = Qwen2VLImageProcessorPil.from_pretrained(folder)
     expected = processor([image], return_tensors="np")
-    patches, grid = image_patches(image, engine._spec)
-    assert grid == tuple(expected["image_grid_thw"][0])
+    patches = normalise(torch.from_numpy(patchify(image, engine._spec)), engine._spec)
     np.testing.assert_allclose(patches, expected["pixel_values"], atol=2e-6)
 
 
 def test_an_image_that_would_have_to_be_resized_is_refused():
     spec = PatchSpec(14, 2, 2, (0.5,) * 3, (0.5,) * 3)
     with pytest.raises(ValueError, match="100 x 56 px is not a multiple of 28 px"):
-        image_patches(np.zeros((56, 100, 3), dtype=np.uint8), spec)
+        patchify(np.zeros((56, 100, 3), dtype=np.uint8), spec)
+
+
+def test_each_channel_is_normalised_by_its_own_statistics_and_floats_in_their_own_units():
+    spec = PatchSpec(2, 1, 2, (0.1, 0.2, 0.3, 0.4, 0.5), (1.0, 2.0, 4.0, 5.0, 8.0))
+    pixels = np.arange(4 * 2 * 5, dtype=np.float32).reshape(4, 2, 5)
+    patches = normalise(torch.from_numpy(patchify(pixels, spec)), spec).reshape(2, 5, 2, 2, 2)
+    for channel, (mean, deviation) in enumerate(zip(spec.mean, spec.standard_deviation)):
+        for frame in range(2):
+            for patch, part in enumerate((pixels[:2], pixels[2:])):
+                expected = (part[..., channel] - mean) / deviation
+                np.testing.assert_allclose(patches[patch, channel, frame], expected, atol=1e-6)
+    whole = torch.from_numpy(patchify((pixels * 6).astype(np.uint8), spec))
+    as_floats = torch.from_numpy(patchify((pixels * 6 / 255).astype(np.float32), spec))
+    torch.testing.assert_close(normalise(whole, spec), normalise(as_floats, spec), atol=1e-6, rtol=0)
+
+
+def test_bands_that_a_checkpoint_does_not_take_are_one_clear_error(engine):
+    side = engine.family.resolution.factor
+    bands = ("B02", "B03", "B04", "B08")
+    image = ImagePart(np.zeros((2 * side, 2 * side, 4), dtype=np.float32), bands)
+    with pytest.raises(ModelError, match=r"takes images of 3 bands, .*; this one has 4 of float32"):
+        engine.chat([Conversation().say("user", image, "How many ships?")], Generation(max_new_tokens=2))
+
+
+def test_a_preprocessor_for_other_channels_than_the_vision_tower_is_refused(folder):
+    from types import SimpleNamespace
+
+    tower = SimpleNamespace(in_channels=12, patch_size=16, spatial_merge_size=2, temporal_patch_size=2)
+    with pytest.raises(ModelError, match=r"3 means and 3 standard deviations .* takes 12 channels"):
+        PatchSpec.of_checkpoint(folder, tower)
 
 
 def test_the_prompt_is_what_the_chat_template_writes_with_each_image_as_long_as_its_tokens(folder, engine):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rscovlm.data.example import Encoded, Example, Key, Speech
+from rscovlm.data.example import Encoded, Example, Key
 from rscovlm.data.randomness import generator
 from tiling.view import Size
+from zoom_chain.chat import Conversation
 
 COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220), "yes": (30, 200, 30), "no": (200, 200, 30)}
 
@@ -50,5 +51,5 @@ class PaintedSource:
             picture = Painted(Size(height, width), COLOURS[word], int(rng.integers(1 << 30)))
             asked = (picture, "What colour are the planes at the airport?")
         answer = " ".join([word] * int(rng.integers(1, 7)))
-        turns = (Speech("user", asked), Speech("assistant", (answer,)))
-        return self.encoder.encode(Example(turns, Key(self.name, index, visit), self.task))
+        conversation = Conversation().say("user", *asked).say("assistant", answer)
+        return self.encoder.encode(Example(conversation, Key(self.name, index, visit), self.task))

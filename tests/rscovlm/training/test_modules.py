@@ -179,19 +179,16 @@ def test_model_flops_count_the_vision_tower(checkpoint):
     """With 4 bytes of text and one large image, most of the work is in the tower that 6ND would leave out."""
     config, made = built(checkpoint)
     base = open_base(config)
-    from rscovlm.data.example import Example, Key, Speech
+    from rscovlm.data.example import Example, Key
     from rscovlm.data.packing import collate
     from tests.rscovlm.training.material import Painted
     from tiling.view import Size
+    from zoom_chain.chat import Conversation
 
     side = 8 * base.patches.factor
-    turns = (
-        Speech("user", (Painted(Size(side, side), (1, 2, 3), 0), "What?")),
-        Speech("assistant", ("red",)),
-    )
-    pack = collate(
-        [base.encoder.encode(Example(turns, Key("a", 0, 0), "vqa"))], base.patches, base.encoder.image_id
-    )
+    asked = Conversation().say("user", Painted(Size(side, side), (1, 2, 3), 0), "What?")
+    example = Example(asked.say("assistant", "red"), Key("a", 0, 0), "vqa")
+    pack = collate([base.encoder.encode(example)], base.patches, base.encoder.image_id)
     flops = StepFlops.of(made.learner)
     patches, tokens = 16 * 16, pack.length
     vision = sum(p.numel() for n, p in made.learner.named_parameters() if group_of(n) == "vision")
