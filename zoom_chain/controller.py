@@ -21,7 +21,7 @@ from zoom_chain.chat import ChatModel, Conversation, Generation, Reply
 from zoom_chain.dialect import ZoomDialect
 from zoom_chain.looks import CropRule, RefusedRequest, coarseness, crop_window, detail_gain, requested_window
 from zoom_chain.policies import CHAIN, ZoomPolicy
-from zoom_chain.trace import RequestRecord, Trace, Turn, ViewRecord, record_view
+from zoom_chain.trace import ReplyRecord, RequestRecord, Trace, ViewRecord, record_view
 
 if TYPE_CHECKING:
     from tiling.raster import Raster
@@ -77,7 +77,7 @@ class _Chain:
     started: float
     conversation: Conversation = field(default_factory=Conversation)
     views: list[ViewRecord] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[ReplyRecord] = field(default_factory=list)
     pending: _Look | None = None
     offered: bool = False
     refusals: int = 0
@@ -182,7 +182,7 @@ class ZoomChain:
         call = self._parse(chain, reply) if chain.offered else None
         words = reply.text if call is None else call.before
         chain.turns.append(
-            Turn(
+            ReplyRecord(
                 reply=reply.text,
                 words=spoken_text(words),
                 request=self._request_record(chain, call),

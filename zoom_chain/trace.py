@@ -116,7 +116,7 @@ class RequestRecord:
 
 
 @dataclass(frozen=True)
-class Turn:
+class ReplyRecord:
     """One reply of the model and what came of it.
 
     Attributes:
@@ -168,7 +168,7 @@ class Trace:
     scene: Mapping[str, Any]
     settings: Mapping[str, Any]
     views: tuple[ViewRecord, ...]
-    turns: tuple[Turn, ...]
+    turns: tuple[ReplyRecord, ...]
     seconds: float
 
     @property

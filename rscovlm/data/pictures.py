@@ -12,7 +12,6 @@ from tiling.scene import Scene
 from tiling.view import Size, View
 
 _OPEN_SCENES = 16
-_KNOWN_SIZES = 200_000
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,3 @@ def open_scene(path: str) -> Scene:
         SceneError: it cannot be opened.
     """
     return Scene(path)
-
-
-@lru_cache(maxsize=_KNOWN_SIZES)
-def size_in_header(path: str) -> Size:
-    """Height and width of a file, upright, without reading pixels.
-
-    Raises:
-        SceneError: it cannot be opened.
-    """
-    with Scene(path) as scene:
-        return Size(scene.height, scene.width)

@@ -20,13 +20,14 @@ from detection_eval.text.contracts import CONTRACTS, Contract, Json, VertexForm
 from detection_eval.text.coordinates import PERMILLE
 from detection_eval.text.writing import render_box, render_response, writing_order
 from rscovlm.data.example import BoxText, Example, Key
-from rscovlm.data.pictures import FilePicture, open_scene, size_in_header
+from rscovlm.data.pictures import FilePicture, open_scene
 from rscovlm.data.randomness import generator
 from rscovlm.data.sample import PLACEHOLDER, Box, ImageRef, Sample, Turn
 from rscovlm.data.templates import Templates
 from rscovlm.errors import DataError
 from rscovlm.models.families import ModelFamily
 from tiling.errors import ResolutionError
+from tiling.headers import image_size
 from tiling.resolution import POLICIES, Resolution, random_size, resolution_policy
 from tiling.view import Size, View, Window
 from zoom_chain.chat import Conversation, Message, Picture
@@ -149,7 +150,7 @@ class _Rendering:
 
     def _view(self, index: int) -> View:
         ref = self.sample.images[index]
-        size = Size(*ref.size) if ref.size else size_in_header(self.paths[index])
+        size = Size(*ref.size) if ref.size else image_size(self.paths[index])
         whole = Window(0, 0, size.width, size.height)
         window = Window(*ref.window).intersection(whole) if ref.window else whole
         if window is None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
@@ -18,15 +16,15 @@ from detection_eval.formats.lines import read_json
 from detection_eval.geometry.quads import area, bounds, box_quads, canonical, min_area_rectangle
 from rscovlm.data.sample import Box, ImageRef, Task, Turn
 from rscovlm.errors import DataError
+from tiling.errors import SceneError
+from tiling.headers import image_size
 
 Geometry = Literal["auto", "hbb", "obb", "polygon"]
 Record = Mapping[str, Any]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".vrt", ".jp2")
 """Image files that are looked for where a data set names an image without suffix, in this order."""
 
-_TURNED_SIDEWAYS = (5, 6, 7, 8)
-_EXIF_ORIENTATION = 0x0112
 _FARTHEST = 1e7  # px; no image is as large, and areas stay finite
 
 
@@ -231,37 +229,6 @@ def ask(question: str, answer: str, images: int = 1) -> tuple[Turn, Turn]:
 # --- images ---------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
-def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) of an image from its header, upright as ``Scene`` shows it; nothing is decoded.
-
-    Raises:
-        LeftOut: it cannot be opened.
-    """
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
-                turned = image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION) in _TURNED_SIDEWAYS
-        return (width, height) if turned else (height, width)
-    except Exception:  # damaged headers raise whatever they please, and large ones are refused
-        return _size_by_gdal(path)
-
-
-def _size_by_gdal(path: Path) -> tuple[int, int]:
-    from tiling.errors import SceneError
-    from tiling.scene import Scene
-
-    try:
-        with Scene(path) as scene:
-            return scene.height, scene.width
-    except (SceneError, OSError) as error:
-        raise LeftOut("its image cannot be opened", str(error)) from error
-
-
 class ImageFolder:
     """Images of a folder, by name or by id.
 
@@ -278,12 +245,22 @@ class ImageFolder:
         self.folder = folder.resolve()
         self._names: dict[Path, dict[str, str]] = {}
 
-    def find(self, name: str) -> Path:
-        """The file of a name, relative to the folder; without a suffix, or with another one, if need be.
+    def find(self, *names: str) -> Path:
+        """The file of the first name that has one.
+
+        Args:
+            names: relative to the folder; without a suffix, or with another one, if need be.
 
         Raises:
             LeftOut: there is none.
         """
+        for name in names:
+            found = self._file(name)
+            if found is not None:
+                return found
+        raise LeftOut("its image is missing", names[0])
+
+    def _file(self, name: str) -> Path | None:
         relative = PurePosixPath(PureWindowsPath(name).as_posix())
         path = self.folder / relative
         if path.is_file():
@@ -292,9 +269,7 @@ class ImageFolder:
             self._names[path.parent] = _stems(path.parent)
         here = self._names[path.parent]
         found = here.get(relative.name) or here.get(relative.stem)
-        if found is None:
-            raise LeftOut("its image is missing", name)
-        return path.parent / found
+        return None if found is None else path.parent / found
 
     def ref(self, name: str, size: tuple[int, int] | None = None) -> ImageRef:
         """The image of a name with its size from the header.
@@ -307,13 +282,16 @@ class ImageFolder:
             LeftOut: it is missing, cannot be opened, or is of another size than its boxes are for.
         """
         path = self.find(name)
-        found = image_size(path)
+        try:
+            found = image_size(path)
+        except (SceneError, OSError) as error:
+            raise LeftOut("its image cannot be opened", str(error)) from error
         if size is not None and tuple(size) != found:
             raise LeftOut(
                 "its image is of another size than annotated",
                 f"{name} has {found[1]} x {found[0]} px, its annotation says {size[1]} x {size[0]}",
             )
-        return ImageRef(str(path), size=found)
+        return ImageRef(str(path), size=tuple(found))
 
 
 def _stems(folder: Path) -> dict[str, str]:

@@ -28,6 +28,7 @@ from detection_eval.formats import (
 from detection_eval.formats.markup import read_fair1m
 from detection_eval.geometry.quads import box_quads, canonical
 from detection_eval.text.labels import spoken
+from rscovlm.data.readers.common import ImageFolder, LeftOut
 from rscovlm.data.zoom.annotations import ATTRIBUTES, Annotated, Place, Relation, Thing
 from rscovlm.data.zoom.words import FAIR1M_FAMILIES
 from rscovlm.errors import DataError
@@ -35,7 +36,6 @@ from tiling.errors import SceneError
 from tiling.view import Window
 
 OWN_FORMATS = ("synth", "star", "objects")
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".vrt", ".jp2")
 
 
 @dataclass(frozen=True)
@@ -155,26 +155,19 @@ def _with_files(images: Iterable[Annotated]) -> tuple[list[Annotated], list[str]
     return kept, skipped
 
 
-class _Files:
-    """Image files of a folder by their names without suffix."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        entries = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES)
-        self._by_stem = {entry.stem: entry for entry in reversed(entries)}
-
-    def of(self, image: str, name: str | None = None) -> Path:
-        """The file of an image; where there is none, the one that is missing."""
-        if name and (self.folder / name).is_file():
-            return self.folder / name
-        return self._by_stem.get(image, self.folder / (name or f"{image}.png"))
+def _file_of(folder: ImageFolder, image: str, name: str | None = None) -> Path:
+    """The file of an image; where there is none, the one that is missing."""
+    try:
+        return folder.find(*([name] if name else []), image)
+    except LeftOut:
+        return folder.folder / (name or f"{image}.png")
 
 
 # --- detection formats ----------------------------------------------------------------------------
 
 
 def _read_detections(path: Path, format: str, folder: Path) -> Iterator[Annotated]:
-    files = _Files(folder)
+    files = ImageFolder(folder)
     # FAIR1M's own list has no ``other-...``, whose objects are there all the same and must not be forgotten.
     collection: Collection = read_fair1m(path) if format.startswith("fair1m") else read(path, format)
     kinds = {fine: name for name, fines in FAIR1M_FAMILIES.items() for fine in fines}
@@ -186,7 +179,7 @@ def _read_detections(path: Path, format: str, folder: Path) -> Iterator[Annotate
             _detected(polygon, name, bool(grade), families)
             for polygon, name, grade in zip(found.polygons, found.names, grades)
         )
-        where = files.of(image, boxes.file_name)
+        where = _file_of(files, image, boxes.file_name)
         yield Annotated(image, where, 0, 0, things, gsd_m=boxes.gsd_m, source=path.stem)
 
 
@@ -266,7 +259,7 @@ def ground_at(world: Any, x: float, y: float) -> str | None:
 
 
 def _read_star(path: Path, folder: Path) -> Iterator[Annotated]:
-    files = _Files(folder)
+    files = ImageFolder(folder)
     about = _json(_only(path, "*image_data*.json"))
     objects = _json(_only(path, "*objects*.json"))
     relations = _json(_only(path, "*relationships*.json"))
@@ -290,7 +283,7 @@ def _read_star(path: Path, folder: Path) -> Iterator[Annotated]:
         triplets = tuple(
             Relation(a, what, b) for a, what, b in pairs if a is not None and b is not None and what
         )
-        where = files.of(name, image.get("file_name"))
+        where = _file_of(files, name, image.get("file_name"))
         yield Annotated(name, where, 0, 0, things, (), triplets, source=path.stem)
 
 
@@ -326,7 +319,7 @@ def read_lines(path: Path, folder: Path) -> Iterator[Annotated]:
     Raises:
         DataError: a line that holds something else; the message names it.
     """
-    files = _Files(folder)
+    files = ImageFolder(folder)
     for number, record in enumerate(_json_lines(path), start=1):
         try:
             yield _line(record, files, path.stem)
@@ -334,7 +327,7 @@ def read_lines(path: Path, folder: Path) -> Iterator[Annotated]:
             raise DataError(f"{path}:{number}: {type(error).__name__}: {error}") from error
 
 
-def _line(record: Mapping[str, Any], files: _Files, source: str) -> Annotated:
+def _line(record: Mapping[str, Any], files: ImageFolder, source: str) -> Annotated:
     things = tuple(_line_thing(row) for row in record["objects"])
     relations = tuple(Relation(int(a), str(what), int(b)) for a, what, b in record.get("relations", ()))
     places = tuple(
@@ -345,7 +338,7 @@ def _line(record: Mapping[str, Any], files: _Files, source: str) -> Annotated:
     if mentioned and not 0 <= min(mentioned) <= max(mentioned) < len(things):
         raise ValueError(f"a relation or place names an object beyond the {len(things)} there are")
     name = str(record["image"])
-    where = files.of(Path(name).stem, name)
+    where = _file_of(files, Path(name).stem, name)
     return Annotated(
         Path(name).stem,
         where,

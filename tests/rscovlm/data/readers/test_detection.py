@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from detection_eval.errors import FormatError
 from rscovlm.data.readers import Options, convert
-from rscovlm.data.readers.common import image_size
 from rscovlm.data.store import SampleFile
 from rscovlm.errors import DataError
 from tests.rscovlm.data.published import corners, image, quad, read, write_json
-from tiling.scene import Scene
 
 DIAMOND = [[20, 10], [30, 20], [20, 30], [10, 20]]
 
@@ -169,16 +166,6 @@ def test_coco_with_masks_is_read_by_its_bounds(tmp_path, images):
         (quad(10, 20, 40, 60), True),
         (quad(0, 0, 5, 5), True),
     ]
-
-
-def test_sizes_come_from_headers_upright_as_a_scene_shows_them(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
-    image(tmp_path / "plain.tif", 30, 20)
-    for name, size in (("turned.jpg", (40, 20)), ("plain.tif", (20, 30))):
-        with Scene(tmp_path / name) as scene:
-            assert image_size(tmp_path / name) == (scene.height, scene.width) == size
 
 
 def test_an_image_that_cannot_be_opened_is_left_out(dota, images):
