@@ -39,7 +39,7 @@ class ImagePart:
 
     Attributes:
         pixels: (height, width, bands) uint8 or float32; three uint8 bands are red, green and blue.
-        bands: names of the bands, or () for red, green and blue.
+        bands: names of the bands; () where they have none.
     """
 
     pixels: NDArray
@@ -51,10 +51,9 @@ class ImagePart:
                 f"image is {self.pixels.dtype} {self.pixels.shape}; "
                 "a message takes (height, width, bands) of uint8 or float32"
             )
-        if self.pixels.shape[2] != (len(self.bands) or 3):
+        if self.bands and self.pixels.shape[2] != len(self.bands):
             raise ValueError(
-                f"image has {self.pixels.shape[2]} bands and {len(self.bands)} names; "
-                "name each band, or give red, green and blue"
+                f"image has {self.pixels.shape[2]} bands and {len(self.bands)} names; name each band or none"
             )
 
     @classmethod

@@ -18,6 +18,7 @@ from rscovlm.data.example import BoxText, Encoded, Example
 from rscovlm.errors import DataError
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.prompting import (
+    PromptError,
     expand_images,
     image_positions,
     image_token,
@@ -84,8 +85,8 @@ class Encoder:
         try:
             tokens = [token_grid(picture.size, self.patches.factor) for picture in pictures]
             expanded = expand_images(ids, self.image_id, tokens)
-        except ValueError as error:
-            raise DataError(f"{example.key}: {error}") from error
+        except PromptError as error:
+            raise DataError(f"{example.key.source} {example.key.index}: {error}") from error
         grids = np.array([(1, *grid) for grid in tokens], dtype=np.int64).reshape(-1, 3)
         grids[:, 1:] *= self.patches.merge
         return Encoded(

@@ -96,10 +96,10 @@ def data_url(image: ImagePart) -> str:
     from PIL import Image
 
     if not image.is_rgb:
-        bands = ", ".join(image.bands) or "red, green, blue"
+        names = f" ({', '.join(image.bands)})" if image.bands else ""
         raise ModelError(
-            f"this engine takes RGB images of uint8; got {image.pixels.dtype} bands {bands}: "
-            "render them, or run the model in process"
+            f"this engine takes RGB images of uint8, got {image.pixels.shape[2]} bands{names} of "
+            f"{image.pixels.dtype}; render them, or run the model in process"
         )
 
     file = io.BytesIO()

@@ -11,10 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rscovlm.errors import RscovlmError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.positions import Span, span_positions
 from tiling.view import Size
 from zoom_chain.chat import Conversation, ImagePart, Part
+
+
+class PromptError(RscovlmError):
+    """Images that do not divide into visual tokens, or that the chat template leaves out."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,11 @@ def expand_images(ids: NDArray[np.int64], image_token_id: int, grids: Sequence[t
         grids: (token rows, token columns) of each image in order.
 
     Raises:
-        ValueError: where there are more or fewer placeholders than images.
+        PromptError: where there are more or fewer placeholders than images.
     """
     places = np.flatnonzero(ids == image_token_id)
     if len(places) != len(grids):
-        raise ValueError(f"the chat template wrote {len(places)} placeholders for {len(grids)} images")
+        raise PromptError(f"the chat template wrote {len(places)} placeholders for {len(grids)} images")
     repeats = np.ones(len(ids), dtype=np.int64)
     repeats[places] = [rows * columns for rows, columns in grids]
     ends = np.cumsum(repeats)
@@ -114,11 +119,11 @@ def token_grid(size: Size, factor: int) -> tuple[int, int]:
         factor: side of a visual token in px.
 
     Raises:
-        ValueError: where the size does not divide into tokens.
+        PromptError: where the size does not divide into tokens.
     """
     height, width = size
     if height % factor or width % factor:
-        raise ValueError(
+        raise PromptError(
             f"an image of {width} x {height} px does not divide into tokens of {factor} px; "
             "bring it to the size that the family's resolution gives"
         )
@@ -143,7 +148,7 @@ class Prompter:
         """The token ids of a conversation up to where the model's next turn begins; its pictures are read.
 
         Raises:
-            ValueError: for an image that does not divide into tokens.
+            PromptError: for an image that does not divide into tokens.
         """
         text = self.tokenizer.apply_chat_template(
             template_messages(conversation), tokenize=False, add_generation_prompt=True

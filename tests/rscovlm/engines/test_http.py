@@ -10,6 +10,7 @@ import pytest
 
 from rscovlm.engines import load_model
 from rscovlm.engines.http import HttpEngine, _retry_after_s
+from rscovlm.engines.openai import chat_messages
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES, family_of
@@ -312,3 +313,9 @@ def test_a_tokenizer_that_is_not_there_is_one_clear_error(server, tmp_path):
 def test_a_name_without_a_family_asks_for_the_option():
     with pytest.raises(ModelError, match="give --family"):
         load_model("http://127.0.0.1:9/v1#my-model")
+
+
+def test_bands_that_no_image_file_holds_are_refused_in_one_line():
+    image = ImagePart(np.zeros((32, 32, 2), np.float32), ("VV", "VH"))
+    with pytest.raises(ModelError, match=r"takes RGB images .* got 2 bands \(VV, VH\) of float32; render"):
+        chat_messages(Conversation().say("user", image, "How many ships?"))

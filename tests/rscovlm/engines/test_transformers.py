@@ -11,7 +11,7 @@ from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import family_of
 from rscovlm.models.patches import PatchSpec, normalise, patchify
-from rscovlm.models.prompting import Prompter, template_messages
+from rscovlm.models.prompting import Prompter, PromptError, template_messages
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
 
@@ -288,5 +288,7 @@ def test_the_family_is_read_from_the_checkpoint(folder):
 
 
 def test_a_prompter_needs_one_placeholder_for_each_image(engine):
-    with pytest.raises(ValueError, match="placeholders for 1 images"):
-        Prompter(engine._tokenizer, -1, 32).prompt(question(1, engine.family.resolution.factor))
+    factor = engine.family.resolution.factor
+    prompter = Prompter(engine._tokenizer, -1, factor)
+    with pytest.raises(PromptError, match="placeholders for 1 images"):
+        prompter.prompt(question(1, factor))
