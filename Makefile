@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm lint types demo bench bench-map bench-demo fuzz nano scorecard train-demo clean
+.PHONY: install test test-vllm lint types docs demo bench bench-map bench-demo fuzz nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -35,6 +35,15 @@ test: lint types
 test-vllm: $(READY)
 	@test -n "$(RSCOVLM_VLLM)" || { echo "set RSCOVLM_VLLM to the python of an environment that has vLLM" >&2; exit 2; }
 	$(BIN)/pytest tests/rscovlm/engines/test_vllm.py
+
+# The documentation site, with the reference made from docstrings -> build/site/index.html
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "See build/site/index.html, or: $(BIN)/mkdocs serve"
+
+$(VENV)/.docs: $(READY) constraints-docs.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -c constraints-docs.txt -e ".[docs]"
+	touch $@
 
 # The main job, as a user would do it: a scene of 8192 x 8192 px, two questions, and a map layer of its objects.
 demo: $(READY) demo/scene.tif
@@ -82,4 +91,4 @@ train-demo: $(READY)
 	$(BIN)/rscovlm train synth mix_root=runs/samples --output runs/train-demo --resume
 
 clean:
-	rm -rf $(VENV) demo runs
+	rm -rf $(VENV) demo runs build
