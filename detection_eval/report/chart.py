@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import ceil
+from math import ceil, floor, log10
 
 from markupsafe import Markup
 
@@ -13,6 +13,21 @@ PALETTE = ("#0a62b9", "#b5400f", "#2b7d3b", "#7a3fa0", "#8a6d00", "#0e7c86", "#b
 """Colours of methods, in their order."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 40
+
+
+def round_axis(most: float, parts: int = 5) -> tuple[float, int]:
+    """The end of an axis from 0 that holds a value, and its number of round parts, at most ``parts``.
+
+    A step is 1, 2, 2.5 or 5 times a power of ten: 24 steps of training end at 25, in 5 parts.
+    """
+    if not most > 0:
+        return 1.0, parts
+    power = 10.0 ** floor(log10(most / parts))
+    step = next(
+        factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power * parts >= most * (1 - 1e-9)
+    )
+    used = ceil(most / step - 1e-9)
+    return used * step, used
 
 
 class Chart:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from detection_eval.files import write_text
 from detection_eval.html import render
-from detection_eval.report.chart import PALETTE, Chart
+from detection_eval.report.chart import PALETTE, Chart, round_axis
 from rscovlm.training.logs import LOG, read_log
 
 PAGE = "summary.html"
@@ -78,10 +78,9 @@ def _curves(
     title: str, series: _Series, unit: str, prefix: str, top: float | None = None
 ) -> dict[str, object]:
     points = [point for line in series.values() for point in line]
-    first, last = min(x for x, _ in points), max(x for x, _ in points)
-    chart = Chart(
-        (first, max(last, first + 1)), (0.0, top or max(y for _, y in points) * 1.05 or 1.0), "step", unit
-    )
+    last, x_parts = round_axis(max(x for x, _ in points))
+    highest, y_parts = (top, 5) if top else round_axis(max(y for _, y in points))
+    chart = Chart((0.0, last), (0.0, highest), "step", unit, ticks=(x_parts, y_parts))
     legend = []
     for index, (name, line) in enumerate(series.items()):
         colour, short = PALETTE[index % len(PALETTE)], name.removeprefix(prefix)
