@@ -3,7 +3,7 @@
 What stands in for a reader's own files and models, and only that:
 
 - ``scene.tif``, ``landsat.tif``: synthetic scenes of 256 px; ``questions.jsonl``: two of their questions;
-- ``trainval/``: two synthetic scenes of 1024 px; ``mix.yaml``: one sample of them;
+- ``trainval/``: a synthetic scene of 2048 px; ``mix.yaml``: one sample of them;
 - ``labelTxt/``, ``results.pkl``, ``inference_results.json``: boxes of six images;
 - models named in ``STAND_INS``: a tiny random checkpoint, whose replies may be cut off (exit code 1).
 
@@ -13,6 +13,7 @@ Commands that are not run stand in ``NOT_RUN``, each with the reason; a new comm
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -70,13 +71,13 @@ def prepared(tmp_path_factory) -> Path:
     with rasterio.open(folder / "landsat.tif", "w", **profile) as target:
         target.write(bands)
     _detections(folder)
-    dataset = ["synth", "dataset", str(folder / "trainval"), "--count", "2", "--size", "1024", "--seed", "8"]
+    dataset = ["synth", "dataset", str(folder / "trainval"), "--count", "1", "--size", "2048", "--seed", "8"]
     assert main(dataset) == 0
     (folder / "mix.yaml").write_text("root: data\nsources: [trial]\n")
     sample = {
         "id": "a",
         "task": "vqa",
-        "images": [{"path": "../trainval/images/scene_8_00000.tif", "size": [1024, 1024]}],
+        "images": [{"path": "../trainval/images/scene_8_00000.tif", "size": [2048, 2048]}],
         "turns": [["user", "<image>Any ship?"], ["assistant", "no"]],
     }
     (folder / "data").mkdir()
@@ -110,7 +111,7 @@ def test_each_command_is_run_or_has_a_reason_not_to_be():
 
 @pytest.mark.parametrize("command", RUN)
 def test_a_command_of_the_readme_does_what_it_says(command, prepared, tmp_path, monkeypatch, capsys):
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True, copy_function=os.link)
     monkeypatch.chdir(tmp_path)
     if "data/zoom.jsonl" in command and "preview" in command:
         shutil.copy("data/trial.jsonl", "data/zoom.jsonl")
@@ -122,10 +123,7 @@ def test_a_command_of_the_readme_does_what_it_says(command, prepared, tmp_path, 
         words.append(f"model={prepared / 'tiny'}")
         words.append("family=null")
     if words[0] == "zoom-data":
-        words += [
-            "--max-pixels",
-            "16384",
-        ]  # 1024 px are then as much too large as DOTA is
+        words += ["--max-pixels", "50176"]  # a scene of 2048 px is then as much too large as DOTA's are
     if random and "--family" in words:
         place = words.index("--family")
         del words[place : place + 2]  # the stand-in's family is not the published model's
