@@ -12,6 +12,7 @@ from tiling.view import View, Window
 from zoom_chain.errors import ZoomError
 
 _NEARLY_ALL = 0.95
+_MOST, _READABLE = 0.8, 0.2  # of the evidence's area, and of the view's side
 _NO_SIDE = 1e-3  # scene px; a box thinner than this is a line
 
 
@@ -136,6 +137,17 @@ def detail_gain(view: View, requested: Window, shown: Sequence[View]) -> float:
 def _share_inside(part: Window, whole: Window) -> float:
     common = part.intersection(whole)
     return common.area / part.area if common else 0.0
+
+
+def shows_evidence(window: Window, evidence: Window) -> bool:
+    """Whether a view of a window shows what has to be seen, large enough to be read (a zoom hit).
+
+    It holds at least 0.8 of the evidence's area, and the evidence's longer side is at least a fifth of the
+    window's side (geometric mean of width and height).
+    """
+    side = window.area**0.5
+    large = max(evidence.width, evidence.height) >= _READABLE * side
+    return large and _share_inside(evidence, window) >= _MOST
 
 
 def coarseness(view: View) -> float:

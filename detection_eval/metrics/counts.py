@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from detection_eval.detections import Detections
 from detection_eval.geometry.quads import Floats
-from detection_eval.metrics.ground_truth import Indices
-from detection_eval.metrics.matching import FALSE, IGNORED, TRUE, Mask, Matches, Overlaps
+from detection_eval.metrics.ground_truth import GroundTruth, Indices
+from detection_eval.metrics.matching import (
+    FALSE,
+    IGNORED,
+    TRUE,
+    Mask,
+    Matches,
+    Overlaps,
+    match_by_overlap,
+    overlap,
+)
+from detection_eval.metrics.presets import STRICT
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +105,26 @@ def count(overlaps: Overlaps, matches: Matches, keep: Mask | None = None) -> Cou
         np.bincount(labels[kept & (matches.verdict == FALSE)], minlength=classes),
         overlaps.positives,
     )
+
+
+def count_image(found: Detections, truth: Detections, level: float = 0.5) -> dict[str, Counts]:
+    """Counts (1,) of one image by class name, one to one and without regard to scores or order.
+
+    Args:
+        found: in the frame of ``truth``.
+        truth: the objects; those of each class count.
+        level: IoU from which a box is right.
+
+    Raises:
+        ValueError: a level outside [0.1, 1].
+    """
+    names = tuple(sorted({*found.names, *truth.names}))
+    overlaps = overlap({"": GroundTruth(truth)}, {"": replace(found, scores=None)}, STRICT, names)
+    counts = count(overlaps, match_by_overlap(overlaps, level))
+    return {
+        name: Counts(*(part[[index]] for part in (counts.true, counts.false, counts.positives)))
+        for index, name in enumerate(names)
+    }
 
 
 def count_by_scene(

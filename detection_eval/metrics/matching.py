@@ -390,3 +390,31 @@ def _match_coco(overlaps: Overlaps, level: float) -> Matches:
     hit = matched >= 0
     verdict[hit] = np.where(overlaps.ignored[matched[hit]], IGNORED, TRUE)
     return Matches(level, verdict, matched)
+
+
+def match_by_overlap(overlaps: Overlaps, level: float) -> Matches:
+    """Match detections to objects one to one, the largest overlap first, whatever the scores and the order.
+
+    A detection that gets no object but overlaps an ignored one enough is ignored.
+
+    Raises:
+        ValueError: a level outside [``LOWEST_LEVEL``, 1].
+    """
+    if not LOWEST_LEVEL <= level <= 1:
+        raise ValueError(f"IoU level {level} is outside [{LOWEST_LEVEL}, 1]")
+    reaches = overlaps.pair_iou >= level if overlaps.preset.inclusive else overlaps.pair_iou > level
+    pairs = np.flatnonzero(reaches)
+    detection, target = overlaps.pair_detection[pairs], overlaps.pair_object[pairs]
+    ignored = overlaps.ignored[target]
+    matched = np.full(len(overlaps.detections), -1)
+    taken = np.zeros(len(overlaps.objects), dtype=bool)
+    # ignored objects come last, and take any number
+    order = (overlaps.rank[detection], overlaps._equal_overlap[pairs], -overlaps.pair_iou[pairs], ignored)
+    for pair in np.lexsort(order):
+        if matched[detection[pair]] < 0 and not taken[target[pair]]:
+            matched[detection[pair]] = target[pair]
+            taken[target[pair]] = not ignored[pair]
+    verdict = np.full(len(matched), FALSE)
+    hit = matched >= 0
+    verdict[hit] = np.where(overlaps.ignored[matched[hit]], IGNORED, TRUE)
+    return Matches(level, verdict, matched)

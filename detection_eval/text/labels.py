@@ -35,8 +35,10 @@ def singular(name: str) -> str:
     """The last word of a spoken name in the singular, by the regular rules of English."""
     if name.endswith(("ss", "us", "is")) or not name.endswith("s") or len(name) < 4:
         return name
-    if name.endswith("ies"):
+    if name.endswith("ies") and len(name) > 4:
         return name[:-3] + "y"
+    if name.endswith("ouses"):  # houses, warehouses; but buses
+        return name[:-1]
     if name.endswith(("ches", "shes", "xes", "sses", "uses")):
         return name[:-2]
     return name[:-1]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.geometry.quads import Floats
+from detection_eval.geometry.quads import Floats, canonical
 from detection_eval.geometry.validity import Policy, Validity, examine, repair
 from detection_eval.text.contracts import Contract
 from detection_eval.text.labels import LabelMatcher, by_spoken_name, spoken, strip_edges
@@ -26,6 +26,8 @@ _NONE = re.compile(
     re.IGNORECASE,
 )
 _CUT_SHORT = re.compile(r"remaining (?:objects|items|boxes) (?:are|were) not listed", re.IGNORECASE)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_LARGEST = 1e9  # no coordinate of an image is larger
 _HEAD = 2000  # what an answer declares as a whole, it declares at once
 
 
@@ -187,6 +189,22 @@ def parse_response(
     )
     spans = np.array([raw.span for raw in boxes], dtype=np.int64).reshape(-1, 2)
     return ParsedResponse(Detections(polygons, labels, labelled.classes), report, spans)
+
+
+def parse_first_box(text: str, contract: Contract, width: int, height: int) -> Floats | None:
+    """(1, 4, 2) the first box that a text states, labelled or not, in pixels; None where it states none.
+
+    Args:
+        text: the reply.
+        contract: how the model family writes; its numbers are read in whatever layout they stand.
+        width: of the image as the model saw it, pixels.
+        height: likewise.
+    """
+    numbers = [float(number) for number in _NUMBER.findall(text)[: contract.form.count]]
+    if len(numbers) < contract.form.count or max(map(abs, numbers)) > _LARGEST:
+        return None
+    polygons, _ = decode(np.array([numbers]), contract, width, height)
+    return canonical(polygons)
 
 
 @dataclass

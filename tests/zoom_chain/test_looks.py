@@ -5,7 +5,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tiling.view import Size, View, Window
-from zoom_chain.looks import CropRule, RefusedRequest, crop_window, detail_gain, requested_window
+from zoom_chain.looks import (
+    CropRule,
+    RefusedRequest,
+    crop_window,
+    detail_gain,
+    requested_window,
+    shows_evidence,
+)
 
 SCENE = Window(0, 0, 2000, 1000)
 OVERVIEW = View(SCENE, Size(100, 200))
@@ -108,3 +115,23 @@ def test_gain_is_over_views_of_the_part_asked_for_whatever_context_comes_with_it
 def test_wrong_values_are_named_together():
     with pytest.raises(ValueError, match=r"margin -1 .*repeat_iou 0 "):
         CropRule(margin=-1, repeat_iou=0)
+
+
+EVIDENCE = Window(1000, 1000, 100, 100)
+
+
+def test_a_view_shows_evidence_that_it_holds_for_the_most_part():
+    assert shows_evidence(EVIDENCE, EVIDENCE)
+    assert shows_evidence(Window(1020, 1000, 100, 100), EVIDENCE), "80 of 100 columns"
+    assert not shows_evidence(Window(1021, 1000, 100, 100), EVIDENCE)
+    assert not shows_evidence(Window(2000, 1000, 100, 100), EVIDENCE)
+
+
+def test_a_view_shows_evidence_that_is_a_fifth_of_its_side():
+    assert shows_evidence(Window(900, 900, 500, 500), EVIDENCE)
+    assert not shows_evidence(Window(900, 900, 501, 501), EVIDENCE)
+    # Of the same area, and so seen as large: what shape the window has makes no difference.
+    assert shows_evidence(Window(900, 900, 1000, 250), EVIDENCE)
+    assert not shows_evidence(Window(900, 900, 1000, 252), EVIDENCE)
+    # A bridge is read by its length.
+    assert shows_evidence(Window(900, 900, 500, 500), Window(1000, 1000, 100, 5))

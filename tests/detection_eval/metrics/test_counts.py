@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from detection_eval.errors import EvaluationError
 from detection_eval.metrics.calibration import calibration
 from detection_eval.metrics.confusion import confusion_matrix, mf1_lmmrotate
-from detection_eval.metrics.counts import Counts, count, count_by_scene, count_error
+from detection_eval.metrics.counts import Counts, count, count_by_scene, count_error, count_image
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.metrics.matching import match, overlap
 from detection_eval.metrics.presets import PRESETS, STRICT, preset
@@ -40,6 +40,22 @@ def test_a_class_that_is_never_detected_has_precision_0_in_the_mean():
     counts = Counts(np.array([1, 0]), np.array([0, 0]), np.array([1, 3]))
     assert counts.macro_precision == 0.5
     assert np.isnan(counts.precision[1])
+
+
+def test_one_image_is_counted_by_class_name_whatever_the_class_lists():
+    # right ship, wrong ship; a plane missed; a harbor where none is
+    truth = boxes([[0, 0, 10, 10], [40, 0, 50, 10]], [0, 1], classes=("ship", "plane"))
+    found = boxes(
+        [[0, 0, 10, 9], [20, 0, 30, 10], [40, 0, 50, 10]], [1, 1, 0], [0.1, 0.2, 0.3], ("harbor", "ship")
+    )
+    counts = count_image(found, truth)
+    assert {name: (int(c.true[0]), int(c.false[0]), int(c.missed[0])) for name, c in counts.items()} == {
+        "harbor": (0, 1, 0),
+        "plane": (0, 0, 1),
+        "ship": (1, 1, 0),
+    }
+    assert count_image(found, truth, 0.95)["ship"].true.tolist() == [0]
+    assert count_image(boxes([]), boxes([])) == {}
 
 
 @settings(max_examples=15, deadline=None)

@@ -18,7 +18,17 @@ from detection_eval.errors import EvaluationError, SettingError
 from detection_eval.geometry.quads import bounds
 from detection_eval.metrics.average_precision import class_average_precision
 from detection_eval.metrics.ground_truth import CROWD, GroundTruth
-from detection_eval.metrics.matching import FALSE, IGNORED, LEVELS, TRUE, match, merge, overlap, select
+from detection_eval.metrics.matching import (
+    FALSE,
+    IGNORED,
+    LEVELS,
+    TRUE,
+    match,
+    match_by_overlap,
+    merge,
+    overlap,
+    select,
+)
 from detection_eval.metrics.presets import PRESETS, preset
 from tests.detection_eval.problems import CLASSES, boxes, permuted, random_problem
 
@@ -311,3 +321,46 @@ def test_counts_under_strict_do_not_depend_on_the_order_of_images_and_boxes(seed
 def test_an_unknown_preset_is_named_with_the_known_ones():
     with pytest.raises(SettingError, match=r"unknown preset 'mmrotate'; choose strict, mmrotate-1\.x"):
         preset("mmrotate")
+
+
+# --- without scores -------------------------------------------------------------------------------
+
+
+def test_by_overlap_the_best_pair_goes_first_whatever_the_scores():
+    # The second detection lies on the object; the first, of a better score, is one px off.
+    found = boxes([[1, 0, 11, 10], [0, 0, 10, 10]], scores=[0.9, 0.1])
+    laid = overlap(*one_image(boxes([[0, 0, 10, 10]]), found), preset("strict"))
+    assert match_by_overlap(laid, 0.5).verdict.tolist() == [FALSE, TRUE]
+    # With a second object beside, each has its own: IoU 1 first, and what is left then is 9/11.
+    laid = overlap(*one_image(boxes([[0, 0, 10, 10], [2, 0, 12, 10]]), found), preset("strict"))
+    assert match_by_overlap(laid, 0.5).matched.tolist() == [1, 0]
+
+
+def test_by_overlap_an_ignored_object_takes_what_no_other_has():
+    objects = boxes([[0, 0, 10, 10], [1, 0, 11, 10]])
+    found = boxes([[1, 0, 11, 10], [1, 0, 11, 10], [50, 0, 60, 10]])
+    laid = overlap(*one_image(objects, found, np.array([0, 1])), preset("strict"))
+    assert match_by_overlap(laid, 0.5).verdict.tolist() == [TRUE, IGNORED, FALSE]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, level=st.sampled_from(LEVELS))
+def test_by_overlap_pairs_are_one_to_one_of_one_class_and_independent_of_order(seed, level):
+    truth, predictions = random_problem(seed)
+    laid = overlap(truth, predictions, preset("strict"))
+    matches = match_by_overlap(laid, level)
+    right = np.flatnonzero(matches.verdict == TRUE)
+    assert len(set(matches.matched[right])) == len(right)
+    assert (laid.detections.labels[right] == laid.objects.labels[matches.matched[right]]).all()
+    # No two that are left over overlap enough.
+    free = (matches.matched[laid.pair_detection] < 0) & ~np.isin(laid.pair_object, matches.matched[right])
+    assert not (free & (laid.pair_iou >= level)).any()
+    moved = match_by_overlap(overlap(*permuted(truth, predictions, seed), preset("strict")), level)
+    assert sorted(moved.verdict.tolist()) == sorted(matches.verdict.tolist())
+
+
+def test_by_overlap_levels_are_checked():
+    laid = overlap(*one_image(boxes([[0, 0, 3, 1]]), boxes([[1, 0, 4, 1]])), preset("strict"))
+    assert match_by_overlap(laid, 0.5).verdict.tolist() == [TRUE]
+    with pytest.raises(ValueError, match="outside"):
+        match_by_overlap(laid, 0.05)
