@@ -48,7 +48,7 @@ def test_a_package_imports_without_loading_torch(package):
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("package", LAYERS[:3])
+@pytest.mark.parametrize("package", [*LAYERS[:3], "rscovlm/scoring", "rscovlm/tasks"])
 def test_every_module_of_a_torch_free_package_imports_where_torch_is_not_installed(package):
     modules = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts)

@@ -207,12 +207,12 @@ def _as_json(source: str, model: str, asked: Sequence[Asked], answers: Sequence[
 
 
 def _record(item: Asked, answer: Answer) -> dict[str, Any]:
-    from rscovlm.tasks.ask import same_answer
+    from rscovlm.tasks.questions import is_right
 
     trace = answer.trace
     record: dict[str, Any] = {"question": item.question, "answer": answer.text}
     if item.expected is not None:
-        record |= {"expected": item.expected, "as_expected": same_answer(answer.text, item.expected)}
+        record |= {"expected": item.expected, "as_expected": is_right(answer.text, item.expected)}
     return record | {
         "stop_reason": answer.stop_reason,
         "error": trace.error,
@@ -260,11 +260,11 @@ def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     Raises:
         Incomplete: where a question has no whole answer because something failed.
     """
-    from rscovlm.tasks.ask import same_answer
+    from rscovlm.tasks.questions import is_right
 
     known = [(item.expected, answer) for item, answer in zip(asked, answers) if item.expected is not None]
     if known:
-        right = sum(same_answer(answer.text, expected) for expected, answer in known)
+        right = sum(is_right(answer.text, expected) for expected, answer in known)
         _note(f"{right} of {len(known)} answers as expected")
     failed = [answer for answer in answers if answer.stop_reason in ("error", "cut_off")]
     if failed:

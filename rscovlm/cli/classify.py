@@ -28,7 +28,7 @@ from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
-    from rscovlm.tasks.classify import Classification
+    from rscovlm.tasks.classify import SceneClass
 
 
 def classify(
@@ -56,7 +56,7 @@ def classify(
     chosen.check_known(wanted, chosen.scene_classes)
     for source in scenes:
         open_scene(source, bands).close()
-    results: list[Classification] = []
+    results: list[SceneClass] = []
     options = Generation(max_new_tokens=max_tokens)
     with (
         open_model(checkpoint, device) as engine,

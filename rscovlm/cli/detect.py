@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from detection_eval.text.parsing import ParseReport
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
-    from rscovlm.tasks.detect import DetectionTask, SceneDetections
+    from rscovlm.tasks.detect import DetectionRun, SceneDetections
     from rscovlm.tasks.settings import DetectSettings
     from rscovlm.tasks.tiles import TilePlan
     from tiling.scene import Scene
@@ -113,7 +113,7 @@ def detect(
         seen = checkpoint.family
         plan = plan_tiles(opened, seen, tile=settings.tile, overlap=settings.overlap, region=region)
         options = Generation(max_new_tokens=max_tokens, seed=seed)
-        task = plan_detection(
+        run = plan_detection(
             opened, seen, settings.classes, plan=plan, options=options, batch_size=batch_size
         )
         if not plan.tiles:
@@ -124,15 +124,15 @@ def detect(
         if dry_run:
             return
         with (
-            _journal(output, task, opened, checkpoint, resume, overwrite) as journal,
+            _journal(output, run, opened, checkpoint, resume, overwrite) as journal,
             _interruptible(journal, len(plan.tiles)),
         ):
             with (
                 open_model(checkpoint, device) as engine,
                 Progress("detecting", "tiles") as progress,
             ):
-                found = detect_scene(opened, engine, task, journal=journal, progress=progress)
-            summary = summarise(opened, model, task, found)
+                found = detect_scene(opened, engine, run, journal=journal, progress=progress)
+            summary = summarise(opened, model, run, found)
             _write(opened, found, summary, output, overlay)
             if journal is not None and (allow_failed or not found.failures):
                 journal.remove()
@@ -193,7 +193,7 @@ def plan_line(scene: Scene, plan: TilePlan) -> str:
     return ", ".join(parts)
 
 
-def summarise(scene: Scene, model: str, task: DetectionTask, found: SceneDetections) -> dict[str, Any]:
+def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetections) -> dict[str, Any]:
     """What made a result and what it does not cover, of values that JSON can hold."""
     from rscovlm.tasks.provenance import version
 
@@ -203,7 +203,7 @@ def summarise(scene: Scene, model: str, task: DetectionTask, found: SceneDetecti
         "scene": scene.source,
         "model": model,
         "version": version(),
-        "prompt_hash": task.prompt_hash,
+        "prompt_hash": run.prompt_hash,
         "tile_px": grid.tile,
         "overlap_px": grid.overlap,
         "window": list(grid.extent.bounds),
@@ -244,7 +244,7 @@ def _check_outputs(scene: Scene, output: Path | None, overlay: Path | None) -> N
 @contextmanager
 def _journal(
     output: Path | None,
-    task: DetectionTask,
+    run: DetectionRun,
     scene: Scene,
     checkpoint: Checkpoint,
     resume: bool,
@@ -256,7 +256,7 @@ def _journal(
         return
     from rscovlm.journal import Journal, journal_path
 
-    facts = task.facts(scene, checkpoint.identity)
+    facts = run.facts(scene, checkpoint.identity)
     with Journal(journal_path(output), facts, resume=resume, overwrite=overwrite) as journal:
         try:
             yield journal

@@ -26,11 +26,11 @@ from rscovlm.data.synthetic import (
 from rscovlm.models.families import FAMILIES
 from rscovlm.nano.cells import CellTruth, cell_truth
 from rscovlm.nano.model import VIEW_SIDE
-from rscovlm.prompts import classification_prompt
 from rscovlm.synth.catalogue import LAND_COVERS
 from rscovlm.synth.questions import draw_question
 from rscovlm.synth.views import GSD_M, around
 from rscovlm.synth.world import World, plan_world
+from rscovlm.tasks.classify import Classification
 from tiling.view import Size, View, Window
 from zoom_chain.chat import Conversation
 from zoom_chain.dialect import NANO
@@ -142,7 +142,7 @@ def _close_question(rng: np.random.Generator, ease: float) -> tuple[Conversation
 
 def _classify(rng: np.random.Generator, ease: float) -> tuple[Conversation, str]:
     shot = classification(rng, _SCALE)
-    conversation = NANO.opening(shot.photo, classification_prompt(LAND_COVERS), zoom=False)
+    conversation = NANO.opening(shot.photo, Classification(LAND_COVERS).prompt().user, zoom=False)
     return conversation.say("assistant", shot.fields["answer"]), "classify"
 
 

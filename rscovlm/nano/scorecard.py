@@ -14,21 +14,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import shapely
 from rich.console import Console
 from rich.progress import track
 
 from detection_eval.detections import Detections
+from detection_eval.text.contracts import CONTRACTS
 from rscovlm.engines import Engine, load_model
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS
 from rscovlm.synth.dataset import scene_truth, write_scene
-from rscovlm.synth.questions import TOPICS, Question, all_questions
+from rscovlm.synth.questions import TOPICS, all_questions
 from rscovlm.synth.world import World, plan_world
-from rscovlm.tasks.ask import ask, same_answer
-from rscovlm.tasks.classify import classify_scenes
-from rscovlm.tasks.detect import detect_scene
+from rscovlm.tasks.ask import ask
+from rscovlm.tasks.classify import Classification, classify_scenes
+from rscovlm.tasks.detect import Detection, detect_scene
+from rscovlm.tasks.questions import question_with_answer
+from rscovlm.tasks.task import Tally, score_reply, total
+from rscovlm.tasks.zoom import ZoomRequest
 from tiling.scene import Scene
-from tiling.view import View
+from zoom_chain.dialect import NANO
 from zoom_chain.policies import POLICIES
 from zoom_chain.settings import default_zoom_settings
 
@@ -36,20 +39,11 @@ HELD_OUT_SEED = 1 << 40
 """Scenes of training have seeds below 2^31."""
 
 
-@dataclass
-class Score:
-    """Right answers out of how many."""
+ZOOMS, SCENES, OBJECTS = "zooms", "scenes", "objects"
+"""Groups of the tally, beside "<topic>/<zoom mode>" of questions and "objects/<class>"."""
 
-    right: int = 0
-    of: int = 0
-
-    def add(self, correct: bool) -> None:
-        """Count one answer."""
-        self.right += bool(correct)
-        self.of += 1
-
-    def __str__(self) -> str:
-        return f"{self.right / self.of:.1%} ({self.right}/{self.of})" if self.of else "none asked"
+EVIDENCE, CLASSES = ZoomRequest(NANO), Classification(LAND_COVERS)
+BOXES = Detection(CONTRACTS["nano"], CLASS_NAMES)
 
 
 @dataclass
@@ -57,43 +51,14 @@ class ScoreCard:
     """What nano gets right on held-out scenes.
 
     Attributes:
-        answers: by (topic, zoom mode).
-        chance: by topic, of the most frequent answer.
-        zoom_hits: chains whose last view holds the evidence at a readable size.
+        tally: counts of answers, zooms, scene classes and boxes.
+        truths: right answers by topic.
         zooms: how many zooms each chain took.
-        scene_class: of the whole scene.
-        found, missed, invented: detections at IoU 0.5, by class name.
     """
 
-    answers: dict[tuple[str, str], Score] = field(default_factory=lambda: defaultdict(Score))
+    tally: Tally = field(default_factory=Tally)
     truths: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    zoom_hits: Score = field(default_factory=Score)
     zooms: list[int] = field(default_factory=list)
-    scene_class: Score = field(default_factory=Score)
-    found: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    missed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    invented: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-
-
-def matches(found: Detections, truth: Detections, iou: float = 0.5) -> tuple[set[int], set[int]]:
-    """Indices of found boxes and of true boxes that pair one to one, best overlaps first, same class only."""
-    boxes, targets = shapely.polygons(found.polygons), shapely.polygons(truth.polygons)
-    if not len(found) or not len(truth):
-        return set(), set()
-    first, second = shapely.STRtree(targets).query(boxes, predicate="intersects")
-    shared = shapely.area(shapely.intersection(boxes[first], targets[second]))
-    overlap = shared / (shapely.area(boxes[first]) + shapely.area(targets[second]) - shared)
-    names, true_names = np.array(found.names), np.array(truth.names)
-    paired: set[int] = set()
-    taken: set[int] = set()
-    for k in np.argsort(-overlap, kind="stable"):
-        i, j = int(first[k]), int(second[k])
-        if overlap[k] < iou:
-            break
-        if names[i] == true_names[j] and i not in paired and j not in taken:
-            paired.add(i)
-            taken.add(j)
-    return paired, taken
 
 
 def evaluate_questions(card: ScoreCard, engine: Engine, scene: Scene, world: World) -> None:
@@ -104,27 +69,20 @@ def evaluate_questions(card: ScoreCard, engine: Engine, scene: Scene, world: Wor
         chosen = replace(settings, policy=POLICIES[mode])
         answers = ask(scene, [question.text for question in questions], engine, settings=chosen)
         for question, answer in zip(questions, answers, strict=True):
-            card.answers[question.topic, mode].add(same_answer(answer.text, question.answer))
+            task = question_with_answer(question.answer)
+            counts = score_reply(task, answer.text, question.answer)
+            card.tally.add(f"{question.topic}/{mode}", task, counts)
             if mode == "chain":
                 card.truths[question.topic].append(question.answer)
                 card.zooms.append(len(answer.trace.views) - 1)
-                card.zoom_hits.add(evidence_seen(question, answer.trace.views[-1].view))
-
-
-def evidence_seen(question: Question, view: View) -> bool:
-    """Whether a view shows most of the evidence, at no less than a fifth of the view's side."""
-    common = view.window.intersection(question.evidence)
-    apparent = max(question.evidence.width / view.window.width, question.evidence.height / view.window.height)
-    return common is not None and common.area >= 0.8 * question.evidence.area and apparent >= 0.2
+                last = answer.trace.views[-1].view.window
+                card.tally.add(ZOOMS, EVIDENCE, EVIDENCE.score(last, question.evidence))
 
 
 def evaluate_detections(card: ScoreCard, found: Detections, truth: Detections) -> None:
     """Count the detections of one scene at IoU 0.5."""
-    paired, taken = matches(found, truth)
-    for index, name in enumerate(found.names):
-        (card.found if index in paired else card.invented)[name] += 1
-    for index, name in enumerate(truth.names):
-        card.missed[name] += index not in taken
+    for name, counts in BOXES.score_classes(found, truth).items():
+        card.tally.add(f"{OBJECTS}/{name}", BOXES, counts)
 
 
 def evaluate(spec: str, scenes: int, size: int, folder: Path) -> ScoreCard:
@@ -144,7 +102,8 @@ def evaluate(spec: str, scenes: int, size: int, folder: Path) -> ScoreCard:
             write_scene(world, path)
             with Scene(path) as scene:
                 evaluate_questions(card, engine, scene, world)
-                card.scene_class.add(classify_scenes([scene], engine, LAND_COVERS)[0].label == world.cover)
+                label = classify_scenes([scene], engine, CLASSES.classes)[0].label
+                card.tally.add(SCENES, CLASSES, CLASSES.score(label, world.cover))
                 evaluate_detections(card, detect_scene(scene, engine).detections, scene_truth(world))
             path.unlink()
     return card
@@ -163,15 +122,16 @@ def report(card: ScoreCard, scenes: int, size: int) -> str:
     for topic in TOPICS:
         answers = card.truths[topic]
         prior = max(map(answers.count, set(answers)), default=0) / max(1, len(answers))
-        off, on = card.answers[topic, "off"], card.answers[topic, "chain"]
+        off, on = (_share(card, f"{topic}/{mode}") for mode in ("off", "chain"))
         lines.append(f"| {topic} | {prior:.1%} | {off} | {on} |")
-    off, on = (_total(card, mode) for mode in ("off", "chain"))
+    off, on = (_share(card, *(f"{topic}/{mode}" for topic in TOPICS)) for mode in ("off", "chain"))
+    hits = _share(card, ZOOMS, metric="zoom_hit")
     lines += [
         f"| **all** | | **{off}** | **{on}** |",
         "",
-        f"- Zoom hit rate (the last view shows the evidence, large enough to read): {card.zoom_hits}",
+        f"- Zoom hit rate (the last view shows the evidence, large enough to read): {hits}",
         f"- Zooms a question: {np.mean(card.zooms):.2f}",
-        f"- Scene class: {card.scene_class}",
+        f"- Scene class: {_share(card, SCENES)}",
         "",
         "| objects, rotated IoU 0.5 | precision | recall | F1 | true objects |",
         "|---|---|---|---|---|",
@@ -182,18 +142,18 @@ def report(card: ScoreCard, scenes: int, size: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _total(card: ScoreCard, mode: str) -> Score:
-    scores = [card.answers[topic, mode] for topic in TOPICS]
-    return Score(sum(s.right for s in scores), sum(s.of for s in scores))
+def _share(card: ScoreCard, *groups: str, metric: str = "accuracy") -> str:
+    """``97.1% (33/34)`` of some groups together."""
+    counts = total(card.tally.counts(group) for group in groups)
+    right, of = (int(counts.get(f"{metric}/{part}", 0)) for part in ("hits", "of"))
+    return f"{right / of:.1%} ({right}/{of})" if of else "none asked"
 
 
 def _detection_row(card: ScoreCard, names: Sequence[str]) -> str:
-    found, missed, invented = (
-        sum(part[name] for name in names) for part in (card.found, card.missed, card.invented)
-    )
-    precision, recall = found / max(1, found + invented), found / max(1, found + missed)
-    f1 = 2 * found / max(1, 2 * found + missed + invented)
-    return f"{precision:.1%} | {recall:.1%} | {f1:.1%} | {found + missed}"
+    counts = total(card.tally.counts(f"{OBJECTS}/{name}") for name in names)
+    found = BOXES.aggregate(counts)
+    rates = [found.get(f"{metric}@0.5", 0.0) for metric in ("precision", "recall", "f1")]
+    return " | ".join([*(f"{rate:.1%}" for rate in rates), f"{counts.get('recall@0.5/of', 0):.0f}"])
 
 
 def main() -> None:

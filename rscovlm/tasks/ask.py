@@ -56,12 +56,3 @@ def ask(
         if progress:
             progress(len(answers), len(questions))
     return answers
-
-
-def same_answer(answer: str, expected: str) -> bool:
-    """Whether two short answers say the same, but for case, white space and a full stop."""
-    return _plain(answer) == _plain(expected)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(" .\"'")

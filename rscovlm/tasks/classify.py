@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rscovlm.prompts import classification_prompt
+from rscovlm.scoring.answers import named_class
+from rscovlm.tasks.task import Counts, Prompt, hit, rates
 from tiling.errors import SceneError
+from tiling.view import Size
+from zoom_chain.calls import spoken_text
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
 if TYPE_CHECKING:
@@ -22,10 +24,46 @@ TOGETHER = 16
 
 @dataclass(frozen=True)
 class Classification:
-    """What a model took a scene for.
+    """Which one of some classes does a scene show?
 
     Attributes:
-        source: of the scene.
+        classes: to choose from, offered in this order.
+
+    Raises:
+        ValueError: for an empty list of classes.
+    """
+
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            raise ValueError("there are no classes to choose from; give at least one")
+
+    def prompt(self, subject: str = "") -> Prompt:
+        """Ask for the class by name."""
+        return Prompt(
+            None, f"Classify the image into one of: {', '.join(self.classes)}. Answer with the class name."
+        )
+
+    def parse(self, text: str, size: Size | None = None) -> str | None:
+        """The class that the reply names; None where it names none of them, or several."""
+        return named_class(spoken_text(text), self.classes)
+
+    def score(self, parsed: str | None, truth: str | None) -> Counts:
+        """``accuracy``; ``truth`` is written as in the list of classes."""
+        return hit("accuracy", parsed is not None and parsed == truth)
+
+    def aggregate(self, counts: Counts) -> dict[str, float]:
+        """``accuracy`` in [0, 1]."""
+        return rates(counts, "accuracy")
+
+
+@dataclass(frozen=True)
+class SceneClass:
+    """The class that a model gave a scene.
+
+    Attributes:
+        source: the scene's.
         label: one of the classes as they were given; None where the reply names none of them, or several.
         text: the reply.
         error: one line where the scene could not be read or the model failed, else None.
@@ -44,7 +82,7 @@ def classify_scenes(
     *,
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Classification]:
+) -> list[SceneClass]:
     """The class of each scene, in order, as the model sees its overview.
 
     Args:
@@ -57,53 +95,30 @@ def classify_scenes(
     Raises:
         ValueError: for an empty list of classes.
     """
-    if not classes:
-        raise ValueError("there are no classes to choose from; give at least one")
+    task = Classification(tuple(classes))
     options = options or Generation(max_new_tokens=32)
-    done: list[Classification] = []
+    done: list[SceneClass] = []
     with ThreadPoolExecutor(max_workers=4) as readers:
         for start in range(0, len(scenes), TOGETHER):
             batch = scenes[start : start + TOGETHER]
-            questions = list(readers.map(lambda scene: _question(scene, engine, classes), batch))
+            questions = list(readers.map(lambda scene: _question(scene, engine, task), batch))
             asked = [question for question in questions if isinstance(question, Conversation)]
             replies = iter(engine.chat(asked, options) if asked else [])
             for scene, question in zip(batch, questions):
                 if isinstance(question, SceneError):
-                    done.append(Classification(scene.source, None, "", str(question)))
+                    done.append(SceneClass(scene.source, None, "", str(question)))
                     continue
                 reply = next(replies)
-                label = None if reply.error else named_class(reply.text, classes)
-                done.append(Classification(scene.source, label, reply.text, reply.error))
+                label = None if reply.error else task.parse(reply.text)
+                done.append(SceneClass(scene.source, label, reply.text, reply.error))
             if progress:
                 progress(len(done), len(scenes))
     return done
 
 
-def named_class(text: str, classes: Sequence[str]) -> str | None:
-    """The one class that a reply names, as it stands in the list; None where it names none or several.
-
-    Case and hyphens do not matter. Where one name is part of another ("vehicle", "small vehicle"), the longer
-    one counts.
-    """
-    words = _spoken(text)
-    for name in classes:
-        if _spoken(name) == words.strip(" .\"'"):
-            return name
-    found = []
-    for name in sorted(classes, key=len, reverse=True):
-        words, times = re.subn(rf"(?<!\w){re.escape(_spoken(name))}(?!\w)", "|", words)
-        if times:
-            found.append(name)
-    return found[0] if len(found) == 1 else None
-
-
-def _spoken(text: str) -> str:
-    return " ".join(re.sub(r"[-_]", " ", text).casefold().split())
-
-
-def _question(scene: Scene, engine: Engine, classes: Sequence[str]) -> Conversation | SceneError:
+def _question(scene: Scene, engine: Engine, task: Classification) -> Conversation | SceneError:
     try:
         image = scene.read(scene.overview(engine.family.resolution))
     except SceneError as error:
         return error
-    return Conversation().say("user", ImagePart(image.pixels), classification_prompt(classes))
+    return Conversation().say("user", ImagePart(image.pixels), task.prompt().user)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from configs import load_config
 from detection_eval.detections import Detections
-from detection_eval.text.contracts import CONTRACTS, detection_prompt
+from detection_eval.metrics.counts import count_image
+from detection_eval.text.contracts import CONTRACTS, Contract, detection_prompt
 from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
+from rscovlm.errors import UsageError
 from rscovlm.tasks.provenance import text_hash, version
+from rscovlm.tasks.task import Counts, Prompt, rates, total
 from rscovlm.tasks.tiles import TilePlan, plan_tiles
 from tiling.errors import SceneError
 from tiling.merging import MergedDetections, merge_tiles
-from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
+from tiling.view import Size
+from zoom_chain.calls import spoken_text
+from zoom_chain.chat import Conversation, Generation, ImagePart, Reply, StopReason
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 16
 READERS = 2
+LEVEL = 0.5
+"""IoU from which a box is right."""
 OPTIONS = Generation(max_new_tokens=2048)
 """A crowded tile lists a hundred boxes."""
 
@@ -76,32 +83,125 @@ class SceneDetections:
 
 
 @dataclass(frozen=True)
-class DetectionTask:
-    """What is asked about each tile of a scene.
+class Detection:
+    """Where are all objects of some classes?
+
+    Attributes:
+        contract: how boxes are written.
+        classes: to find; None for whatever there is.
+    """
+
+    contract: Contract
+    classes: tuple[str, ...] | None = None
+
+    def prompt(self, subject: str = "") -> Prompt:
+        """Ask for the classes in the contract's own words."""
+        return Prompt(*detection_prompt(self.contract, self.classes))
+
+    def read(self, text: str, size: Size) -> ParsedResponse:
+        """The boxes of a reply in pixels, and what could not be read of it."""
+        return parse_response(spoken_text(text), self.contract, self.classes, size.width, size.height)
+
+    def parse(self, text: str, size: Size) -> Detections:
+        """The boxes of a reply in pixels."""
+        return self.read(text, size).detections
+
+    def score(self, parsed: Detections, truth: Detections) -> Counts:
+        """``f1@0.5``, ``precision@0.5`` and ``recall@0.5``, all classes counted as one."""
+        return total([_counts(0, 0, 0), *self.score_classes(parsed, truth).values()])
+
+    def score_classes(self, parsed: Detections, truth: Detections) -> dict[str, Counts]:
+        """The counts of each class that is found or should be, by name."""
+        return {
+            name: _counts(counts.true.sum(), counts.false.sum(), counts.missed.sum())
+            for name, counts in count_image(parsed, truth, LEVEL).items()
+        }
+
+    def aggregate(self, counts: Counts) -> dict[str, float]:
+        """``f1@0.5``, ``precision@0.5`` and ``recall@0.5`` in [0, 1].
+
+        Nothing found where nothing is has the F1 of a perfect answer; precision without boxes and recall
+        without objects are left out.
+        """
+        perfect = {"f1@0.5": 1.0} if counts.get("f1@0.5/of") == 0 else {}
+        return perfect | rates(counts, "f1@0.5", "precision@0.5", "recall@0.5")
+
+
+def _counts(right: float, wrong: float, missed: float) -> Counts:
+    right, found, objects = float(right), float(right + wrong), float(right + missed)
+    return {
+        **{"f1@0.5/hits": 2 * right, "f1@0.5/of": found + objects},
+        **{"precision@0.5/hits": right, "precision@0.5/of": found},
+        **{"recall@0.5/hits": right, "recall@0.5/of": objects},
+    }
+
+
+@dataclass(frozen=True)
+class TileReply:
+    """What a model said about a tile.
+
+    Attributes:
+        text: the reply.
+        stop_reason: of the reply.
+        error: why there is no usable reply, in one line, else None.
+    """
+
+    text: str
+    stop_reason: StopReason
+    error: str | None = None
+
+    @classmethod
+    def of(cls, reply: Reply) -> TileReply:
+        """A reply, which is not usable if it failed or is empty: "nothing there" is said in words."""
+        error = reply.error
+        if error is None and reply.stop_reason == "error":
+            error = "the model failed without saying why"
+        if error is None and not reply.text.strip():
+            error = "the model replied nothing"
+        return cls(reply.text, reply.stop_reason, error)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is kept: a tile without a usable reply is asked about again."""
+        return self.error is None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a journal holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Any) -> TileReply:
+        """The reply that ``to_json`` gave.
+
+        Raises:
+            UsageError: for a record of something else.
+        """
+        try:
+            return cls(record["text"], record["stop_reason"], record["error"])
+        except (KeyError, TypeError):
+            raise UsageError(f"not the reply about a tile: {str(record)[:60]}") from None
+
+
+@dataclass(frozen=True)
+class DetectionRun:
+    """What is asked about which tiles of a scene, and how.
 
     Attributes:
         plan: the tiles.
-        contract: name of the contract in which the model lists objects.
-        classes: to find.
+        task: what is asked about each.
         options: how replies are generated.
         batch_size: tiles of one batch.
     """
 
     plan: TilePlan
-    contract: str
-    classes: tuple[str, ...]
+    task: Detection
     options: Generation = OPTIONS
     batch_size: int = BATCH_SIZE
 
     @property
-    def prompt(self) -> tuple[str | None, str]:
-        """System text, if any, and user text."""
-        return detection_prompt(CONTRACTS[self.contract], self.classes)
-
-    @property
     def prompt_hash(self) -> str:
         """A fingerprint of the words, for provenance."""
-        return text_hash("\n".join(filter(None, self.prompt)))
+        return text_hash("\n".join(filter(None, self.task.prompt())))
 
     def facts(self, scene: Scene, model: str) -> dict[str, Any]:
         """All that the replies depend on, for a journal; ``model`` names the very weights."""
@@ -110,8 +210,8 @@ class DetectionTask:
             "scene": scene.identity,
             "model": model,
             "prompt": self.prompt_hash,
-            "contract": self.contract,
-            "classes": self.classes,
+            "contract": self.task.contract.name,
+            "classes": self.task.classes,
             "tile": grid.tile,
             "overlap": grid.overlap,
             "window": grid.extent.bounds,
@@ -131,19 +231,14 @@ def plan_detection(
     plan: TilePlan | None = None,
     options: Generation = OPTIONS,
     batch_size: int = BATCH_SIZE,
-) -> DetectionTask:
+) -> DetectionRun:
     """What a model of a family is to be asked about a scene.
 
     Raises:
         UsageError: for classes that the model does not know.
     """
-    return DetectionTask(
-        plan or plan_tiles(scene, family),
-        family.detection,
-        wanted_classes(family, classes),
-        options,
-        batch_size,
-    )
+    task = Detection(CONTRACTS[family.detection], wanted_classes(family, classes))
+    return DetectionRun(plan or plan_tiles(scene, family), task, options, batch_size)
 
 
 def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -161,7 +256,7 @@ def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[
 def detect_scene(
     scene: Scene,
     engine: Engine,
-    task: DetectionTask | None = None,
+    run: DetectionRun | None = None,
     *,
     journal: Journal | None = None,
     progress: Progress | None = None,
@@ -174,38 +269,43 @@ def detect_scene(
     Args:
         scene: to look at.
         engine: the model.
-        task: what to ask; None asks for the model's own classes on tiles that suit it.
+        run: what to ask; None asks for the model's own classes on tiles that suit it.
         journal: where replies are kept as they come, and taken from where they are there already.
         progress: called with (tiles done, tiles in all).
         readers: threads that read tiles ahead of the model.
     """
-    task = task or plan_detection(scene, engine.family)
-    tiles = task.plan.tiles
-    replies: dict[str, dict[str, Any]] = {} if journal is None else dict(journal.done)
+    run = run or plan_detection(scene, engine.family)
+    tiles = run.plan.tiles
+    replies = _kept_replies(journal)
     if progress:
         progress(len(replies), len(tiles))
-    for answered in _answers(scene, engine, task, replies, readers):
-        # A tile that got no reply is not kept, so that a resumed run asks again.
-        new = {key: record for key, record in answered.items() if key not in replies}
+    for answered in _answers(scene, engine, run, replies, readers):
+        new = {key: reply for key, reply in answered.items() if key not in replies}
         if journal is not None:
-            journal.append({key: record for key, record in new.items() if record["error"] is None})
+            journal.append({key: reply.to_json() for key, reply in new.items() if reply.usable})
         replies.update(new)
         if progress:
             progress(len(replies), len(tiles))
-    return read_replies(task, [replies[tile_key(tile)] for tile in tiles])
+    return read_replies(run, [replies[tile_key(tile)] for tile in tiles])
 
 
-def read_replies(task: DetectionTask, replies: Sequence[dict[str, Any]]) -> SceneDetections:
+def _kept_replies(journal: Journal | None) -> dict[str, TileReply]:
+    """The usable replies of a journal by tile key."""
+    kept = {} if journal is None else {key: TileReply.from_json(each) for key, each in journal.done.items()}
+    return {key: reply for key, reply in kept.items() if reply.usable}
+
+
+def read_replies(run: DetectionRun, replies: Sequence[TileReply]) -> SceneDetections:
     """One result from the reply about each tile of a plan, in the order of its tiles."""
-    contract, plan = CONTRACTS[task.contract], task.plan
+    plan = run.plan
     report = ParseReport()
     found: list[tuple[Tile, Detections]] = []
     failures: list[FailedTile] = []
     for tile, view, reply in zip(plan.tiles, plan.views, replies, strict=True):
-        if reply["error"] is not None:
-            failures.append(FailedTile(tile, reply["error"]))
+        if reply.error is not None:
+            failures.append(FailedTile(tile, reply.error))
             continue
-        parsed = parse_response(reply["text"], contract, task.classes, view.size.width, view.size.height)
+        parsed = run.task.read(reply.text, view.size)
         report = report + parsed.report
         boxes = parsed.detections
         found.append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
@@ -214,16 +314,16 @@ def read_replies(task: DetectionTask, replies: Sequence[dict[str, Any]]) -> Scen
     return SceneDetections(merge_tiles(found, plan.grid), plan, tuple(failures), report)
 
 
-def _incomplete(reply: dict[str, Any], parsed: ParsedResponse) -> str | None:
+def _incomplete(reply: TileReply, parsed: ParsedResponse) -> str | None:
     """Why a reply does not tell all about its tile; None where it does."""
     report, boxes = parsed.report, len(parsed.detections)
-    if reply["stop_reason"] == "length":
+    if reply.stop_reason == "length":
         return f"the reply was cut off at its token limit after {boxes} boxes"
     if report.truncated:
         return f"the reply breaks off after {boxes} boxes"
     if report.refused:
-        return f"the model declined: {reply['text'][:60]!r}"
-    return f"the reply cannot be read: {reply['text'][:60]!r}" if report.unreadable else None
+        return f"the model declined: {reply.text[:60]!r}"
+    return f"the reply cannot be read: {reply.text[:60]!r}" if report.unreadable else None
 
 
 def tile_key(tile: Tile) -> str:
@@ -233,18 +333,18 @@ def tile_key(tile: Tile) -> str:
 
 
 def _answers(
-    scene: Scene, engine: Engine, task: DetectionTask, known: dict[str, Any], readers: int
-) -> Iterator[dict[str, dict[str, Any]]]:
-    """Reply records by tile key, batch by batch, for the batches that are not wholly known.
+    scene: Scene, engine: Engine, run: DetectionRun, known: Mapping[str, TileReply], readers: int
+) -> Iterator[dict[str, TileReply]]:
+    """Replies by tile key, batch by batch, for the batches that are not wholly known.
 
     Batches are cut from the grid, never from what is left of it: a resumed run asks in the very batches of an
     uninterrupted one, so that it gets the very replies.
     """
-    tiles, size = task.plan.tiles, task.batch_size
-    views = dict(zip((tile.index for tile in tiles), task.plan.views))
+    tiles, size = run.plan.tiles, run.batch_size
+    views = dict(zip((tile.index for tile in tiles), run.plan.views))
     batches = [tiles[start : start + size] for start in range(0, len(tiles), size)]
     left = [batch for batch in batches if any(tile_key(tile) not in known for tile in batch)]
-    system, words = task.prompt
+    system, words = run.task.prompt()
 
     def question(tile: Tile) -> Conversation | SceneError:
         try:
@@ -258,9 +358,9 @@ def _answers(
     for batch in left:
         questions = list(islice(waiting, len(batch)))
         asked = [item for item in questions if isinstance(item, Conversation)]
-        replies = iter(engine.chat(asked, task.options) if asked else [])
+        replies = iter(engine.chat(asked, run.options) if asked else [])
         yield {
-            tile_key(tile): _record(
+            tile_key(tile): TileReply.of(
                 next(replies) if isinstance(item, Conversation) else Reply("", "error", error=str(item))
             )
             for tile, item in zip(batch, questions, strict=True)
@@ -281,8 +381,3 @@ def read_ahead(
                 yield value
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _record(reply: Reply) -> dict[str, Any]:
-    error = reply.error or ("the model failed without saying why" if reply.stop_reason == "error" else None)
-    return {"text": reply.text, "stop_reason": reply.stop_reason, "error": error}

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from detection_eval.text.contracts import CONTRACTS
-from rscovlm.bench.scoring import metrics, score_reply
 from rscovlm.data.example import BROKEN, Encoded, Key
 from rscovlm.data.mix import Mix
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack
+from rscovlm.tasks.task import Tally, score_reply
+from rscovlm.tasks.turns import task_of_turn
 from rscovlm.training.building import Base
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.live import learnt_runs, live_engine, prompt_before
@@ -38,11 +39,12 @@ def held_out_numbers(
         and, where the configuration generates, ``eval/<source>/<metric>``.
     """
     keys = [key for name in mix.sources for key in mix.held_out[name][: config.evaluation.samples]]
+    tally = Tally()
     with _evaluating(learner), torch.no_grad(), accelerator.autocast():
         counts = _losses(learner, keys, config, base, mix, accelerator)
         if config.evaluation.generate and zero_stage(accelerator) != 3:
-            counts |= _replies(learner, keys, config, base, mix, accelerator)
-    return _rates(_over_ranks(counts))
+            tally = _replies(learner, keys, config, base, mix, accelerator)
+    return _over_ranks(counts, tally)
 
 
 @contextmanager
@@ -55,22 +57,25 @@ def _evaluating(learner: nn.Module):
         learner.train()
 
 
-def _over_ranks(counts: Mapping[str, float]) -> dict[str, float]:
+def _over_ranks(counts: Mapping[str, float], tally: Tally) -> dict[str, float]:
+    """The numbers of all ranks together, from each one's."""
     from accelerate.utils import gather_object
 
-    return summed(gather_object([dict(counts)]))
+    shards = gather_object([(dict(counts), tally)])
+    whole = Tally()
+    for _, part in shards:
+        whole.merge(part)
+    numbers = {f"eval/{name}": value for name, value in whole.metrics().items()}
+    return numbers | _mean_losses(summed([part for part, _ in shards]))
 
 
-def _rates(counts: Mapping[str, float]) -> dict[str, float]:
-    numbers = {
-        f"eval/{name}": value for name, value in metrics(counts).items() if not name.startswith("loss/")
-    }
+def _mean_losses(counts: Mapping[str, float]) -> dict[str, float]:
     losses = {
         name.removeprefix("loss/").removesuffix("/sum"): counts[name] / counts[name.replace("/sum", "/count")]
         for name in counts
-        if name.startswith("loss/") and name.endswith("/sum")
+        if name.endswith("/sum")
     }
-    numbers |= {f"eval/loss/{source}": value for source, value in losses.items()}
+    numbers = {f"eval/loss/{source}": value for source, value in losses.items()}
     if losses:
         numbers["eval/loss"] = sum(losses.values()) / len(losses)
     if counts.get("broken"):
@@ -104,9 +109,9 @@ def _losses(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
     return dict(counts)
 
 
-def _replies(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
+def _replies(learner, keys, config, base, mix, accelerator) -> Tally:
     """Let the model speak each turn that it would learn, after what the sample says comes before."""
-    counts: dict[str, float] = defaultdict(float)
+    tally = Tally()
     prompts, asked = [], []
     for key in _mine(keys, accelerator):
         try:
@@ -125,10 +130,10 @@ def _replies(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
         rows, columns = prompt.grids[-1] if prompt.grids else (1, 1)
         contract = CONTRACTS[example.form or base.family.detection]
         size = Size(rows * side, columns * side)
-        scored = score_reply(reply.text, expected, example.task, size, contract, base.family.dialect)
-        for name, value in scored.items():
-            counts[f"{example.key.source}/{name}"] += value
-    return dict(counts)
+        task = task_of_turn(example.task, expected, size, contract, base.family.dialect)
+        if task is not None:
+            tally.add(example.key.source, task, score_reply(task, reply.text, expected, size))
+    return tally
 
 
 def _encoded(mix: Mix, key: Key) -> Encoded:

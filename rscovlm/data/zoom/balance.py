@@ -10,7 +10,7 @@ from typing import Any
 from rscovlm.data.randomness import generator
 from rscovlm.data.zoom.choices import letters_of
 from rscovlm.data.zoom.items import Item
-from rscovlm.data.zoom.words import normalised_answer, same_answer
+from rscovlm.scoring.answers import normalised_answer, same_answer
 
 
 @dataclass(frozen=True)

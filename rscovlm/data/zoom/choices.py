@@ -9,8 +9,9 @@ import numpy as np
 
 from rscovlm.data.randomness import generator
 from rscovlm.data.zoom.annotations import Annotated
-from rscovlm.data.zoom.items import Item, letter
-from rscovlm.data.zoom.words import COLOURS, number_in, same_answer
+from rscovlm.data.zoom.items import Item
+from rscovlm.data.zoom.words import COLOURS
+from rscovlm.scoring.answers import choice_letter, count_in, same_answer
 from rscovlm.synth.catalogue import LAND_COVERS
 
 OPTIONS = 4
@@ -73,7 +74,7 @@ class Vocabulary:
 
 def _numbers(answer: str, rng: np.random.Generator) -> list[str]:
     """Numbers next to a count, which takes any rank among them, so that the middle one is no good guess."""
-    count = number_in(answer)
+    count = count_in(answer)
     if count is None:
         return []
     first = max(0, count - int(rng.integers(OPTIONS)))
@@ -99,7 +100,7 @@ def choice_of(item: Item, vocabulary: Vocabulary, seed: int) -> Item | None:
         item,
         way="choice",
         options=options,
-        answer=letter(right),
+        answer=choice_letter(right),
         notes={**item.notes, "made_from": item.way},
     )
 
@@ -114,7 +115,7 @@ def _distinct(words: Sequence[str]) -> list[str]:
 
 def _as_option(answer: str, rivals: Sequence[str]) -> str:
     """The right answer in the form of its rivals, lest its form give it away: ``two`` as ``2``."""
-    count = number_in(answer)
+    count = count_in(answer)
     plain = answer.strip().rstrip(".")
     if count is not None and all(rival.isdecimal() for rival in rivals):
         return str(count)

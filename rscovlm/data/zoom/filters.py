@@ -14,14 +14,8 @@ from typing import Any
 
 from rscovlm.data.zoom.annotations import Annotated
 from rscovlm.data.zoom.references import inside_of
-from rscovlm.data.zoom.words import (
-    Category,
-    normalised_answer,
-    normalised_question,
-    number_in,
-    plural,
-    same_answer,
-)
+from rscovlm.data.zoom.words import Category, plural
+from rscovlm.scoring.answers import count_in, normalised_answer, normalised_words, same_answer
 from tiling.view import Window
 
 MOST_QUESTION_WORDS, MOST_ANSWER_WORDS = 45, 5
@@ -158,8 +152,8 @@ _MUST_BE_KNOWN = ("count",)
 
 def _problem_of_form(pair: Pair, target: Target) -> str:
     words, answer = pair.question.split(), pair.answer.split()
-    asked = normalised_question(pair.question)
-    phrase = normalised_question(target.phrase)
+    asked = normalised_words(pair.question)
+    phrase = normalised_words(target.phrase)
     checks = {
         "too long": len(words) > MOST_QUESTION_WORDS or len(answer) > MOST_ANSWER_WORDS,
         "not English": not pair.question.isascii()
@@ -187,7 +181,7 @@ def _told(pair: Pair, target: Target) -> bool:
 
 def category_of(pair: Pair, target: Target) -> Category:
     """What a question asks for, from its words outside the reference."""
-    asked = normalised_question(pair.question).replace(normalised_question(target.phrase), " ")
+    asked = normalised_words(pair.question).replace(normalised_words(target.phrase), " ")
     if re.search(r"\b(how many|number of|count)\b", asked):
         return "count"
     if re.search(r"\b(colors?|colours?)\b", asked):
@@ -231,11 +225,11 @@ def _expected(pair: Pair, category: Category, target: Target, image: Annotated) 
 def _expected_polar(pair: Pair, category: Category, target: Target, image: Annotated) -> list[str] | None:
     """The answer to: is it red? is it a tanker?, where exactly one value of the attribute is named."""
     thing = image.things[target.thing]
-    asked = normalised_question(pair.question).replace(normalised_question(target.phrase), " ")
+    asked = normalised_words(pair.question).replace(normalised_words(target.phrase), " ")
     for attribute in ("color", "kind", "shape", "background"):
         value = thing.known(attribute)
         named = [
-            word for word in image.vocabulary(attribute) if f" {normalised_question(word)} " in f" {asked} "
+            word for word in image.vocabulary(attribute) if f" {normalised_words(word)} " in f" {asked} "
         ]
         if value and len(named) == 1:
             return ["yes" if named[0] == value else "no"]
@@ -244,13 +238,13 @@ def _expected_polar(pair: Pair, category: Category, target: Target, image: Annot
 
 def _expected_count(pair: Pair, target: Target, image: Annotated) -> list[str] | None:
     """How many there are of the class named, where the crop shows all of them whole and none in part."""
-    if number_in(pair.answer) is None:
+    if count_in(pair.answer) is None:
         return None
-    asked = f" {normalised_question(pair.question).replace(normalised_question(target.phrase), ' ')} "
+    asked = f" {normalised_words(pair.question).replace(normalised_words(target.phrase), ' ')} "
     named = [
         members
         for name, members in image.by_name.items()
-        if f" {normalised_question(plural(name))} " in asked or f" {normalised_question(name)} " in asked
+        if f" {normalised_words(plural(name))} " in asked or f" {normalised_words(name)} " in asked
     ]
     if len(named) != 1 or any(image.things[index].difficult for index in named[0]):
         return None

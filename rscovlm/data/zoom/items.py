@@ -13,7 +13,9 @@ import numpy as np
 
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
 from rscovlm.data.zoom.annotations import Annotated
-from rscovlm.data.zoom.words import Category, normalised_question
+from rscovlm.data.zoom.words import Category
+from rscovlm.scoring.answers import normalised_words
+from rscovlm.tasks.questions import ChoiceQuestion
 from tiling.view import Window
 
 Way = Literal["templates", "teacher", "choice"]
@@ -51,7 +53,7 @@ class Item:
     @property
     def key(self) -> tuple[str, str, bool]:
         """What two questions share that are the same one: image, words, and whether options are given."""
-        return self.image, normalised_question(self.text), bool(self.options)
+        return self.image, normalised_words(self.text), bool(self.options)
 
     @property
     def meant(self) -> str:
@@ -61,21 +63,13 @@ class Item:
     @property
     def prompt(self) -> str:
         """The question as it is shown, with its options."""
-        if not self.options:
-            return self.text
-        lines = [f"{letter(index)}. {option}" for index, option in enumerate(self.options)]
-        return "\n".join([self.text, *lines, "Answer with the option's letter."])
+        return ChoiceQuestion(self.options).prompt(self.text).user if self.options else self.text
 
     @property
     def digest(self) -> str:
         """A short name that only this question has."""
         text = "\x1f".join((self.image, self.way, self.prompt, self.answer))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def letter(index: int) -> str:
-    """The letter of an option: A, B, ..."""
-    return chr(ord("A") + index)
 
 
 def to_sample(item: Item, image: Annotated, folder: Path, split: str) -> Sample:

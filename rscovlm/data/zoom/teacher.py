@@ -26,8 +26,8 @@ from rscovlm.data.zoom.filters import Pair, Target, judge, parse_pairs
 from rscovlm.data.zoom.items import Item
 from rscovlm.data.zoom.references import references
 from rscovlm.data.zoom.rules import EvidenceRules, NotNeeded, zoom_box
-from rscovlm.data.zoom.words import normalised_question, same_answer
 from rscovlm.engines import Engine
+from rscovlm.scoring.answers import normalised_words, same_answer
 from tiling.resolution import Resolution
 from tiling.scene import Scene
 from tiling.view import View, Window
@@ -250,7 +250,7 @@ def _filtered(job: _Job, reply: str, result: Taught) -> Iterator[tuple[Pair, Ite
         result.rejected["malformed"] += malformed
     seen: set[str] = set()
     for pair in pairs:
-        asked = normalised_question(pair.question)
+        asked = normalised_words(pair.question)
         verdict = judge(pair, job.target, job.image)
         reason = verdict.reason or ("asked twice" if asked in seen else "")
         seen.add(asked)

@@ -1,4 +1,4 @@
-"""Words of the zoom data: how classes are spoken of, and when two answers are the same."""
+"""Words of the zoom data: categories of questions, colours, shapes, families of classes, plurals."""
 
 from __future__ import annotations
 
@@ -53,27 +53,6 @@ FAIR1M_FAMILIES = MappingProxyType(
 )
 """FAIR1M's fine classes by what they are kinds of (FAIR1M, table 2); its courts and roads have no kinds."""
 
-NUMBERS = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
-    *("nineteen", "twenty"),
-)
-
-_SYNONYMS = {
-    "grey": "gray",
-    "airplane": "plane",
-    "aeroplane": "plane",
-    "aircraft": "plane",
-    "circular": "round",
-    "rectangle": "rectangular",
-    "circle": "round",
-    "harbor": "harbour",
-    "true": "yes",
-    "false": "no",
-    "none": "0",
-    **{word: str(number) for number, word in enumerate(NUMBERS)},
-}
-_ARTICLES = {"a", "an", "the", "it", "is", "its", "they", "are", "there"}
 _IRREGULAR = {"bus": "buses", "aircraft": "aircraft"}
 
 
@@ -91,40 +70,3 @@ def _plural(word: str) -> str:
     if re.search(r"[^aeiou]y$", word):
         return f"{word[:-1]}ies"
     return f"{word}s"
-
-
-def normalised_question(text: str) -> str:
-    """A question as far as it matters for finding it again: words in lower case, one spelling."""
-    return " ".join(_tokens(text))
-
-
-def normalised_answer(text: str) -> str:
-    """An answer as far as it matters: lower case, no articles, numbers as digits, singular, one spelling."""
-    words = [word for word in _tokens(text) if word not in _ARTICLES]
-    return " ".join(_singular(word) for word in words)
-
-
-def same_answer(first: str, second: str) -> bool:
-    """Whether two answers say the same, up to spelling; two empty ones do not."""
-    one, other = normalised_answer(first), normalised_answer(second)
-    return bool(one) and one == other
-
-
-def _tokens(text: str) -> list[str]:
-    return [_SYNONYMS.get(word, word) for word in re.findall(r"[a-z0-9]+", text.lower())]
-
-
-def _singular(word: str) -> str:
-    """The word without its plural ending; also where that is no word, as only equality counts."""
-    if len(word) > 4 and word.endswith("ies"):
-        word = f"{word[:-3]}y"
-    elif len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us")):
-        word = word[:-1]
-        word = word[:-1] if word.endswith(("she", "che", "xe", "use")) else word
-    return _SYNONYMS.get(word, word)
-
-
-def number_in(text: str) -> int | None:
-    """The number that an answer states, in digits or words; None where it states none or several."""
-    found = [int(word) for word in normalised_answer(text).split() if word.isdecimal()]
-    return found[0] if len(found) == 1 else None

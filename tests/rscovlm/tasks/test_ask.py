@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rscovlm.tasks.ask import TOGETHER, ask, same_answer
+from rscovlm.tasks.ask import TOGETHER, ask
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
 from tiling.scene import Scene
 from zoom_chain.chat import Conversation, Generation, Reply
@@ -76,17 +76,3 @@ def test_one_failing_question_leaves_the_others_their_answers(scene):
     good, bad = ask(scene, ["good?", "bad?"], ScriptedEngine(script))
     assert (good.text, good.stop_reason) == ("yes", "answered")
     assert (bad.text, bad.stop_reason, bad.trace.error) == ("", "error", "too long")
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected", "same"),
-    [
-        ("Red.", "red", True),
-        (" two  planes", "Two planes", True),
-        ("3", "3", True),
-        ("13", "3", False),
-        ("", "none", False),
-    ],
-)
-def test_answers_are_the_same_but_for_case_space_and_full_stop(answer, expected, same):
-    assert same_answer(answer, expected) is same

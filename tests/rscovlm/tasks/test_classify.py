@@ -7,8 +7,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from rscovlm.prompts import classification_prompt
-from rscovlm.tasks.classify import TOGETHER, Classification, classify_scenes, named_class
+from rscovlm.tasks.classify import TOGETHER, Classification, SceneClass, classify_scenes
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
 from tiling.scene import Scene
 from zoom_chain.chat import Reply
@@ -54,7 +53,7 @@ def test_the_prompt_offers_the_classes_in_their_order(scenes):
     engine = ScriptedEngine(lambda conversation: "water")
     classify_scenes(scenes(1), engine, COVERS)
     [[conversation]] = engine.batches
-    assert conversation.messages[0].text == classification_prompt(COVERS)
+    assert conversation.messages[0].text == Classification(COVERS).prompt().user
 
 
 def test_a_scene_without_data_fails_alone(scenes, tmp_path):
@@ -70,28 +69,9 @@ def test_a_scene_without_data_fails_alone(scenes, tmp_path):
 def test_a_failed_request_is_no_class_but_an_error(scenes):
     engine = ScriptedEngine(lambda conversation: Reply("water", "error", error="server gone"))
     [result] = classify_scenes(scenes(1), engine, COVERS)
-    assert result == Classification(result.source, None, "water", "server gone")
+    assert result == SceneClass(result.source, None, "water", "server gone")
 
 
 def test_no_classes_are_refused(scenes):
     with pytest.raises(ValueError, match="no classes"):
         classify_scenes(scenes(1), ScriptedEngine(lambda conversation: ""), ())
-
-
-@pytest.mark.parametrize(
-    ("reply", "label"),
-    [
-        ("forest", "forest"),
-        ("Forest.", "forest"),
-        ("This is a forest", "forest"),
-        ("small-vehicle", "small vehicle"),
-        ("a small vehicle", "small vehicle"),
-        ("a vehicle", "vehicle"),
-        ("forest or vehicle", None),
-        ("forests", None),
-        ("afforestation", None),
-        ("", None),
-    ],
-)
-def test_a_reply_names_one_class_or_none(reply, label):
-    assert named_class(reply, ("forest", "vehicle", "small vehicle")) == label

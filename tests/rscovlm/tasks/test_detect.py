@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from rscovlm.errors import UsageError
 from rscovlm.journal import Journal
 from rscovlm.models.families import FAMILIES
-from rscovlm.tasks.detect import detect_scene, plan_detection, read_ahead, wanted_classes
+from rscovlm.tasks.detect import TileReply, detect_scene, plan_detection, read_ahead, wanted_classes
 from rscovlm.tasks.tiles import plan_tiles
 from tests.rscovlm.painted import FAMILY, SIDE, SQUARE, TRUTH, find_squares, paint
 from tests.rscovlm.scripted import ScriptedEngine
@@ -56,18 +57,18 @@ def test_every_object_is_found_once_for_any_overlap_larger_than_it(scene, tile, 
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_the_batch_size_changes_nothing_but_the_batches(scene, size):
     engine = ScriptedEngine(find_squares)
-    task = plan_detection(scene, FAMILY, batch_size=size)
-    found = detect_scene(scene, engine, task)
+    run = plan_detection(scene, FAMILY, batch_size=size)
+    found = detect_scene(scene, engine, run)
     assert same(found, detect_scene(scene, ScriptedEngine(find_squares)))
-    tiles = len(task.plan.tiles)
+    tiles = len(run.plan.tiles)
     assert [len(batch) for batch in engine.batches] == [min(size, tiles - i) for i in range(0, tiles, size)]
 
 
 def test_progress_counts_tiles(scene):
     seen = []
-    task = plan_detection(scene, FAMILY, batch_size=10)
-    detect_scene(scene, ScriptedEngine(find_squares), task, progress=lambda *step: seen.append(step))
-    tiles = len(task.plan.tiles)
+    run = plan_detection(scene, FAMILY, batch_size=10)
+    detect_scene(scene, ScriptedEngine(find_squares), run, progress=lambda *step: seen.append(step))
+    tiles = len(run.plan.tiles)
     assert seen == [(0, tiles), (10, tiles), (20, tiles), (tiles, tiles)]
 
 
@@ -82,6 +83,7 @@ def on_tile(number: int, special: Reply):
     [
         (Reply("", "error", error="server gone"), "server gone"),
         (Reply("", "error"), "without saying why"),
+        (Reply(" \n"), "replied nothing"),
         (Reply("1 1 2", "length"), "cut off"),
         (Reply("I see some ships at 3:30."), "cannot be read"),
     ],
@@ -146,31 +148,41 @@ def test_an_interrupted_run_continues_with_nothing_lost_or_asked_twice(scene, tm
             raise Stopped
         return find_squares(conversation)
 
-    task = plan_detection(scene, FAMILY, batch_size=4)
-    facts = task.facts(scene, "model")
+    run = plan_detection(scene, FAMILY, batch_size=4)
+    facts = run.facts(scene, "model")
     path = tmp_path / "journal"
     with Journal(path, facts) as journal, pytest.raises(Stopped):
-        detect_scene(scene, ScriptedEngine(stopping), task, journal=journal)
+        detect_scene(scene, ScriptedEngine(stopping), run, journal=journal)
     engine = ScriptedEngine(find_squares)
     with Journal(path, facts, resume=True) as journal:
         assert len(journal.done) == after // 4 * 4
-        assert same(detect_scene(scene, engine, task, journal=journal), whole)
-    assert sum(map(len, engine.batches)) == len(task.plan.tiles) - after // 4 * 4
+        assert same(detect_scene(scene, engine, run, journal=journal), whole)
+    assert sum(map(len, engine.batches)) == len(run.plan.tiles) - after // 4 * 4
     with Journal(path, facts, resume=True) as journal:
         # All is there: the model is not asked at all.
-        assert same(detect_scene(scene, ScriptedEngine(lambda _: 1 / 0), task, journal=journal), whole)
+        assert same(detect_scene(scene, ScriptedEngine(lambda _: 1 / 0), run, journal=journal), whole)
 
 
-def test_a_resumed_run_asks_again_where_a_request_failed(scene, tmp_path):
-    task = plan_detection(scene, FAMILY)
-    path, facts = tmp_path / "journal", task.facts(scene, "model")
-    failing = ScriptedEngine(on_tile(7, Reply("", "error", error="server gone")))
+@pytest.mark.parametrize(
+    "special", [Reply("", "error", error="server gone"), Reply("1 2", "error"), Reply("")]
+)
+def test_a_resumed_run_asks_again_where_there_was_no_usable_reply(scene, tmp_path, special):
+    run = plan_detection(scene, FAMILY)
+    path, facts = tmp_path / "journal", run.facts(scene, "model")
+    failing = ScriptedEngine(on_tile(7, special))
     with Journal(path, facts) as journal:
-        assert len(detect_scene(scene, failing, task, journal=journal).failures) == 1
+        assert len(detect_scene(scene, failing, run, journal=journal).failures) == 1
     with Journal(path, facts, resume=True) as journal:
-        found = detect_scene(scene, ScriptedEngine(find_squares), task, journal=journal)
+        found = detect_scene(scene, ScriptedEngine(find_squares), run, journal=journal)
     assert found.failures == ()
     assert len(found.detections) == len(TRUTH)
+
+
+def test_a_reply_about_a_tile_is_the_same_after_the_journal():
+    for reply in (TileReply.of(Reply("1 2", "length")), TileReply.of(Reply("", "error", error="gone"))):
+        assert TileReply.from_json(json.loads(json.dumps(reply.to_json()))) == reply
+    with pytest.raises(UsageError, match="not the reply about a tile: 7"):
+        TileReply.from_json(7)
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,0 @@
-"""Benchmarks: every task scored in one place."""

@@ -1,0 +1,116 @@
+"""Visual question answering: answers in words, numbers, or one of several options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rscovlm.scoring.answers import (
+    choice_letter,
+    chosen_letter,
+    normalised_answer,
+    number_in,
+    same_answer,
+)
+from rscovlm.tasks.task import Counts, Prompt, Task, hit, rates, score_reply
+from tiling.view import Size
+from zoom_chain.calls import spoken_text
+
+
+@dataclass(frozen=True)
+class OpenQuestion:
+    """A question whose answer is some words: right if it is the same answer by ``rscovlm.scoring``."""
+
+    def prompt(self, subject: str = "") -> Prompt:
+        """The question as it is."""
+        return Prompt(None, subject)
+
+    def parse(self, text: str, size: Size | None = None) -> str:
+        """The reply without leading thoughts."""
+        return spoken_text(text)
+
+    def score(self, parsed: str, truth: str) -> Counts:
+        """``accuracy``."""
+        return hit("accuracy", same_answer(parsed, truth))
+
+    def aggregate(self, counts: Counts) -> dict[str, float]:
+        """``accuracy`` in [0, 1]."""
+        return rates(counts, "accuracy")
+
+
+@dataclass(frozen=True)
+class NumericQuestion:
+    """A question whose answer is a number, whatever words stand around it.
+
+    Attributes:
+        tolerance: largest error that is right, as a share of the true number.
+    """
+
+    tolerance: float = 0.0
+
+    def prompt(self, subject: str = "") -> Prompt:
+        """The question as it is."""
+        return Prompt(None, subject)
+
+    def parse(self, text: str, size: Size | None = None) -> float | None:
+        """The number that the reply states; None where it states none or several."""
+        return number_in(spoken_text(text))
+
+    def score(self, parsed: float | None, truth: float | None) -> Counts:
+        """``accuracy``."""
+        if parsed is None or truth is None:
+            return hit("accuracy", False)
+        return hit("accuracy", abs(parsed - truth) <= self.tolerance * abs(truth))
+
+    def aggregate(self, counts: Counts) -> dict[str, float]:
+        """``accuracy`` in [0, 1]."""
+        return rates(counts, "accuracy")
+
+
+@dataclass(frozen=True)
+class ChoiceQuestion:
+    """A question with options, answered by the letter of one.
+
+    Attributes:
+        options: in order, A first; empty where the question holds them itself.
+    """
+
+    options: tuple[str, ...] = ()
+
+    def prompt(self, subject: str = "") -> Prompt:
+        """The question, its options by letter, and how to answer."""
+        if not self.options:
+            return Prompt(None, subject)
+        lines = [f"{choice_letter(index)}. {option}" for index, option in enumerate(self.options)]
+        return Prompt(None, "\n".join([subject, *lines, "Answer with the option's letter."]))
+
+    def parse(self, text: str, size: Size | None = None) -> str | None:
+        """The letter that the reply chooses; None where it chooses none or several."""
+        return chosen_letter(spoken_text(text), self.options)
+
+    def score(self, parsed: str | None, truth: str | None) -> Counts:
+        """``accuracy``."""
+        return hit("accuracy", parsed is not None and parsed == truth)
+
+    def aggregate(self, counts: Counts) -> dict[str, float]:
+        """``accuracy`` in [0, 1]."""
+        return rates(counts, "accuracy")
+
+
+def question_with_answer(answer: str) -> Task[Any]:
+    """The kind of question that an answer, known to be right, belongs to: a letter, a number, or words.
+
+    Only an answer that is a number and nothing else makes the question numeric: "3" is met by "There are 3
+    planes", "3 planes" is not met by "3 ships".
+    """
+    plain = answer.strip()
+    if len(plain) == 1 and plain in "ABCDEFGH":
+        return ChoiceQuestion()
+    if number_in(plain) is not None and len(normalised_answer(plain).split()) == 1:
+        return NumericQuestion()
+    return OpenQuestion()
+
+
+def is_right(answer: str, expected: str) -> bool:
+    """Whether a reply gives an expected answer, by the kind of question that this belongs to."""
+    return score_reply(question_with_answer(expected), answer, expected)["accuracy/hits"] > 0
