@@ -1,0 +1,89 @@
+"""Wrong settings: one line each, with file, key, what is wrong and the nearest known key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from pydantic import Field
+
+from configs import ConfigError
+from configs.checking import Section, checked
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A dataclass as a section; it is as strict as a model inside one."""
+
+    most: int = 5
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.most < 0:
+            raise ValueError(f"most {self.most} is negative")
+
+
+class Source(Section):
+    """One of a list."""
+
+    name: str
+    weight: float = Field(1.0, gt=0)
+
+
+class Settings(Section):
+    """All kinds of sections."""
+
+    sources: tuple[Source, ...] = ()
+    limits: Limits = Limits()
+    title: str | None = None
+
+
+def wrong(data: dict) -> str:
+    with pytest.raises(ConfigError) as error:
+        checked(Settings, data, "mine.yaml")
+    return str(error.value)
+
+
+def test_what_is_right_is_read():
+    settings = checked(
+        Settings, {"sources": [{"name": "a", "weight": 2}], "limits": {"seconds": 3}}, "mine.yaml"
+    )
+    assert settings == Settings(sources=(Source(name="a", weight=2.0),), limits=Limits(seconds=3.0))
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({"titel": "x"}, "mine.yaml: titel: there is no such setting; did you mean title?"),
+        ({"zzz": 1}, "mine.yaml: zzz: there is no such setting; known here are sources, limits, title"),
+        ({"limits": {"mots": 1}}, "mine.yaml: limits.mots: there is no such setting; did you mean most?"),
+        (
+            {"sources": [{"name": "a"}, {"name": "b", "wieght": 1}]},
+            "mine.yaml: sources.1.wieght: there is no such setting; did you mean weight?",
+        ),
+        ({"sources": [{}]}, "mine.yaml: sources.0.name: is missing"),
+        (
+            {"sources": [{"name": "a", "weight": 0}]},
+            "mine.yaml: sources.0.weight: input should be greater than 0, not 0",
+        ),
+        ({"limits": {"most": -1}}, "mine.yaml: limits: most -1 is negative"),
+    ],
+)
+def test_a_problem_is_one_line_with_file_and_key(data, line):
+    assert wrong(data) == line
+
+
+@pytest.mark.parametrize("value", ["3", True, 2.5, None, [3]])
+def test_nothing_is_converted(value):
+    assert wrong({"limits": {"most": value}}).startswith(
+        "mine.yaml: limits.most: input should be a valid integer, not "
+    )
+
+
+def test_all_problems_come_together():
+    text = wrong({"titel": 1, "title": 2, "limits": {"most": "x"}})
+    assert text.count("mine.yaml: ") == 3
+
+
+def test_a_long_value_is_shown_in_short():
+    assert len(wrong({"title": list(range(10_000))})) < 120
