@@ -50,7 +50,7 @@ def checked(kind: type[Settings], data: Mapping[str, Any], source: str) -> Setti
 
 
 @functools.cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
