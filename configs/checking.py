@@ -9,7 +9,7 @@ import json
 import reprlib
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -44,7 +44,7 @@ def checked(kind: type[Settings], data: Mapping[str, Any], source: str) -> Setti
     """
     text = json.dumps(data, default=str)
     try:
-        return _adapter(kind).validate_json(text, strict=True)
+        return _adapter(cast(Any, kind)).validate_json(text, strict=True)
     except ValidationError as error:
         raise ConfigError(told(problems(error, kind), source)) from None
 
