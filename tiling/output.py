@@ -21,14 +21,16 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.files import atomic_path, check_folder
+from detection_eval.errors import CannotWrite
+from detection_eval.files import atomic_path, check_folder, write_json
+from detection_eval.formats.coco import write_coco
+from detection_eval.formats.dota import write_dota_labels, write_task1
 from tiling.errors import NotGeoreferenced, OutputError
 from tiling.ground import Ground, lonlat_polygons
 from tiling.merging import MergedDetections
@@ -40,10 +42,23 @@ _MAP_FORMATS = (".geojson", ".gpkg")
 Provenance = Mapping[str, Any]
 
 
-def check_output(path: str | Path, scene: Scene) -> Path:
+class _Options(NamedTuple):
+    """Content of a file besides the boxes."""
+
+    provenance: dict[str, Any]
+    constant_score: float | None
+
+
+def check_output(path: str | Path, scene: Scene, *, scored: bool = True) -> Path:
     """Whether detections of a scene can be written to a path; to be asked before long work starts.
 
+    Args:
+        path: destination, as for :func:`write_detections`.
+        scene: the scene.
+        scored: whether the detections will have scores, or a constant one will be given.
+
     Raises:
+        CannotWrite: for DOTA Task1 without scores.
         OutputError: for a suffix that no format has.
         FileNotFoundError, NotADirectoryError, PermissionError: where the folder is missing, is a file or
             cannot be written.
@@ -53,6 +68,10 @@ def check_output(path: str | Path, scene: Scene) -> Path:
     check_folder(destination)
     if _writer_for(destination) is _write_dota_task1 and destination.is_file():
         raise NotADirectoryError(f"{destination} is a file; choose another folder for DOTA Task1 results")
+    if _writer_for(destination) is _write_dota_task1 and not scored:
+        raise CannotWrite(
+            f"{destination}: DOTA Task1 demands scores and the model states none; give a constant score"
+        )
     if destination.suffix.lower() in _MAP_FORMATS and scene.crs is None:
         raise NotGeoreferenced(
             f"{scene.source} has no coordinate reference system, so {destination.name} would have no place "
@@ -68,6 +87,7 @@ def write_detections(
     scene: Scene,
     found: MergedDetections | Detections,
     provenance: Provenance | None = None,
+    constant_score: float | None = None,
 ) -> None:
     """Write the detections of a scene, in the format that the path's suffix names (see the module).
 
@@ -76,17 +96,20 @@ def write_detections(
         scene: the scene whose pixels the boxes are in.
         found: the boxes; merged ones keep their tile, number of parts and whether they are still cut.
         provenance: what made them (model, prompt hash, version ...), of values that JSON can hold.
+        constant_score: the score that Task1 gets for boxes without one, since that format demands it. Such
+            files rank nothing, and average precision from them depends on the order of lines.
 
     Raises:
+        CannotWrite: Task1 from boxes without scores, and no constant one.
         OSError, OutputError, NotGeoreferenced: as :func:`check_output`; OSError also where writing fails.
             The destination is as it was before.
     """
     destination = check_output(path, scene)
     with atomic_path(destination) as temporary:
-        _writer_for(destination)(temporary, scene, found, dict(provenance or {}))
+        _writer_for(destination)(temporary, scene, found, _Options(dict(provenance or {}), constant_score))
 
 
-def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detections, dict], None]:
+def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detections, _Options], None]:
     """The function that writes the format of a path."""
     suffix = path.suffix.lower()
     writers = {
@@ -106,7 +129,7 @@ def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detecti
     return writers[suffix]
 
 
-def _write_geojson(path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict) -> None:
+def _write_geojson(path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options) -> None:
     """RFC 7946: WGS84, counter-clockwise outer rings, cut in two at the antimeridian."""
     polygons = _detections(found).polygons
     geometries = shapely.to_geojson(lonlat_polygons(scene, polygons))
@@ -117,13 +140,13 @@ def _write_geojson(path: Path, scene: Scene, found: MergedDetections | Detection
     )
     with path.open("w", encoding="utf-8") as file:
         file.write('{"type": "FeatureCollection",\n')
-        file.write(f'"provenance": {_json(provenance)},\n"features": [\n')
+        file.write(f'"provenance": {_json(options.provenance)},\n"features": [\n')
         _write_lines(file.write, features)
         file.write("]}\n")
 
 
 def _write_geopackage(
-    path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict
+    path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options
 ) -> None:
     """One layer of polygons in the CRS of the scene, with the provenance as the layer's metadata."""
     import geopandas
@@ -134,7 +157,9 @@ def _write_geopackage(
     frame = geopandas.GeoDataFrame(
         _attributes(scene, found), geometry=shapely.orient_polygons(polygons), crs=scene.crs.to_wkt()
     )
-    metadata = {key: value if isinstance(value, str) else _json(value) for key, value in provenance.items()}
+    metadata = {
+        key: value if isinstance(value, str) else _json(value) for key, value in options.provenance.items()
+    }
     try:
         frame.to_file(
             path,
@@ -148,73 +173,53 @@ def _write_geopackage(
         raise OSError(f"cannot write {path.name}: {error}") from error
 
 
-def _write_coco(path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict) -> None:
-    """COCO instances with oriented boxes as segmentation, numbered from 1; ``area`` is in square pixels."""
+def _write_coco(path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options) -> None:
+    """COCO instances with oriented boxes as segmentation; ``area`` is in square pixels."""
     detections = _detections(found)
-    corners = detections.polygons.round(3)
-    low, sides = corners.min(axis=1), np.ptp(corners, axis=1)
-    areas = shapely.area(shapely.polygons(corners)).round(3)
-    rows = _rows(_attributes(scene, found))
-    annotations = (
-        {
-            "id": number,
-            "image_id": 1,
-            "category_id": int(detections.labels[number - 1]) + 1,
-            "segmentation": [corners[number - 1].ravel().tolist()],
-            "bbox": [*low[number - 1].tolist(), *sides[number - 1].round(3).tolist()],
-            "area": float(areas[number - 1]),
-            "iscrowd": 0,
-            **{key: value for key, value in row.items() if key != "class"},
-        }
-        for number, row in enumerate(rows, start=1)
+    rounded = detections.with_polygons(detections.polygons.round(3))
+    write_coco(
+        path,
+        {_name(scene): (rounded, scene.width, scene.height)},
+        info=options.provenance,
+        attributes={_name(scene): coco_attributes(scene, found)},
     )
-    image = {"id": 1, "file_name": _name(scene), "width": scene.width, "height": scene.height}
-    categories = [
-        {"id": number, "name": name, "supercategory": ""}
-        for number, name in enumerate(detections.classes, start=1)
+
+
+def coco_attributes(scene: Scene, found: MergedDetections | Detections) -> list[dict[str, Any]]:
+    """For each box what its annotation says besides COCO's own keys: ground measures, tile, parts."""
+    own = ("class", "score")
+    return [
+        {key: value for key, value in row.items() if key not in own}
+        for row in _rows(_attributes(scene, found))
     ]
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f'{{"info": {_json(provenance)},\n"images": {_json([image])},\n')
-        file.write(f'"categories": {_json(categories)},\n"annotations": [\n')
-        _write_lines(file.write, map(_json, annotations))
-        file.write("]}\n")
 
 
 def _write_dota_labels(
-    path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict
+    path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options
 ) -> None:
-    """DOTA labelTxt: two header lines, then ``x1 y1 ... x4 y4 category difficulty``.
-
-    White space in class names becomes a hyphen, as in DOTA's own; the difficulty of a detection is 0.
-    """
-    detections = _detections(found)
-    gsd = "null" if scene.gsd_m is None else f"{scene.gsd_m:.6g}"
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f"imagesource:{_name(scene)}\ngsd:{gsd}\n")
-        for polygon, name in zip(detections.polygons, detections.names):
-            file.write(f"{_dota_corners(polygon)} {_dota_name(name)} 0\n")
+    """DOTA labelTxt, white space in class names as a hyphen; the difficulty of a detection is 0."""
+    gsd_m = None if scene.gsd_m is None else float(f"{scene.gsd_m:.6g}")
+    write_dota_labels(path, _for_dota(_detections(found)), source=_name(scene), gsd_m=gsd_m)
 
 
 def _write_dota_task1(
-    path: Path, scene: Scene, found: MergedDetections | Detections, provenance: dict
+    path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options
 ) -> None:
-    """DOTA Task1: a file for each class of ``image score x1 y1 ... x4 y4``.
-
-    The format demands a score. Where the model states none, each line gets 1 and ``provenance.json`` says
-    so: such files rank nothing, and average precision from them depends on the order of lines.
-    """
-    detections = _detections(found)
+    """DOTA Task1: a file for each class, and ``provenance.json``, which says where the scores come from."""
+    detections = _for_dota(_detections(found))
     image = re.sub(r"\s+", "_", Path(_name(scene)).stem)
-    scores = np.ones(len(detections)) if detections.scores is None else detections.scores
-    stated = "constant 1, because the model states no confidence" if detections.scores is None else "model"
-    path.mkdir()
-    for label, name in enumerate(detections.classes):
-        lines = (
-            f"{image} {scores[i]:.6g} {_dota_corners(detections.polygons[i])}\n"
-            for i in np.flatnonzero(detections.labels == label)
-        )
-        (path / f"Task1_{_dota_name(name)}.txt").write_text("".join(lines), encoding="utf-8")
-    (path / "provenance.json").write_text(_json({**provenance, "scores": stated}) + "\n", encoding="utf-8")
+    write_task1(path, {image: detections}, constant_score=options.constant_score)
+    stated = "model"
+    if detections.scores is None:
+        constant = options.constant_score
+        stated = "none" if constant is None else f"constant {constant:g}: the model states no confidence"
+    write_json(path / "provenance.json", {**options.provenance, "scores": stated})
+
+
+def _for_dota(detections: Detections) -> Detections:
+    """Boxes as DOTA's text takes them: names without white space and separators, hundredths of a pixel."""
+    names = tuple(re.sub(r"[\s/\\]+", "-", name.strip()) for name in detections.classes)
+    return Detections(detections.polygons.round(2), detections.labels, names, detections.scores)
 
 
 def _detections(found: MergedDetections | Detections) -> Detections:
@@ -261,11 +266,3 @@ def _json(value: Any) -> str:
 
 def _name(scene: Scene) -> str:
     return Path(scene.source).name
-
-
-def _dota_name(name: str) -> str:
-    return re.sub(r"[\s/\\]+", "-", name.strip())
-
-
-def _dota_corners(polygon: NDArray[np.float64]) -> str:
-    return " ".join(f"{value:.2f}" for value in polygon.ravel())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite, FormatError
-from detection_eval.files import write_text
+from detection_eval.files import atomic_path, write_text
 from detection_eval.formats.lines import finite_numbers, read_json
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes, image_id
 from detection_eval.geometry.quads import area, bounds
@@ -93,14 +94,16 @@ def write_coco(
     images: Mapping[str, tuple[Detections, int, int]],
     *,
     info: Mapping[str, Any] | None = None,
+    attributes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> None:
     """Write a COCO data set with one ring of four vertices per object; ids count from 1.
 
     Args:
         path: the JSON file.
         images: (detections, width, height) by file name. The categories are the union of their classes, in
-            the order in which they first stand there.
-        info: goes into the file's ``info``.
+            the order of first appearance.
+        info: content of the file's ``info``.
+        attributes: by file name, for each box keys and values that its annotation has besides COCO's.
 
     Raises:
         OSError: the file cannot be written.
@@ -110,7 +113,7 @@ def write_coco(
         for name, (detections, width, height) in images.items()
     ]
     names = dict.fromkeys(name for each in boxes for name in each.detections.classes)
-    _write(Path(path), boxes, tuple(names), info)
+    _write(Path(path), boxes, tuple(names), info, attributes or {})
 
 
 def write_coco_collection(path: str | Path, collection: Collection) -> None:
@@ -127,28 +130,40 @@ def write_coco_collection(path: str | Path, collection: Collection) -> None:
         if held.size is None:
             raise CannotWrite(f"{image}: COCO demands the image's size and it is not known; give the sizes")
         boxes.append(ImageBoxes(held.detections, held.difficulty, held.size, held.file_name or image))
-    _write(Path(path), boxes, collection.classes, None)
+    _write(Path(path), boxes, collection.classes)
 
 
 def _write(
-    path: Path, images: Sequence[ImageBoxes], classes: Sequence[str], info: Mapping[str, Any] | None
+    path: Path,
+    images: Sequence[ImageBoxes],
+    classes: Sequence[str],
+    info: Mapping[str, Any] | None = None,
+    attributes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> None:
+    """Write the file one annotation a line, so that a large scene needs no memory for its text."""
     category = {name: number for number, name in enumerate(classes, start=1)}
-    numbered = enumerate(images, start=1)
-    annotations = [row for number, boxes in numbered for row in _rows(number, boxes, category)]
-    for number, annotation in enumerate(annotations, start=1):
-        annotation["id"] = number
-    sizes = [boxes.size or (0, 0) for boxes in images]
-    content = {
-        "info": dict(info or {}),
-        "images": [
-            {"id": number, "file_name": boxes.file_name, "width": width, "height": height}
-            for number, (boxes, (width, height)) in enumerate(zip(images, sizes), start=1)
-        ],
-        "categories": [{"id": number, "name": name} for name, number in category.items()],
-        "annotations": annotations,
-    }
-    write_text(path, json.dumps(content, allow_nan=False) + "\n")
+    listed = []
+    for number, boxes in enumerate(images, start=1):
+        width, height = boxes.size or (0, 0)
+        listed.append({"id": number, "file_name": boxes.file_name, "width": width, "height": height})
+    categories = [{"id": number, "name": name, "supercategory": ""} for name, number in category.items()]
+    rows = (
+        row | dict(more)
+        for number, boxes in enumerate(images, start=1)
+        for row, more in zip(
+            _rows(number, boxes, category), (attributes or {}).get(boxes.file_name or "", repeat({}))
+        )
+    )
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(f'{{"info": {_json(info or {})},\n"images": {_json(listed)},\n')
+        file.write(f'"categories": {_json(categories)},\n"annotations": [')
+        for number, row in enumerate(rows, start=1):
+            file.write((",\n" if number > 1 else "\n") + _json({"id": number} | row))
+        file.write("\n]}\n")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _rows(number: int, boxes: ImageBoxes, category: Mapping[str, int]) -> Iterable[dict[str, Any]]:
@@ -157,12 +172,11 @@ def _rows(number: int, boxes: ImageBoxes, category: Mapping[str, int]) -> Iterab
         x0, y0, x1, y1 = bounds(polygon).tolist()
         grade = 0 if boxes.difficulty is None else int(boxes.difficulty[row])
         annotation = {
-            "id": 0,
             "image_id": number,
             "category_id": category[name],
             "segmentation": [polygon.ravel().tolist()],
-            "bbox": [x0, y0, x1 - x0, y1 - y0],
-            "area": float(area(polygon)),
+            "bbox": [x0, y0, round(x1 - x0, 6), round(y1 - y0, 6)],
+            "area": round(float(area(polygon)), 6),
             "iscrowd": int(grade >= CROWD),
         }
         if boxes.difficulty is not None and grade < CROWD:

@@ -118,7 +118,10 @@ def write_dota_labels(
     source: str | None = None,
     gsd_m: float | None = None,
 ) -> None:
-    """Write a labelTxt file; header lines stand there where their value is known. Scores have no place in it.
+    """Write a labelTxt file; scores have no place in it.
+
+    With a source the file has DOTA's two header lines, with ``gsd:null`` where the sampling distance is not
+    known; without one only the distance is written, where it is known.
 
     Raises:
         CannotWrite: a class name that the format cannot hold.
@@ -129,7 +132,8 @@ def write_dota_labels(
         raise ValueError(f"{len(rated)} difficulties for {len(detections)} boxes; give one each")
     check_names(detections.classes)
     lines = [] if source is None else [f"imagesource:{source}"]
-    lines += [] if gsd_m is None else [f"gsd:{gsd_m!r}"]
+    if source is not None or gsd_m is not None:
+        lines.append(f"gsd:{'null' if gsd_m is None else repr(gsd_m)}")
     for polygon, name, grade in zip(detections.polygons, detections.names, rated):
         lines.append(f"{spaced(polygon)} {name} {grade}")
     write_text(Path(path), "".join(f"{line}\n" for line in lines))
@@ -230,9 +234,9 @@ def write_task1(
     for image, detections in images.items():
         scores = detections.scores
         if scores is None:
-            if constant_score is None:
-                raise CannotWrite(f"{image}: Task1 demands scores and there are none; give a constant_score")
-            scores = np.full(len(detections), constant_score)
+            if constant_score is None and len(detections):
+                raise CannotWrite(f"{image}: Task1 demands scores and there are none; give a constant score")
+            scores = np.full(len(detections), np.nan if constant_score is None else constant_score)
         for polygon, name, score in zip(detections.polygons, detections.names, scores):
             lines[name].append(f"{image} {shortest(score)} {spaced(polygon)}\n")
     folder.mkdir(parents=True, exist_ok=True)

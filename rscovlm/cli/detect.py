@@ -59,6 +59,12 @@ def detect(
     overlay: Annotated[
         Path | None, typer.Option(help="Draw the boxes on the scene: .png.", metavar="FILE")
     ] = None,
+    score: Annotated[
+        float | None,
+        typer.Option(
+            help="For boxes without scores, in DOTA Task1, which demands them.", min=0, max=1, metavar="S"
+        ),
+    ] = None,
     model: Model = "nano",
     tile: Annotated[
         str | None,
@@ -108,7 +114,7 @@ def detect(
     from zoom_chain.chat import Generation
 
     with open_scene(scene, bands) as opened:
-        _check_outputs(opened, output, overlay)
+        _check_outputs(opened, output, overlay, score)
         checkpoint = resolve(model, family=family, max_pixels=max_pixels)
         seen = checkpoint.family
         plan = plan_tiles(opened, seen, tile=settings.tile, overlap=settings.overlap, region=region)
@@ -133,7 +139,7 @@ def detect(
             ):
                 found = detect_scene(opened, engine, run, journal=journal, progress=progress)
             summary = summarise(opened, model, run, found)
-            _write(opened, found, summary, output, overlay)
+            _write(opened, found, summary, output, overlay, score)
             if journal is not None and (allow_failed or not found.failures):
                 journal.remove()
     _tell(summary, found, as_json, listed=output is None)
@@ -230,13 +236,13 @@ def _window(window: Window) -> list[float]:
     return [window.x, window.y, window.width, window.height]
 
 
-def _check_outputs(scene: Scene, output: Path | None, overlay: Path | None) -> None:
+def _check_outputs(scene: Scene, output: Path | None, overlay: Path | None, score: float | None) -> None:
     """Refuse what cannot be written before anything is computed."""
     from tiling.output import check_output
     from tiling.overlay import check_overlay
 
     if output is not None:
-        check_output(output, scene)
+        check_output(output, scene, scored=score is not None)
     if overlay is not None:
         check_overlay(overlay)
 
@@ -284,6 +290,7 @@ def _write(
     summary: Mapping[str, Any],
     output: Path | None,
     overlay: Path | None,
+    score: float | None,
 ) -> None:
     from tiling.output import write_detections
     from tiling.overlay import write_overlay
@@ -291,7 +298,7 @@ def _write(
     if overlay is not None:
         write_overlay(overlay, scene, found.detections)
     if output is not None:
-        write_detections(output, scene, found.merged, summary)
+        write_detections(output, scene, found.merged, summary, score)
 
 
 def _tell(summary: Mapping[str, Any], found: SceneDetections, as_json: bool, listed: bool) -> None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.files import atomic_path, write_text
+from detection_eval.formats.coco import write_coco
 from detection_eval.geometry.quads import canonical
 from rscovlm.synth.catalogue import CLASS_NAMES
 from rscovlm.synth.questions import Question, all_questions
 from rscovlm.synth.render import render
 from rscovlm.synth.world import World, plan_world
-from tiling.output import write_detections
+from tiling.output import coco_attributes, write_detections
 from tiling.scene import Scene
 from tiling.view import Size, Window
 
@@ -159,7 +160,8 @@ def write_dataset(
         raise ValueError(f"{count} scenes of {size} px; give at least 1 of each")
     for part in ("images", "labelTxt"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    coco: dict[str, list] = {}
+    coco: dict[str, tuple[Detections, int, int]] = {}
+    attributes: dict[str, list[dict[str, Any]]] = {}
     questions, scenes = [], []
     for index in range(count):
         world = plan_world(seed * 1_000_003 + index, size, size, gsd_m)
@@ -170,26 +172,12 @@ def write_dataset(
         with Scene(image) as scene:
             truth = scene_truth(world)
             write_detections(folder / "labelTxt" / f"{name}.txt", scene, truth)
-            _append_coco(coco, scene, truth)
+            coco[image.name] = (truth.with_polygons(truth.polygons.round(3)), scene.width, scene.height)
+            attributes[image.name] = coco_attributes(scene, truth)
         questions += [question_record(world, question, image.name) for question in all_questions(world)]
         scenes.append({"image": image.name, "scene_class": world.cover, "seed": world.seed, "gsd_m": gsd_m})
         if progress:
             progress(index + 1, count)
-    write_text(folder / "annotations.json", json.dumps(coco))
+    write_coco(folder / "annotations.json", coco, attributes=attributes)
     write_text(folder / "questions.jsonl", "".join(json.dumps(record) + "\n" for record in questions))
     write_text(folder / "scenes.jsonl", "".join(json.dumps(record) + "\n" for record in scenes))
-
-
-def _append_coco(coco: dict[str, list], scene: Scene, truth: Detections) -> None:
-    """Add the COCO document of one scene to that of the set, with ids that go on counting."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "scene.json"
-        write_detections(path, scene, truth)
-        document = json.loads(path.read_text(encoding="utf-8"))
-    image_id, first = len(coco.get("images", [])) + 1, len(coco.get("annotations", [])) + 1
-    coco.setdefault("images", []).append({**document["images"][0], "id": image_id})
-    coco.setdefault("annotations", []).extend(
-        {**annotation, "id": first + offset, "image_id": image_id}
-        for offset, annotation in enumerate(document["annotations"])
-    )
-    coco["categories"] = document["categories"]

@@ -17,6 +17,7 @@ import shapely
 from affine import Affine
 
 from detection_eval.detections import Detections
+from detection_eval.errors import CannotWrite
 from detection_eval.files import atomic_path
 from tiling.errors import NotGeoreferenced, OutputError
 from tiling.grid import TileGrid
@@ -287,8 +288,8 @@ def test_dota_labels_have_header_corners_class_and_difficulty(utm: Scene, tmp_pa
     assert (tmp_path / "out.txt").read_text().splitlines() == [
         "imagesource:utm scene.tif",
         "gsd:0.5002",  # 0.5 m on the map at scale 0.9996
-        "100.00 100.00 140.00 100.00 140.00 120.00 100.00 120.00 ship 0",
-        "300.00 200.00 306.00 208.00 298.00 214.00 292.00 206.00 small-vehicle 0",
+        "100 100 140 100 140 120 100 120 ship 0",
+        "300 200 306 208 298 214 292 206 small-vehicle 0",
     ]
 
 
@@ -306,20 +307,30 @@ def test_dota_task1_is_a_file_for_each_class_with_scores(utm: Scene, tmp_path: P
     ]
     assert (
         tmp_path / "task1" / "Task1_ship.txt"
-    ).read_text() == "utm_scene 0.25 100.00 100.00 140.00 100.00 140.00 120.00 100.00 120.00\n"
+    ).read_text() == "utm_scene 0.25 100 100 140 100 140 120 100 120\n"
     assert read_json(tmp_path / "task1" / "provenance.json") == {**PROVENANCE, "scores": "model"}
 
 
-def test_dota_task1_without_scores_says_that_its_scores_mean_nothing(utm: Scene, tmp_path: Path) -> None:
-    write_detections(tmp_path / "task1", utm, detections())
+def test_dota_task1_invents_no_score(utm: Scene, tmp_path: Path) -> None:
+    with pytest.raises(CannotWrite, match="Task1 demands scores and the model states none"):
+        check_output(tmp_path / "task1", utm, scored=False)
+    with pytest.raises(CannotWrite, match="Task1 demands scores"):
+        write_detections(tmp_path / "task1", utm, detections())
+    assert not (tmp_path / "task1").exists()
+
+
+def test_dota_task1_with_a_constant_score_says_that_its_scores_mean_nothing(
+    utm: Scene, tmp_path: Path
+) -> None:
+    write_detections(tmp_path / "task1", utm, detections(), constant_score=1)
     assert (tmp_path / "task1" / "Task1_ship.txt").read_text().split()[1] == "1"
     stated = read_json(tmp_path / "task1" / "provenance.json")["scores"]
-    assert stated == "constant 1, because the model states no confidence"
+    assert stated == "constant 1: the model states no confidence"
 
 
 def test_class_names_cannot_leave_the_dota_folder(utm: Scene, tmp_path: Path) -> None:
     wild = Detections(BOXES, np.array([0, 1]), ("../ship", "a/b\\c d"))
-    write_detections(tmp_path / "task1", utm, wild)
+    write_detections(tmp_path / "task1", utm, wild, constant_score=1)
     files = sorted(p.name for p in (tmp_path / "task1").glob("Task1*"))
     assert files == ["Task1_..-ship.txt", "Task1_a-b-c-d.txt"]
 
@@ -386,14 +397,14 @@ def test_a_full_disk_is_an_os_error_and_leaves_what_was_there(utm: Scene, tmp_pa
 def test_a_full_disk_leaves_no_dota_folder(utm: Scene, tmp_path: Path) -> None:
     many = Detections(np.repeat(BOXES, 200, axis=0), np.zeros(400, int), CLASSES)
     with disk_full_after(4096), pytest.raises(OSError):
-        write_detections(tmp_path / "task1", utm, many)
+        write_detections(tmp_path / "task1", utm, many, constant_score=1)
     assert [p.name for p in tmp_path.iterdir()] == ["utm scene.tif"]
 
 
 def test_an_existing_file_is_replaced_and_nothing_else_appears(utm: Scene, tmp_path: Path) -> None:
     for _ in range(2):
         write_detections(tmp_path / "out.gpkg", utm, detections())
-        write_detections(tmp_path / "task1", utm, detections())
+        write_detections(tmp_path / "task1", utm, detections(), constant_score=1)
     assert len(pyogrio.read_dataframe(tmp_path / "out.gpkg")) == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.gpkg", "task1", "utm scene.tif"]
 

@@ -72,9 +72,18 @@ def test_each_format_is_written_whole_and_the_journal_is_gone(run, scripted, pla
     scripted(find_squares)
     folder = tmp_path / "out"
     folder.mkdir()
-    done = run("detect", placed, "--model", MODEL, "--output", folder / name)
+    score = ("--score", 1) if name == "task1" else ()
+    done = run("detect", placed, "--model", MODEL, "--output", folder / name, *score)
     assert done.code == 0, done.err
     assert names(folder) == [name]
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_format_that_demands_scores_is_refused_before_the_model_is_loaded(run, placed, tmp_path):
+    done = run("detect", placed, "--model", MODEL, "--output", tmp_path / "task1")
+    assert done.code == 2
+    assert "Task1 demands scores and the model states none; give a constant score" in done.err
+    assert not (tmp_path / "task1").exists()
 
 
 def test_map_layers_hold_each_object_at_its_place_with_the_provenance(run, scripted, placed, tmp_path):
