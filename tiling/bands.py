@@ -1,4 +1,4 @@
-"""The bands of a dataset: what each one is called and measures, and which are read together."""
+"""The bands of a dataset: names, units and wavelengths, and which are read together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PER_NM = {"nanometers": 1.0, "nm": 1.0, "micrometers": 1000.0, "um": 1000.0}
 
 @dataclass(frozen=True)
 class Band:
-    """What the numbers of one band are.
+    """Name, unit and wavelength of one band, and how stored values become physical ones.
 
     Attributes:
         name: its description in the file, else its colour, else ``band 1``, ``band 2``, ...
@@ -45,7 +45,7 @@ RGB = (Band("red"), Band("green"), Band("blue"))
 
 @dataclass(frozen=True)
 class BandLayout:
-    """What is read of a dataset.
+    """Bands of a dataset that are read together, and what says where they are valid.
 
     Attributes:
         indexes: 1-based bands in the order in which they are read.
@@ -54,7 +54,7 @@ class BandLayout:
         nodata: per band, the value that stands for no data, if any.
         palette: colours (n, 4) uint8 of the values of a paletted band, if it is one.
         dtype: number type that holds all the bands.
-        bands: per band, what it is; of a paletted band its three colours.
+        bands: names and units of the bands; for a paletted band, its three colours.
         block_size: (height, width) of the blocks in which the bands are stored.
     """
 
@@ -148,7 +148,7 @@ def _listed(dataset: rasterio.DatasetReader) -> str:
 
 
 def bands_of(dataset: rasterio.DatasetReader) -> tuple[Band, ...]:
-    """What each band of a dataset is, in the order of the file."""
+    """Every band of a dataset, in the order of the file."""
     return tuple(_band(dataset, index) for index in range(1, dataset.count + 1))
 
 

@@ -1,4 +1,4 @@
-"""Raster: pixels that say what they are: bands and units, where they are valid, and where they lie."""
+"""Raster: pixels with their bands, units, validity, view and ground sampling distance."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tiling.view import View
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """What a view shows: any bands of any real number type.
+    """A view of a scene as pixels: any bands, any real number type.
 
     Attributes:
         pixels: (height, width, bands), 0 where invalid. As ``Scene.read`` gives them, uint8 red, green and
             blue.
         coverage: (height, width) uint8, 255 where wholly valid, 0 where nothing is: outside the scene,
             nodata, transparent or NaN.
-        bands: what each band is.
+        bands: name, unit, scale and wavelength of each band.
         view: the frame of the pixels.
         gsd_m: metres per pixel of the view at its centre (geometric mean of x and y), None where unknown.
     """
@@ -71,7 +71,7 @@ class Raster:
         """
         if self.bands != RGB or self.pixels.dtype != np.uint8:
             raise BandError(
-                f"{self.pixels.dtype} bands {', '.join(self.band_names)} are no RGB image; "
+                f"{self.pixels.dtype} bands {', '.join(self.band_names)} are not an RGB image; "
                 "Scene.read renders three bands, or one, as such"
             )
         return Image.fromarray(self.pixels)

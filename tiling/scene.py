@@ -60,7 +60,7 @@ class Scene:
         width: px, after EXIF orientation.
         height: px, after EXIF orientation.
         band_count: bands in the file, alpha included.
-        all_bands: what each band in the file is.
+        all_bands: name, unit, scale and wavelength of each band in the file.
         bands: 1-based numbers of the bands shown.
         dtype: number type of the bands shown, as stored.
         nodata: the value that stands for no data in the first of them, if any.

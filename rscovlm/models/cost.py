@@ -180,7 +180,7 @@ def _vision_terms(vision: Any) -> dict[str, Any]:
     # Qwen2.5-VL has a gated MLP of three matrices in the vision tower, Qwen3-VL a plain one of two.
     matrices = 2 if full_layers is None else 3
     weights = 4 * width**2 + matrices * width * vision.intermediate_size
-    inputs = 3 * vision.temporal_patch_size * vision.patch_size**2
+    inputs = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
     window_px = getattr(vision, "window_size", 0)
     mergers = 1 + len(getattr(vision, "deepstack_visual_indexes", ()))
     merged = width * merge**2

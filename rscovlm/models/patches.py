@@ -120,7 +120,7 @@ def patchify(pixels: NDArray, spec: PatchSpec) -> NDArray:
 
 
 def normalise(patches: torch.Tensor, spec: PatchSpec) -> torch.Tensor:
-    """What a vision tower takes, made on the device of the patches.
+    """Normalised patches for the vision tower, on the device of the given ones.
 
     Bytes travel to a device, an eighth of what all frames would be as floats.
 

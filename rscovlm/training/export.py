@@ -168,7 +168,9 @@ def _said(model: nn.Module, base: Base, tokens: int = 24) -> list[str]:
 def _picture(base: Base) -> ImagePart:
     side = 4 * base.patches.factor
     rows, columns = np.mgrid[0:side, 0:side]
-    return ImagePart(np.stack([rows % 256, columns % 256, (rows + columns) % 256], axis=2).astype(np.uint8))
+    slopes = [(1, 0), (0, 1), (1, 1)] * base.patches.channels
+    bands = [(a * rows + b * columns) % 256 for a, b in slopes[: base.patches.channels]]
+    return ImagePart(np.stack(bands, axis=2).astype(np.uint8))
 
 
 def write_sidecars(folder: Path, base: Base) -> None:

@@ -117,7 +117,7 @@ def _sample(index: int, rows: int, columns: int, words, rope: RopeSpec, spec: Pa
     ids = np.array([*image, config.vision_end_token_id, *words], dtype=np.int64)
     learnt = np.arange(len(ids)) >= len(ids) - _WORDS
     grids = np.array([[1, rows * spec.merge, columns * spec.merge]], dtype=np.int64)
-    picture = _Noise((rows * spec.factor, columns * spec.factor), index)
+    picture = _Noise((rows * spec.factor, columns * spec.factor), spec.channels, index)
     return Encoded(
         ids, learnt, mrope_positions(ids, grids, rope), (picture,), grids, Key("check", index, 0), "check"
     )
@@ -126,10 +126,11 @@ def _sample(index: int, rows: int, columns: int, words, rope: RopeSpec, spec: Pa
 @dataclass(frozen=True)
 class _Noise:
     size: tuple[int, int]
+    bands: int
     seed: int
 
     def read(self) -> np.ndarray:
-        return np.random.default_rng(self.seed).integers(0, 256, (*self.size, 3), dtype=np.uint8)
+        return np.random.default_rng(self.seed).integers(0, 256, (*self.size, self.bands), dtype=np.uint8)
 
 
 def _pack(samples: list[Encoded], spec: PatchSpec, config, model) -> Pack:

@@ -20,7 +20,7 @@ TEXT_SHAPE = {
 }
 
 
-def tiny_qwen3_vl(folder: Path, seed: int = 0) -> Path:
+def tiny_qwen3_vl(folder: Path, seed: int = 0, channels: int = 3) -> Path:
     """A Qwen3-VL of some hundred thousand random weights; visual tokens of 32 px, two DeepStack layers."""
     import torch
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
@@ -28,6 +28,7 @@ def tiny_qwen3_vl(folder: Path, seed: int = 0) -> Path:
     token = _write_tokenizer(folder)
     vision = {
         "depth": 4,
+        "in_channels": channels,
         "hidden_size": 32,
         "intermediate_size": 48,
         "num_heads": 2,

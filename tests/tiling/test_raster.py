@@ -235,7 +235,7 @@ def test_only_a_rendering_becomes_a_picture_file():
     shown = Raster(np.zeros((3, 4, 3), np.uint8), covered, RGB, view)
     assert shown.to_pil().size == (4, 3)
     values = Raster(np.zeros((3, 4, 2), np.float32), covered, (Band("VV"), Band("VH")), view)
-    with pytest.raises(BandError, match="float32 bands VV, VH are no RGB image"):
+    with pytest.raises(BandError, match="float32 bands VV, VH are not an RGB image"):
         values.to_pil()
     with pytest.raises(ValueError, match=r"pixels \(3, 4, 2\) .* do not fit a view of 3 x 4 px and 3 bands"):
         Raster(values.pixels, covered, RGB, view)

@@ -60,6 +60,7 @@ TINY = SimpleNamespace(
         intermediate_size=5,
         temporal_patch_size=2,
         patch_size=1,
+        in_channels=3,
         out_hidden_size=4,
     ),
 )
