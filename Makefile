@@ -79,7 +79,7 @@ fuzz: $(READY)
 
 # Train nano from scratch: hours on two CPU cores; an interrupted run goes on where it was.
 nano: $(READY)
-	$(BIN)/python -m rscovlm.nano.train --output runs/nano
+	$(BIN)/rscovlm train nano --output runs/nano --resume
 
 scorecard: $(READY)
 	$(BIN)/python -m rscovlm.nano.scorecard

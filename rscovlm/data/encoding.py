@@ -101,6 +101,7 @@ class Encoder:
             dict(further or {}),
             form=example.form,
             cut=example.cut,
+            numbers=example.numbers,
         )
 
     @property

@@ -50,6 +50,7 @@ class Example:
         task: for the log and for weights by task.
         form: the format drawn for boxes (a contract's name), or "".
         cut: boxes left out of the answer to keep its length within bounds.
+        numbers: what is known of the sample as numbers, by name, units in the name.
     """
 
     conversation: Conversation
@@ -57,6 +58,7 @@ class Example:
     task: str
     form: str = ""
     cut: int = 0
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Encoded:
         images: further arrays (pictures, ...) that an objective wants of each picture, by name.
         form: the format drawn for boxes (a contract's name), or "".
         cut: boxes left out to keep the length within bounds.
+        numbers: what a head may want of the sample, by name.
     """
 
     ids: NDArray[np.int64]
@@ -87,6 +90,7 @@ class Encoded:
     images: Mapping[str, NDArray] = field(default_factory=dict)
     form: str = ""
     cut: int = 0
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def patches(self) -> int:
@@ -98,6 +102,11 @@ class Source(Protocol):
     """Where encoded examples come from: a sample file, or a generator of synthetic ones."""
 
     name: str
+
+    @property
+    def in_order(self) -> bool:
+        """Whether samples are drawn in their own order, as those of generators are."""
+        ...
 
     def __len__(self) -> int:
         """Number of samples."""

@@ -9,12 +9,16 @@ A mix is YAML::
       - vhm_dataset*8              # RSCoVLM's strings: eight times an epoch
       - llava_onevision_vl%10      # a tenth of it an epoch
       - {name: dota, path: dota.jsonl, repeat: 2.5, formats: {quad: 3, json-obb: 1}}
+      - {name: lessons, generator: nano, samples: 100000}
 
 How often a source is drawn in an epoch is said in one of three ways, the same for all sources: ``repeat``
 (passes over it; 1 where nothing is said), ``ratio`` (its share of the epoch), or ``temperature`` of the whole
 mix (a share that grows with size ** (1 / temperature)). An epoch with ratios or a temperature has
 ``epoch_samples`` samples, or as many as the sources have together. A source is walked through in a shuffled
 order that goes on where the last epoch stopped, so that each of its samples is seen before any is seen again.
+
+A source with a ``generator`` makes its samples, the i-th one from (seed, i), and is walked through in order.
+Without ``samples`` it is endless: an epoch draws ``EPOCH_OF_ENDLESS`` of it, and the next one goes on.
 """
 
 from __future__ import annotations
@@ -35,6 +39,12 @@ from rscovlm.data.example import BROKEN, Key, Source
 from rscovlm.data.randomness import generator
 
 _STRING = re.compile(r"(?P<name>[^*%\s]+)(?:\*(?P<repeat>\d+)|%(?P<percent>\d+(?:\.\d+)?))?")
+EPOCH_OF_ENDLESS = 100_000
+"""Samples that an epoch draws from an endless generator whose share nothing else says."""
+
+ENDLESS = 1 << 40
+"""Length of an endless generator: more than any run draws."""
+
 _PROBE = 200  # samples that tell the mean length of a source
 
 
@@ -52,6 +62,9 @@ class SourceSettings(Section):
     Attributes:
         name: unique in the mix; seeds its random choices.
         path: sample file (JSONL or Parquet); by default ``<name>.jsonl`` or ``<name>.parquet`` in the root.
+        generator: name of what makes the samples, instead of a file.
+        samples: samples of the generator; None where it is endless.
+        options: of the generator, by name.
         repeat: passes an epoch.
         ratio: share of the epoch.
         formats: box formats and their weights.
@@ -61,6 +74,9 @@ class SourceSettings(Section):
 
     name: str
     path: str | None = None
+    generator: str | None = None
+    samples: int | None = Field(default=None, gt=0)
+    options: dict[str, int] = {}
     repeat: float | None = Field(default=None, gt=0)
     ratio: float | None = Field(default=None, gt=0)
     formats: Chances | None = None
@@ -116,6 +132,14 @@ class MixSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> MixSettings:
+        for source in self.sources:
+            of_files = (source.path, source.formats, source.resolution, source.templates)
+            if source.generator is None and (source.samples is not None or source.options):
+                raise ValueError(f"source {source.name}: samples and options are those of a generator")
+            if source.generator is not None and any(each is not None for each in of_files):
+                raise ValueError(
+                    f"source {source.name}: a generator takes no path, formats, resolution or templates"
+                )
         names = [source.name for source in self.sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -188,8 +212,6 @@ class Mix:
         seed: of the run.
         holdout: samples of each source that no epoch draws.
         facts: whatever else the content depends on, for the fingerprint.
-        shuffled: whether samples are drawn in a random order. Generators whose samples are random already,
-            and perhaps harder from one to the next, are walked through as they are, source after source.
 
     Attributes:
         held_out: the keys of each source that are kept for evaluation.
@@ -202,13 +224,15 @@ class Mix:
         seed: int,
         holdout: int = 0,
         facts: str = "",
-        shuffled: bool = True,
     ) -> None:
         self.sources, self.draws, self.seed = dict(sources), dict(draws), seed
-        self._shuffled = shuffled
         self._kept: dict[str, np.ndarray] = {}
         self.held_out: dict[str, list[Key]] = {}
         for name, source in self.sources.items():
+            if source.in_order:
+                # What a generator makes beyond its length is as good, and nothing has to be left out.
+                self.held_out[name] = [Key(name, len(source) + place, 0) for place in range(holdout)]
+                continue
             least = min(holdout, len(source) // 2)
             shuffled = generator(seed, name, "holdout").permutation(len(source)) if least else None
             out = np.sort(shuffled[:least]) if shuffled is not None else np.zeros(0, dtype=np.int64)
@@ -222,7 +246,7 @@ class Mix:
         """Changes with anything that changes the samples or their order."""
         parts = [f"{name} {len(source)} {self.draws[name]}" for name, source in self.sources.items()]
         held = [f"{name} {len(keys)}" for name, keys in self.held_out.items()]
-        text = "\n".join([str(self.seed), str(self._shuffled), self._facts, *parts, *held])
+        text = "\n".join([str(self.seed), self._facts, *parts, *held])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def trained_on(self, name: str) -> int:
@@ -233,9 +257,12 @@ class Mix:
         """The visits of an epoch: a pure function of the seed and the epoch."""
         parts = [self._walk(name, epoch) for name in self.sources]
         source = np.repeat(np.arange(len(parts), dtype=np.int16), [len(index) for index, _ in parts])
-        shuffle = np.arange(len(source))
-        if self._shuffled:
-            shuffle = generator(self.seed, "order", epoch).permutation(len(source))
+        shuffle = generator(self.seed, "order", epoch).permutation(len(source))
+        for place, name in enumerate(self.sources):
+            if self.sources[name].in_order:
+                # Its samples keep the places that were drawn for it, and their own order among these.
+                own = source[shuffle] == place
+                shuffle[own] = np.sort(shuffle[own])
         index, visit = (np.concatenate(column)[shuffle] for column in zip(*parts, strict=True))
         return Order(list(self.sources), source[shuffle], index, visit)
 
@@ -245,7 +272,7 @@ class Mix:
         place = np.arange(epoch * draws, (epoch + 1) * draws, dtype=np.int64)
         visit, offset = np.divmod(place, size)
         index = offset
-        for passed in np.unique(visit) if self._shuffled else ():
+        for passed in () if self.sources[name].in_order else np.unique(visit):
             chosen = visit == passed
             walk = generator(self.seed, name, "walk", int(passed)).permutation(size)
             index[chosen] = walk[offset[chosen]]
@@ -261,7 +288,11 @@ def draws_per_epoch(settings: MixSettings, sources: Mapping[str, Source]) -> dic
     empty = [name for name, source in sources.items() if len(source) == 0]
     if empty:
         raise ConfigError(f"sources {', '.join(empty)} hold no samples; leave them out of the mix")
-    sizes = {name: len(source) - min(settings.holdout, len(source) // 2) for name, source in sources.items()}
+    sizes = {
+        name: len(source) - (0 if source.in_order else min(settings.holdout, len(source) // 2))
+        for name, source in sources.items()
+    }
+    sizes |= {name: EPOCH_OF_ENDLESS for name, size in sizes.items() if size == ENDLESS}
     ratios = {source.name: source.ratio for source in settings.sources if source.ratio is not None}
     if not ratios and settings.temperature is None:
         repeats = {source.name: source.repeat or 1.0 for source in settings.sources}
@@ -281,8 +312,8 @@ def draws_per_epoch(settings: MixSettings, sources: Mapping[str, Source]) -> dic
 
 def mean_length(source: Source) -> float:
     """Mean tokens of a source's samples, from evenly spaced ones; broken ones do not count."""
-    lengths = []
-    for index in np.linspace(0, len(source) - 1, min(_PROBE, len(source))).round().astype(int):
+    lengths, most = [], min(len(source), EPOCH_OF_ENDLESS)
+    for index in np.linspace(0, most - 1, min(_PROBE, most)).round().astype(int):
         try:
             lengths.append(len(source.encode(int(index), 0).ids))
         except BROKEN:

@@ -45,6 +45,7 @@ class Pack:
         image_grid_thw: (n, 3) int64 frames, rows and columns in patches.
         token_extras: ``Encoded.tokens`` by name, (1, L, ...), each value at its own token.
         image_extras: ``Encoded.images`` by name, (n, ...).
+        sample_extras: ``Encoded.numbers`` by name, (S,) float32; NaN where a sample has none of that name.
         keys, tasks: of each sample.
         spec: how the checkpoint wants its images.
     """
@@ -60,6 +61,7 @@ class Pack:
     image_grid_thw: torch.Tensor
     token_extras: Mapping[str, torch.Tensor]
     image_extras: Mapping[str, torch.Tensor]
+    sample_extras: Mapping[str, torch.Tensor]
     keys: tuple[Key, ...]
     tasks: tuple[str, ...]
     spec: PatchSpec
@@ -190,6 +192,7 @@ def collate(
         image_grid_thw=torch.from_numpy(_joined(grids, np.int64, empty=(0, 3))),
         token_extras={name: value[None] for name, value in _extras(examples, "tokens", has_dummy).items()},
         image_extras=_extras(examples, "images", has_dummy),
+        sample_extras=_numbers(examples),
         keys=tuple(example.key for example in examples),
         tasks=tuple(example.task for example in examples),
         spec=spec,
@@ -259,3 +262,11 @@ def _extras(examples: Sequence[Encoded], kind: str, has_dummy: bool) -> dict[str
             parts.append(np.zeros((1, *model.shape[1:]), model.dtype))
         joined[name] = torch.from_numpy(np.concatenate(parts))
     return joined
+
+
+def _numbers(examples: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+    names = dict.fromkeys(name for example in examples for name in example.numbers)
+    return {
+        name: torch.tensor([example.numbers.get(name, np.nan) for example in examples], dtype=torch.float32)
+        for name in names
+    }

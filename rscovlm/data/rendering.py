@@ -114,7 +114,14 @@ def render_example(
     """
     rendering = _Rendering(sample, rules, key, seed, resolve, most_boxes)
     messages = tuple(rendering.speak(turn) for turn in rendering.turns)
-    return Example(Conversation(messages), key, sample.task, rendering.contract.name, rendering.cut)
+    return Example(
+        Conversation(messages),
+        key,
+        sample.task,
+        rendering.contract.name,
+        rendering.cut,
+        rendering.numbers,
+    )
 
 
 class _Rendering:
@@ -133,6 +140,14 @@ class _Rendering:
         self._words: dict[str, str] = {}
         self._word_rng = self._draw("synonym")
         self.turns = self._turns()
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Targets, and ``shown_gsd_m``: metres per pixel of the first image as it is shown."""
+        numbers = dict(self.sample.targets)
+        if self.sample.gsd_m is not None and self.views:
+            numbers["shown_gsd_m"] = self.sample.gsd_m * max(self.views[0].scale)
+        return numbers
 
     # --- what is drawn ----------------------------------------------------------------------------
 

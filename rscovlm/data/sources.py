@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from configs import ConfigError
 from rscovlm.data.encoding import Encoder
-from rscovlm.data.example import Encoded, Key
-from rscovlm.data.mix import Mix, MixSettings, SourceSettings, draws_per_epoch, read_mix
+from rscovlm.data.example import Encoded, Key, Source
+from rscovlm.data.mix import ENDLESS, Mix, MixSettings, SourceSettings, draws_per_epoch, read_mix
 from rscovlm.data.rendering import Rules, render_example
 from rscovlm.data.store import SampleFile
 from rscovlm.data.templates import load_templates
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from rscovlm.data.sample import Sample
 
 Made = TypeVar("Made")
+
+Generator = Callable[..., Source]
+"""Makes a source from its name in the mix, the encoder, the seed, its length and its options."""
 
 _SUFFIXES = (".jsonl", ".parquet")
 
@@ -47,6 +51,11 @@ class FileSource:
     encoder: Encoder
     seed: int
     max_tokens: int | None = None
+
+    @property
+    def in_order(self) -> bool:
+        """Samples of a file are shuffled."""
+        return False
 
     def __len__(self) -> int:
         return len(self.file)
@@ -97,6 +106,7 @@ def load_mix(
     resolution: Resolution | None = None,
     max_tokens: int | None = None,
     root: str | None = None,
+    generators: Mapping[str, Generator] | None = None,
 ) -> Mix:
     """Open a mix for a model.
 
@@ -108,14 +118,21 @@ def load_mix(
         resolution: bounds on image sizes; None takes the family's.
         max_tokens: length that an example may have.
         root: folder of the sources' files, in place of the one that the mix states.
+        generators: what makes samples, by the names that a mix uses.
 
     Raises:
         ConfigError: naming all unknown settings and missing files at once.
     """
     settings = read_mix(name_or_path, root)
     problems: list[str] = []
-    sources = {}
+    sources: dict[str, Source] = {}
     for stated in settings.sources:
+        if stated.generator is not None:
+            make = partial(_generated, stated, encoder, seed, generators or {})
+            made = _or_problem(make, stated, problems)
+            if made is not None:
+                sources[stated.name] = made
+            continue
         rules = _or_problem(partial(_rules, stated, settings, family, resolution), stated, problems)
         file = _or_problem(partial(_open, stated, settings), stated, problems)
         if rules and file is not None:
@@ -124,6 +141,22 @@ def load_mix(
         raise ConfigError(f"mix {name_or_path}: " + "; ".join(problems))
     facts = f"{settings.model_dump_json()} {family.name} {resolution} {max_tokens}"
     return Mix(sources, draws_per_epoch(settings, sources), seed, settings.holdout, facts)
+
+
+def _generated(
+    stated: SourceSettings, encoder: Encoder, seed: int, generators: Mapping[str, Generator]
+) -> Source:
+    name = str(stated.generator)
+    if name not in generators:
+        raise ConfigError(f"generator {name!r} is unknown; choose from {', '.join(generators) or 'none'}")
+    known = [key for key in list(signature(generators[name]).parameters)[4:] if key[0] != "_"]
+    unknown = [key for key in stated.options if key not in known]
+    if unknown:
+        raise ConfigError(
+            f"generator {name} does not take the options {', '.join(unknown)}; "
+            f"it has {', '.join(known) or 'none'}"
+        )
+    return generators[name](stated.name, encoder, seed, stated.samples or ENDLESS, **stated.options)
 
 
 def _open(stated: SourceSettings, settings: MixSettings) -> SampleFile:

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
+from rscovlm.models.heads import read_heads
 from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.prompting import Prompt, Prompter, pad_left
 from rscovlm.models.sampling import Chooser, sampling_of
@@ -93,6 +95,7 @@ class TransformersEngine:
         spec: how the model wants its images.
         family: how it sees and writes.
         name: for traces and provenance.
+        heads: that were trained beside the model and are needed at inference, by name.
         max_batch: rows of one batch; None derives it from the family's largest image.
         keep_tokens: positions whose keys and values are kept between calls; 0 keeps nothing.
     """
@@ -105,9 +108,11 @@ class TransformersEngine:
         family: ModelFamily,
         name: str,
         *,
+        heads: nn.ModuleDict | None = None,
         max_batch: int | None = None,
         keep_tokens: int = KEPT_TOKENS,
     ) -> None:
+        self.heads = nn.ModuleDict() if heads is None else heads
         self.family = family
         self.name = name
         self.model = model
@@ -156,7 +161,10 @@ class TransformersEngine:
                 f"{folder} has visual tokens of {spec.factor} px, but family {family.name} of "
                 f"{family.resolution.factor} px; choose the family of the checkpoint"
             )
-        return cls(model, tokenizer, spec, family, name, max_batch=max_batch, keep_tokens=keep_tokens)
+        heads = read_heads(folder, model)
+        return cls(
+            model, tokenizer, spec, family, name, heads=heads, max_batch=max_batch, keep_tokens=keep_tokens
+        )
 
     def __enter__(self) -> TransformersEngine:
         return self

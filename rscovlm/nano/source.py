@@ -1,4 +1,4 @@
-"""nano's lessons as a source of the training engine: endless, and the i-th one a function of (seed, i)."""
+"""nano's lessons as a source of a mix: the i-th one is a function of (seed, i)."""
 
 from __future__ import annotations
 
@@ -16,27 +16,32 @@ class Lessons:
     """Encoded lessons by index, the first ones easy.
 
     Attributes:
-        encoder: of nano's checkpoint.
-        seed: of the whole course.
-        length: lessons of the course.
-        ease_until: lessons over which few, large objects give way to the full range.
-        name: in the log.
+        name: in the mix.
+        encoder: of a checkpoint in nano's shape.
+        seed: of the run.
+        length: lessons of the source; a lesson beyond it exists as well.
+        easy: lessons over which few, large objects give way to the full range.
     """
 
+    name: str
     encoder: Encoder
     seed: int
     length: int
-    ease_until: int = 0
-    name: str = "lessons"
+    easy: int = 0
     _first_tokens: dict[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def in_order(self) -> bool:
+        """Lessons are drawn as they come: they are random already, and the first ones may be easy."""
+        return True
 
     def __len__(self) -> int:
         return self.length
 
     def encode(self, index: int, visit: int) -> Encoded:
         """A lesson, with what each visual token of its images shows."""
-        ease = max(0.0, 1.0 - index / self.ease_until) if self.ease_until else 0.0
-        lesson = make_lesson(self.seed + visit, index, ease)
+        ease = max(0.0, 1.0 - index / self.easy) if self.easy else 0.0
+        lesson = make_lesson(self.seed, index, ease)
         example = Example(lesson.conversation, Key(self.name, index, visit), lesson.task)
         return self.encoder.encode(example, self._cells(lesson))
 

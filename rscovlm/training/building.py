@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,18 @@ import torch
 from torch import nn
 
 from configs import ConfigError
+from detection_eval.files import commit_folder
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.rendering import box_contract
 from rscovlm.errors import UsageError
 from rscovlm.models.checkpoints import resolve
 from rscovlm.models.families import ModelFamily
+from rscovlm.models.heads import make_heads
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.weights import attention_for, read_settings, read_tokenizer, read_weights
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
+from rscovlm.training.objective import objective_of
 from rscovlm.training.speedups import patch_embed_as_matmul
 
 
@@ -63,14 +66,35 @@ class Built:
     notes: dict[str, str]
 
 
-def open_base(config: TrainConfig) -> Base:
+BASE = "base"
+"""Folder of a fresh starting checkpoint, inside that of its run."""
+
+
+def write_fresh(config: TrainConfig, run: Path) -> None:
+    """Write the starting checkpoint of a run that starts from nothing, where it is not there yet."""
+    from rscovlm.nano.base import write_base
+
+    folder = run / BASE
+    if config.fresh is None or folder.is_dir():
+        return
+    partial = folder.with_name(f".partial-{BASE}")
+    shutil.rmtree(partial, ignore_errors=True)
+    write_base(partial, config.seed)
+    commit_folder(partial, folder)
+
+
+def open_base(config: TrainConfig, run: Path) -> Base:
     """Everything about the starting checkpoint but its weights.
+
+    Args:
+        config: of the run.
+        run: its folder, which holds the starting checkpoint where the run started from nothing.
 
     Raises:
         ModelError: where it cannot be found or used.
         UsageError: for a box format that does not exist.
     """
-    checkpoint = resolve(config.model, family=config.family)
+    checkpoint = resolve(config.model or str(run / BASE), family=config.family)
     folder, family = checkpoint.local, checkpoint.family
     bounds = family.resolution
     least = config.resolution.min_pixels or bounds.min_pixels
@@ -86,17 +110,13 @@ def open_base(config: TrainConfig) -> Base:
     return Base(folder, family, read_tokenizer(folder), patches, settings)
 
 
-def build(
-    base: Base, config: TrainConfig, device: torch.device, objective, heads: Callable | None = None
-) -> Built:
+def build(base: Base, config: TrainConfig, device: torch.device) -> Built:
     """Load the weights and make those learn that should.
 
     Args:
         base: of the run.
         config: of the run.
         device: that it will train on.
-        objective: see ``rscovlm.training.objective``.
-        heads: makes, from the model, the module that learns beside it; None for none.
 
     Raises:
         ModelError: where the weights cannot be loaded.
@@ -105,7 +125,7 @@ def build(
     attention, why = choose_attention(config, device)
     model = read_model(base.folder, config, attention)
     notes = {"attention": f"{attention}: {why}", "liger": apply_liger(model, config, device)}
-    learner = Learner(model, heads(model) if heads else nn.ModuleDict(), objective)
+    learner = Learner(model, heads_of(model, config), objective_of(config, base.tokenizer))
     adapters = choose_trainable(learner, config)
     enable_checkpointing(model, config)
     patch_embed_as_matmul(model)
@@ -128,6 +148,13 @@ def choose_attention(config: TrainConfig, device: torch.device) -> tuple[str, st
     if config.attention == "flash_attention_2" and best != config.attention:
         raise UsageError(f"attention: flash_attention_2 cannot be used: {why}; choose auto or sdpa")
     return config.attention, "as configured"
+
+
+def heads_of(model: nn.Module, config: TrainConfig) -> nn.ModuleDict:
+    """Fresh heads, as the configuration asks for them."""
+    # Seeded, or two processes, and a run and its repetition, would begin with different ones.
+    torch.manual_seed(config.seed)
+    return make_heads(model, {name: own.model_dump() for name, own in config.heads.chosen.items()})
 
 
 def read_model(folder: Path, config: TrainConfig, attention: str) -> nn.Module:

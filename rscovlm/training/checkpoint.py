@@ -193,24 +193,19 @@ def load(checkpoint: Path, accelerator, wrapped: nn.Module, optimizer) -> None:
     optimizer.load_state_dict(held)
 
 
-def restore_weights(checkpoint: Path, learner: nn.Module, without: str | None = None) -> None:
+def restore_weights(checkpoint: Path, learner: nn.Module) -> None:
     """Put the weights of a checkpoint of one process or DDP into a learner.
 
     Args:
         checkpoint: to read.
         learner: that gets them.
-        without: a module whose weights are left out.
 
     Raises:
         UsageError: where they are not those that this learner trains.
     """
     from safetensors.torch import load_file
 
-    weights = {
-        name: weight
-        for name, weight in load_file(checkpoint / WEIGHTS).items()
-        if without is None or not name.startswith(f"{without}.")
-    }
+    weights = load_file(checkpoint / WEIGHTS)
     own = {name: parameter for name, parameter in learner.named_parameters() if parameter.requires_grad}
     differing = sorted(weights.keys() ^ own.keys())
     if differing:

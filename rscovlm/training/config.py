@@ -125,6 +125,74 @@ class Tuning(Section):
     """Towers that learn in full beside the adapters of others, such as the merger."""
 
 
+class SoftNumbers(Section):
+    """Coordinates for which a near miss is nearly right: targets are Gaussians around the true number."""
+
+    first: float = Field(30.0, gt=0)
+    """Standard deviation at the start of the run, in units of the numbers as they are written."""
+    last: float = Field(16.0, gt=0)
+    """Standard deviation at the end."""
+    until: float = Field(0.75, gt=0, le=1)
+    """Share of the run over which it falls, geometrically."""
+
+
+class Teacher(Section):
+    """Another model whose probabilities are learnt beside the right words (distillation)."""
+
+    model: str
+    """Checkpoint with the same tokenizer and image sizes: nano, a folder or a hub id."""
+    share: float = Field(0.5, gt=0, le=1)
+    """Part of each target that is the teacher's."""
+
+
+class ObjectiveSettings(Section):
+    """What a step minimises, beside what heads ask for."""
+
+    name: Literal["next_token"] = "next_token"
+    """next_token: cross-entropy of the next token where it is learnt."""
+    soft_numbers: SoftNumbers | None = None
+    """Near misses of coordinates are nearly right; works by number or by digit, as the tokenizer writes."""
+    teacher: Teacher | None = None
+    """Targets are partly another model's probabilities."""
+
+
+class Cells(Section):
+    """Names and outlines of what each visual token shows, read off half-way up; for training alone."""
+
+    names: float = Field(0.5, ge=0)
+    """Weight of the names' cross-entropy beside that of answers."""
+    outlines: float = Field(4.0, ge=0)
+    """Weight of the outlines' error, in parts of the image's side."""
+
+
+class Regression(Section):
+    """A number about each sample, read off its visual tokens; kept for inference."""
+
+    target: str
+    """Name among the samples' targets, such as agb_mg_ha."""
+    mean: float = 0.0
+    """Value that stands for 0 inside the head."""
+    deviation: float = Field(1.0, gt=0)
+    """Change of the value that stands for 1 inside the head."""
+    weight: float = Field(1.0, gt=0)
+    """Weight of its error beside the cross-entropy of answers."""
+
+
+class Heads(Section):
+    """Modules that learn beside the model, by name; see ``rscovlm.models.heads``."""
+
+    cells: Cells | None = None
+    """Names and outlines of visual tokens; needs samples that bring them, such as nano's lessons."""
+    regression: Regression | None = None
+    """A number for each sample; samples without it do not count."""
+
+    @property
+    def chosen(self) -> dict[str, Section]:
+        """The sections of the heads that are asked for, by name."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: section for name, section in found.items() if section is not None}
+
+
 class Evaluation(Section):
     """Measuring on slices of the mix that are never trained on."""
 
@@ -161,8 +229,10 @@ class Logging(Section):
 class TrainConfig(Section):
     """A training run."""
 
-    model: str
-    """Checkpoint to start from: nano, a folder or a hub id."""
+    model: str | None = None
+    """Checkpoint to start from: nano, a folder or a hub id; give this or ``fresh``."""
+    fresh: Literal["nano"] | None = None
+    """Start from nothing: a tokenizer and random weights in nano's shape, written to ``base/`` of the run."""
     family: str | None = None
     """How the trained model sees and writes, where the checkpoint does not tell: rscovlm, ..."""
     detection: str | None = None
@@ -185,6 +255,10 @@ class TrainConfig(Section):
     """AdamW and its rates."""
     schedule: Schedule = Schedule()
     """How the rates change."""
+    objective: ObjectiveSettings = ObjectiveSettings()
+    """What is minimised."""
+    heads: Heads = Heads()
+    """Modules that learn beside the model."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """bf16 computes in bfloat16 and keeps master weights in float32."""
     checkpointing: Checkpointing = Checkpointing()
@@ -228,6 +302,8 @@ FREE_KEYS = frozenset(
 """What may differ between a run and its resume without changing what is learnt."""
 
 _EITHER = {
+    "model": "fresh",
+    "fresh": "model",
     "steps": "epochs",
     "epochs": "steps",
     "batch.samples": "batch.packs",
@@ -322,7 +398,9 @@ def _validate(data: dict[str, Any]) -> tuple[TrainConfig | None, list[Problem]]:
     else:
         return config, _conflicts(config, set())
     wrong = {key for key, _ in found}
-    rest = {"model": "", "mix": "", **_without(data, wrong)}
+    rest = {"mix": "", **_without(data, wrong)}
+    if not {"model", "fresh"} & rest.keys():
+        rest["model"] = ""
     rest["optimizer"] = {"lr": 1.0, **rest.get("optimizer", {})}
     rest.setdefault("batch", {})
     try:
@@ -347,6 +425,11 @@ def _conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
     batch, tuning, strategy = config.batch, config.tuning, config.strategy
     if (batch.samples is None) == (batch.packs is None):
         found.append((("batch.samples", "batch.packs"), "give exactly one of batch.samples and batch.packs"))
+    if (config.model is None) == (config.fresh is None):
+        found.append((("model", "fresh"), "give exactly one of model and fresh"))
+    if config.objective.soft_numbers and config.objective.teacher:
+        keys = ("objective.soft_numbers", "objective.teacher")
+        found.append((keys, "a target is either soft by itself or a teacher's; give one of both"))
     if (config.epochs is None) == (config.steps is None):
         found.append((("steps", "epochs"), "give exactly one of steps and epochs"))
     if (strategy == "deepspeed") != (config.deepspeed is not None):

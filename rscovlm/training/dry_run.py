@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from rscovlm.data.report import MixReport, report_mix
-from rscovlm.training.building import open_base
+from rscovlm.training.building import open_base, write_fresh
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.run import open_mix
 
@@ -16,8 +18,10 @@ def dry_run(config: TrainConfig, progress: Callable[[int, int], None] | None = N
     Raises:
         ConfigError, ModelError: where the mix or the checkpoint cannot be used.
     """
-    base = open_base(config)
-    return report_mix(open_mix(config, base), base.patches.merge, progress=progress)
+    with tempfile.TemporaryDirectory() as folder:
+        write_fresh(config, Path(folder))
+        base = open_base(config, Path(folder))
+        return report_mix(open_mix(config, base), base.patches.merge, progress=progress)
 
 
 def print_report(report: MixReport, config: TrainConfig) -> None:

@@ -2,10 +2,11 @@
 
 | file | from |
 |---|---|
-| ``config.json``, ``model*.safetensors``, ... | the trained model; modules beside it are left out |
+| ``config.json``, ``model*.safetensors``, ... | the trained model |
+| ``heads.safetensors`` | heads that inference needs; those for training alone are left out |
 | tokenizer files, ``chat_template.jinja`` | the starting checkpoint |
 | ``preprocessor_config.json`` | the starting checkpoint, with the run's bounds on image areas |
-| ``rscovlm.json`` | the family that was trained, so that it is spoken to as it learnt |
+| ``rscovlm.json`` | the family that was trained, so that it is spoken to as it learnt; settings of heads |
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from torch import nn
 
 from detection_eval.files import commit_folder, write_json
 from rscovlm.errors import UsageError
+from rscovlm.models.heads import write_heads
 from rscovlm.models.weights import read_weights
-from rscovlm.training.building import Base, open_base, read_model
+from rscovlm.training.building import Base, heads_of, open_base, read_model
 from rscovlm.training.checkpoint import ZERO, checkpoints, read_state, restore_weights
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.live import live_engine
-from rscovlm.training.modules import HEADS, Learner, choose_trainable
+from rscovlm.training.modules import Learner, choose_trainable
 from rscovlm.training.objective import next_token
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
@@ -90,7 +92,7 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
     if not replace and output.exists() and any(output.iterdir()):
         raise UsageError(f"{output} is not empty; give a new folder")
     config = _for_export(TrainConfig.model_validate(state.config))
-    base = open_base(config)
+    base = open_base(config, run)
     learner, adapters = _trained(found[-1], state.zero_stage, config, base)
     partial = output.with_name(f".partial-{output.name}")
     shutil.rmtree(partial, ignore_errors=True)
@@ -99,11 +101,13 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
     dtype = torch.bfloat16 if TrainConfig.model_validate(state.config).precision == "bf16" else torch.float32
     if state.adapters and not merge:
         adapters.save_pretrained(partial)
+        write_heads(partial, learner.heads)
     else:
         before = _said(learner.model, base) if merge else None
         model = adapters.merge_and_unload() if merge else learner.model
         model.to(dtype).save_pretrained(partial)
         write_sidecars(partial, base)
+        write_heads(partial, learner.heads)
         checked = _said(read_weights(partial, torch.float32), base) == before if merge else None
     commit_folder(partial, output)
     return Exported(output, state.step, checked)
@@ -118,14 +122,14 @@ def _for_export(config: TrainConfig) -> TrainConfig:
 
 
 def _trained(checkpoint: Path, stage: int | None, config: TrainConfig, base: Base) -> tuple[Learner, Any]:
-    """The model with the weights of a checkpoint, float32 on the CPU; without the modules beside it."""
+    """The model and its heads with the weights of a checkpoint, float32 on the CPU."""
     model = read_model(base.folder, config, "sdpa")
-    learner = Learner(model, nn.ModuleDict(), next_token)
+    learner = Learner(model, heads_of(model, config), next_token)
     adapters = choose_trainable(
         learner, config.model_copy(update={"checkpointing": _no_checkpointing(config)})
     )
     if stage is None:
-        restore_weights(checkpoint, learner, without=HEADS)
+        restore_weights(checkpoint, learner)
     else:
         _restore_zero(checkpoint, learner)
     return learner.eval(), adapters

@@ -11,7 +11,6 @@ loss is the mean that was declared.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -19,41 +18,10 @@ from typing import Literal, get_args
 import torch
 
 from rscovlm.data.packing import NOT_LEARNT, Pack
+from rscovlm.training.targets import HardTargets, Targets, Wanted
 
 ReductionName = Literal["token", "sample", "sqrt", "source"]
 REDUCTIONS: tuple[ReductionName, ...] = get_args(ReductionName)
-
-
-@dataclass(frozen=True)
-class SoftNumbers:
-    """Targets under which a coordinate may be nearly right.
-
-    Attributes:
-        number_ids: (n,) token ids of the numbers 0, 1, ..., n - 1.
-        spread: standard deviation of the Gaussian over neighbouring numbers, in numbers.
-    """
-
-    number_ids: torch.Tensor
-    spread: float
-
-    def probabilities(self, targets: torch.Tensor) -> torch.Tensor:
-        """(m, n) float32 probabilities of the numbers where these (m,) token ids are the truth.
-
-        Raises:
-            ValueError: a target is no number.
-        """
-        numbers = self.number_ids.to(targets.device)
-        match = targets[:, None] == numbers
-        if not match.any(dim=1).all():
-            wrong = targets[~match.any(dim=1)][0]
-            raise ValueError(f"token {int(wrong)} is marked as a coordinate but is no number")
-        value = match.int().argmax(dim=1, keepdim=True)
-        distance = torch.arange(len(numbers), device=targets.device) - value
-        weight = torch.exp(-0.5 * (distance / self.spread) ** 2) / (self.spread * math.sqrt(2 * math.pi))
-        # What falls outside the image is shared among all. Heaped up at the edge, where so many boxes end,
-        # it would make the edge the likeliest single number wherever the model is unsure.
-        weight = weight + (1 - weight.sum(dim=1, keepdim=True)).clamp_min(0) / len(numbers)
-        return weight / weight.sum(dim=1, keepdim=True)
 
 
 def linear_cross_entropy(
@@ -62,8 +30,7 @@ def linear_cross_entropy(
     targets: torch.Tensor,
     token_weights: torch.Tensor,
     chunk: int = 1024,
-    soft: torch.Tensor | None = None,
-    numbers: SoftNumbers | None = None,
+    wanted: Targets | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The weighted sum of token losses of a linear head, without its logits.
 
@@ -77,9 +44,7 @@ def linear_cross_entropy(
         targets: (N,) token ids; ``NOT_LEARNT`` costs nothing.
         token_weights: (N,) how much each loss counts; no gradient flows to it.
         chunk: tokens whose logits are held at once.
-        soft: (N,) bool, whether a target is a coordinate; needs ``numbers``.
-        numbers: targets of coordinates. Their loss is less by the targets' own entropy, so that a perfect
-            guess costs nothing at any spread.
+        wanted: what the tokens should be; None for ``targets`` themselves.
 
     Returns:
         The sum, and the losses (N,) float32 without gradient, 0 where nothing is learnt.
@@ -92,8 +57,6 @@ def linear_cross_entropy(
             f"hidden states {tuple(hidden.shape)}, weight {tuple(weight.shape)} and {len(targets)} targets "
             "do not fit; a weight that ZeRO-3 has partitioned has to be gathered first"
         )
-    if soft is not None and numbers is None:
-        raise ValueError("soft marks coordinates, but numbers does not say which tokens numbers are")
     device = hidden.device.type
     precision = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
     with torch.autocast(device, enabled=False):
@@ -102,14 +65,14 @@ def linear_cross_entropy(
             weight.to(precision),
             targets,
             token_weights.float(),
-            (chunk, soft, numbers, torch.is_grad_enabled()),
+            (chunk, wanted or HardTargets(targets), torch.is_grad_enabled()),
         )
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, weight, targets, token_weights, settings):
-        chunk, soft, numbers, with_gradient = settings
+        chunk, wanted, with_gradient = settings
         losses = torch.zeros(len(targets), dtype=torch.float32, device=hidden.device)
         to_hidden, to_weight = (with_gradient and needed for needed in ctx.needs_input_grad[:2])
         hidden_gradient = torch.zeros_like(hidden) if to_hidden else None
@@ -117,8 +80,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for rows in (targets != NOT_LEARNT).nonzero()[:, 0].split(chunk):
             part = hidden[rows]
             logits = (part @ weight.T).float()
-            wanted = _wanted(targets[rows], soft[rows] if soft is not None else None, numbers)
-            losses[rows] = _replace_by_gradient(logits, wanted)
+            losses[rows] = _replace_by_gradient(logits, wanted.wanted(rows))
             gradient = logits.mul_(token_weights[rows, None]).to(hidden.dtype)
             if to_hidden:
                 hidden_gradient[rows] = gradient @ weight
@@ -140,46 +102,26 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return hidden_gradient, weight_gradient, None, None, None
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What m tokens should be: rows with one right token, and rows with probabilities over numbers."""
-
-    hard: torch.Tensor
-    tokens: torch.Tensor
-    soft: torch.Tensor
-    probabilities: torch.Tensor | None = None
-    numbers: torch.Tensor | None = None
-
-
-def _wanted(targets: torch.Tensor, soft: torch.Tensor | None, numbers: SoftNumbers | None) -> _Wanted:
-    rows = torch.arange(len(targets), device=targets.device)
-    if soft is None or numbers is None or not soft.any():
-        return _Wanted(rows, targets, rows[:0])
-    return _Wanted(
-        rows[~soft],
-        targets[~soft],
-        rows[soft],
-        numbers.probabilities(targets[soft]),
-        numbers.number_ids.to(targets.device),
-    )
-
-
-def _replace_by_gradient(logits: torch.Tensor, wanted: _Wanted) -> torch.Tensor:
+def _replace_by_gradient(logits: torch.Tensor, wanted: Wanted) -> torch.Tensor:
     """(m,) losses of (m, V) logits, which become the losses' gradient in place to save a second copy."""
     losses = torch.empty(len(logits), dtype=torch.float32, device=logits.device)
     # Less the largest, so that no exponential overflows.
     logits -= logits.amax(dim=1, keepdim=True)
-    hard_logits = logits[wanted.hard, wanted.tokens]
-    soft = wanted.probabilities
-    number_logits = None if soft is None else logits[wanted.soft[:, None], wanted.numbers]
+    hard_logits, soft = logits[wanted.hard, wanted.tokens], wanted.soft
+    place: tuple[torch.Tensor, ...] = ()
+    if soft is not None:
+        # Rows alone mean the whole vocabulary.
+        place = (soft.rows,) if soft.tokens is None else (soft.rows[:, None], soft.tokens)
+        soft_logits = logits[place]
     total = logits.exp_().sum(dim=1)
     losses[wanted.hard] = total[wanted.hard].log() - hard_logits
     logits /= total[:, None]
     logits[wanted.hard, wanted.tokens] -= 1
     if soft is not None:
-        log_probability = number_logits - total[wanted.soft, None].log()
-        losses[wanted.soft] = (soft * (soft.clamp_min(1e-12).log() - log_probability)).sum(dim=1)
-        logits[wanted.soft[:, None], wanted.numbers] -= soft
+        log_probability = soft_logits - total[soft.rows, None].log()
+        entropy = soft.probabilities.clamp_min(1e-12).log()
+        losses[soft.rows] = (soft.probabilities * (entropy - log_probability)).sum(dim=1)
+        logits[place] -= soft.probabilities
     return losses
 
 

@@ -5,7 +5,7 @@
 | vision | ``model.visual`` without its mergers |
 | merger | ``model.visual.merger`` and, in Qwen3-VL, ``model.visual.deepstack_merger_list`` |
 | language | ``model.language_model`` with its embeddings, ``lm_head`` |
-| heads | whatever an objective adds beside the model |
+| heads | those of ``rscovlm.models.heads`` that the configuration asks for |
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Learner(nn.Module):
 
     Args:
         model: a Qwen2.5-VL or Qwen3-VL for conditional generation.
-        heads: trained with the model and left out of its export; may be empty.
+        heads: trained with the model, by name; may be empty.
         objective: see ``rscovlm.training.objective``.
     """
 
-    def __init__(self, model: nn.Module, heads: nn.Module, objective) -> None:
+    def __init__(self, model: nn.Module, heads: nn.ModuleDict, objective) -> None:
         super().__init__()
         self.model = model
         self.heads = heads

@@ -1,19 +1,23 @@
-"""What a step minimises: a function of the model and a pack, by default the cross-entropy of what is learnt.
+"""What a step minimises: cross-entropy of what is learnt, under one kind of targets, and what heads ask for.
 
-Another objective is any function of the same form; modules that it trains beside the model are its ``heads``,
-which are checkpointed with the model and left out of its export.
+A configuration chooses both by name (``objective``, ``heads``). Heads are checkpointed with the model; an
+export keeps those that inference needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import nn
 
 from rscovlm.data.packing import Pack, model_inputs
+from rscovlm.errors import UsageError
+from rscovlm.training.config import SoftNumbers, TrainConfig
 from rscovlm.training.loss import linear_cross_entropy
+from rscovlm.training.targets import NumberTokens, Targets, TeacherTargets, number_tokens_of
 
 
 class Moment(NamedTuple):
@@ -46,16 +50,121 @@ class Objective(Protocol):
     """Of a pack of L tokens, whose weights (1, L) say how much each target counts in the step."""
 
     def __call__(
-        self, model: nn.Module, heads: nn.Module, pack: Pack, weights: torch.Tensor, moment: Moment
+        self, model: nn.Module, heads: nn.ModuleDict, pack: Pack, weights: torch.Tensor, moment: Moment
     ) -> Outcome:
         """The pack's share of the step's loss."""
         ...
 
 
-def next_token(
-    model: nn.Module, heads: nn.Module, pack: Pack, weights: torch.Tensor, moment: Moment
-) -> Outcome:
-    """Cross-entropy of the next token where it is learnt; the logits are never held whole."""
-    hidden = model.model(**model_inputs(pack)).last_hidden_state[0]
-    loss, losses = linear_cross_entropy(hidden, model.lm_head.weight, pack.targets[0], weights[0])
-    return Outcome(loss, losses, {})
+class Aim(Protocol):
+    """How the targets of a pack come about, where they are not the right tokens alone."""
+
+    def targets(self, pack: Pack, moment: Moment) -> Targets:
+        """Targets of the pack's L tokens."""
+        ...
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """Cross-entropy of the next token where it is learnt; the logits are never held whole.
+
+    Attributes:
+        aim: kind of targets; None for the right tokens.
+    """
+
+    aim: Aim | None = None
+
+    def __call__(
+        self, model: nn.Module, heads: nn.ModuleDict, pack: Pack, weights: torch.Tensor, moment: Moment
+    ) -> Outcome:
+        """See ``Objective``."""
+        output = model.model(**model_inputs(pack), output_hidden_states=len(heads) > 0)
+        hidden, wanted = output.last_hidden_state[0], self.aim and self.aim.targets(pack, moment)
+        loss, losses = linear_cross_entropy(
+            hidden, model.lm_head.weight, pack.targets[0], weights[0], wanted=wanted
+        )
+        # The weights of a step sum to one, those of a pack to its share of the step.
+        share, parts = weights.sum(), {}
+        for head in heads.values():
+            for name, term in head.terms(model, output.hidden_states, pack).items():
+                loss = loss + share * term.weight * term.value
+                parts[name] = term.value.detach() * share
+        return Outcome(loss, losses, parts)
+
+
+next_token = NextToken()
+"""The plain one."""
+
+
+@dataclass(frozen=True)
+class NearNumbers:
+    """Coordinates that tolerate less as the run goes on.
+
+    Attributes:
+        numbers: how the tokenizer writes them.
+        settings: tolerance at the start and the end.
+    """
+
+    numbers: NumberTokens
+    settings: SoftNumbers
+
+    def spread_at(self, moment: Moment) -> float:
+        """Standard deviation of targets at a step, falling geometrically."""
+        first, last, until = self.settings.first, self.settings.last, self.settings.until
+        progress = min(1.0, moment.step / max(1.0, until * moment.steps))
+        return first * (last / first) ** progress
+
+    def targets(self, pack: Pack, moment: Moment) -> Targets:
+        """See ``Aim``."""
+        marked = pack.of_targets("coordinate")[0] if "coordinate" in pack.token_extras else None
+        if marked is None:
+            marked = torch.zeros_like(pack.targets[0], dtype=torch.bool)
+        return self.numbers.targets(pack.targets[0], marked, self.spread_at(moment))
+
+
+@dataclass(frozen=True)
+class FromTeacher:
+    """Targets that are partly another model's probabilities.
+
+    Attributes:
+        model: the teacher, which does not learn.
+        share: part of each target that is its.
+    """
+
+    model: nn.Module
+    share: float
+
+    @torch.no_grad()
+    def targets(self, pack: Pack, moment: Moment) -> Targets:
+        """See ``Aim``."""
+        self.model.to(pack.input_ids.device)
+        hidden = self.model.model(**model_inputs(pack)).last_hidden_state[0]
+        return TeacherTargets(pack.targets[0], hidden, self.model.lm_head.weight, self.share)
+
+
+def objective_of(config: TrainConfig, tokenizer) -> Objective:
+    """The objective that a configuration asks for.
+
+    Raises:
+        UsageError: for soft numbers where the tokenizer does not write numbers in a known way, or a teacher
+            of another vocabulary.
+        ModelError: where the teacher cannot be loaded.
+    """
+    settings = config.objective
+    if settings.soft_numbers is not None:
+        return NextToken(NearNumbers(number_tokens_of(tokenizer), settings.soft_numbers))
+    if settings.teacher is not None:
+        teacher = _teacher(settings.teacher.model, config, tokenizer)
+        return NextToken(FromTeacher(teacher, settings.teacher.share))
+    return next_token
+
+
+def _teacher(model: str, config: TrainConfig, tokenizer) -> nn.Module:
+    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.weights import read_tokenizer, read_weights
+
+    folder = resolve(model).local
+    if read_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
+        raise UsageError(f"objective.teacher: {model} has another vocabulary than the model that learns")
+    dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    return read_weights(folder, dtype).eval().requires_grad_(False)

@@ -11,21 +11,25 @@ from detection_eval.files import locked, write_text
 from rscovlm.data.loading import Form, Loader
 from rscovlm.data.mix import Mix
 from rscovlm.data.planning import Batching, ExampleFlops
-from rscovlm.data.sources import load_mix
+from rscovlm.data.sources import Generator, load_mix
 from rscovlm.errors import UsageError
 from rscovlm.models.cost import CostModel
-from rscovlm.training.building import Base, build, open_base
+from rscovlm.nano.source import Lessons
+from rscovlm.training.building import Base, build, open_base, write_fresh
 from rscovlm.training.checkpoint import checkpoints
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.evaluate import evaluator
 from rscovlm.training.logs import Logs
 from rscovlm.training.loop import Ending, prepare, resume, train
-from rscovlm.training.objective import Objective, next_token
 from rscovlm.training.parallel import start
 from rscovlm.training.self_check import check_isolation
 from rscovlm.training.summary import write_summary
 
 CONFIG, SKIPPED, LENGTHS = "config.yaml", "skipped.jsonl", "lengths"
+
+
+GENERATORS: dict[str, Generator] = {"nano": Lessons}
+"""What makes samples, by the names that mixes use."""
 
 
 def open_mix(config: TrainConfig, base: Base) -> Mix:
@@ -43,6 +47,7 @@ def open_mix(config: TrainConfig, base: Base) -> Mix:
         resolution=base.family.resolution,
         max_tokens=config.batch.max_tokens,
         root=config.mix_root,
+        generators=GENERATORS,
     )
 
 
@@ -56,8 +61,6 @@ def run_training(
     folder: Path,
     *,
     going_on: bool = False,
-    objective: Objective = next_token,
-    heads: Callable | None = None,
     progress: Callable[[int, int], None] | None = None,
     mix: Callable[[TrainConfig, Base], Mix] = open_mix,
 ) -> Ending:
@@ -67,8 +70,6 @@ def run_training(
         config: of the run.
         folder: where it writes.
         going_on: whether to go on from the newest checkpoint, if there is one.
-        objective: what is minimised.
-        heads: makes, from the model, what learns beside it; not exported.
         progress: called with (steps done, steps).
         mix: opens the data.
 
@@ -80,11 +81,14 @@ def run_training(
             f"{folder} holds a run; go on with it by --resume, or give another folder by --output"
         )
     accelerator = start(config)
-    base = open_base(config)
-    data = mix(config, base)
-    check_evaluation(config, data)
     with _alone_in(folder, accelerator.is_main_process):
-        built = build(base, config, accelerator.device, objective, heads)
+        if accelerator.is_main_process:
+            write_fresh(config, folder)
+        accelerator.wait_for_everyone()
+        base = open_base(config, folder)
+        data = mix(config, base)
+        check_evaluation(config, data)
+        built = build(base, config, accelerator.device)
         loader = open_loader(config, base, data, folder, accelerator)
         run = prepare(config, built, data, loader.steps, folder, accelerator)
         state = resume(run) if going_on else None

@@ -44,6 +44,7 @@ class Noises:
     broken: tuple = ()
     torn: tuple = ()
     encodes: int = 0
+    in_order: bool = False
 
     def __len__(self):
         return self.size

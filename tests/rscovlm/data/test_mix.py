@@ -9,21 +9,22 @@ from transformers import AutoConfig, AutoTokenizer
 
 from configs import ConfigError, available
 from rscovlm.data.encoding import Encoder
-from rscovlm.data.mix import Mix, draws_per_epoch, read_mix
+from rscovlm.data.mix import ENDLESS, EPOCH_OF_ENDLESS, Mix, draws_per_epoch, read_mix
 from rscovlm.data.report import report_mix
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
 from rscovlm.data.sources import load_mix
 from rscovlm.data.templates import load_templates
 from rscovlm.models.families import family_of
 from rscovlm.models.patches import PatchSpec
+from rscovlm.training.run import GENERATORS
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 
 
 class Sized:
     """A source of samples of one length."""
 
-    def __init__(self, name, size, tokens=10):
-        self.name, self.size, self.tokens = name, size, tokens
+    def __init__(self, name, size, tokens=10, in_order=False):
+        self.name, self.size, self.tokens, self.in_order = name, size, tokens, in_order
 
     def __len__(self):
         return self.size
@@ -98,13 +99,47 @@ def test_an_order_is_a_function_of_seed_and_epoch_alone():
     assert sources != sorted(sources)
 
 
-def test_a_generator_of_random_samples_is_walked_through_as_it_is():
-    mix = Mix(sized(a=10), {"a": 4}, seed=3, shuffled=False)
-    assert [(key.index, key.visit) for epoch in range(3) for key in mix.order(epoch)] == [
-        *((index, 0) for index in range(10)),
-        (0, 1),
-        (1, 1),
-    ]
+def test_a_generator_is_walked_through_in_order_among_shuffled_sources_and_never_repeats():
+    sources = {"made": Sized("made", ENDLESS, in_order=True), "file": Sized("file", 6)}
+    mix = Mix(sources, {"made": 4, "file": 6}, seed=3, holdout=2)
+    orders = [list(mix.order(epoch)) for epoch in range(3)]
+    made = [key for order in orders for key in order if key.source == "made"]
+    assert [(key.index, key.visit) for key in made] == [(index, 0) for index in range(12)]
+    places = [[at for at, key in enumerate(order) if key.source == "made"] for order in orders]
+    assert places[0] != places[1], "where it is drawn is random"
+    assert [key.index for key in mix.held_out["made"]] == [ENDLESS, ENDLESS + 1]
+
+
+def test_a_generator_of_stated_length_begins_anew_with_the_same_samples():
+    mix = Mix({"made": Sized("made", 10, in_order=True)}, {"made": 4}, seed=3)
+    keys = [key for epoch in range(3) for key in mix.order(epoch)]
+    assert [(key.index, key.visit) for key in keys] == [*((i, 0) for i in range(10)), (0, 1), (1, 1)]
+
+
+def test_an_endless_generator_has_an_epoch_all_the_same(tmp_path):
+    alone = settings(tmp_path, sources=[{"name": "made", "generator": "nano"}])
+    assert draws_per_epoch(alone, {"made": Sized("made", ENDLESS, in_order=True)}) == {
+        "made": EPOCH_OF_ENDLESS
+    }
+    shares = [{"name": "made", "generator": "nano", "ratio": 1}, {"name": "file", "ratio": 3}]
+    both = settings(tmp_path, sources=shares, epoch_samples=100)
+    sources = {"made": Sized("made", ENDLESS, in_order=True), "file": Sized("file", 6)}
+    assert draws_per_epoch(both, sources) == {"made": 25, "file": 75}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"generator": "dice"}, "generator 'dice' is unknown; choose from nano"),
+        ({"generator": "nano", "options": {"eazy": 3}}, "does not take the options eazy; it has easy"),
+        ({"generator": "nano", "path": "x.jsonl"}, "takes no path, formats, resolution or templates"),
+        ({"samples": 4}, "samples and options are those of a generator"),
+    ],
+)
+def test_what_is_wrong_with_a_generator_is_one_line(tmp_path, model, source, message):
+    (tmp_path / "mix.yaml").write_text(json.dumps({"sources": [{"name": "made", **source}]}))
+    with pytest.raises(ConfigError, match=message):
+        load_mix(tmp_path / "mix.yaml", *model, seed=1, generators=GENERATORS)
 
 
 def test_held_out_samples_are_never_drawn():

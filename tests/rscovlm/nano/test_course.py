@@ -1,30 +1,40 @@
 """nano's lessons, what its visual tokens are taught, and its course on the training engine."""
 
+import os
+import shutil
+import signal
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from detection_eval.geometry.quads import canonical
+from rscovlm.cli import main
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.packing import collate, model_inputs
 from rscovlm.engines import load_model
+from rscovlm.models.heads import make_heads
 from rscovlm.models.patches import PatchSpec
+from rscovlm.nano.base import write_base
 from rscovlm.nano.cells import cell_truth
 from rscovlm.nano.lessons import make_lesson
 from rscovlm.nano.model import VIEW_SIDE, Shape, build_model
-from rscovlm.nano.objective import NanoObjective, Teacher
 from rscovlm.nano.source import Lessons
 from rscovlm.nano.tokenizer import number_tokens
-from rscovlm.nano.train import lessons_of, train, write_base
 from rscovlm.synth.catalogue import PLANE
 from rscovlm.synth.views import next_window, visible_polygons
 from rscovlm.synth.world import World, make_object
-from rscovlm.training.building import open_base
-from rscovlm.training.config import load_train_config
+from rscovlm.training.building import write_fresh
+from rscovlm.training.checkpoint import checkpoints
+from rscovlm.training.config import SoftNumbers, load_train_config
+from rscovlm.training.logs import read_log
 from rscovlm.training.loss import Reduction
-from rscovlm.training.objective import Moment
+from rscovlm.training.objective import Moment, NearNumbers, NextToken
+from rscovlm.training.run import run_training
 from rscovlm.training.speedups import patch_embed_as_matmul
+from rscovlm.training.targets import WholeNumbers, number_tokens_of
 from tiling.view import Size, Window
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
@@ -44,7 +54,9 @@ SPEC = PatchSpec(16, 1, 2, (0.5,) * 3, (0.5,) * 3)
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    return write_base(tmp_path_factory.mktemp("base"), seed=1, shape=SMALL, texts=200)
+    folder = tmp_path_factory.mktemp("base")
+    write_base(folder, seed=1, shape=SMALL, lessons=200)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +66,7 @@ def tokenizer(base):
 
 @pytest.fixture(scope="module")
 def lessons(tokenizer):
-    return Lessons(Encoder(tokenizer, SPEC), seed=4, length=1000)
+    return Lessons("lessons", Encoder(tokenizer, SPEC), seed=4, length=1000)
 
 
 @pytest.fixture
@@ -110,12 +122,14 @@ def test_coordinates_are_marked_and_counts_are_not(lessons):
     assert not any(marked[task] for task in ("close", "glance", "classify"))
 
 
-def test_the_first_lessons_are_easy_and_the_length_of_a_course_says_when_that_ends(base, tokenizer):
-    config = load_train_config("nano", [f"model={base}", "steps=10", "batch.samples=4"])
-    mix = lessons_of(config, open_base(config))
-    assert len(mix.order(0)) == 40
-    assert mix.sources["lessons"].ease_until == 10
-    assert [key.index for key in mix.order(0)] == list(range(40))
+def test_the_first_lessons_are_easy_and_every_visit_to_one_is_the_same(tokenizer):
+    encoder = Encoder(tokenizer, SPEC)
+    eased, plain = (Lessons("lessons", encoder, 4, 1000, easy) for easy in (40, 0))
+    early = [eased.encode(i, 0).ids.tolist() != plain.encode(i, 0).ids.tolist() for i in range(20)]
+    late = [eased.encode(i, 0).ids.tolist() != plain.encode(i, 0).ids.tolist() for i in range(40, 50)]
+    assert any(early)
+    assert not any(late)
+    assert eased.encode(3, 0).ids.tolist() == eased.encode(3, 1).ids.tolist()
 
 
 def test_an_observer_answers_when_the_place_fills_half_the_view_and_else_goes_closer():
@@ -188,17 +202,17 @@ def test_the_patch_embedding_is_the_same_as_a_matmul(model, lessons):
 
 
 def test_a_few_steps_lower_each_part_of_the_loss(model, lessons, tokenizer):
-    teacher = Teacher(SMALL.width)
-    objective = NanoObjective(lessons.encoder.image_id, torch.tensor(number_tokens(tokenizer)))
+    heads = make_heads(model, {"cells": {}})
+    objective = NextToken(NearNumbers(number_tokens_of(tokenizer), SoftNumbers()))
     packs = [pack_of(lessons, range(4)), pack_of(lessons, range(4, 8))]
     reduction = Reduction("sqrt", ("lessons",))
     totals = reduction.totals(packs)
-    optimizer = torch.optim.AdamW([*model.parameters(), *teacher.parameters()], 3e-3)
+    optimizer = torch.optim.AdamW([*model.parameters(), *heads.parameters()], 3e-3)
     history = []
     for step in range(12):
         seen = {"all": 0.0, "cells": 0.0, "outline": 0.0}
         for pack in packs:
-            found = objective(model, teacher, pack, reduction.weights(pack, totals), Moment(step, 12))
+            found = objective(model, heads, pack, reduction.weights(pack, totals), Moment(step, 12))
             found.loss.backward()
             seen["all"] += found.loss.item()
             for name, part in found.parts.items():
@@ -212,19 +226,80 @@ def test_a_few_steps_lower_each_part_of_the_loss(model, lessons, tokenizer):
 
 
 def test_coordinates_tolerate_less_as_the_course_goes_on():
-    objective = NanoObjective(0, torch.arange(1001), spread_first=32.0, spread_last=8.0)
-    assert objective.spread_at(Moment(0, 100)) == 32
-    assert objective.spread_at(Moment(75, 200)) == pytest.approx(16)  # half-way to three quarters
-    assert objective.spread_at(Moment(150, 200)) == objective.spread_at(Moment(199, 200)) == 8
+    near = NearNumbers(WholeNumbers(torch.arange(1001)), SoftNumbers(first=32.0, last=8.0))
+    assert near.spread_at(Moment(0, 100)) == 32
+    assert near.spread_at(Moment(75, 200)) == pytest.approx(16)  # half-way to three quarters
+    assert near.spread_at(Moment(150, 200)) == near.spread_at(Moment(199, 200)) == 8
 
 
-def test_a_course_ends_in_a_checkpoint_that_answers(base, tmp_path):
-    settings = [f"model={base}", "steps=3", "batch.samples=4", "workers=0", "schedule.warmup_steps=1"]
-    ending = train(load_train_config("nano", settings), tmp_path / "run")
-    assert ending.step == 3
-    engine = load_model(str(tmp_path / "run" / "checkpoint"), device="cpu")
-    image = ImagePart(np.zeros((VIEW_SIDE, VIEW_SIDE, 3), dtype=np.uint8))
-    reply = engine.chat([Conversation().say("user", image, "hello")], Generation(max_new_tokens=4))[0]
-    assert reply.error is None
-    weights = engine.model.state_dict()
-    assert not any("outline" in name for name in weights), "what taught it stays behind"
+def test_the_ordinary_command_trains_nano_from_nothing_and_what_taught_it_stays_behind(
+    base, tmp_path, capsys
+):
+    """A small shape stands where the run would write its own; all else is what ships."""
+    run = tmp_path / "run"
+    shutil.copytree(base, run / "base")
+    small = [
+        "steps=3",
+        "batch.samples=4",
+        "workers=0",
+        "schedule.warmup_steps=1",
+        "logging.tensorboard=false",
+    ]
+    assert main(["train", "nano", *small, "--output", str(run)]) == 0
+    assert capsys.readouterr().out.strip() == str(run / "model")
+    steps = [line for line in read_log(run / "log.jsonl") if "loss" in line]
+    assert {"cells", "outline", "loss/source/lessons"} <= steps[-1].keys()
+    assert any(name.startswith("heads.cells.outline") for name in learnt_names(run)), "to go on with"
+    assert not (run / "model" / "heads.safetensors").exists()
+    with load_model(str(run / "model"), device="cpu") as engine:
+        image = ImagePart(np.zeros((VIEW_SIDE, VIEW_SIDE, 3), dtype=np.uint8))
+        reply = engine.chat([Conversation().say("user", image, "hello")], Generation(max_new_tokens=4))[0]
+        assert reply.error is None
+        assert len(engine.heads) == 0
+
+
+def learnt_names(run):
+    return load_file(checkpoints(run)[-1] / "weights.safetensors")
+
+
+def test_a_course_that_was_stopped_goes_on_with_the_same_lessons_to_the_bit(base, tmp_path):
+    def course(folder, steps, going_on=False):
+        overrides = ["steps=6", "batch.samples=4", "workers=0", "logging.tensorboard=false"]
+        config = load_train_config("nano", [*overrides, "checkpoints.steps=2", f"model={base}"])
+        if steps < 6:
+            stop_after(folder, config, steps)
+        else:
+            run_training(config, folder, going_on=going_on)
+        return learnt_names(folder)
+
+    def stop_after(folder, config, steps):
+        def stop(done, _):
+            if done == steps:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        run_training(config, folder, progress=stop)
+
+    whole = course(tmp_path / "whole", 6)
+    course(tmp_path / "stopped", 3)
+    assert [path.name for path in checkpoints(tmp_path / "stopped")][-1] != "step-00000006"
+    resumed = course(tmp_path / "stopped", 6, going_on=True)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_start_from_nothing_is_written_once_and_whole(tmp_path, monkeypatch):
+    made = []
+
+    def write(folder, seed):
+        made.append(seed)
+        write_base(folder, seed, shape=SMALL, lessons=50)
+
+    monkeypatch.setattr("rscovlm.nano.base.write_base", write)
+    config = load_train_config("nano", ["seed=5"])
+    (tmp_path / ".partial-base").mkdir()  # of a run that was killed
+    write_fresh(config, tmp_path)
+    write_fresh(config, tmp_path)
+    assert made == [5]
+    assert (tmp_path / "base" / "model.safetensors").is_file()
+    assert not (tmp_path / ".partial-base").exists()
+    assert load_train_config("nano", ["model=nano"]).fresh is None, "a model in its place"

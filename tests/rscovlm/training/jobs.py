@@ -16,7 +16,7 @@ from rscovlm.training.config import TrainConfig
 from rscovlm.training.export import export_run
 from rscovlm.training.loss import Reduction
 from rscovlm.training.modules import grouped_parameters, optimizer_groups
-from rscovlm.training.objective import Moment, next_token
+from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import apply, backward, group_norms, plain, run_pack, start, wrap
 from rscovlm.training.run import run_training
 from tests.rscovlm.training.material import PaintedSource
@@ -84,8 +84,8 @@ def gradients(folder, checkpoint, strategy):
     clip = {"lr": 0.05, "clip": 1e9, "merger": {"lr": 0.02}, "weight_decay": 0.0}
     config = settings(checkpoint, optimizer=clip, precision="fp32", **deepspeed)
     accelerator = start(config)
-    base = open_base(config)
-    built = build(base, config, accelerator.device, next_token)
+    base = open_base(config, Path(folder))
+    built = build(base, config, accelerator.device)
     source = PaintedSource("painted", base.encoder, base.patches.factor)
     optimizer = torch.optim.SGD(optimizer_groups(built.learner, config))
     wrapped, optimizer = wrap(accelerator, built.learner, optimizer)

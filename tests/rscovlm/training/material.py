@@ -37,6 +37,7 @@ class PaintedSource:
     length: int = 64
     seed: int = 0
     task: str = "vqa"
+    in_order: bool = False
 
     def __len__(self) -> int:
         return self.length

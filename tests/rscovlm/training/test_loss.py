@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack, model_inputs
-from rscovlm.training.loss import REDUCTIONS, Reduction, SoftNumbers, linear_cross_entropy, sample_losses
+from rscovlm.training.loss import REDUCTIONS, Reduction, linear_cross_entropy, sample_losses
+from rscovlm.training.targets import WholeNumbers
 from tests.rscovlm.data.examples import FAMILIES, encoded, load_subject
 
 
@@ -138,7 +139,7 @@ def test_coordinates_have_soft_targets(chunk):
         logits = hidden @ weight.T
         losses = F.cross_entropy(logits, targets, reduction="none").masked_fill(soft, 0)
         wanted = torch.zeros_like(logits[soft])
-        wanted[:, ids] = SoftNumbers(ids, 8.0).probabilities(targets[soft])
+        wanted[:, ids] = WholeNumbers(ids).probabilities(targets[soft] - 50, 8.0)
         # The divergence of the prediction from the wanted probabilities: cross-entropy less entropy.
         divergence = F.kl_div(logits[soft].log_softmax(dim=1), wanted, reduction="none").sum(dim=1)
         losses = losses.masked_scatter(soft, divergence)
@@ -152,22 +153,21 @@ def test_coordinates_have_soft_targets(chunk):
         targets,
         token_weights,
         chunk=chunk,
-        soft=soft,
-        numbers=SoftNumbers(ids, 8.0),
+        wanted=WholeNumbers(ids).targets(targets, soft, 8.0),
     )
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, atol=2e-6, rtol=2e-5)
 
 
 def test_a_coordinate_nearly_right_costs_less_than_one_far_off_and_a_perfect_guess_nothing():
-    numbers = SoftNumbers(torch.arange(10, 1011), spread=8.0)
+    numbers = WholeNumbers(torch.arange(10, 1011))
     logits = torch.full((3, 1100), -1e4)
     for row, centre in enumerate((500, 510, 700)):
         logits[row, 10:1011] = -0.5 * ((torch.arange(1001.0) - centre) / 8) ** 2
     # With the identity as its weight, a head writes its hidden states as logits.
     targets, each = torch.full((3,), 10 + 500), torch.ones(3)
-    soft = torch.ones(3, dtype=torch.bool)
-    _, losses = linear_cross_entropy(logits, torch.eye(1100), targets, each, soft=soft, numbers=numbers)
+    wanted = numbers.targets(targets, torch.ones(3, dtype=torch.bool), spread=8.0)
+    _, losses = linear_cross_entropy(logits, torch.eye(1100), targets, each, wanted=wanted)
     assert losses[0] == pytest.approx(0, abs=1e-4)
     # Gaussians of equal width: the divergence is (distance / spread)^2 / 2.
     assert losses[1] == pytest.approx(0.5 * (10 / 8) ** 2, rel=1e-3)
@@ -175,23 +175,10 @@ def test_a_coordinate_nearly_right_costs_less_than_one_far_off_and_a_perfect_gue
 
 
 def test_a_coordinate_at_the_edge_shares_what_falls_outside_among_all():
-    wanted = SoftNumbers(torch.arange(1001), spread=8.0).probabilities(torch.tensor([0, 500]))
+    wanted = WholeNumbers(torch.arange(1001)).probabilities(torch.tensor([0, 500]), 8.0)
     torch.testing.assert_close(wanted.sum(dim=1), torch.ones(2))
     assert wanted[0, 0] == pytest.approx(wanted[1, 500].item() + 0.5 / 1001, rel=0.05)
     assert wanted[0, 1000] == pytest.approx(0.5 / 1001, rel=0.1)
-
-
-def test_a_coordinate_that_is_no_number_is_refused():
-    hidden, weight, targets, token_weights = problem()
-    with pytest.raises(ValueError, match="is no number"):
-        linear_cross_entropy(
-            hidden,
-            weight,
-            targets,
-            token_weights,
-            soft=torch.ones(len(targets), dtype=torch.bool),
-            numbers=SoftNumbers(torch.arange(3), 8.0),
-        )
 
 
 # The paper's spread: a 1500-token detection, a 60-token caption, a 3-token answer.

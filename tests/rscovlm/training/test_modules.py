@@ -1,10 +1,10 @@
 """Which parameters learn, at which rate; what has no effect is refused."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from configs import ConfigError
 from rscovlm.errors import UsageError
@@ -19,7 +19,6 @@ from rscovlm.training.modules import (
     rates_in,
     trainable_counts,
 )
-from rscovlm.training.objective import next_token
 from rscovlm.training.parallel import deepspeed_settings
 from rscovlm.training.schedule import rate_share
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
@@ -41,7 +40,7 @@ def qwen3(tmp_path_factory):
 
 def built(checkpoint, **changes):
     config = settings(checkpoint, **changes)
-    return config, build(open_base(config), config, CPU, next_token)
+    return config, build(open_base(config, Path()), config, CPU)
 
 
 def test_every_parameter_belongs_to_one_group_and_deepstack_mergers_are_mergers(checkpoint):
@@ -125,8 +124,9 @@ def test_checkpointing_is_on_in_the_tower_that_asks_for_it_and_in_no_other(check
 
 
 def test_heads_learn_at_their_own_rate(qwen3):
-    config = settings(qwen3, optimizer={"lr": 1e-3, "heads": {"lr": 5e-3}})
-    made = build(open_base(config), config, CPU, next_token, lambda model: nn.Linear(4, 2))
+    heads = {"regression": {"target": "agb_mg_ha"}}
+    config = settings(qwen3, optimizer={"lr": 1e-3, "heads": {"lr": 5e-3}}, heads=heads)
+    made = build(open_base(config, Path()), config, CPU)
     rates = {rate.group: rate.lr for rate in rates_in(build_optimizer(made.learner, config).param_groups)}
     assert rates["heads"] == 5e-3
 
@@ -178,7 +178,7 @@ def test_learning_rates_of_ten_steps_with_two_of_warm_up(shape, expected):
 def test_model_flops_count_the_vision_tower(checkpoint):
     """With 4 bytes of text and one large image, most of the work is in the tower that 6ND would leave out."""
     config, made = built(checkpoint)
-    base = open_base(config)
+    base = open_base(config, Path())
     from rscovlm.data.example import Example, Key
     from rscovlm.data.packing import collate
     from tests.rscovlm.training.material import Painted
@@ -215,10 +215,10 @@ def test_peak_flops_are_known_by_the_devices_name(device, expected):
 
 def test_an_export_says_in_which_format_the_model_lists_objects(qwen3, tmp_path):
     config = settings(qwen3, detection="json-obb")
-    write_sidecars(tmp_path, open_base(config))
+    write_sidecars(tmp_path, open_base(config, Path()))
     shutil.copyfile(qwen3 / "config.json", tmp_path / "config.json")
     assert family_of(tmp_path).detection == "rscovlm-json-obb@0-1000"
     for name in ("tokenizer.json", "tokenizer_config.json"):
         assert (tmp_path / name).read_bytes() == (qwen3 / name).read_bytes()
     with pytest.raises(UsageError, match="detection: box format 'quads' is unknown"):
-        open_base(config.model_copy(update={"detection": "quads"}))
+        open_base(config.model_copy(update={"detection": "quads"}), Path())

@@ -1,0 +1,50 @@
+"""What every head has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from rscovlm.data.packing import Pack
+
+
+class Term(NamedTuple):
+    """A part of the loss.
+
+    Attributes:
+        value: scalar, a mean over the pack.
+        weight: beside the cross-entropy of answers.
+    """
+
+    value: torch.Tensor
+    weight: float
+
+
+class Head(nn.Module):
+    """A module that reads the hidden states of the language model.
+
+    Attributes:
+        at_inference: whether a trained model needs it, so that an export keeps it.
+        settings: keyword arguments that make the same head anew.
+    """
+
+    at_inference: ClassVar[bool] = False
+    settings: dict[str, Any]
+
+    def __init__(self, width: int, **settings: Any) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def terms(self, model: nn.Module, hidden: Sequence[torch.Tensor], pack: Pack) -> Mapping[str, Term]:
+        """Its parts of the loss over a pack, by name.
+
+        Args:
+            model: that the hidden states are of.
+            hidden: (1, L, width) after the embeddings and each layer; the last one is normalised.
+            pack: of L tokens.
+        """
+        raise NotImplementedError
