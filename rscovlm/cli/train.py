@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +16,8 @@ from rscovlm.cli.options import AsJson
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
-    from rscovlm.training.config import TrainConfig
-    from rscovlm.training.loop import Ending
+    from rscovlm.training.config import Stage, TrainConfig
+    from rscovlm.training.stages import Trained
 
 
 def train(
@@ -40,22 +41,32 @@ def train(
 ) -> None:
     """Train a model on a mix; on several devices by torchrun, deepspeed or accelerate launch.
 
-    The folder gets log.jsonl, tensorboard/, checkpoints/ and, at the end, model/, which --model loads.
+    The folder gets log.jsonl, tensorboard/, checkpoints/ and, at the end, model/, which --model loads; a
+    configuration of several stages has a folder with these for each of them, under stages/.
     """
-    from rscovlm.training.config import load_train_config
+    from rscovlm.training.config import load_stages
 
-    settings = load_train_config(config, overrides or [])
+    stages = load_stages(config, overrides or [])
     if dry_run:
-        _report(settings, as_json)
+        for stage in stages:
+            _report(replace(stage, config=_with_model(stage, stages)), as_json)
         return
     _quiet()
-    from rscovlm.training.run import run_folder, run_training
+    from rscovlm.training.run import run_folder
+    from rscovlm.training.stages import run_stages
 
-    folder = output or run_folder(settings, config)
+    folder = output or run_folder(stages[-1].config, config)
     # Of several processes the first one speaks.
     with Progress("training", "steps") if _is_first() else nullcontext() as progress:
-        ending = run_training(settings, folder, going_on=resume, progress=progress)
-    _finish(ending, folder, settings, as_json)
+        trained = run_stages(stages, folder, going_on=resume, progress=progress)
+    if _is_first():
+        _finish(trained, folder, as_json)
+
+
+def _with_model(stage: Stage, stages: list[Stage]) -> TrainConfig:
+    """The configuration of a stage with the first one's model, which reads and writes as its own will."""
+    first = stages[0].config
+    return stage.config.model_copy(update={"model": first.model, "fresh": first.fresh})
 
 
 def export(
@@ -88,35 +99,30 @@ def _quiet() -> None:
     logging.disable_progress_bar()
 
 
-def _report(settings: TrainConfig, as_json: bool) -> None:
+def _report(stage: Stage, as_json: bool) -> None:
     import json
 
     from rscovlm.training.dry_run import dry_run, print_report
 
     with Progress("encoding", "samples") as progress:
-        report = dry_run(settings, progress)
+        report = dry_run(stage.config, progress)
     if as_json:
-        print(json.dumps(report.to_json(), indent=1))
+        print(json.dumps(({"stage": stage.name} if stage.name else {}) | report.to_json(), indent=1))
     else:
-        print_report(report, settings)
+        print_report(report, stage.config)
 
 
-def _finish(ending: Ending, folder: Path, settings: TrainConfig, as_json: bool) -> None:
-    """Export what was learnt and tell where it is; one process does."""
-    if not _is_first():
-        return
-    if ending.stopped_by is not None:
+def _finish(trained: Trained, folder: Path, as_json: bool) -> None:
+    """Tell where the model is."""
+    ending, done = trained.ending, trained.model
+    if ending.stopped_by is not None or done is None:
         raise Interrupted(
             f"stopped by {ending.stopped_by} after step {ending.step}, which is saved; go on with --resume"
         )
     import json
 
-    from rscovlm.training.export import export_run
-
-    model = folder / "model"
-    done = export_run(folder, model, merge=settings.tuning.method != "full", replace=True)
-    summary = {"model": str(model), "step": done.step, "run": str(folder)}
-    print(json.dumps(summary) if as_json else model)
+    summary = {"model": str(done.folder), "step": done.step, "run": str(folder)}
+    print(json.dumps(summary) if as_json else done.folder)
     if done.checked is False:
         print(
             "the merged model says something else than the adapters did; see `rscovlm export`",

@@ -7,7 +7,10 @@ laid over it (``optimizer.lr=1e-5``). All problems are told together, each with 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -319,17 +322,46 @@ def load_train_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -
     Raises:
         ConfigError: with all problems, each with file and key.
     """
+    name, data = _read(name_or_path)
+    if STAGES in data:
+        raise ConfigError(f"{name}: {STAGES}: a run of several stages is not one configuration")
+    config, wrong = _checked(data, overrides, name)
+    if config is None:
+        raise ConfigError("; ".join(message for _, message in wrong))
+    return config
+
+
+def _read(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
+    """The full name of a configuration, and what it states."""
     name = str(name_or_path)
     if not Path(name).is_file() and f"{FOLDER}/{name.removesuffix('.yaml')}" in available(FOLDER):
         name = f"{FOLDER}/{name}"
-    data, wrong = dict(load_config(name)), []
+    return name, dict(load_config(name))
+
+
+def _checked(
+    data: dict[str, Any], overrides: Sequence[str], name: str, fixed: bool = False
+) -> tuple[TrainConfig | None, list[Problem]]:
+    """The configuration with overrides laid over it; or None, and all problems, each a whole message.
+
+    Args:
+        data: as stated.
+        overrides: of the form ``key=value``.
+        name: what messages call the file.
+        fixed: whether overrides of ``model`` and ``fresh`` are left out.
+    """
+    wrong: list[str] = []
     overridden: set[str] = set()
+    data = deepcopy(data)
     for text in overrides:
+        key = text.partition("=")[0].strip()
+        if fixed and key in ("model", "fresh"):
+            continue
         problem = _override(data, text)
         if problem:
             wrong.append(f"{COMMAND_LINE}: {problem}")
         else:
-            overridden.add(text.partition("=")[0].strip())
+            overridden.add(key)
 
     for key in overridden & _EITHER.keys():
         if _EITHER[key] not in overridden:
@@ -341,9 +373,101 @@ def load_train_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -
 
     config, found = _validate(data)
     wrong += [told([(key, message)], origin(key)) for key, message in found]
-    if wrong or config is None:
-        raise ConfigError("; ".join(wrong))
-    return config
+    if wrong:
+        return None, [("", message) for message in wrong]
+    return config, []
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the runs that a configuration strings together.
+
+    Attributes:
+        name: unique among them; empty where the configuration has no stages.
+        config: of the run; the model of a later stage stands in for what the stage before makes.
+    """
+
+    name: str
+    config: TrainConfig
+
+
+STAGES = "stages"
+BEFORE = "the stage before"
+"""The model of a later stage until the one before has made it."""
+
+_ALIKE = ("strategy", "deepspeed", "precision")
+_ONE_RUN = ("output",)
+
+
+def load_stages(name_or_path: str | Path, overrides: Sequence[str] = ()) -> list[Stage]:
+    """The runs of a configuration: one for each entry of its ``stages``, or the one that it is itself.
+
+    A stage has a ``name`` and settings that are laid over those of the file; what the command line says
+    comes last and holds in all of them. The first starts from the file's model, each other one from what the
+    one before has made.
+
+    Raises:
+        ConfigError: with all problems, each with file and key.
+    """
+    name, data = _read(name_or_path)
+    stated = data.pop(STAGES, None)
+    if stated is None:
+        return [Stage("", load_train_config(name_or_path, overrides))]
+    wrong = _stage_problems(stated)
+    if wrong:
+        raise ConfigError(told(wrong, name))
+    stages: list[Stage] = []
+    for place, entry in enumerate(stated):
+        own = {key: value for key, value in entry.items() if key != "name"}
+        merged = _laid_over(data, own)
+        if place:
+            merged = {**_without(merged, {"fresh"}), "model": BEFORE}
+        config, found = _checked(merged, overrides, f"{name}: {STAGES}.{place}", fixed=place > 0)
+        if config is None:
+            wrong += found
+            continue
+        stages.append(Stage(str(entry["name"]), config))
+    if wrong:
+        raise ConfigError("; ".join(dict.fromkeys(message for _, message in wrong)))
+    for key in _ALIKE:
+        if len({getattr(stage.config, key) for stage in stages}) > 1:
+            raise ConfigError(f"{name}: {STAGES}: {key} has to be the same in all stages of a run")
+    return stages
+
+
+def _stage_problems(stated: Any) -> list[Problem]:
+    if not isinstance(stated, list) or not stated or not all(isinstance(entry, Mapping) for entry in stated):
+        return [(STAGES, "expected a list of stages, each a mapping of a name and settings")]
+    names = [str(entry.get("name", "")) for entry in stated]
+    found = []
+    for place, (name, entry) in enumerate(zip(names, stated, strict=True)):
+        if not re.fullmatch(r"[\w-]+", name):
+            problem = f"a stage needs a name of letters, digits, - and _, not {name!r}"
+            found.append((f"{STAGES}.{place}.name", problem))
+        found += [
+            (f"{STAGES}.{place}.{key}", "is that of the whole run; state it beside the stages")
+            for key in _ONE_RUN
+            if key in entry
+        ]
+        if place and {"model", "fresh"} & entry.keys():
+            found.append((f"{STAGES}.{place}", "starts from what the stage before makes; leave model out"))
+    if len(set(names)) < len(names):
+        found.append((STAGES, "two stages have the same name"))
+    return found
+
+
+def _laid_over(data: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with those of a stage in their place; of two that exclude each other the stage's stays."""
+    given = {key for key, _ in _leaves(own)}
+    dropped = {_EITHER[key] for key in given & _EITHER.keys() if _EITHER[key] not in given}
+    merged = _without(data, dropped)
+    for key, value in own.items():
+        inner = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(inner, Mapping):
+            merged[key] = _laid_over(inner, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

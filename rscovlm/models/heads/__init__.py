@@ -71,6 +71,7 @@ def read_heads(folder: Path, model: nn.Module) -> nn.ModuleDict:
     Raises:
         ModelError: they cannot be read.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     sidecar = folder / SIDECAR
@@ -79,7 +80,7 @@ def read_heads(folder: Path, model: nn.Module) -> nn.ModuleDict:
         heads = make_heads(model, settings.get(ENTRY, {}))
         if len(heads):
             heads.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValueError, RuntimeError, AttributeError) as error:
+    except (OSError, ValueError, RuntimeError, AttributeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"the heads beside {folder} cannot be read: {reason}") from error
     return heads.to(next(model.parameters()).device).eval()

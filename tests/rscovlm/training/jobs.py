@@ -12,13 +12,14 @@ from rscovlm.data.mix import Mix
 from rscovlm.data.packing import collate, empty_pack
 from rscovlm.training import checkpoint as checkpointing
 from rscovlm.training.building import build, open_base
-from rscovlm.training.config import TrainConfig
+from rscovlm.training.config import TrainConfig, load_stages
 from rscovlm.training.export import export_run
 from rscovlm.training.loss import Reduction
 from rscovlm.training.modules import grouped_parameters, optimizer_groups
 from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import apply, backward, group_norms, plain, run_pack, start, wrap
 from rscovlm.training.run import run_training
+from rscovlm.training.stages import run_stages
 from tests.rscovlm.training.material import PaintedSource
 
 # Samples of each pack of each step: three packs, so that one rank has a dummy, then two.
@@ -56,6 +57,11 @@ def train(folder, checkpoint, changes="{}", going_on=""):
     run_training(config, Path(folder), going_on=bool(going_on), mix=painted_mix)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def stages(folder, file, going_on=""):
+    """The stages of a configuration."""
+    run_stages(load_stages(file), Path(folder), going_on=bool(going_on))
 
 
 def train_with_slow_saves(folder, checkpoint):

@@ -1,0 +1,176 @@
+"""Objectives and heads by name in a configuration: reached by the ordinary command, kept by the export."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from configs import ConfigError
+from rscovlm.cli import main
+from rscovlm.data.packing import collate
+from rscovlm.data.sample import ImageRef, Sample
+from rscovlm.data.store import write_samples
+from rscovlm.engines import load_model
+from rscovlm.errors import UsageError
+from rscovlm.models.heads import HEADS, make_heads
+from rscovlm.training.building import open_base
+from rscovlm.training.config import Heads, load_train_config
+from rscovlm.training.logs import read_log
+from rscovlm.training.objective import FromTeacher, Moment, NearNumbers, objective_of
+from rscovlm.training.run import open_mix
+from rscovlm.training.targets import DigitNumbers, WholeNumbers
+from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
+from tests.rscovlm.painted import paint
+
+
+@pytest.fixture(scope="module")
+def mix(tmp_path_factory):
+    """Twelve pictures of forests; of all but one the biomass is known, which their brightness says."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("mix")
+    samples = []
+    for index in range(12):
+        path = folder / f"{index}.png"
+        Image.fromarray(np.full((64, 96, 3), 20 * index, dtype=np.uint8)).save(path)
+        targets = {} if index == 5 else {"agb_mg_ha": 10.0 * index}
+        image = ImageRef(path.name, size=(64, 96))
+        fields = {"classes": ("forest", "water"), "answer": "forest", "targets": targets, "gsd_m": 10.0}
+        samples.append(Sample(str(index), "classification", (image,), **fields))
+    write_samples(folder / "plots.jsonl", samples)
+    (folder / "mix.yaml").write_text("sources: [plots]\n")
+    return folder / "mix.yaml"
+
+
+@pytest.fixture(scope="module", params={"qwen2.5-vl": tiny_qwen25_vl, "qwen3-vl": tiny_qwen3_vl}.items())
+def checkpoint(request, tmp_path_factory):
+    name, make = request.param
+    return make(tmp_path_factory.mktemp(name))
+
+
+def arguments(mix, checkpoint, *more):
+    small = ["steps=2", "batch.samples=4", "workers=0", "evaluation.every=null"]
+    logging = "logging={every: 1, tensorboard: false}"
+    return [f"model={checkpoint}", f"mix={mix}", *small, logging, *more]
+
+
+def test_every_head_of_the_table_has_a_section_and_the_other_way_round():
+    assert set(Heads.model_fields) == set(HEADS)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("heads.cell={}", "heads.cell: there is no such setting; did you mean cells?"),
+        ("heads.regression={}", "heads.regression.target: is missing"),
+        ("heads.regression={target: agb, deviatoin: 3}", "did you mean deviation?"),
+        ("objective.name=next_tokens", "objective.name: input should be 'next_token'"),
+        ("objective.soft_numbers={first: 0}", "objective.soft_numbers.first: input should be greater than 0"),
+        ("objective.soft_number={}", "did you mean soft_numbers?"),
+        ("objective={soft_numbers: {}, teacher: {model: nano}}", "give one of both"),
+        ("fresh=tiny", "fresh: input should be 'nano'"),
+    ],
+)
+def test_an_unknown_name_or_key_is_one_line(override, message):
+    with pytest.raises(ConfigError) as caught:
+        load_train_config("synth", [override])
+    assert message in str(caught.value)
+
+
+def test_a_head_that_inference_needs_is_exported_and_loaded_by_the_engine(mix, checkpoint, tmp_path, capsys):
+    run = tmp_path / "run"
+    head = "heads={regression: {target: agb_mg_ha, mean: 50, deviation: 30}}"
+    assert main(["train", "synth", *arguments(mix, checkpoint, head), "--output", str(run)]) == 0
+    capsys.readouterr()
+    steps = [line for line in read_log(run / "log.jsonl") if "loss" in line]
+    assert all(0 < line["regression"] < 10 for line in steps)
+    saved = load_file(next((run / "checkpoints").iterdir()) / "weights.safetensors")
+    sidecar = json.loads((run / "model" / "rscovlm.json").read_text())
+    assert sidecar["heads"]["regression"]["mean"] == 50
+    with load_model(str(run / "model"), device="cpu") as engine:
+        own = engine.heads["regression"]
+        assert torch.equal(own.value.weight, saved["heads.regression.value.weight"])
+        nothing = own(torch.zeros(1, own.value.in_features))
+        assert nothing.item() == pytest.approx(30 * own.value.bias.item() + 50, rel=1e-5)
+    paint(tmp_path / "scene.tif")
+    (run / "model" / "heads.safetensors").write_bytes(b"torn")
+    assert main(["ask", str(tmp_path / "scene.tif"), "What?", "--model", str(run / "model")]) == 2
+    assert "the heads beside" in capsys.readouterr().err
+
+
+def test_numbers_of_a_sample_reach_the_head_through_the_pack(mix, checkpoint):
+    config = load_train_config("synth", arguments(mix, checkpoint))
+    base = open_base(config, mix.parent)
+    source = open_mix(config, base).sources["plots"]
+    pack = collate([source.encode(index, 0) for index in (4, 5, 6)], base.patches, base.encoder.image_id)
+    torch.testing.assert_close(
+        pack.sample_extras["agb_mg_ha"], torch.tensor([40.0, float("nan"), 60.0]), equal_nan=True
+    )
+    # 64 px of 10 m are shown on as many or more pixels.
+    shown = pack.sample_extras["shown_gsd_m"][0]
+    height = int(pack.image_grid_thw[0, 1]) * base.patches.patch
+    width = int(pack.image_grid_thw[0, 2]) * base.patches.patch
+    assert shown == pytest.approx(10 * max(64 / height, 96 / width))
+
+
+def test_a_regression_counts_samples_with_a_value_alone_and_reads_their_own_visual_tokens(mix, checkpoint):
+    from rscovlm.models.weights import read_weights
+
+    config = load_train_config("synth", arguments(mix, checkpoint))
+    base = open_base(config, mix.parent)
+    source = open_mix(config, base).sources["plots"]
+    model = read_weights(base.folder, torch.float32)
+    head = make_heads(model, {"regression": {"target": "agb_mg_ha", "deviation": 10.0}})["regression"]
+
+    def value(*indices):
+        examples = [source.encode(index, 0) for index in indices]
+        pack = collate(examples, base.patches, base.encoder.image_id)
+        hidden = torch.zeros(1, pack.length, head.value.in_features)
+        # Each sample's visual tokens hold its own constant pattern; all others something else.
+        visual = pack.input_ids[0] == base.encoder.image_id
+        for sample in range(len(indices)):
+            hidden[0, (pack.sample[0] == sample) & visual, indices[sample] % 4] = 1.0
+            hidden[0, (pack.sample[0] == sample) & ~visual] = 99.0
+        return head.terms(model, [hidden], pack)["regression"].value.item()
+
+    one, other, unknown = value(4), value(7), value(5)
+    assert unknown == 0
+    assert value(4, 7) == pytest.approx((one + other) / 2, rel=1e-5)
+    assert value(4, 5, 7) == pytest.approx((one + other) / 2, rel=1e-5)
+
+
+def test_soft_numbers_follow_the_tokenizer_by_number_or_by_digit(mix, checkpoint):
+    soft = "objective={soft_numbers: {first: 20, last: 5}}"
+    config = load_train_config("synth", arguments(mix, checkpoint, soft))
+    aim = objective_of(config, open_base(config, mix.parent).tokenizer).aim
+    assert isinstance(aim, NearNumbers)
+    assert isinstance(aim.numbers, WholeNumbers | DigitNumbers)
+    shipped = load_train_config("synth", [soft])
+    assert isinstance(
+        objective_of(shipped, open_base(shipped, mix.parent).tokenizer).aim.numbers, WholeNumbers
+    )
+
+
+def test_a_model_that_is_its_own_teacher_has_nothing_to_learn(mix, checkpoint):
+    from rscovlm.models.weights import read_weights
+    from rscovlm.training.building import build
+
+    teacher = f"objective={{teacher: {{model: {checkpoint}, share: 1.0}}}}"
+    config = load_train_config("synth", arguments(mix, checkpoint, teacher))
+    base = open_base(config, mix.parent)
+    learner = build(base, config, torch.device("cpu")).learner
+    source = open_mix(config, base).sources["plots"]
+    pack = collate([source.encode(index, 0) for index in (4, 7)], base.patches, base.encoder.image_id)
+    outcome = learner(pack, torch.ones_like(pack.targets, dtype=torch.float32), Moment(0, 1))
+    assert outcome.loss.item() == pytest.approx(0, abs=1e-3)
+    assert not any("aim" in name for name, _ in learner.named_parameters()), "the teacher does not learn"
+    own = FromTeacher(read_weights(base.folder, torch.float32).eval(), 0.5)
+    assert own.targets(pack, Moment(0, 1)).share == 0.5
+
+
+def test_a_teacher_of_another_vocabulary_is_refused(mix, checkpoint):
+    config = load_train_config("synth", arguments(mix, checkpoint, "objective={teacher: {model: nano}}"))
+    with pytest.raises(UsageError, match=r"objective\.teacher: nano has another vocabulary"):
+        objective_of(config, open_base(config, mix.parent).tokenizer)
