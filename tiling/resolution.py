@@ -25,7 +25,7 @@ SMALL_TOKENS = 144
 """Visual tokens of the ``small`` policy: 12 x 12 cells, 336 x 336 px at factor 28."""
 
 PolicyName = Literal["native", "max", "min", "small"]
-POLICIES: tuple[PolicyName, ...] = ("native", "max", "min", "small")
+SIZE_POLICIES: tuple[PolicyName, ...] = ("native", "max", "min", "small")
 
 
 def fit_size(height: int, width: int, factor: int, min_pixels: int, max_pixels: int) -> Size:
@@ -159,7 +159,9 @@ def resolution_policy(name: PolicyName, resolution: Resolution) -> Resolution:
         "small": min(max(SMALL_TOKENS * resolution.factor**2, resolution.min_pixels), resolution.max_pixels),
     }
     if name not in targets:
-        raise ResolutionError(f"resolution policy {name!r} is unknown; choose from {', '.join(POLICIES)}")
+        raise ResolutionError(
+            f"resolution policy {name!r} is unknown; choose from {', '.join(SIZE_POLICIES)}"
+        )
     return replace(resolution, target_pixels=targets[name])
 
 

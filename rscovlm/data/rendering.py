@@ -28,7 +28,7 @@ from rscovlm.errors import DataError
 from rscovlm.models.families import ModelFamily
 from tiling.errors import ResolutionError
 from tiling.headers import image_size
-from tiling.resolution import POLICIES, Resolution, random_size, resolution_policy
+from tiling.resolution import SIZE_POLICIES, Resolution, random_size, resolution_policy
 from tiling.view import Size, View, Window
 from zoom_chain.chat import Conversation, Message, Picture
 from zoom_chain.looks import CropRule, crop_window
@@ -37,7 +37,7 @@ from zoom_chain.settings import default_zoom_settings
 DRAWS = ("area", "linear")
 """Random sizes: of uniform area, or as the RSCoVLM reference code draws them."""
 
-SIZINGS = (*POLICIES, *DRAWS)
+SIZINGS = (*SIZE_POLICIES, *DRAWS)
 
 _FORMS = ("quad", "obb", "hbb", "json-quad", "json-obb", "json-hbb")
 

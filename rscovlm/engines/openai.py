@@ -18,7 +18,7 @@ from rscovlm.errors import ModelError
 from rscovlm.models.prompting import inert
 from tiling.resolution import Resolution
 from tiling.view import Size
-from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Message, Reply, Sampling
+from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Message, Reply, Sampling, StopReason
 
 VLLM_PARAMETERS: dict[str, Any] = {"skip_special_tokens": False}
 """Keeps vLLM from dropping tags such as ``<tool_call>`` where they are special tokens."""
@@ -121,14 +121,25 @@ def read_reply(body: Any) -> Reply:
         raise ValueError(f"no chat completion with usage: {error!r}") from error
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
     stated = (choice.get("logprobs") or {}).get("content")
+    reason, error = ended(choice.get("finish_reason"))
     return Reply(
         text=text,
-        stop_reason="length" if choice.get("finish_reason") == "length" else "stop",
+        stop_reason=reason,
+        error=error,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         prefilled_tokens=None if cached is None else prompt_tokens - cached,
         logprobs=None if stated is None else np.array([token["logprob"] for token in stated], dtype=float),
     )
+
+
+def ended(finish_reason: str | None) -> tuple[StopReason, str | None]:
+    """Why a reply ended, and the error where it was filtered or broken off rather than finished."""
+    if finish_reason == "length":
+        return "length", None
+    if finish_reason in ("content_filter", "abort", "error"):
+        return "error", f"the server ended the reply: {finish_reason}"
+    return "stop", None
 
 
 def failure_text(status: int, body: Any, text: str) -> str:

@@ -130,9 +130,11 @@ def _reply(output: Any, options: Generation) -> Reply:
     if options.logprobs:
         chosen = zip(completion.token_ids, completion.logprobs, strict=True)
         logprobs = np.array([known[token].logprob for token, known in chosen], dtype=float)
+    reason, error = openai.ended(completion.finish_reason)
     return Reply(
         text=completion.text,
-        stop_reason="length" if completion.finish_reason == "length" else "stop",
+        stop_reason=reason,
+        error=error,
         prompt_tokens=prompt_tokens,
         completion_tokens=len(completion.token_ids),
         prefilled_tokens=prompt_tokens - (output.num_cached_tokens or 0),

@@ -13,7 +13,7 @@ from detection_eval.detections import Detections
 from detection_eval.metrics.counts import count_image
 from detection_eval.text.contracts import CONTRACTS, Contract, detection_prompt
 from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
-from rscovlm.errors import UsageError
+from rscovlm.errors import JournalError
 from rscovlm.tasks.provenance import text_hash, version
 from rscovlm.tasks.task import Counts, Prompt, rates, total
 from rscovlm.tasks.tiles import TilePlan, plan_tiles
@@ -174,12 +174,12 @@ class TileReply:
         """The reply that ``to_json`` gave.
 
         Raises:
-            UsageError: for a record of something else.
+            JournalError: for a record of something else.
         """
         try:
             return cls(record["text"], record["stop_reason"], record["error"])
         except (KeyError, TypeError):
-            raise UsageError(f"not the reply about a tile: {str(record)[:60]}") from None
+            raise JournalError(f"not the reply about a tile: {str(record)[:60]}") from None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiling.errors import ResolutionError
-from tiling.resolution import POLICIES, Resolution, fit_size, random_size, resolution_policy
+from tiling.resolution import SIZE_POLICIES, Resolution, fit_size, random_size, resolution_policy
 from tiling.view import Size
 
 QWEN25 = Resolution(28, 4 * 28**2, 16384 * 28**2)
@@ -92,7 +92,7 @@ def test_what_cannot_be_fitted_is_refused_with_the_reason(arguments, message):
 @given(
     image=images(aspect=100),
     resolution=st.sampled_from([QWEN25, QWEN3, RSCOVLM]),
-    name=st.sampled_from(POLICIES),
+    name=st.sampled_from(SIZE_POLICIES),
 )
 def test_a_fitted_image_passes_smart_resize_unchanged_under_each_policy(image, resolution, name):
     size = resolution_policy(name, resolution).fit(*image)
@@ -103,7 +103,7 @@ def test_a_fitted_image_passes_smart_resize_unchanged_under_each_policy(image, r
 @given(
     image=images(aspect=100),
     resolution=st.sampled_from([QWEN25, QWEN3, RSCOVLM]),
-    name=st.sampled_from(POLICIES),
+    name=st.sampled_from(SIZE_POLICIES),
 )
 def test_no_policy_exceeds_the_token_budget(image, resolution, name):
     size = resolution_policy(name, resolution).fit(*image)

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from rscovlm.errors import UsageError
+from rscovlm.errors import JournalError, UsageError
 from rscovlm.journal import Journal
 from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.detect import TileReply, detect_scene, plan_detection, read_ahead, wanted_classes
@@ -181,7 +181,7 @@ def test_a_resumed_run_asks_again_where_there_was_no_usable_reply(scene, tmp_pat
 def test_a_reply_about_a_tile_is_the_same_after_the_journal():
     for reply in (TileReply.of(Reply("1 2", "length")), TileReply.of(Reply("", "error", error="gone"))):
         assert TileReply.from_json(json.loads(json.dumps(reply.to_json()))) == reply
-    with pytest.raises(UsageError, match="not the reply about a tile: 7"):
+    with pytest.raises(JournalError, match="not the reply about a tile: 7"):
         TileReply.from_json(7)
 
 
