@@ -47,11 +47,11 @@ def train(
     from rscovlm.training.config import load_stages
 
     stages = load_stages(config, overrides or [])
+    _quiet()
     if dry_run:
         for stage in stages:
             _report(replace(stage, config=_with_model(stage, stages)), as_json)
         return
-    _quiet()
     from rscovlm.training.run import run_folder
     from rscovlm.training.stages import run_stages
 

@@ -24,6 +24,7 @@ from rscovlm.models.weights import attention_for, read_settings, read_tokenizer,
 from rscovlm.training.config import TrainConfig
 from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
 from rscovlm.training.objective import objective_of
+from rscovlm.training.parallel import quiet_deepspeed
 from rscovlm.training.speedups import patch_embed_as_matmul
 
 
@@ -77,6 +78,7 @@ def write_fresh(config: TrainConfig, run: Path) -> None:
     folder = run / BASE
     if config.fresh is None or folder.is_dir():
         return
+    quiet_deepspeed()
     partial = folder.with_name(f".partial-{BASE}")
     shutil.rmtree(partial, ignore_errors=True)
     write_base(partial, config.seed)

@@ -27,6 +27,12 @@ _OURS = ("optimizer", "scheduler")
 _DEEPSPEED = "deepspeed"
 
 
+def quiet_deepspeed() -> None:
+    """Keep DeepSpeed, which libraries import wherever it is installed, from a warning on stdout on a CPU."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+
 def start(config: TrainConfig):
     """The processes of this run, joined by accelerate's ``Accelerator``.
 
@@ -43,9 +49,7 @@ def start(config: TrainConfig):
             f"strategy single is for one process, but {processes} were started; use ddp or deepspeed"
         )
     cpu = not torch.cuda.is_available()
-    if cpu:
-        # accelerate imports DeepSpeed wherever it is installed, which else looks for devices and warns.
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    quiet_deepspeed()
     if config.strategy == _DEEPSPEED:
         plugin = _deepspeed_plugin(config)
         # Without a backend by name accelerate takes each CPU process to be alone.
