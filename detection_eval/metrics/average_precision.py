@@ -95,7 +95,7 @@ def one_tie(true: ArrayLike, false: ArrayLike, positives: ArrayLike, preset: Pre
     """Average precision of detections that are all tied, read at the end of the tie, in closed form.
 
     With precision P and recall R this is P (floor(10 R) + 1) / 11, P R, or P (floor(100 R) + 1) / 101. It is
-    the lowest value that any order of the detections gives, since every curve ends in that point.
+    a lower bound on what orders with these counts give, since every curve ends in that point.
 
     Args:
         true: right detections, any shape.
@@ -112,7 +112,7 @@ def one_tie(true: ArrayLike, false: ArrayLike, positives: ArrayLike, preset: Pre
 
 
 def one_tie_at_best(true: ArrayLike, positives: ArrayLike, preset: Preset) -> Floats:
-    """Average precision of tied detections if all right ones came first: the highest that any order gives."""
+    """Average precision of tied detections if all right ones came first: an upper bound over orders."""
     right, objects = np.broadcast_arrays(true, positives)
     reached = _reached(right, np.maximum(objects, 1), preset)
     return np.where(objects > 0, np.where(right > 0, reached, 0.0), np.nan)

@@ -1,9 +1,17 @@
 """APnc: average precision of detections without confidence, which makes them one tie.
 
 Nothing says in which order tied detections stand, yet the interpolated curve rewards a lucky one. The
-primary value reads the curve at the end of the tie only: it depends on no order and is the lowest that any
-order gives. Beside it stand the value of the order as given, which is what MMRotate computes when every score
-is 1, the spread over random orders, and the highest value.
+primary value reads the curve at the end of the tie only. Beside it stand the value of the order as given,
+which is what MMRotate computes when every score is 1, the spread over random orders, each of them matched
+anew, and an upper bound.
+
+Under ``voc`` matching the numbers of right and wrong detections depend on no order, so the primary value
+does not either, and it is a lower bound on what any order gives: every curve ends in its point. It is reached
+where all wrong detections can come first, and they cannot where several detections claim one object, since
+the first of them is right. The upper bound is reached by the order that puts the first claim on each object
+before everything else. Under ``coco`` matching a detection may fall back to another object, so the numbers
+themselves depend on the order: the primary value is that of the scores, or else of the order given, and no
+bound; the upper bound holds, but need not be reached.
 """
 
 from __future__ import annotations
@@ -16,15 +24,13 @@ from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.average_precision import (
     class_average_precision,
     mean_over_classes,
-    needed,
     one_tie,
     one_tie_at_best,
 )
 from detection_eval.metrics.counts import Counts, count
 from detection_eval.metrics.matching import Mask, Matches, Overlaps, match, select
+from detection_eval.metrics.orders import most_true, shuffled_ap
 from detection_eval.metrics.presets import Preset
-
-_DRAWS_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +39,10 @@ class ConfidenceFreeAP:
 
     Attributes:
         level: IoU.
-        block: the primary value, read at the end of the tie.
+        block: the primary value, read at the end of the tie; under ``voc`` matching a lower bound.
         given: detections in the order given.
-        upper: all right detections first.
-        shuffled: (shuffles, classes), one row a uniformly random order.
+        upper: an upper bound on what any order gives; under ``voc`` matching one order reaches it.
+        shuffled: (shuffles, classes), one row a uniformly random order, matched anew.
         preset: the protocol.
     """
 
@@ -85,8 +91,8 @@ def confidence_free_ap(
         matches.level,
         block_ap(counts, overlaps.preset),
         given_ap(overlaps, matches.level, keep),
-        one_tie_at_best(counts.true, counts.positives, overlaps.preset),
-        shuffled_ap(counts, overlaps.preset, shuffles, seed),
+        one_tie_at_best(most_true(overlaps, matches.level, keep), counts.positives, overlaps.preset),
+        shuffled_ap(overlaps, matches.level, keep, shuffles=shuffles, seed=seed),
         overlaps.preset,
     )
 
@@ -111,44 +117,3 @@ def without_scores(overlaps: Overlaps, keep: Mask | None = None) -> Overlaps:
     if keep is not None:
         overlaps = select(overlaps, keep)
     return replace(overlaps, scores=None, preset=replace(overlaps.preset, ties="given"))
-
-
-def shuffled_ap(counts: Counts, preset: Preset, shuffles: int, seed: int) -> Floats:
-    """Average precision of each class under uniformly random orders of its detections: (shuffles, classes).
-
-    It depends on the counts and the seed alone.
-    """
-    drawn = np.full((shuffles, len(counts.true)), np.nan)
-    for label, (true, false, positives) in enumerate(zip(counts.true, counts.false, counts.positives)):
-        if positives:
-            rng = np.random.default_rng([seed, label, int(true), int(false)])
-            drawn[:, label] = _shuffled(int(true), int(false), int(positives), preset, shuffles, rng)
-    return drawn
-
-
-def _shuffled(
-    true: int, false: int, positives: int, preset: Preset, shuffles: int, rng: np.random.Generator
-) -> Floats:
-    if true == 0 or false == 0:
-        return np.full(shuffles, float(one_tie(true, false, positives, preset)))
-    ordered = np.arange(true + false) < true
-    at_once = max(1, _DRAWS_AT_ONCE // len(ordered))
-    values = np.empty(shuffles)
-    for begin in range(0, shuffles, at_once):
-        rows = min(at_once, shuffles - begin)
-        right = rng.permuted(np.broadcast_to(ordered, (rows, len(ordered))), axis=1)
-        place = np.nonzero(right)[1].reshape(rows, true)
-        # the curve peaks at right detections, so wrong ones need not be read
-        precision = np.arange(1, true + 1) / (place + 1)
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        values[begin : begin + rows] = _interpolated(envelope, positives, preset)
-    return values
-
-
-def _interpolated(envelope: Floats, positives: int, preset: Preset) -> Floats:
-    """AP of curves (curves, true), given as the best precision at or beyond each right detection."""
-    if preset.interpolation == "area":
-        return np.asarray(envelope.sum(axis=1) / positives)
-    found = np.maximum(needed(positives, preset), 1)
-    reached = found[found <= envelope.shape[1]]
-    return np.asarray(envelope[:, reached - 1].sum(axis=1) / len(found))

@@ -347,11 +347,19 @@ def _match_voc(overlaps: Overlaps, level: float) -> Matches:
 
 
 def _match_coco(overlaps: Overlaps, level: float) -> Matches:
-    """By descending score each detection takes the free object it overlaps most (COCOeval.evaluateImg).
+    """By descending score each detection takes the free object it overlaps most (COCOeval.evaluateImg)."""
+    detection, wish = wishes(overlaps, level)
+    matched = take_turns(detection, wish, overlaps.order, overlaps.ignored)
+    verdict = np.full(len(matched), FALSE)
+    hit = matched >= 0
+    verdict[hit] = np.where(overlaps.ignored[matched[hit]], IGNORED, TRUE)
+    return Matches(level, verdict, matched)
 
-    Taking turns is the same as proposing all at once and letting each object keep its best-scored proposer,
-    while those turned away go on to their next choice (Gale and Shapley, Am. Math. Monthly 69, 1962): all
-    objects rank the detections alike, so there is one stable matching.
+
+def wishes(overlaps: Overlaps, level: float) -> tuple[Indices, Indices]:
+    """Detection and object of each pair that reaches a level, every detection's favourite object first.
+
+    Objects that count come before ignored ones, then those of a higher IoU, then as the preset says.
     """
     reaches = overlaps.pair_iou >= level if overlaps.preset.inclusive else overlaps.pair_iou > level
     pairs = np.flatnonzero(reaches)
@@ -364,32 +372,49 @@ def _match_coco(overlaps: Overlaps, level: float) -> Matches:
             overlaps.pair_detection[pairs],
         )
     )
-    detection, wish = overlaps.pair_detection[pairs][choice], objects[choice]
+    return overlaps.pair_detection[pairs][choice], objects[choice]
+
+
+def take_turns(detection: Indices, wish: Indices, order: Indices, ignored: Mask) -> Indices:
+    """Let detections, one after another, take the first object of their list that is still free.
+
+    Taking turns is the same as proposing all at once and letting each object keep its best-placed proposer,
+    while those turned away go on to their next choice (Gale and Shapley, Am. Math. Monthly 69, 1962): all
+    objects rank the detections alike, so there is one stable matching.
+
+    Args:
+        detection: (pairs,) ascending, see ``wishes``.
+        wish: (pairs,) the objects of each detection, its favourite first.
+        order: (detections,) whose turn it is.
+        ignored: (objects,) those that any number of detections may take.
+
+    Returns:
+        (detections,) index of the object, or -1.
+    """
+    nobody = len(order)
+    place = np.empty(nobody, dtype=np.int64)
+    place[order] = np.arange(nobody)
     proposers, start = np.unique(detection, return_index=True)
     stop = np.append(start[1:], len(detection))
-    nobody = len(overlaps.detections)
-    holder = np.full(len(overlaps.objects), nobody)  # rank of the detection that an object keeps
+    holder = np.full(len(ignored), nobody)  # place of the detection that an object keeps
     matched = np.full(nobody, -1)
     waiting = np.arange(len(proposers))
     while len(waiting):
         wished = wish[start[waiting]]
-        free = overlaps.ignored[wished]  # an ignored object takes any number
+        free = ignored[wished]
         matched[proposers[waiting[free]]] = wished[free]
         waiting, wished = waiting[~free], wished[~free]
-        rank = overlaps.rank[proposers[waiting]]
+        mine = place[proposers[waiting]]
         before = holder[wished]
-        np.minimum.at(holder, wished, rank)
-        thrown = overlaps.order[np.unique(before[(before < nobody) & (before > holder[wished])])]
+        np.minimum.at(holder, wished, mine)
+        thrown = order[np.unique(before[(before < nobody) & (before > holder[wished])])]
         matched[thrown] = -1
-        won = holder[wished] == rank
+        won = holder[wished] == mine
         matched[proposers[waiting[won]]] = wished[won]
         back = np.concatenate([waiting[~won], np.searchsorted(proposers, thrown)])
         start[back] += 1
         waiting = back[start[back] < stop[back]]
-    verdict = np.full(nobody, FALSE)
-    hit = matched >= 0
-    verdict[hit] = np.where(overlaps.ignored[matched[hit]], IGNORED, TRUE)
-    return Matches(level, verdict, matched)
+    return matched
 
 
 def match_by_overlap(overlaps: Overlaps, level: float) -> Matches:

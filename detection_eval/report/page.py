@@ -131,7 +131,7 @@ def _levels(bench: Benchmark) -> Table:
 
 
 def _luck(bench: Benchmark) -> Table:
-    head = ["Method", "APnc50", "as given", "shuffled", "highest", "oracle gap"]
+    head = ["Method", "APnc50", "as given", "random orders", "upper bound", "oracle gap"]
     rows: list[Row] = []
     for method in bench.methods:
         v = method.summary
