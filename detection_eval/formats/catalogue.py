@@ -81,7 +81,8 @@ class Format(NamedTuple):
         what: it is, in a few words.
         read: the reader.
         write: the writer.
-        keeps: which of scores, difficulty, size, empty images and exact numbers a file of it holds.
+        keeps: which of names of classes, scores, difficulty, size, empty images and exact numbers a file of
+            it holds.
         classes: the class list that goes with it, where it is made for one data set.
     """
 
@@ -121,22 +122,28 @@ _ALL = (
         "this project's own JSON lines",
         lambda path, options: read_predictions(path, options.classes),
         lambda path, boxes, _: write_predictions(path, boxes),
-        _keeps("scores", "difficulty", "size", "empty", "exact", "truth", "report", "header"),
+        _keeps("names", "scores", "difficulty", "size", "empty", "exact", "truth", "report", "header"),
     ),
     Format(
         "dota",
         "labelTxt, a file or a folder of them",
         lambda path, options: read_dota(path, options.classes),
         lambda path, boxes, _: write_dota(path, boxes),
-        _keeps("difficulty", "empty", "exact", "header"),
+        _keeps("names", "difficulty", "empty", "exact", "header"),
     ),
-    Format("task1", "a folder of Task1_<class>.txt", _read_task1, _write_task1, _keeps("scores", "exact")),
+    Format(
+        "task1",
+        "a folder of Task1_<class>.txt",
+        _read_task1,
+        _write_task1,
+        _keeps("names", "scores", "exact"),
+    ),
     Format(
         "coco",
         "a COCO data set with polygons in segmentation",
         lambda path, options: read_coco_collection(path, options.classes),
         lambda path, boxes, _: write_coco_collection(path, boxes),
-        _keeps("scores", "difficulty", "size", "empty", "exact"),
+        _keeps("names", "scores", "difficulty", "size", "empty", "exact"),
     ),
     Format(
         "mmrotate-0.x",
@@ -182,7 +189,7 @@ _ALL = (
         "XML of DIOR-R, a file or a folder of them",
         lambda path, options: read_dior(path, options.classes),
         lambda path, boxes, _: write_dior(path, boxes),
-        _keeps("difficulty", "size", "empty", "exact"),
+        _keeps("names", "difficulty", "size", "empty", "exact"),
         "dior-r",
     ),
     Format(
@@ -190,7 +197,7 @@ _ALL = (
         "XML of FAIR1M, a file or a folder of them",
         lambda path, options: read_fair1m(path, options.classes),
         lambda path, boxes, _: write_fair1m(path, boxes),
-        _keeps("scores", "size", "empty", "exact"),
+        _keeps("names", "scores", "size", "empty", "exact"),
         "fair1m",
     ),
     Format(
@@ -206,7 +213,7 @@ _ALL = (
         "SRSDD: COCO with its class list",
         lambda path, options: read_coco_collection(path, options.classes),
         lambda path, boxes, _: write_coco_collection(path, boxes),
-        _keeps("scores", "difficulty", "size", "empty", "exact"),
+        _keeps("names", "scores", "difficulty", "size", "empty", "exact"),
         "srsdd",
     ),
     Format(
@@ -214,7 +221,7 @@ _ALL = (
         "RSAR: labelTxt with its class list",
         lambda path, options: read_dota(path, options.classes),
         lambda path, boxes, _: write_dota(path, boxes),
-        _keeps("difficulty", "empty", "exact", "header"),
+        _keeps("names", "difficulty", "empty", "exact", "header"),
         "rsar",
     ),
     Format(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from detection_eval.errors import FormatError, SettingError
 from detection_eval.formats.catalogue import FORMATS, ReadOptions, WriteOptions, format_named
@@ -13,7 +13,7 @@ from detection_eval.formats.class_lists import CLASS_LISTS
 from detection_eval.formats.mmrotate import Boxes
 from detection_eval.formats.patches import Naming, merge_patches
 from detection_eval.formats.recognition import recognize
-from detection_eval.formats.records import Collection, ImageBoxes
+from detection_eval.formats.records import Collection, ImageBoxes, subset
 from detection_eval.formats.ultralytics import Sizes, size_of
 from detection_eval.text.contracts import Contract
 
@@ -40,6 +40,7 @@ def read(
     images: Sequence[str] | None = None,
     sizes: Sizes | None = None,
     contract: str | Contract | None = None,
+    others: Literal["refuse", "leave out"] = "refuse",
 ) -> Collection:
     """Read boxes in any of the formats.
 
@@ -51,6 +52,8 @@ def read(
         images: ids in the order of the data set, for results of mmrotate 0.x.
         sizes: of the images, where the file lacks them and needs them; they fill in what it does not say.
         contract: how a model wrote its replies.
+        others: what becomes of boxes of other classes, in files that hold names: an error, or left out with a
+            note.
 
     Raises:
         FormatError: the content is malformed, or something has to be given that is not.
@@ -59,9 +62,12 @@ def read(
     """
     path = Path(path)
     known = format_named(format or detect_format(path))
-    if classes is None and known.classes is not None:
-        classes = CLASS_LISTS[known.classes]
-    collection = known.read(path, ReadOptions(classes, images, sizes, contract))
+    listed = None if known.classes is None else CLASS_LISTS[known.classes]
+    if classes is not None and others == "leave out" and "names" in known.keeps:
+        collection = subset(known.read(path, ReadOptions(listed, images, sizes, contract)), classes)
+    else:
+        wanted = listed if classes is None else classes
+        collection = known.read(path, ReadOptions(wanted, images, sizes, contract))
     if sizes is None:
         return collection
     filled = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -116,6 +117,43 @@ class Collection:
         if self.truth is None:
             raise ValueError("these results hold no ground truth")
         return Collection(self.truth, self.classes, notes=self.notes)
+
+
+def subset(collection: Collection, classes: Sequence[str]) -> Collection:
+    """The boxes of some classes, by their names; a note says how many of which others are left out.
+
+    Args:
+        collection: the boxes.
+        classes: names that count; case, hyphens and underscores apart.
+    """
+    index = ClassIndex(classes)
+    left_out: Counter[str] = Counter()
+
+    def reduced(boxes: ImageBoxes) -> ImageBoxes:
+        found = boxes.detections
+        place = np.array([-1 if (i := index.find(name)) is None else i for name in found.classes], np.int64)
+        labels = place[found.labels] if len(found) else np.zeros(0, np.int64)
+        kept = labels >= 0
+        left_out.update(found.classes[label] for label in found.labels[~kept].tolist())
+        scores = None if found.scores is None else found.scores[kept]
+        chosen = Detections(found.polygons[kept], labels[kept], index.names, scores)
+        return replace(
+            boxes,
+            detections=chosen,
+            difficulty=None if boxes.difficulty is None else boxes.difficulty[kept],
+        )
+
+    images = {image: reduced(boxes) for image, boxes in collection.images.items()}
+    truth = collection.truth and {image: reduced(boxes) for image, boxes in collection.truth.items()}
+    notes = collection.notes
+    if left_out:
+        most = ", ".join(f"{name} ({count:,})" for name, count in left_out.most_common(5))
+        more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+        notes = (
+            *notes,
+            f"{left_out.total():,} boxes of classes that are not evaluated are left out: {most}{more}",
+        )
+    return Collection(images, index.names, truth, notes)
 
 
 def image_id(path: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
+from detection_eval.geometry.calipers import opencv_rectangles
 from detection_eval.geometry.overlap import overlapping_pairs
 from detection_eval.geometry.quads import Floats, canonical, min_area_rectangles, planes
 from detection_eval.metrics.ground_truth import (
@@ -201,12 +202,13 @@ def overlap(
 
 
 def _shapes(polygons: Floats, preset: Preset) -> Floats:
-    polygons = canonical(polygons)
+    shapes = canonical(polygons)
     if preset.shape == "rectangle":
         # a rectangle is its own minimum-area rectangle; computing that would only cost its last digits
-        skew = np.flatnonzero(~_are_rectangles(polygons))
-        polygons[skew] = min_area_rectangles(polygons[skew])
-    return polygons
+        skew = np.flatnonzero(~_are_rectangles(shapes))
+        smallest = opencv_rectangles if preset.equal_rectangles == "opencv" else min_area_rectangles
+        shapes[skew] = smallest(polygons[skew])
+    return shapes
 
 
 def _are_rectangles(polygons: Floats) -> Mask:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from detection_eval.errors import SettingError
 
 Shape = Literal["rectangle", "polygon"]
+EqualRectangles = Literal["stable", "opencv"]
 Matching = Literal["voc", "coco"]
 EqualOverlap = Literal["listed", "ordinary", "last", "content"]
 Difficult = Literal["count", "ignore", "drop"]
@@ -37,6 +38,9 @@ class Preset:
     Attributes:
         name: as printed in reports.
         shape: what overlaps: the minimum-area rectangle of a quadrilateral, or the quadrilateral itself.
+        equal_rectangles: which of several equally small rectangles is taken: ``stable``, the one along the
+            longest edge, whatever the order of vertices (``quads.min_area_rectangles``); or the one that
+            ``cv2.minAreaRect`` takes, as MMRotate does (``calipers.opencv_rectangles``).
         min_side_px: objects of the ground truth whose rectangle is thinner are dropped.
         inclusive: an overlap equal to the level matches (>=), or does not (>).
         matching: ``voc``: a detection claims the object that it overlaps most, and is false where a better
@@ -70,6 +74,7 @@ class Preset:
 
     name: str
     shape: Shape = "polygon"
+    equal_rectangles: EqualRectangles = "stable"
     min_side_px: float = 0.0
     inclusive: bool = True
     matching: Matching = "voc"
@@ -97,6 +102,7 @@ STRICT = Preset("strict")
 MMROTATE_1 = Preset(
     "mmrotate-1.x",
     shape="rectangle",
+    equal_rectangles="opencv",
     equal_overlap="ordinary",
     difficult_above=100,
     loses_ignored=True,
@@ -110,6 +116,7 @@ MMROTATE_1 = Preset(
 MMROTATE_0 = Preset(
     "mmrotate-0.x",
     shape="rectangle",
+    equal_rectangles="opencv",
     min_side_px=2.0,
     equal_overlap="ordinary",
     difficult="drop",
@@ -147,6 +154,7 @@ DEVKIT_V1_5 = Preset(
 ROTATED_COCO = Preset(
     "rotated-coco",
     shape="rectangle",
+    equal_rectangles="opencv",
     matching="coco",
     equal_overlap="last",
     difficult_above=100,
@@ -161,6 +169,7 @@ ROTATED_COCO = Preset(
 LMMROTATE = Preset(
     "lmmrotate",
     shape="rectangle",
+    equal_rectangles="opencv",
     equal_overlap="ordinary",
     difficult_above=100,
     loses_ignored=True,
@@ -176,6 +185,7 @@ LMMROTATE = Preset(
 RSCOVLM = Preset(
     "rscovlm",
     shape="rectangle",
+    equal_rectangles="opencv",
     equal_overlap="ordinary",
     difficult_above=100,
     loses_ignored=True,

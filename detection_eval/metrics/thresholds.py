@@ -209,6 +209,11 @@ def _best(curve: Sweep, per_class: bool) -> Floats:
 
 def _folds(scenes: Sequence[str], folds: int, seed: int) -> dict[str, int]:
     names = sorted(set(scenes))
+    if len(names) < 2:
+        raise EvaluationError(
+            f"all {len(scenes)} images are of one scene, so no other scene is left to choose a threshold on; "
+            "give a threshold, choose it on other images (val), or on these very ones (oracle)"
+        )
     if not 2 <= folds <= len(names):
         raise EvaluationError(f"{len(names)} scenes do not make {folds} folds; choose 2 to {len(names)}")
     order = np.random.default_rng(seed).permutation(len(names))

@@ -36,7 +36,10 @@ def detections(
     ],
     classes: Annotated[
         str | None,
-        typer.Option(help="dota-v1.0 or another list, or a file of names; as in --gt by default."),
+        typer.Option(
+            help="Evaluate these classes: dota-v1.0 or another list, or a file of names. Boxes of others are "
+            "left out, in --gt and --pred. All classes of --gt by default."
+        ),
     ] = None,
     preset: Annotated[
         str, typer.Option(help="strict, mmrotate-1.x, mmrotate-0.x, devkit-v1.0, ..., rscovlm.")
@@ -83,6 +86,8 @@ def detections(
     for name, collection in found.items():
         for note in collection.notes:
             _note(f"{name}: {note}")
+    for note in truth.notes:
+        _note(f"ground truth: {note}")
     chosen = read_threshold(threshold, names, found, per_class)
     _note(
         f"{len(truth.images):,} images, {sum(map(len, truth.detections.values())):,} objects, "
@@ -141,11 +146,14 @@ def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, .
 
     wanted = None if classes is None else class_list(classes)
     path, format_name = split_format(spec)
-    truth = read(path, format_name, wanted)
+    truth = read(path, format_name, wanted, others="leave out")
     if truth.truth is not None:
         truth = truth.with_truth_as_images()
     if not truth.images:
         raise UsageError(f"--gt {spec} holds no images")
+    if wanted is not None and not any(map(len, truth.detections.values())):
+        lost = f"; {truth.notes[-1]}" if truth.notes else ""
+        raise UsageError(f"--gt {spec} holds no objects of the classes in --classes {classes}{lost}")
     names = wanted or truth.classes
     if not names:
         raise UsageError(f"--gt {spec} holds no objects, so it names no classes; give them by --classes")
@@ -164,7 +172,9 @@ def read_results(spec: str, classes: tuple[str, ...], truth: Collection) -> Coll
 
     path, format_name = split_format(spec)
     sizes = {image: boxes.size for image, boxes in truth.images.items() if boxes.size is not None}
-    return read(path, format_name, classes, images=list(truth.images), sizes=sizes or None)
+    return read(
+        path, format_name, classes, images=list(truth.images), sizes=sizes or None, others="leave out"
+    )
 
 
 def read_threshold(

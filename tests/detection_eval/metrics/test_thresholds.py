@@ -117,6 +117,9 @@ def test_wrong_use_is_named():
     laid = overlap(*scored_scenes(2, [0.9] * 2, [0.1] * 2), STRICT)
     with pytest.raises(EvaluationError, match="2 scenes do not make 5 folds; choose 2 to 2"):
         best_threshold(laid, "kfold")
+    alone = overlap(*scored_scenes(1, [0.9], [0.1]), STRICT)
+    with pytest.raises(EvaluationError, match=r"of one scene.*give a threshold, choose it on other images"):
+        best_threshold(alone, "kfold", folds=2)
     with pytest.raises(EvaluationError, match="thresholds were chosen for ship, not plane"):
         fixed_threshold(("ship",), 0.5).keep(laid)
     nested = best_threshold(laid, "kfold", folds=2)

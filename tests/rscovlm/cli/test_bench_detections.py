@@ -102,8 +102,45 @@ def test_what_makes_no_sense_gets_one_line_and_leaves_nothing(run, files, more, 
     assert sorted(files.iterdir()) == before
 
 
-def test_classes_outside_those_evaluated_are_named_with_the_method(run, files):
+def test_classes_select_a_part_and_what_is_left_out_is_said(run, files):
     (files / "names.txt").write_text("plane\nship\n")
+    done = run(*arguments(files, "--classes", files / "names.txt", "--json"))
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["classes"] == ["plane", "ship"]
+    everything = json.loads(run(*arguments(files, "--json")).out)
+    for method in ("VLM", "FCOS"):
+        for name in ("plane", "ship"):  # each class is matched on its own, so its counts stay
+            for key in ("objects", "AP50"):
+                assert (
+                    found["results"][method]["per_class"][name][key]
+                    == everything["results"][method]["per_class"][name][key]
+                )
+    lines = [line for line in done.err.splitlines() if "left out" in line]
+    objects = everything["results"]["VLM"]["per_class"]["small-vehicle"]["objects"]
+    assert f"ground truth: {objects} boxes of classes that are not evaluated are left out: small-vehicle" in (
+        "".join(lines)
+    )
+    assert [line.partition(":")[0] for line in lines] == ["VLM", "FCOS", "ground truth"]
+
+
+def test_a_ground_truth_without_any_of_the_classes_is_an_error_that_names_those_it_has(run, files):
+    (files / "names.txt").write_text("zebra\n")
     done = run(*arguments(files, "--classes", files / "names.txt"))
     assert done.code == 2
-    assert "small-vehicle" in done.err
+    assert "holds no objects of the classes in --classes" in done.err
+    assert "small-vehicle (" in done.err
+
+
+def test_a_single_scene_has_no_other_to_choose_a_threshold_on(run, tmp_path):
+    truth, detector, _ = problem(images=3)  # three patches of P0000
+    objects = {i: ImageBoxes(t.objects, size=t.size) for i, t in truth.items()}
+    write(tmp_path / "truth.jsonl", Collection(objects, CLASSES), "predictions")
+    found = Collection({i: ImageBoxes(b) for i, b in detector.items()}, CLASSES)
+    write(tmp_path / "found.jsonl", found, "predictions")
+    done = run(
+        "bench", "detections", "--gt", tmp_path / "truth.jsonl", "--pred", f"A={tmp_path / 'found.jsonl'}"
+    )
+    assert done.code == 2
+    assert "all 3 images are of one scene" in done.err
+    assert "give a threshold, choose it on other images (val), or on these very ones (oracle)" in done.err
