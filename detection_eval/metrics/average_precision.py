@@ -59,7 +59,7 @@ def class_average_precision(overlaps: Overlaps, matches: Matches) -> Floats:
     Detections without scores are one tie.
     """
     ap = np.full(len(overlaps.classes), np.nan)
-    seen = _best_scored(overlaps)
+    seen = best_scored(overlaps, overlaps.preset.max_detections)
     for label, ranked in enumerate(overlaps.by_class):
         ranked = ranked[seen[ranked] & (matches.verdict[ranked] != IGNORED)]
         right = matches.verdict[ranked] == TRUE
@@ -69,9 +69,8 @@ def class_average_precision(overlaps: Overlaps, matches: Matches) -> Floats:
     return ap
 
 
-def _best_scored(overlaps: Overlaps) -> Mask:
-    """Which detections are among the ``max_detections`` of their image and class."""
-    most = overlaps.preset.max_detections
+def best_scored(overlaps: Overlaps, most: int | None) -> Mask:
+    """Which detections (detections,) are among the ``most`` of their image and class; None takes all."""
     seen = np.ones(len(overlaps.detections), dtype=bool)
     if most is None or overlaps.scores is None:
         return seen

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from detection_eval.detections import Detections
 from detection_eval.errors import EvaluationError, SettingError
+from detection_eval.geometry.quads import bounds, box_quads
+from detection_eval.metrics.coco_metrics import coco_metrics
 from detection_eval.metrics.evaluation import Result, Threshold, evaluate, summarize_comparison
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.metrics.presets import Preset
@@ -82,6 +84,7 @@ def benchmark(
     parsing: Mapping[str, ParseReport | None] | None = None,
     samples: int = 0,
     seed: int = 0,
+    coco: Literal["bbox", "segm"] | None = None,
 ) -> Benchmark:
     """Evaluate several methods and compare them in pairs.
 
@@ -99,6 +102,7 @@ def benchmark(
         parsing: by method, what became of its text.
         samples: resamplings of intervals and tests; 0 leaves both out.
         seed: of folds, random orders and resampling.
+        coco: COCO's own numbers too, of the bounds or of the masks of the polygons.
 
     Raises:
         DetectionError: see ``evaluate``.
@@ -120,7 +124,11 @@ def benchmark(
             )
         except EvaluationError as error:
             raise EvaluationError(f"{name}: {error}") from error
-        methods.append(_method(name, result, parsing.get(name), levels, samples))
+        method = _method(name, result, parsing.get(name), levels, samples)
+        if coco is not None:
+            found = coco_metrics(truth, boxes, coco, result.classes)
+            method.summary["coco"] = {key: _finite(value) for key, value in found.items()}
+        methods.append(method)
     pairs = _pairs(methods) if samples else []
     return Benchmark(
         preset=methods[0].result.preset,
@@ -161,6 +169,13 @@ def _pairs(methods: Sequence[Method]) -> list[tuple[Method, Method]]:
     if bare and scored:
         return [(a, b) for a in bare for b in scored]
     return [(methods[0], other) for other in methods[1:]]
+
+
+def are_horizontal(truth: Mapping[str, GroundTruth], predictions: Iterable[Mapping[str, Detections]]) -> bool:
+    """Whether all boxes are axis-aligned rectangles, so that COCO's numbers are about them."""
+    parts = [value.objects for value in truth.values()]
+    parts += [boxes for found in predictions for boxes in found.values()]
+    return all(np.array_equal(part.polygons, box_quads(bounds(part.polygons))) for part in parts if len(part))
 
 
 def parse_levels(text: str) -> tuple[float, ...]:

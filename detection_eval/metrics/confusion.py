@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detection_eval.metrics.ground_truth import Indices
-from detection_eval.metrics.matching import Mask, Overlaps
+from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps
 
 
 def confusion_matrix(overlaps: Overlaps, level: float = 0.5, keep: Mask | None = None) -> Indices:
@@ -38,6 +38,43 @@ def confusion_matrix(overlaps: Overlaps, level: float = 0.5, keep: Mask | None =
     missed = ~overlaps.ignored
     missed[found[rows == columns]] = False
     matrix[:-1, -1] = np.bincount(overlaps.objects.labels[missed], minlength=classes)
+    return matrix
+
+
+def one_to_one_confusion(overlaps: Overlaps, matches: Matches, keep: Mask | None = None) -> Indices:
+    """Objects by class (rows) and what they were found as (columns), the last of each being background.
+
+    Right detections stand on the diagonal. Wrong ones and objects that no right one was found for are then
+    paired, those that overlap most first, whatever the classes, where they reach the level. What is left is
+    background found (last row) or an object missed (last column). So the rows of classes sum to the objects,
+    and the columns to the detections; ignored objects and detections of them are left out.
+
+    Args:
+        overlaps: a data set under its predictions.
+        matches: the verdicts at one level.
+        keep: (detections,) those above a threshold; None takes all.
+
+    Returns:
+        (classes + 1, classes + 1).
+    """
+    kept = np.ones(len(overlaps.detections), dtype=bool) if keep is None else keep
+    right, wrong = kept & (matches.verdict == TRUE), kept & (matches.verdict == FALSE)
+    lost = ~overlaps.ignored
+    lost[matches.matched[right]] = False
+    classes = len(overlaps.classes)
+    matrix = np.zeros((classes + 1, classes + 1), dtype=np.int64)
+    named = overlaps.detections.labels[right]
+    matrix[:-1, :-1] = np.diag(np.bincount(named, minlength=classes))
+    detection, found, iou = overlaps.pairs_of_any_class
+    reaches = iou >= matches.level if overlaps.preset.inclusive else iou > matches.level
+    free = np.flatnonzero(reaches & wrong[detection] & lost[found])
+    for pair in free[np.argsort(-iou[free], kind="stable")]:
+        d, o = detection[pair], found[pair]
+        if wrong[d] and lost[o]:
+            matrix[overlaps.objects.labels[o], overlaps.detections.labels[d]] += 1
+            wrong[d] = lost[o] = False
+    matrix[-1, :-1] = np.bincount(overlaps.detections.labels[wrong], minlength=classes)
+    matrix[:-1, -1] = np.bincount(overlaps.objects.labels[lost], minlength=classes)
     return matrix
 
 

@@ -1,8 +1,9 @@
-"""Typical errors drawn from geometry alone: objects and detections around each, without the pixels."""
+"""Typical errors: the objects and detections around each, over the image's pixels where these are given."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,10 @@ from detection_eval.report.svg import Shape, drawing
 
 MISSED = KINDS.index("missed")
 """Index of the one kind that is an error of objects."""
+
+
+Pixels = Callable[[str, tuple[float, float, float]], bytes | None]
+"""Reads a square of an image: (id, (left, top, side) in pixels) -> a PNG file, None where it is missing."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,12 @@ class Drawing:
 
 
 def gallery(
-    overlaps: Overlaps, matches: Matches, errors: Anatomy, keep: Mask | None, each: int = 3
+    overlaps: Overlaps,
+    matches: Matches,
+    errors: Anatomy,
+    keep: Mask | None,
+    each: int = 3,
+    pixels: Pixels | None = None,
 ) -> list[Drawing]:
     """Drawings of the errors of each kind, most confident first, from as many images as there are.
 
@@ -45,12 +55,13 @@ def gallery(
         errors: their anatomy.
         keep: (detections,) above the threshold; None for all.
         each: drawings of a kind.
+        pixels: reads what the image shows there; None draws the boxes alone.
     """
     shown = np.ones(len(overlaps.detections), dtype=bool) if keep is None else keep
     figures = []
-    for kind, name in enumerate(KINDS):
+    for kind in range(len(KINDS)):
         for index in _typical(overlaps, errors, kind, each):
-            figures.append(_figure(overlaps, matches, errors, shown, kind, name, index))
+            figures.append(_figure(overlaps, matches, errors, shown, kind, index, pixels))
     return figures
 
 
@@ -69,7 +80,13 @@ def _typical(overlaps: Overlaps, errors: Anatomy, kind: int, each: int) -> Itera
 
 
 def _figure(
-    overlaps: Overlaps, matches: Matches, errors: Anatomy, shown: Mask, kind: int, name: str, index: int
+    overlaps: Overlaps,
+    matches: Matches,
+    errors: Anatomy,
+    shown: Mask,
+    kind: int,
+    index: int,
+    pixels: Pixels | None,
 ) -> Drawing:
     boxes = overlaps.objects if kind == MISSED else overlaps.detections
     focus, image = boxes.polygons[index], int(boxes.images[index])
@@ -80,7 +97,9 @@ def _figure(
     x0, y0 = (low + high) / 2 - side / 2
     objects = np.flatnonzero(overlaps.objects.images == image)
     detections = np.flatnonzero((overlaps.detections.images == image) & shown)
-    drawn = [
+    png = None if pixels is None else pixels(overlaps.images[image], (float(x0), float(y0), side))
+    drawn = [] if png is None else [_picture(png, x0, y0, side)]
+    drawn += [
         _polygon(overlaps.objects.polygons[i], "ignored" if overlaps.ignored[i] else "object")
         for i in objects
     ]
@@ -96,9 +115,13 @@ def _figure(
         words += f" for {overlaps.classes[int(overlaps.objects.labels[target])]}"
     if kind != MISSED and overlaps.scores is not None:
         words += f", score {overlaps.scores[index]:.2f}"
-    return Drawing(
-        name, words, f"{overlaps.images[image]}, {side:.0f} px wide", drawing(drawn, (x0, y0, side, side))
-    )
+    place = f"{overlaps.images[image]}, {side:.0f} px wide"
+    return Drawing(KINDS[kind], words, place, drawing(drawn, (x0, y0, side, side)))
+
+
+def _picture(png: bytes, x0: float, y0: float, side: float) -> Shape:
+    place = {"x": f"{x0:.2f}", "y": f"{y0:.2f}", "width": f"{side:.2f}", "height": f"{side:.2f}"}
+    return Shape("image", {**place, "href": f"data:image/png;base64,{b64encode(png).decode()}"})
 
 
 def _polygon(corners: Floats, kind: str) -> Shape:

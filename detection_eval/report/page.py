@@ -14,7 +14,7 @@ from detection_eval.metrics.anatomy import KINDS, anatomy
 from detection_eval.metrics.comparison import Benchmark, Method
 from detection_eval.metrics.slices import slices
 from detection_eval.report.chart import PALETTE, Chart, bars, differences
-from detection_eval.report.gallery import gallery
+from detection_eval.report.gallery import Pixels, gallery
 from detection_eval.report.tables import TableRow, comparison_table, shared_classes
 
 
@@ -49,6 +49,7 @@ def report_html(
     title: str = "Detections compared",
     published: Sequence[TableRow] = (),
     provenance: Mapping[str, Any] | None = None,
+    pixels: Pixels | None = None,
 ) -> str:
     """One page without scripts, links or files beside it.
 
@@ -57,6 +58,7 @@ def report_html(
         title: of the page.
         published: rows that were not computed here, marked as such.
         provenance: names and values for the end of the page: files with their hashes, versions.
+        pixels: reads what the images show behind the drawings of errors.
     """
     return render(
         __package__,
@@ -70,10 +72,15 @@ def report_html(
         by_class=_classes(bench, published),
         right_and_wrong=_right_and_wrong(bench),
         levels=_levels(bench),
+        sizes=_sizes(bench),
+        recalls=_recalls(bench),
+        class_curves=_class_curves(bench),
+        confusions={method.name: _confusion(method) for method in bench.methods},
+        coco=_coco(bench),
         luck=_luck(bench),
         curves=_curves(bench),
         differences=_differences(bench),
-        errors=_errors(bench),
+        errors=_errors(bench, pixels),
         slices=_slices(bench),
         parsing=_parsing(bench),
         protocol=_facts({name.replace("_", " "): value for name, value in bench.preset.rows().items()}),
@@ -82,7 +89,7 @@ def report_html(
 
 
 def _summary(bench: Benchmark) -> Table:
-    head = ["Method", "threshold", "boxes", "APnc50", "APnc75", "APnc50:95", "F1 50", "AP50"]
+    head = ["Method", "threshold", "boxes", "APnc50", "P x R 50", "APnc75", "APnc50:95", "F1 50", "AP50"]
     rows: list[Row] = []
     for method in bench.methods:
         v = method.summary
@@ -96,7 +103,9 @@ def _summary(bench: Benchmark) -> Table:
                 _named(bench, method),
                 _threshold(v),
                 f"{boxes:,}",
-                *with_interval[:2],
+                with_interval[0],
+                _percent(v["PxR50"]),
+                with_interval[1],
                 _percent(v["APnc50:95"]),
                 *with_interval[2:],
             ]
@@ -128,6 +137,81 @@ def _levels(bench: Benchmark) -> Table:
         for method in bench.methods
     ]
     return Table(["Method", *levels], rows)
+
+
+def _sizes(bench: Benchmark) -> Table:
+    rows: list[Row] = []
+    for name in bench.methods[0].summary["by_size"]:
+        for method in bench.methods:
+            v = method.summary["by_size"][name]
+            values = (v[key] for key in ("APnc50", "APnc50:95", "AR", "AP50", "AP50:95"))
+            rows.append([name, f"{v['objects']:,}", _named(bench, method), *map(_percent, values)])
+    head = ["size", "objects", "Method", "APnc50", "APnc50:95", "AR", "AP50", "AP50:95"]
+    return Table(head, rows)
+
+
+def _recalls(bench: Benchmark) -> Table:
+    names = ("AR", "AR_1", "AR_10", "AR_100")
+    rows: list[Row] = [
+        [_named(bench, method), *(_percent(method.summary[name]) for name in names)]
+        for method in bench.methods
+    ]
+    return Table(["Method", "AR", "AR at 1", "AR at 10", "AR at 100"], rows)
+
+
+def _coco(bench: Benchmark) -> Table | None:
+    """What COCOeval itself says, where it was asked."""
+    found = {method.name: method.summary.get("coco") for method in bench.methods}
+    names = next((list(values) for values in found.values() if values), None)
+    if names is None:
+        return None
+    rows: list[Row] = [
+        [_named(bench, method), *(_percent(values[name]) for name in names)]
+        for method in bench.methods
+        if (values := found[method.name]) is not None
+    ]
+    return Table(["Method", *(name.replace("_", " ") for name in names)], rows)
+
+
+def _class_curves(bench: Benchmark) -> list[Markup]:
+    """Precision over recall of each class: a line for scored detections, a ring for others."""
+    charts = []
+    for label in bench.classes:
+        if not any(method.summary["per_class"][label]["objects"] for method in bench.methods):
+            continue
+        chart = Chart((0, 1), (0, 1), "recall", "precision", width=300, height=240, ticks=(2, 2))
+        for method in bench.methods:
+            colour, curves = _colour(bench, method), method.summary["precision_recall_50"]
+            row = method.summary["per_class"][label]
+            if curves is not None:
+                points = zip(curves["recall"], curves["per_class"][label]["precision"])
+                chart.line([(r, _nan(p)) for r, p in points], colour)
+            words = f"{method.name}: precision {_percent(row['precision_50'])}, recall "
+            chart.point(
+                _nan(row["recall_50"]),
+                _nan(row["precision_50"]),
+                colour,
+                words + _percent(row["recall_50"]),
+                not method.scored,
+            )
+        chart.label(0.02, 0.04, label)
+        charts.append(chart.svg(f"precision over recall of {label}"))
+    return charts
+
+
+def _confusion(method: Method) -> Table:
+    found = method.summary["confusion_50"]
+    names, matrix = found["classes"], found["matrix"]
+    shown = [k for k in range(len(names)) if any(matrix[k]) or any(row[k] for row in matrix)]
+    rows: list[Row] = [
+        [
+            "background" if k == len(names) - 1 else names[k],
+            *(f"{matrix[k][j]:,}" if matrix[k][j] else "" for j in shown),
+        ]
+        for k in shown
+    ]
+    heads = ["missed" if j == len(names) - 1 else names[j] for j in shown]
+    return Table(["object \\ found as", *heads], rows)
 
 
 def _luck(bench: Benchmark) -> Table:
@@ -225,13 +309,15 @@ def _differences(bench: Benchmark) -> list[dict[str, Any]]:
     return cards
 
 
-def _errors(bench: Benchmark) -> dict[str, Any]:
+def _errors(bench: Benchmark, pixels: Pixels | None) -> dict[str, Any]:
     found = {m.name: anatomy(m.result.overlaps, m.result.matches(0.5), m.result.keep) for m in bench.methods}
     colours = [_colour(bench, method) for method in bench.methods]
     numbers = [(kind, [float(e.numbers[k].sum()) for e in found.values()]) for k, kind in enumerate(KINDS)]
     costs = [(kind, [100 * float(e.gain[k]) for e in found.values()]) for k, kind in enumerate(KINDS)]
     drawings = {
-        m.name: gallery(m.result.overlaps, m.result.matches(0.5), found[m.name], m.result.keep, _DRAWN_EACH)
+        m.name: gallery(
+            m.result.overlaps, m.result.matches(0.5), found[m.name], m.result.keep, _DRAWN_EACH, pixels
+        )
         for m in bench.methods
     }
     return {"numbers": bars(numbers, colours), "costs": bars(costs, colours), "drawings": drawings}
@@ -308,7 +394,9 @@ def _percent(value: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _interval(ends: Sequence[float] | None) -> str:

@@ -8,6 +8,7 @@ import math
 import platform
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
     from detection_eval.formats import Collection
     from detection_eval.metrics.comparison import Benchmark
     from detection_eval.metrics.evaluation import Threshold
+    from detection_eval.report.gallery import Pixels
     from detection_eval.report.tables import TableRow
+
+_CROP_PX = 340  # twice the width at which the page shows a drawing
+
+
+class CocoKind(StrEnum):
+    """What COCO's own code is asked about."""
+
+    AUTO = "auto"
+    BBOX = "bbox"
+    SEGM = "segm"
+    NONE = "none"
 
 
 def detections(
@@ -65,14 +78,26 @@ def detections(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for results.json, table.csv, table.md, table.tex and report.html.", metavar="DIR"
+            help="Folder for results.json, table.csv, table.md, table.tex, report.html, verdicts.csv and "
+            ".parquet (each box), and images.csv (each image).",
+            metavar="DIR",
         ),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the images, named as in --gt: the report shows their pixels.", metavar="FOLDER"
+        ),
+    ] = None,
+    coco: Annotated[
+        CocoKind,
+        typer.Option(help="COCO's own numbers (pycocotools) too; auto: where all boxes are horizontal."),
+    ] = CocoKind.AUTO,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Compare detections with the ground truth, and methods with each other, with or without scores."""
-    from detection_eval.metrics.comparison import benchmark, parse_levels
+    from detection_eval.metrics.comparison import are_horizontal, benchmark, parse_levels
     from detection_eval.metrics.presets import preset as preset_named
     from detection_eval.report.tables import comparison_table
     from detection_eval.report.tables import published as published_rows
@@ -81,6 +106,7 @@ def detections(
     rows = published_rows(published) if published else ()
     sources = read_sources(pred)
     check_out(out)
+    pixels = None if images is None else crops(images)
     truth, names = read_truth(gt, classes)
     found = {name: read_results(path, names, truth) for name, path in sources.items()}
     for name, collection in found.items():
@@ -96,9 +122,13 @@ def detections(
             for name, collection in found.items()
         )
     )
+    objects = truth.ground_truth()
+    boxes = {name: collection.detections for name, collection in found.items()}
+    if coco is CocoKind.AUTO:
+        coco = CocoKind.BBOX if are_horizontal(objects, boxes.values()) else CocoKind.NONE
     bench = benchmark(
-        truth.ground_truth(),
-        {name: collection.detections for name, collection in found.items()},
+        objects,
+        boxes,
         protocol,
         classes=names,
         levels=levels,
@@ -107,11 +137,15 @@ def detections(
         parsing={name: collection.report for name, collection in found.items()},
         samples=bootstrap,
         seed=seed,
+        coco=None if coco is CocoKind.NONE else coco.value,
     )
+    ignored = int(bench.methods[0].result.overlaps.ignored.sum())
+    if ignored:
+        _note(f"{ignored:,} objects are ignored (difficult or crowds): boxes of them count for nothing")
     facts = provenance({"ground truth": gt} | sources)
     results = bench.to_json() | {"provenance": facts}
     if out is not None:
-        write_out(out, bench, results, rows, facts)
+        write_out(out, bench, results, rows, facts, pixels)
     if as_json:
         print(json.dumps(results, ensure_ascii=False, indent=1))
     else:
@@ -253,10 +287,12 @@ def write_out(
     results: Mapping[str, Any],
     published: tuple[TableRow, ...],
     facts: Mapping[str, str],
+    pixels: Pixels | None = None,
 ) -> None:
-    """The JSON, the tables and the page, each whole or not at all."""
+    """The JSON, the tables, the page and the verdicts, each whole or not at all."""
     from detection_eval.files import write_text
     from detection_eval.report import report_html
+    from detection_eval.report.exports import write_verdicts
     from detection_eval.report.tables import comparison_table
 
     table = comparison_table(bench, published)
@@ -266,11 +302,40 @@ def write_out(
         "table.csv": table.to_csv(),
         "table.md": table.to_markdown(),
         "table.tex": table.to_latex(),
-        "report.html": report_html(bench, published=published, provenance=facts),
+        "report.html": report_html(bench, published=published, provenance=facts, pixels=pixels),
     }
     for name, text in texts.items():
         write_text(out / name, text)
+    if "verdicts.parquet" not in write_verdicts(out, bench):
+        _note("verdicts are in verdicts.csv; for verdicts.parquet too, install pyarrow")
     _note(f"see {out / 'report.html'}")
+
+
+def crops(folder: Path) -> Pixels:
+    """A reader of squares of the images in a folder, at most 340 px a side.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    from rscovlm.data.readers.common import ImageFolder, LeftOut
+    from tiling.errors import SceneError
+    from tiling.scene import Scene
+    from tiling.view import Size, View, Window
+
+    if not folder.is_dir():
+        raise UsageError(f"--images {folder} is no folder")
+    files = ImageFolder(folder)
+
+    def read(image: str, place: tuple[float, float, float]) -> bytes | None:
+        left, top, side = place
+        size = max(1, min(round(side), _CROP_PX))
+        try:
+            with Scene(files.find(image)) as scene:
+                return scene.read(View(Window(left, top, side, side), Size(size, size))).png_bytes()
+        except (LeftOut, SceneError):
+            return None
+
+    return read
 
 
 def provenance(sources: Mapping[str, str]) -> dict[str, str]:

@@ -38,7 +38,8 @@ def test_the_folder_holds_json_tables_and_a_page(run, files):
     out = files / "out"
     done = run(*arguments(files, "--out", out, "--json", "--published", "rscovlm-dota"))
     assert done.code == 0, done.err
-    names = ["report.html", "results.json", "table.csv", "table.md", "table.tex"]
+    names = ["images.csv", "report.html", "results.json", "table.csv", "table.md", "table.tex"]
+    names += ["verdicts.csv", "verdicts.parquet"]
     assert sorted(path.name for path in out.iterdir()) == names
     found = json.loads(done.out)
     assert found == json.loads((out / "results.json").read_text())
@@ -144,3 +145,66 @@ def test_a_single_scene_has_no_other_to_choose_a_threshold_on(run, tmp_path):
     assert done.code == 2
     assert "all 3 images are of one scene" in done.err
     assert "give a threshold, choose it on other images (val), or on these very ones (oracle)" in done.err
+
+
+def test_verdicts_of_boxes_and_sums_of_images_are_tables_that_agree(run, files):
+    done = run(*arguments(files, "--out", files / "out", "--json"))
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["results"]
+    boxes = list(csv.DictReader((files / "out" / "verdicts.csv").open()))
+    images = list(csv.DictReader((files / "out" / "images.csv").open()))
+    parquet = pytest.importorskip("pyarrow.parquet").read_table(files / "out" / "verdicts.parquet")
+    assert parquet.column_names == list(boxes[0])
+    assert parquet.num_rows == len(boxes)
+    for name in ("VLM", "FCOS"):
+        mine = [row["verdict"] for row in boxes if row["method"] == name]
+        per_image = [row for row in images if row["method"] == name]
+        sums = {key: sum(int(row[key]) for row in per_image) for key in ("tp", "fp", "fn", "objects")}
+        assert len(per_image) == 12
+        assert (mine.count("tp"), mine.count("fp"), mine.count("fn")) == (sums["tp"], sums["fp"], sums["fn"])
+        assert sums["tp"] / sums["objects"] == pytest.approx(found[name]["recall_50"])
+        assert sums["tp"] / (sums["tp"] + sums["fp"]) == pytest.approx(found[name]["precision_50"])
+    first = next(row for row in boxes if row["verdict"] == "tp")
+    assert float(first["iou"]) >= 0.5
+    assert first["object"].isdigit()
+
+
+def test_the_page_shows_the_pixels_of_images_that_are_there(run, files):
+    from PIL import Image
+
+    (files / "images").mkdir()
+    truth, _, _ = problem()
+    for image in list(truth)[:6]:
+        Image.new("RGB", (1024, 1024), (10, 200, 30)).save(files / "images" / f"{image}.png")
+    done = run(*arguments(files, "--out", files / "out", "--images", files / "images"))
+    assert done.code == 0, done.err
+    page = (files / "out" / "report.html").read_text()
+    shown = page.count("data:image/png;base64,")
+    assert 0 < shown < page.count("<figure>")  # half of the images are missing
+    assert run(*arguments(files, "--images", files / "nowhere")).err.strip().endswith("nowhere is no folder")
+
+
+def test_horizontal_boxes_get_cocos_own_numbers(run, tmp_path):
+    for name, shift, classes in (("truth", 0, "plane 0"), ("found", 1, "plane 0")):
+        (tmp_path / name).mkdir()
+        x = [shift + value for value in (0, 20)]
+        corners = f"{x[0]} 0 {x[1]} 0 {x[1]} 20 {x[0]} 20"
+        (tmp_path / name / "a.txt").write_text(f"{corners} {classes}\n")
+    call = ("bench", "detections", "--gt", tmp_path / "truth", "--pred", f"A={tmp_path / 'found'}", "--json")
+    # IoU 19 / 21 = 0.905: right at nine of ten levels
+    found = json.loads(run(*call, "--bootstrap", "0").out)["results"]["A"]
+    assert found["coco"]["AP"] == pytest.approx(0.9)
+    assert found["coco"]["AP_small"] == pytest.approx(0.9)
+    assert found["coco"]["AP_large"] is None
+    assert "coco" not in json.loads(run(*call, "--bootstrap", "0", "--coco", "none").out)["results"]["A"]
+
+
+def test_ignored_objects_are_mentioned(run, tmp_path):
+    for name in ("truth", "found"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text("0 0 20 0 20 20 0 20 plane 0\n30 0 50 0 50 20 30 20 plane 1\n")
+    out = tmp_path / "out"
+    call = ("bench", "detections", "--gt", tmp_path / "truth", "--pred", f"A={tmp_path / 'found'}")
+    done = run(*call, "--bootstrap", "0", "--out", out)
+    assert "1 objects are ignored (difficult or crowds)" in done.err
+    assert "1 more are difficult or crowds and" in (out / "report.html").read_text()
