@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm lint types docs demo bench bench-map bench-demo fuzz nano scorecard train-demo clean
+.PHONY: install test test-vllm lint types docs demo bench bench-map bench-demo fuzz mutants nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -76,6 +76,10 @@ bench-demo: $(READY)
 REPLIES ?= 100000
 fuzz: $(READY)
 	$(BIN)/python -m tests.detection_eval.text.fuzzing --replies $(REPLIES)
+
+# How many small, deliberate mistakes (tests/mutants) the tests notice: some seconds each.
+mutants: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 # Train nano from scratch: hours on two CPU cores; an interrupted run goes on where it was.
 nano: $(READY)

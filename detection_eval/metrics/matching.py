@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.geometry.calipers import opencv_rectangles
 from detection_eval.geometry.overlap import overlapping_pairs
+from detection_eval.geometry.probiou import probiou_pairs
 from detection_eval.geometry.quads import Floats, canonical, min_area_rectangles, planes
 from detection_eval.metrics.ground_truth import (
     Boxes,
@@ -124,11 +125,11 @@ class Overlaps:
     @cached_property
     def pairs_of_any_class(self) -> tuple[Indices, Indices, Floats]:
         """Detection, object and IoU of all pairs of one image, whatever the classes, as ``pair_...``."""
-        return overlapping_pairs(
+        return _pairs(
+            self.preset,
             self.detections.polygons,
             self.objects.polygons,
-            groups=(self.detections.images, self.objects.images),
-            at_least=LOWEST_LEVEL,
+            (self.detections.images, self.objects.images),
         )
 
     @cached_property
@@ -172,14 +173,14 @@ def overlap(
     objects, difficulty, ignored = objects.select(kept), difficulty[kept], ignored[kept]
     detections = tabulate(found, names, [f"predictions of {i}" for i in truth])
     detections = replace(detections, polygons=_shapes(detections.polygons, preset))
-    first, second, iou = overlapping_pairs(
+    first, second, iou = _pairs(
+        preset,
         detections.polygons,
         objects.polygons,
-        groups=(
+        (
             detections.images * len(names) + detections.labels,
             objects.images * len(names) + objects.labels,
         ),
-        at_least=LOWEST_LEVEL,
     )
     sizes = [image.size or (np.nan, np.nan) for image in truth.values()]
     return Overlaps(
@@ -199,6 +200,14 @@ def overlap(
         unanswered=tuple(image for image in truth if image not in predictions),
         unknown=tuple(sorted(set(predictions) - set(truth))),
     )
+
+
+def _pairs(
+    preset: Preset, detections: Floats, objects: Floats, groups: tuple[Indices, Indices]
+) -> tuple[Indices, Indices, Floats]:
+    """Detection, object and overlap of all pairs of one group from ``LOWEST_LEVEL`` on."""
+    find = probiou_pairs if preset.overlap == "probiou" else overlapping_pairs
+    return find(detections, objects, groups, LOWEST_LEVEL)
 
 
 def _shapes(polygons: Floats, preset: Preset) -> Floats:

@@ -5,6 +5,9 @@ evaluator row by row, flaws included; ``strict`` is the recommended one. Sources
 ``DOTAMetric`` of mmrotate 0.x and 1.x, ``RotatedCocoMetric`` of mmrotate 1.x on pycocotools' COCOeval,
 ``dota_evaluation_task1.py`` and ``dota-v1.5_evaluation_task1.py`` of DOTA_devkit, LMMRotate, RSCoVLM.
 
+``ultralytics-probiou`` has the overlap of Ultralytics' evaluation of oriented boxes and otherwise COCO's
+rules: Ultralytics matches by overlap instead of score and integrates by trapezoids; that is not reproduced.
+
 Two things are the same under every preset, whatever the original does: overlap is exact in float64, and the
 images of the ground truth are what is evaluated, so an image without predictions costs recall.
 """
@@ -16,6 +19,7 @@ from typing import Any, Literal
 
 from detection_eval.errors import SettingError
 
+Overlap = Literal["iou", "probiou"]
 Shape = Literal["rectangle", "polygon"]
 EqualRectangles = Literal["stable", "opencv"]
 Matching = Literal["voc", "coco"]
@@ -37,6 +41,8 @@ class Preset:
 
     Attributes:
         name: as printed in reports.
+        overlap: exact intersection over union, or Ultralytics' ProbIoU of Gaussians (``geometry.probiou``),
+            whose values compare with no IoU.
         shape: what overlaps: the minimum-area rectangle of a quadrilateral, or the quadrilateral itself.
         equal_rectangles: which of several equally small rectangles is taken: ``stable``, the one along the
             longest edge, whatever the order of vertices (``quads.min_area_rectangles``); or the one that
@@ -73,6 +79,7 @@ class Preset:
     """
 
     name: str
+    overlap: Overlap = "iou"
     shape: Shape = "polygon"
     equal_rectangles: EqualRectangles = "stable"
     min_side_px: float = 0.0
@@ -197,6 +204,21 @@ RSCOVLM = Preset(
     units="patches that have a response",
 )
 
+ULTRALYTICS_PROBIOU = Preset(
+    "ultralytics-probiou",
+    overlap="probiou",
+    shape="rectangle",
+    equal_rectangles="opencv",
+    matching="coco",
+    equal_overlap="last",
+    difficult="count",
+    absent="skip",
+    interpolation="101-point",
+    recall_grid="float",
+    ties="given",
+    original_overlap="float32, batch_probiou; matched by overlap, not by score; trapezoids over 101 points",
+)
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -208,6 +230,7 @@ PRESETS = {
         ROTATED_COCO,
         LMMROTATE,
         RSCOVLM,
+        ULTRALYTICS_PROBIOU,
     )
 }
 

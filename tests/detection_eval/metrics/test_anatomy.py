@@ -100,6 +100,44 @@ def test_two_wrong_boxes_of_one_object_mend_it_once():
     assert result.gain[KINDS.index("centre")] == pytest.approx(6 / 11)  # one of two, nothing wrong
 
 
+def test_mending_a_loose_box_of_an_object_that_is_found_takes_it_away_and_finds_nothing_more():
+    # one object, a right box and one at IoU 4/16: APnc 1/2, and 1 once the loose box is gone
+    result = dissected(boxes(apart(1)), boxes([[0, 0, 10, 10], [6, 0, 16, 10]]))
+    assert kinds_of(result) == ["-", "centre"]
+    assert result.gain[KINDS.index("centre")] == pytest.approx(1 / 2)
+
+
+def test_an_object_whose_right_box_is_below_the_threshold_is_missed():
+    laid = overlap({"a": GroundTruth(boxes(apart(1)))}, {"a": boxes(apart(1), scores=[0.2])}, STRICT)
+    result = anatomy(laid, match(laid, 0.5), laid.scores > 0.5)
+    assert kinds_of(result) == ["-"]
+    assert result.missed.tolist() == [True]
+    assert result.numbers[KINDS.index("missed")].tolist() == [1]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("strict", "duplicate"), ("devkit-v1.0", "centre")])
+def test_an_overlap_equal_to_the_level_reaches_it_as_the_preset_says(name, kind):
+    # 3 x 1 boxes one apart have 2 in common of 4
+    laid = overlap(
+        {"a": GroundTruth(boxes([[0, 0, 3, 1]]))}, {"a": boxes([[0, 0, 3, 1], [1, 0, 4, 1]])}, preset(name)
+    )
+    assert kinds_of(anatomy(laid, match(laid, 0.5)))[1] == kind
+
+
+def test_a_duplicate_that_reaches_another_class_too_is_named_by_the_class():
+    objects = boxes([[0, 0, 10, 10], [2, 0, 12, 10]], [0, 1], classes=NAMES)
+    found = boxes([[0, 0, 10, 10], [1, 0, 11, 10]], [0, 0], classes=NAMES)  # IoU 9/11 with both
+    assert kinds_of(dissected(objects, found)) == ["-", "class"]
+
+
+def test_only_boxes_that_lie_across_their_object_are_swapped():
+    # 20 x 16 px, 10 px too low: IoU 120/520 = 0.23; turned by a right angle 128/512 = 0.25
+    there, found = boxes_to_quads([[0, 0, 20, 16, 0], [0, 10, 20, 16, 0]])
+    assert KINDS[misplacement(found[None], there[None], 0.24)[0]] == "centre"
+    across = boxes_to_quads([[0, 0, 16, 20, 0]])
+    assert KINDS[misplacement(across, there[None], 0.24)[0]] == "swap"
+
+
 def test_ignored_objects_explain_nothing():
     result = dissected(boxes(apart(1), [0], classes=NAMES), boxes(apart(1), [1], classes=NAMES), [1])
     assert kinds_of(result) == ["background"]

@@ -39,3 +39,8 @@ def test_crowds_excuse_detections():
 def test_masks_need_sizes():
     with pytest.raises(EvaluationError, match="a: masks need the size of the image"):
         coco_metrics({"a": GroundTruth(boxes(apart(1)))}, {}, "segm")
+
+
+def test_a_crowd_that_is_not_found_costs_no_recall():
+    truth = {"a": GroundTruth(boxes(apart(2)), [0, CROWD])}
+    assert coco_metrics(truth, {"a": boxes(apart(1), scores=[0.9])})["AP"] == pytest.approx(1)

@@ -85,7 +85,7 @@ def test_detections_of_an_ignored_object_are_neither_right_nor_wrong():
 def test_mmrotate_1_forgets_ignored_objects_of_images_that_have_no_others():
     objects = found = boxes([[0, 0, 10, 10]])
     for name in PRESETS:
-        expected = {"mmrotate-0.x": FALSE, "devkit-v1.5": TRUE}.get(
+        expected = {"mmrotate-0.x": FALSE, "devkit-v1.5": TRUE, "ultralytics-probiou": TRUE}.get(
             name, FALSE if preset(name).loses_ignored else IGNORED
         )
         assert verdicts(*one_image(objects, found, [CROWD]), name) == [expected]

@@ -40,6 +40,9 @@ TABLE = {
     ),
     "lmmrotate": ("rectangle", 0, True, "voc", "ignore", 100, "skip", "11-point", "float", "given", None),
     "rscovlm": ("rectangle", 0, True, "voc", "ignore", 100, "skip", "11-point", "float", "given", None),
+    "ultralytics-probiou": (
+        *("rectangle", 0, True, "coco", "count", 0, "skip", "101-point", "float", "given", None),
+    ),
     "strict": ("polygon", 0, True, "voc", "ignore", 0, "nan", "11-point", "exact", "block", None),
 }
 
@@ -47,6 +50,7 @@ TABLE = {
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_preset_holds_the_rows_of_its_original(name):
     held = preset(name).rows()
+    assert held["overlap"] == ("probiou" if name == "ultralytics-probiou" else "iou")
     assert held["equal_rectangles"] == ("opencv" if held["shape"] == "rectangle" else "stable")
     assert tuple(held[row] for row in ROWS) == TABLE[name]
     assert held["name"] == name
@@ -73,6 +77,7 @@ def test_what_each_original_is_run_on_is_told():
         "lmmrotate": True,
         "rscovlm": True,
         "strict": False,
+        "ultralytics-probiou": False,
     }
     assert "stable" in preset("rotated-coco").original_overlap
     assert "unstable" in preset("mmrotate-1.x").original_overlap
