@@ -1,8 +1,10 @@
 """The layers of the project: who may import whom, and what stays light."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,82 @@ def test_imports_point_downwards_only(package):
         if (found := imports_of(file) & FORBIDDEN[package])
     }
     assert offending == {}
+
+
+GEOMETRY = {"shapely", "rasterio", "pyproj", "geopandas", "pyogrio", "pycocotools", "cv2"}
+RASTERS_IN_RSCOVLM = {
+    "rscovlm/doctor.py": "reports the version and formats of GDAL",
+    "rscovlm/synth/dataset.py": "writes synthetic scenes",
+}
+
+
+def test_rscovlm_leaves_geometry_and_rasters_to_the_packages_below():
+    offending = {
+        name: sorted(found)
+        for file in (ROOT / "rscovlm").rglob("*.py")
+        if (name := file.relative_to(ROOT).as_posix()) not in RASTERS_IN_RSCOVLM
+        and (found := imports_of(file) & GEOMETRY)
+    }
+    assert offending == {}
+
+
+def folder_imports() -> dict[str, set[str]]:
+    """The folders that each folder imports; a module right below a package counts as a folder of its own."""
+    graph: dict[str, set[str]] = {}
+    for file in (file for package in LAYERS for file in (ROOT / package).rglob("*.py")):
+        own = _node(file.relative_to(ROOT).with_suffix(""))
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in LAYERS:
+                for name in node.names:
+                    path = Path(*node.module.split("."))
+                    if (ROOT / path).is_dir():
+                        path /= name.name if (ROOT / path / f"{name.name}.py").is_file() else "__init__"
+                    graph.setdefault(own, set()).add(_node(path))
+    return {own: {other for other in others if other != own} for own, others in graph.items()}
+
+
+def _node(module: Path) -> str:
+    parent = module.parent.as_posix()
+    return module.as_posix() if parent in LAYERS else parent
+
+
+def test_folders_do_not_import_each_other_in_circles():
+    left = folder_imports()
+    # Whatever imports nothing that is left, or is imported by nothing that is left, is on no circle.
+    while free := [folder for folder, others in left.items() if not others & left.keys()]:
+        for folder in free:
+            del left[folder]
+    while free := left.keys() - {other for others in left.values() for other in others}:
+        for folder in free:
+            del left[folder]
+    assert left == {}
+
+
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "liger_kernel": "liger-kernel",
+    "huggingface_hub": "huggingface-hub",
+}
+
+
+def test_every_library_that_is_imported_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    stated = [
+        *project["dependencies"],
+        *(line for more in project["optional-dependencies"].values() for line in more),
+    ]
+    declared = {re.split(r"[\[<>=! ]", line)[0].lower().replace("_", "-") for line in stated}
+    imported = {
+        name
+        for package in (*LAYERS, "configs")
+        for file in (ROOT / package).rglob("*.py")
+        for name in imports_of(file) - sys.stdlib_module_names - {*LAYERS, "configs"}
+    }
+    missing = {
+        name for name in imported if DISTRIBUTIONS.get(name, name).lower().replace("_", "-") not in declared
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("package", LAYERS)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.geometry.quads import canonical
+from rscovlm.data.annotations import Annotated, Thing
 from rscovlm.data.randomness import generator
+from rscovlm.data.references import references
 from rscovlm.data.sample import Box, Turn
-from rscovlm.data.zoom.annotations import Annotated, Thing
-from rscovlm.data.zoom.references import references
 from rscovlm.models.families import ModelFamily
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS
 from rscovlm.synth.questions import TOPICS, Question, ask_about

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from rscovlm.data.annotations import Annotated
 from rscovlm.data.randomness import generator
 from rscovlm.data.sample import Sample
-from rscovlm.data.zoom.annotations import Annotated
 from rscovlm.data.zoom.balance import BalanceRules, balance, report
 from rscovlm.data.zoom.choices import Vocabulary, choice_of
 from rscovlm.data.zoom.items import WAYS, Item, Way, to_sample

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from rscovlm.data.annotations import Annotated
 from rscovlm.data.randomness import generator
-from rscovlm.data.zoom.annotations import Annotated
+from rscovlm.data.words import COLOURS
 from rscovlm.data.zoom.items import Item
-from rscovlm.data.zoom.words import COLOURS
 from rscovlm.scoring.answers import choice_letter, count_in, same_answer
 from rscovlm.synth.catalogue import LAND_COVERS
 

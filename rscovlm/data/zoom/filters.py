@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rscovlm.data.zoom.annotations import Annotated
-from rscovlm.data.zoom.references import inside_of
-from rscovlm.data.zoom.words import Category, plural
+from rscovlm.data.annotations import Annotated
+from rscovlm.data.references import inside_of
+from rscovlm.data.words import Category, plural
 from rscovlm.scoring.answers import count_in, normalised_answer, normalised_words, same_answer
 from tiling.view import Window
 

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rscovlm.data.annotations import Annotated
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
-from rscovlm.data.zoom.annotations import Annotated
-from rscovlm.data.zoom.words import Category
+from rscovlm.data.words import Category
 from rscovlm.scoring.answers import normalised_words
 from rscovlm.tasks.questions import ChoiceQuestion
 from tiling.view import Window

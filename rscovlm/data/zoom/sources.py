@@ -28,9 +28,9 @@ from detection_eval.formats import (
 from detection_eval.formats.markup import read_fair1m
 from detection_eval.geometry.quads import box_quads, canonical
 from detection_eval.text.labels import spoken
+from rscovlm.data.annotations import ATTRIBUTES, Annotated, Place, Relation, Thing
 from rscovlm.data.readers.common import ImageFolder, LeftOut
-from rscovlm.data.zoom.annotations import ATTRIBUTES, Annotated, Place, Relation, Thing
-from rscovlm.data.zoom.words import FAIR1M_FAMILIES
+from rscovlm.data.words import FAIR1M_FAMILIES
 from rscovlm.errors import DataError
 from tiling.errors import SceneError
 from tiling.view import Window

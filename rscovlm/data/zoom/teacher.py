@@ -20,11 +20,11 @@ from typing import Protocol
 import numpy as np
 from PIL import Image, ImageDraw
 
+from rscovlm.data.annotations import Annotated
 from rscovlm.data.randomness import generator
-from rscovlm.data.zoom.annotations import Annotated
+from rscovlm.data.references import references
 from rscovlm.data.zoom.filters import Pair, Target, judge, parse_pairs
 from rscovlm.data.zoom.items import Item
-from rscovlm.data.zoom.references import references
 from rscovlm.data.zoom.rules import EvidenceRules, NotNeeded, zoom_box
 from rscovlm.engines import Engine
 from rscovlm.scoring.answers import normalised_words, same_answer

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rscovlm.data.zoom.annotations import Annotated, Thing, union
-from rscovlm.data.zoom.references import Reference, inside_of, quarters, references
-from rscovlm.data.zoom.words import COLOURS, Category, plural
+from rscovlm.data.annotations import Annotated, Thing, union
+from rscovlm.data.references import Reference, inside_of, quarters, references
+from rscovlm.data.words import COLOURS, Category, plural
 from tiling.view import Window
 
 MOST_COUNTED = 20

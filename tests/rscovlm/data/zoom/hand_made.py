@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rscovlm.data.zoom.annotations import Annotated, Place, Relation, Thing
+from rscovlm.data.annotations import Annotated, Place, Relation, Thing
 from tiling.resolution import Resolution
 from tiling.view import Window
 

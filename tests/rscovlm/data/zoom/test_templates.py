@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rscovlm.data.zoom.annotations import Place, Relation
+from rscovlm.data.annotations import Place, Relation
 from rscovlm.data.zoom.templates import WORDINGS, alignment_of, direction_of, drafts
 from tests.rscovlm.data.zoom.hand_made import harbour, image, thing
 from tiling.view import Window

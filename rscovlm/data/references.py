@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.zoom.annotations import Annotated
+from rscovlm.data.annotations import Annotated
 from tiling.view import Window
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rscovlm.data.zoom.words import plural
+from rscovlm.data.words import plural
 from rscovlm.scoring.answers import same_answer
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.zoom.words import SHAPES
+from rscovlm.data.words import SHAPES
 from tiling.view import Window
 
 ATTRIBUTES = ("color", "kind", "shape", "status", "background", "place")

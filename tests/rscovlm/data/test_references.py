@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rscovlm.data.zoom.references import references
+from rscovlm.data.references import references
 from tests.rscovlm.data.zoom.hand_made import harbour, image, thing
 
 PLACES = {
@@ -127,7 +127,7 @@ def test_a_color_names_nothing_where_that_of_another_is_unknown():
 
 
 def test_an_annotated_relation_names_its_only_subject():
-    from rscovlm.data.zoom.annotations import Relation
+    from rscovlm.data.annotations import Relation
 
     ships = thing("ship", 630, 630), thing("ship", 650, 650), thing("dock", 640, 800)
     found = phrases_of(image(*ships, relations=(Relation(1, "docked at", 2),)), 1)
