@@ -25,12 +25,15 @@ def load_config(name_or_path: str | Path) -> dict[str, Any]:
     What exists as a path is read as one; a name never reaches outside this package.
 
     Raises:
-        ConfigError: where there is no such configuration, or it is no YAML mapping.
+        ConfigError: where there is no such configuration, it is no YAML mapping, or a key is given twice.
     """
     import yaml
 
     text = _read(name_or_path)
     try:
+        repeated = _repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader))
+        if repeated:
+            raise ConfigError(f"configuration {name_or_path}: {'; '.join(repeated)}")
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(
@@ -43,6 +46,27 @@ def load_config(name_or_path: str | Path) -> dict[str, Any]:
             f"configuration {name_or_path} holds a {type(data).__name__}; a mapping of settings is needed"
         )
     return data
+
+
+def _repeated_keys(node: Any, path: str = "") -> list[str]:
+    """One line for each key that a mapping holds twice, of which YAML would keep the last in silence."""
+    if not isinstance(getattr(node, "value", None), list):
+        return []
+    found: list[str] = []
+    first: dict[str, int] = {}
+    for place, entry in enumerate(node.value):
+        if not isinstance(entry, tuple):  # of a list
+            found += _repeated_keys(entry, f"{path}{place}.")
+            continue
+        key, value = entry
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in first:
+            found.append(
+                f"line {line}: {path}{name} is set already on line {first[name]}; remove one of them"
+            )
+        first.setdefault(name, line)
+        found += _repeated_keys(value, f"{path}{name}.")
+    return found
 
 
 def _read(name_or_path: str | Path) -> str:

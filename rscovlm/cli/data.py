@@ -15,8 +15,10 @@ from rscovlm.cli.options import AsJson, Classes, Seed, check_file, read_list
 from rscovlm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from rscovlm.data.broken import Broken
     from rscovlm.data.preview import Panel
     from rscovlm.data.readers import Account, Options
+    from rscovlm.data.sample import Sample
     from rscovlm.data.store import SampleFile
 
 data = typer.Typer(name="data", help="Make, inspect and draw training samples.", no_args_is_help=True)
@@ -30,8 +32,15 @@ SampleFileArgument = Annotated[Path, typer.Argument(help="A sample file.", metav
 @data.command()
 def convert(
     path: Annotated[Path, typer.Argument(help="File or folder of annotations.", metavar="PATH")],
-    form: Annotated[str, typer.Option("--from", help="The format of PATH; see below.", metavar="FORMAT")],
     output: Annotated[Path, typer.Option(help="The sample file.", metavar="FILE.jsonl|FILE.parquet")],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="The format of PATH; by default recognised by its content.",
+            metavar="FORMAT",
+        ),
+    ] = None,
     images: Annotated[
         Path | None,
         typer.Option(help="Where image names start from; the folder of PATH by default.", metavar="FOLDER"),
@@ -64,6 +73,13 @@ def convert(
         list[str] | None,
         typer.Option(help="REO-Instruct: a numeric target and its field.", metavar="NAME=FIELD"),
     ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Any table: the field of each of question, answer, image, id, choices.",
+            metavar="NAME=FIELD",
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="List all that was left out, and why.", metavar="FILE.json")
     ] = None,
@@ -71,13 +87,16 @@ def convert(
 ) -> None:
     """Read a published data set and write a sample file.
 
-    Formats: dota, dior-r, fair1m, hrsc2016, coco, srsdd, rsar; refgeo, dior-rsvg; folders, vhm; rsvqa,
-    vrsbench, lrs-vqa-zoom; llava, geochat, teochat, reo-instruct, chat. docs/data.md says what each holds.
+    Formats: dota, dior-r, fair1m, hrsc2016, coco, srsdd, rsar, yolo-obb; refgeo, dior-rsvg; folders, vhm;
+    rsvqa, vrsbench, lrs-vqa-zoom; lrs-vqa, xlrs-bench, mme-realworld, rsitmd; llava, ms-swift, geochat,
+    teochat, reo-instruct, chat; fields. docs/data.md says what each holds. Conversations and questions may be
+    JSON, CSV, Parquet, Arrow, tar or zip; images inside are written to a folder beside the output.
     Exits with 1 where records had to be left out, which are counted by reason.
     """
     check_file(output, "--output", (".jsonl", ".parquet"))
     check_file(report, "--report", (".json",))
-    options = _options(source, classes, geometry, boxes, clockwise, unreadable, task, target)
+    options = _options(source, classes, geometry, boxes, clockwise, unreadable, task, target, fields)
+    form = form or ("fields" if fields else None)
     from rscovlm.data.readers import convert as run
 
     written = run(form, path, output, options, images=images, limit=limit)
@@ -113,9 +132,11 @@ def _options(
     unreadable: str,
     task: str | None,
     target: list[str] | None,
+    field: list[str] | None,
 ) -> Options:
     from rscovlm.data.readers import Options
     from rscovlm.data.readers.boxtext import NONE, box_form
+    from rscovlm.data.readers.fields import FIELDS
     from rscovlm.data.sample import TASKS
 
     _among("--geometry", geometry, _GEOMETRIES)
@@ -129,8 +150,16 @@ def _options(
         if not (name.isidentifier() and fieldname):
             raise UsageError(f"--target {pair!r} is not understood; give NAME=FIELD, such as height_m=rh98")
         targets[fieldname] = name
+    fields = {}
+    for pair in (part for text in field or () for part in text.replace(",", " ").split()):
+        name, _, fieldname = pair.partition("=")
+        if not (name in FIELDS and fieldname):
+            raise UsageError(
+                f"--fields {pair!r} is not understood; give NAME=FIELD, NAME one of {', '.join(FIELDS)}"
+            )
+        fields[name] = fieldname
     names = _class_names(classes)
-    return Options(source, names, geometry, boxes, clockwise, unreadable, task, targets)  # type: ignore[arg-type]
+    return Options(source, names, geometry, boxes, clockwise, unreadable, task, targets, fields)  # type: ignore[arg-type]
 
 
 def _class_names(text: str | None) -> tuple[str, ...] | None:
@@ -177,7 +206,8 @@ def inspect(
     ] = None,
     name: Annotated[str | None, typer.Option("--id", help="The sample of an id.", metavar="ID")] = None,
 ) -> None:
-    """Print one sample as JSON, by default the first."""
+    """Print one sample as JSON, by default the first. Exits with 1 where its image does not fit it."""
+    from rscovlm.data.broken import Files
     from rscovlm.data.store import SampleFile
 
     if index is not None and name is not None:
@@ -191,14 +221,18 @@ def inspect(
     index = index or 0
     if not -len(file) <= index < len(file):
         raise UsageError(f"{path} holds {len(file):,} samples; there is no sample {index}")
-    text = _pretty(file, index)
+    sample = file[index]
     print(file.place(index % len(file)), file=sys.stderr)
-    print(text)
+    print(_pretty(sample))
+    try:
+        Files().check(sample, file.resolve)
+    except DataError as error:
+        raise Incomplete(f"{file.place(index % len(file))}: {error}") from error
 
 
-def _pretty(file: SampleFile, index: int) -> str:
+def _pretty(sample: Sample) -> str:
     """A sample as JSON, one turn, box and image a line."""
-    record = file[index].to_json()
+    record = sample.to_json()
     lines = []
     for name, value in record.items():
         parts = value if isinstance(value, list) and name in ("turns", "boxes", "images") else None
@@ -212,23 +246,56 @@ def _pretty(file: SampleFile, index: int) -> str:
 @data.command()
 def stats(
     paths: Annotated[list[Path], typer.Argument(help="Sample files.", metavar="FILE...")],
+    open_images: Annotated[
+        bool,
+        typer.Option("--open-images/--no-open-images", help="Whether image files are opened and checked."),
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Count tasks, images and their sizes, boxes, labels, turns and words."""
+    """Count tasks, images and their sizes, boxes, labels, turns and words, and samples that are broken.
+
+    Broken are records that are no samples, and samples whose image is missing or of another size than stated.
+    They are counted by reason on stderr with their first places, and the exit code is 1 where there are some.
+    """
+    from rscovlm.data.broken import Broken
     from rscovlm.data.statistics import Statistics, as_text
     from rscovlm.data.store import SampleFile
-    from rscovlm.progress import Progress
 
     files = [SampleFile(path) for path in paths]
-    found, total = Statistics(), sum(map(len, files))
+    broken, found = Broken(), Statistics()
+    found.update(_usable(files, broken, open_images))
+    if broken and not found.samples:
+        raise DataError(f"none of {len(broken):,} samples can be used; first {broken.first()}")
+    report = found.to_json()
+    whole = report | ({"broken": broken.to_json()} if broken else {})
+    print(json.dumps(whole, ensure_ascii=False, indent=1) if as_json else as_text(report))
+    for line in broken.lines():
+        print(line, file=sys.stderr)
+    if broken:
+        raise Incomplete(f"{len(broken):,} of {sum(map(len, files)):,} samples are broken")
+
+
+def _usable(files: list[SampleFile], broken: Broken, open_images: bool) -> Iterator[Sample]:
+    """The samples of files, without those that are broken, which are put down in the account."""
+    from rscovlm.data.broken import Files
+    from rscovlm.progress import Progress
+
+    total, done, images = sum(map(len, files)), 0, Files()
     with Progress("counting", "samples") as progress:
         for file in files:
-            for sample in file:
-                found.update([sample])
-                if found.samples % 1000 == 0:
-                    progress(found.samples, total)
-    report = found.to_json()
-    print(json.dumps(report, ensure_ascii=False, indent=1) if as_json else as_text(report))
+            for index in range(len(file)):
+                try:
+                    sample = file[index]
+                    if open_images:
+                        images.check(sample, file.resolve)
+                except DataError as error:
+                    place = file.place(index)
+                    broken.add(str(error) if str(error).startswith(place) else f"{place}: {error}")
+                else:
+                    yield sample
+                done += 1
+                if done % 1000 == 0:
+                    progress(done, total)
 
 
 @data.command()

@@ -211,7 +211,15 @@ class Loader:
             self.listing.parent.mkdir(parents=True, exist_ok=True)
             with self.listing.open("a", encoding="utf-8") as file:
                 for each in new.values():
-                    line = {**each.key._asdict(), "why": each.why, "reason": each.reason, "rank": self.rank}
+                    place = getattr(self.sources[each.key.source], "place", None)
+                    where = {"place": place(each.key.index)} if place else {}
+                    line = {
+                        **each.key._asdict(),
+                        **where,
+                        "why": each.why,
+                        "reason": each.reason,
+                        "rank": self.rank,
+                    }
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
         broken = [each for each in self.skipped.values() if each.why == "broken"]
         if len(broken) > self.most_broken:

@@ -34,8 +34,9 @@ import numpy as np
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from configs import ConfigError, load_config
-from configs.checking import Section, problems, told
+from configs.checking import Problem, Section, problems, told
 from rscovlm.data.example import BROKEN, Key, Source
+from rscovlm.data.holdout import IMAGE, Split
 from rscovlm.data.randomness import generator
 
 _STRING = re.compile(r"(?P<name>[^*%\s]+)(?:\*(?P<repeat>\d+)|%(?P<percent>\d+(?:\.\d+)?))?")
@@ -118,6 +119,8 @@ class MixSettings(Section):
         temperature: 1 draws in proportion to size, larger ones more evenly.
         epoch_samples: length of an epoch with ratios or a temperature.
         holdout: samples of each source that are kept out of training, for evaluation.
+        holdout_by: what no sample kept out shares with training: ``image``, or also the value of a field or
+            attribute of the samples (``scene``, ``tile``).
         defaults: for all sources.
         sources: at least one.
     """
@@ -127,32 +130,34 @@ class MixSettings(Section):
     temperature: float | None = Field(default=None, gt=0)
     epoch_samples: int | None = Field(default=None, ge=1)
     holdout: int = Field(default=0, ge=0)
+    holdout_by: str = IMAGE
     defaults: Defaults = Defaults()
     sources: list[SourceSettings] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> MixSettings:
+    def contradictions(self) -> list[str]:
+        """One line for each pair of settings that exclude each other."""
+        found = []
         for source in self.sources:
             of_files = (source.path, source.formats, source.resolution, source.templates)
             if source.generator is None and (source.samples is not None or source.options):
-                raise ValueError(f"source {source.name}: samples and options are those of a generator")
+                found.append(f"source {source.name}: samples and options are those of a generator")
             if source.generator is not None and any(each is not None for each in of_files):
-                raise ValueError(
+                found.append(
                     f"source {source.name}: a generator takes no path, formats, resolution or templates"
                 )
         names = [source.name for source in self.sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"sources {', '.join(twice)} stand twice; state one repeat for each")
+            found.append(f"sources {', '.join(twice)} are listed twice; state one repeat for each")
         ratios = [source.ratio is not None for source in self.sources]
         if any(ratios) and not all(ratios):
-            raise ValueError("either all sources have a ratio or none has")
+            found.append("either all sources have a ratio or none has")
         repeats = any(source.repeat is not None for source in self.sources)
         if (any(ratios) + repeats + (self.temperature is not None)) > 1:
-            raise ValueError("repeat, ratio and temperature exclude each other")
+            found.append("repeat, ratio and temperature exclude each other")
         if self.epoch_samples is not None and not (any(ratios) or self.temperature):
-            raise ValueError("epoch_samples goes with ratios or a temperature; repeats state the length")
-        return self
+            found.append("epoch_samples goes with ratios or a temperature; repeats state the length")
+        return found
 
 
 def read_mix(name_or_path: str | Path, root: str | None = None) -> MixSettings:
@@ -167,14 +172,51 @@ def read_mix(name_or_path: str | Path, root: str | None = None) -> MixSettings:
     Raises:
         ConfigError: naming all that is wrong with it.
     """
+    settings, found = examine_mix(name_or_path, root)
+    if settings is None or found:
+        raise ConfigError("; ".join(found))
+    return settings
+
+
+def examine_mix(name_or_path: str | Path, root: str | None = None) -> tuple[MixSettings | None, list[str]]:
+    """As much of a mix as is right, and one line for each thing that is wrong with it.
+
+    Args:
+        name_or_path, root: see ``read_mix``.
+
+    Raises:
+        ConfigError: there is no such mix, or it is no YAML or JSON.
+    """
     path = Path(name_or_path)
-    try:
-        settings = MixSettings.model_validate(_stated(path))
-    except ValidationError as error:
-        raise ConfigError(told(problems(error, MixSettings), f"mix {name_or_path}")) from None
-    if root is None and path.is_file():
-        root = str((path.parent / (settings.root or ".")).resolve())
-    return settings if root is None else settings.model_copy(update={"root": root})
+    settings, found = _right_part(_stated(path))
+    if settings is not None:
+        found += [("", problem) for problem in settings.contradictions()]
+        if root is None and path.is_file():
+            root = str((path.parent / (settings.root or ".")).resolve())
+        settings = settings if root is None else settings.model_copy(update={"root": root})
+    return settings, [told([problem], f"mix {name_or_path}") for problem in found]
+
+
+def _right_part(data: Mapping[str, Any]) -> tuple[MixSettings | None, list[Problem]]:
+    """Settings without the keys and sources that are wrong; None where no source is left."""
+    found: list[Problem] = []
+    while True:
+        try:
+            return MixSettings.model_validate(data), found
+        except ValidationError as error:
+            found += problems(error, MixSettings)
+            places = [entry["loc"] for entry in error.errors()]
+        wrong = {place[1] for place in places if place[0] == "sources" and len(place) > 1}
+        if not wrong and any(place[0] == "sources" for place in places):
+            return None, found
+        data = {
+            name: value
+            for name, value in data.items()
+            if name not in {place[0] for place in places} - {"sources"}
+        }
+        data["sources"] = [source for place, source in enumerate(data["sources"]) if place not in wrong]
+        if not data["sources"]:
+            return None, found
 
 
 def _stated(path: Path) -> dict[str, Any]:
@@ -182,10 +224,20 @@ def _stated(path: Path) -> dict[str, Any]:
     if path.suffix != ".json" or not path.is_file():
         return load_config(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+    except ConfigError as error:
+        raise ConfigError(f"mix {path}: {error}") from None
+    except (OSError, ValueError) as error:
         raise ConfigError(f"mix {path} is not valid JSON: {error}") from None
     return {"sources": data} if isinstance(data, list) else data
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"{', '.join(twice)} set twice; remove one of them")
+    return dict(pairs)
 
 
 class Order(Sequence[Key]):
@@ -210,7 +262,8 @@ class Mix:
         sources: by name.
         draws: how many samples of each an epoch draws.
         seed: of the run.
-        holdout: samples of each source that no epoch draws.
+        splits: which samples of each source training may draw, and which are kept for evaluation
+            (``rscovlm.data.holdout``); None draws all.
         facts: whatever else the content depends on, for the fingerprint.
 
     Attributes:
@@ -222,36 +275,30 @@ class Mix:
         sources: Mapping[str, Source],
         draws: Mapping[str, int],
         seed: int,
-        holdout: int = 0,
+        splits: Mapping[str, Split] | None = None,
         facts: str = "",
     ) -> None:
         self.sources, self.draws, self.seed = dict(sources), dict(draws), seed
-        self._kept: dict[str, np.ndarray] = {}
-        self.held_out: dict[str, list[Key]] = {}
-        for name, source in self.sources.items():
-            if source.in_order:
-                # What a generator makes beyond its length is as good, and nothing has to be left out.
-                self.held_out[name] = [Key(name, len(source) + place, 0) for place in range(holdout)]
-                continue
-            least = min(holdout, len(source) // 2)
-            shuffled = generator(seed, name, "holdout").permutation(len(source)) if least else None
-            out = np.sort(shuffled[:least]) if shuffled is not None else np.zeros(0, dtype=np.int64)
-            self.held_out[name] = [Key(name, int(index), 0) for index in out]
-            if least:
-                self._kept[name] = np.setdiff1d(np.arange(len(source)), out)
+        splits = splits or {}
+        # Where all are trained on, their indices are not listed: a generator may be endless.
+        self._trained = {name: s.trained for name, s in splits.items() if s.trained is not None}
+        self.held_out = {
+            name: [Key(name, int(index), 0) for index in (splits[name].held_out if name in splits else ())]
+            for name in self.sources
+        }
         self._facts = facts
 
     @property
     def fingerprint(self) -> str:
         """Changes with anything that changes the samples or their order."""
         parts = [f"{name} {len(source)} {self.draws[name]}" for name, source in self.sources.items()]
-        held = [f"{name} {len(keys)}" for name, keys in self.held_out.items()]
+        held = [f"{name} {[key.index for key in keys]}" for name, keys in self.held_out.items()]
         text = "\n".join([str(self.seed), self._facts, *parts, *held])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def trained_on(self, name: str) -> int:
         """Samples of a source that training may draw."""
-        return len(self._kept[name]) if name in self._kept else len(self.sources[name])
+        return len(self._trained[name]) if name in self._trained else len(self.sources[name])
 
     def order(self, epoch: int) -> Order:
         """The visits of an epoch: a pure function of the seed and the epoch."""
@@ -276,11 +323,13 @@ class Mix:
             chosen = visit == passed
             walk = generator(self.seed, name, "walk", int(passed)).permutation(size)
             index[chosen] = walk[offset[chosen]]
-        return self._kept[name][index] if name in self._kept else index, visit
+        return self._trained[name][index] if name in self._trained else index, visit
 
 
-def draws_per_epoch(settings: MixSettings, sources: Mapping[str, Source]) -> dict[str, int]:
-    """How many samples of each source an epoch draws.
+def draws_per_epoch(
+    settings: MixSettings, sources: Mapping[str, Source], splits: Mapping[str, Split] | None = None
+) -> dict[str, int]:
+    """How many samples of each source an epoch draws, of those that training may draw.
 
     Raises:
         ConfigError: a source is empty.
@@ -288,10 +337,8 @@ def draws_per_epoch(settings: MixSettings, sources: Mapping[str, Source]) -> dic
     empty = [name for name, source in sources.items() if len(source) == 0]
     if empty:
         raise ConfigError(f"sources {', '.join(empty)} hold no samples; leave them out of the mix")
-    sizes = {
-        name: len(source) - (0 if source.in_order else min(settings.holdout, len(source) // 2))
-        for name, source in sources.items()
-    }
+    left = {name: splits[name].trained if splits else None for name in sources}
+    sizes = {name: len(source if left[name] is None else left[name]) for name, source in sources.items()}
     sizes |= {name: EPOCH_OF_ENDLESS for name, size in sizes.items() if size == ENDLESS}
     ratios = {source.name: source.ratio for source in settings.sources if source.ratio is not None}
     if not ratios and settings.temperature is None:

@@ -8,6 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from rscovlm.errors import DataError
+from tiling.headers import image_size
 from tiling.scene import Scene
 from tiling.view import Size, View
 
@@ -21,10 +23,13 @@ class FilePicture:
     Attributes:
         path: of the file.
         view: the window and the size at which it is shown.
+        stated: (height, width) of the whole file that boxes are for, which the file is checked against when
+            it is opened; None where it was taken from the file.
     """
 
     path: str
     view: View
+    stated: Size | None = None
 
     @property
     def size(self) -> Size:
@@ -36,8 +41,32 @@ class FilePicture:
 
         Raises:
             SceneError: the file is missing, corrupt or empty.
+            DataError: it is of another size than stated.
         """
-        return open_scene(self.path).read(self.view).pixels
+        scene = open_scene(self.path)
+        check_size(self.path, Size(scene.height, scene.width), self.stated)
+        return scene.read(self.view).pixels
+
+    def check(self) -> None:
+        """Open the file and compare its size, without reading pixels.
+
+        Raises:
+            SceneError, DataError: as ``read``.
+        """
+        check_size(self.path, image_size(self.path), self.stated)
+
+
+def check_size(path: str, found: Size, stated: Size | None) -> None:
+    """Make sure that a file has the size that its sample states: boxes are in pixels of that size.
+
+    Raises:
+        DataError: naming both sizes.
+    """
+    if stated is not None and found != stated:
+        raise DataError(
+            f"{path} has {found.width} x {found.height} px, "
+            f"its sample states {stated.width} x {stated.height} px (width x height)"
+        )
 
 
 @lru_cache(maxsize=_OPEN_SCENES)

@@ -20,7 +20,7 @@ from detection_eval.text.contracts import CONTRACTS, Contract, Json, VertexForm
 from detection_eval.text.coordinates import PERMILLE
 from detection_eval.text.writing import render_box, render_response, writing_order
 from rscovlm.data.example import BoxText, Example, Key
-from rscovlm.data.pictures import FilePicture, open_scene
+from rscovlm.data.pictures import FilePicture, check_size, open_scene
 from rscovlm.data.randomness import generator
 from rscovlm.data.sample import PLACEHOLDER, Box, ImageRef, Sample, Turn
 from rscovlm.data.templates import Templates
@@ -165,7 +165,7 @@ class _Rendering:
 
     def _view(self, index: int) -> View:
         ref = self.sample.images[index]
-        size = Size(*ref.size) if ref.size else image_size(self.paths[index])
+        size = self._stated(index) or self._size_of_file(index)
         whole = Window(0, 0, size.width, size.height)
         window = Window(*ref.window).intersection(whole) if ref.window else whole
         if window is None:
@@ -179,6 +179,12 @@ class _Rendering:
             return View(window, resolution_policy(sizing, self.rules.resolution).fit(height, width))
         except ResolutionError as error:
             raise DataError(f"{ref.path}: {error}") from error
+
+    def _size_of_file(self, index: int) -> Size:
+        size = image_size(self.paths[index])
+        for problem in self.sample.boxes_outside(index, size):
+            raise DataError(f"sample {self.sample.id!r}: {problem}")
+        return size
 
     # --- turns ------------------------------------------------------------------------------------
 
@@ -233,12 +239,20 @@ class _Rendering:
         if name == "zoom":
             return BoxText(self._call(item))
         view = self.views[item.image]
+        if Window.around(item.polygon).intersection(view.window) is None:
+            raise DataError(
+                f"sample {self.sample.id!r}: <box {argument}> lies outside the window of its image"
+            )
         polygon = view.from_scene(item.polygon)
         return BoxText(render_box(polygon, self.contract, view.size.width, view.size.height))
 
     def _show(self, image: int, view: View) -> Picture:
         self._shown.append(view)
-        return FilePicture(self.paths[image], view)
+        return FilePicture(self.paths[image], view, self._stated(image))
+
+    def _stated(self, image: int) -> Size | None:
+        size = self.sample.images[image].size
+        return Size(*size) if size else None
 
     # --- zooming ----------------------------------------------------------------------------------
 
@@ -255,6 +269,7 @@ class _Rendering:
     def _crop_view(self, item: Box) -> View:
         """The view that the Zoom-in Chain would show for this box."""
         frame, scene = self._frame(), open_scene(self.paths[item.image])
+        check_size(self.paths[item.image], Size(scene.height, scene.width), self._stated(item.image))
         extent = self.rules.family.dialect.space.extent
         unit = frame.scale if extent is None else (frame.window.width / extent, frame.window.height / extent)
         assert self.rules.crops is not None
@@ -264,9 +279,10 @@ class _Rendering:
     # --- boxes ------------------------------------------------------------------------------------
 
     def _listed(self) -> str:
-        """All boxes of the last image shown that can be seen in it, with labels."""
-        sample, view = self.sample, self.views[-1]
-        image = len(self.views) - 1
+        """All boxes that can be seen in the image that they are on, with labels."""
+        sample = self.sample
+        image = next((item.image for item in sample.boxes), len(self.views) - 1)
+        view = self.views[image]
         label = sample.phrase.strip().rstrip(".") if sample.task == "grounding" else None
         height, width = view.size
         listed = [item for item in sample.boxes if item.image == image and not item.difficult]
@@ -275,6 +291,8 @@ class _Rendering:
         found = _detections(
             polygons, [label if label is not None else self._word(listed[row].label) for row in rows]
         )
+        if not len(found) and sample.task == "grounding":
+            raise DataError(f"sample {sample.id!r}: its window shows none of its boxes")
         if self.most_boxes is not None and len(found) > self.most_boxes:
             self.cut += len(found) - self.most_boxes
             found = found.select(writing_order(found, self.contract, width, height)[: self.most_boxes])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rscovlm.data.broken import kind_of
 from rscovlm.data.example import BROKEN, Key, Source
 from rscovlm.data.mix import Mix
-
-_NUMBERS = re.compile(r"'[^']*'|\d+")  # what differs between samples that are broken in the same way
+from rscovlm.data.pictures import FilePicture
 
 PROBE = 500
 """Visits of each source that are encoded for the report."""
@@ -37,7 +36,7 @@ class SourceReport:
         cut_boxes: boxes left out to keep answers within bounds.
         cut_visits: visits that lost boxes.
         too_long: visits that do not fit into a sequence and cannot be shortened.
-        broken: visits that cannot be used, by reason (its numbers left out).
+        broken: visits that cannot be used, by reason (its names and numbers left out).
         tasks: visits by task.
         root_label_tokens: mean square root of label tokens, for the ``sqrt`` reduction.
     """
@@ -86,6 +85,17 @@ class MixReport:
         whole = sum(weights.values()) or 1.0
         return {name: value / whole for name, value in weights.items()}
 
+    def unusable(self) -> list[str]:
+        """One line for each source none of whose visits tried can be trained on."""
+        lines = []
+        for source in self.sources:
+            if source.measured or not (source.too_long or source.broken):
+                continue
+            parts = [f"{source.too_long:,} too long for a pack"] if source.too_long else []
+            parts += [f"{count:,} broken: {reason}" for reason, count in source.broken.items()]
+            lines.append(f"source {source.name}: none of its samples can be trained on; {'; '.join(parts)}")
+        return lines
+
     def to_json(self) -> dict[str, object]:
         """As a JSON object; totals are of an epoch."""
         return {
@@ -109,7 +119,7 @@ class MixReport:
 def report_mix(
     mix: Mix, merge: int, probe: int = PROBE, progress: Callable[[int, int], None] | None = None
 ) -> MixReport:
-    """Encode some visits of each source, without reading a pixel.
+    """Encode some visits of each source and open their images, without reading a pixel.
 
     Args:
         mix: to report on.
@@ -141,8 +151,11 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
     for key in keys:
         try:
             coded = source.encode(key.index, key.visit)
+            for picture in coded.pictures:
+                if isinstance(picture, FilePicture):
+                    picture.check()
         except BROKEN as error:
-            broken[_NUMBERS.sub("#", str(error))] += 1
+            broken[kind_of(str(error))] += 1
             continue
         if most is not None and len(coded.ids) > most:
             too_long += 1

@@ -16,14 +16,20 @@ Placeholders in turns:
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from functools import cache
+from itertools import chain
+from typing import Annotated, Any, Literal, NotRequired, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
+from detection_eval.geometry.quads import area, bounds
 from rscovlm.errors import DataError
 
 Task = Literal["detection", "grounding", "classification", "vqa", "caption", "zoom", "regression", "chat"]
@@ -34,6 +40,7 @@ PLACEHOLDER = re.compile(r"<(image|boxes|(?:box|zoom|crop) \d+|value [A-Za-z_][A
 """Everything in a turn that is not plain words."""
 
 _WRITES_ITSELF: tuple[Task, ...] = ("detection", "grounding", "classification")
+_OF_IMAGE = ("boxes", "box", "zoom", "crop")
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,15 @@ class ImageRef:
     window: tuple[float, float, float, float] | None = None
     size: tuple[int, int] | None = None
     gsd_m: float | None = None
+
+    def problems(self) -> Iterator[str]:
+        """One line for each thing that no image can have."""
+        if not self.path.strip():
+            yield "an image without a path"
+        if self.size is not None and min(self.size) < 1:
+            yield f"{self.path}: size {list(self.size)} is not a height and a width in pixels"
+        if self.window is not None and not (np.isfinite(self.window).all() and min(self.window[2:]) > 0):
+            yield f"{self.path}: window {list(self.window)} has no area"
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,38 +155,85 @@ class Sample:
             raise DataError(f"sample {self.id!r}: {problem}")
 
     def _problem(self) -> str | None:
-        if self.task not in TASKS:
-            return f"task {self.task!r} is unknown; choose from {', '.join(TASKS)}"
-        if not self.turns and self.task not in _WRITES_ITSELF:
-            return f"a {self.task} sample needs turns"
-        if not self.turns and len(self.images) != 1:
-            return f"a {self.task} sample without turns needs exactly one image, not {len(self.images)}"
-        if not self.turns and self.task == "classification" and not self.answer:
-            return "a classification sample without turns needs an answer"
-        if not self.turns and self.task == "grounding" and not (self.phrase and len(self.boxes) >= 1):
-            return "a grounding sample without turns needs a phrase and a box"
-        for box in self.boxes:
-            if not 0 <= box.image < max(1, len(self.images)):
-                return f"a box refers to image {box.image} of {len(self.images)}"
-        return self._problem_of_turns()
+        return next(
+            chain(self._problems_of_task(), self._problems_of_boxes(), self._problems_of_turns()), None
+        )
 
-    def _problem_of_turns(self) -> str | None:
+    def _problems_of_task(self) -> Iterator[str]:
+        if self.task not in TASKS:
+            yield f"task {self.task!r} is unknown; choose from {', '.join(TASKS)}"
+        if not self.turns and self.task not in _WRITES_ITSELF:
+            yield f"a {self.task} sample needs turns"
+        if not self.turns and len(self.images) != 1:
+            yield f"a {self.task} sample without turns needs exactly one image, not {len(self.images)}"
+        if not self.turns and self.task == "classification" and not self.answer.strip():
+            yield "a classification sample without turns needs an answer"
+        if self.answer and self.classes and self.answer not in self.classes:
+            yield f"its answer {self.answer!r} is not among its {len(self.classes)} classes"
+        if not self.turns and self.task == "grounding":
+            if not (self.phrase.strip() and self.boxes):
+                yield "a grounding sample without turns needs a phrase and a box"
+            if all(box.difficult for box in self.boxes):
+                yield "a grounding sample needs a box that is not difficult"
+        for name, value in self.targets.items():
+            if isinstance(value, bool) or not math.isfinite(value):
+                yield f"target {name} is {value}, not a finite number"
+        gsds = [self.gsd_m, *(image.gsd_m for image in self.images)]
+        if any(gsd_m is not None and not 0 < gsd_m < math.inf for gsd_m in gsds):
+            yield "gsd_m must be a positive number of metres"
+
+    def _problems_of_boxes(self) -> Iterator[str]:
+        for image in self.images:
+            yield from image.problems()
+        for number, box in enumerate(self.boxes):
+            if not 0 <= box.image < max(1, len(self.images)):
+                yield f"box {number} refers to image {box.image} of {len(self.images)}"
+            if self.task == "detection" and not box.label.strip():
+                yield f"box {number} of a detection sample has no label"
+            if self.task == "detection" and self.classes and box.label not in self.classes:
+                yield f"box {number} is a {box.label!r}, which is not among its {len(self.classes)} classes"
+        if self.boxes:
+            areas = area(np.stack([box.polygon for box in self.boxes]))
+            for number in np.flatnonzero(areas <= 0).tolist():
+                yield f"box {number} has no area"
+        for index, image in enumerate(self.images):
+            if image.size is not None:
+                yield from self.boxes_outside(index, image.size)
+
+    def boxes_outside(self, image: int, size: tuple[int, int]) -> Iterator[str]:
+        """One line for each box of an image of (height, width) of which nothing lies inside it."""
+        numbers = [number for number, box in enumerate(self.boxes) if box.image == image]
+        if not numbers:
+            return
+        x0, y0, x1, y1 = bounds(np.stack([self.boxes[number].polygon for number in numbers])).T
+        out = (x1 <= 0) | (y1 <= 0) | (x0 >= size[1]) | (y0 >= size[0])
+        for place in np.flatnonzero(out):
+            yield f"box {numbers[place]} lies outside its image of {size[1]} x {size[0]} px"
+
+    def _problems_of_turns(self) -> Iterator[str]:
         if not self.turns:
-            return None
+            return
         roles = [turn.role for turn in self.turns]
         spoken = roles[1:] if roles[0] == "system" else roles
         if spoken != ["user", "assistant"] * (len(spoken) // 2) or not spoken:
-            return f"turns go user, assistant, ..., assistant; these go {', '.join(roles)}"
+            yield f"turns go user, assistant, ..., assistant; these go {', '.join(roles)}"
+        for number, turn in enumerate(self.turns):
+            if not turn.text.strip():
+                yield f"turn {number} ({turn.role}) is empty"
         marks = [mark for turn in self.turns for mark in PLACEHOLDER.findall(turn.text)]
         if (shown := marks.count("image")) != len(self.images):
-            return f"{shown} <image> placeholders for {len(self.images)} images"
+            yield f"{shown} <image> placeholders for {len(self.images)} images"
+        on = sorted({box.image for box in self.boxes})
+        if "boxes" in marks and len(on) > 1:
+            yield f"<boxes> lists the boxes of one image; these are on images {', '.join(map(str, on))}"
         for mark in marks:
             name, _, argument = mark.partition(" ")
+            if name in _OF_IMAGE and not self.images:
+                yield f"<{mark}> in a sample without images"
             if name in ("box", "zoom", "crop") and int(argument) >= len(self.boxes):
-                return f"<{mark}> in a sample of {len(self.boxes)} boxes"
+                yield f"<{mark}> in a sample of {len(self.boxes)} boxes"
             if name == "value" and argument not in self.targets:
-                return f"<{mark}> is not among the targets {sorted(self.targets)}"
-        return None
+                yield f"<{mark}> is not among the targets {sorted(self.targets)}"
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, what is empty left out; ``Sample.from_json`` reads it back."""
@@ -196,25 +259,86 @@ class Sample:
         Raises:
             DataError: naming the sample and what is wrong with it.
         """
-        name = record.get("id", "?")
-        unknown = set(record) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise DataError(f"sample {name!r}: unknown fields {', '.join(sorted(unknown))}")
         try:
-            fields = dict(record)
-            fields["images"] = tuple(_image(image) for image in record.get("images", ()))
-            fields["turns"] = tuple(Turn(role, text) for role, text in record.get("turns", ()))
-            fields["boxes"] = tuple(_box(box) for box in record.get("boxes", ()))
-            fields["classes"] = tuple(record.get("classes", ()))
+            fields: dict[str, Any] = dict(_adapter().validate_python(dict(record)))
+        except ValidationError as error:
+            raise DataError(f"sample {record.get('id', '?')!r}: {_told(error)}") from None
+        try:
+            fields["images"] = tuple(_image(image) for image in fields.get("images", ()))
+            fields["turns"] = tuple(Turn(role, text) for role, text in fields.get("turns", ()))
+            fields["boxes"] = tuple(_box(box) for box in fields.get("boxes", ()))
+            fields["classes"] = tuple(fields.get("classes", ()))
+            fields["targets"] = dict(record.get("targets", {}))  # whole numbers stay whole
             return cls(**fields)
-        except (TypeError, ValueError, KeyError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"sample {name!r}: {error}") from error
+        except DataError as error:
+            named = str(error).startswith("sample ")
+            raise DataError(str(error) if named else f"sample {fields['id']!r}: {error}") from error
 
     def to_line(self) -> str:
         """As one line of JSON, without the line break."""
         return json.dumps(self.to_json(), ensure_ascii=False)
+
+
+# --- the JSON of a sample ---------------------------------------------------------------------------
+
+_STRICT = ConfigDict(extra="forbid", strict=True)
+_Side = Annotated[int, Field(ge=1)]
+
+
+class _ImageJson(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    path: str
+    window: NotRequired[Annotated[list[FiniteFloat], Field(min_length=4, max_length=4)] | None]
+    size: NotRequired[Annotated[list[_Side], Field(min_length=2, max_length=2)] | None]
+    gsd_m: NotRequired[FiniteFloat | None]
+
+
+class _BoxJson(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    polygon: list[FiniteFloat] | list[list[FiniteFloat]]
+    label: NotRequired[str]
+    image: NotRequired[int]
+    horizontal: NotRequired[bool]
+    difficult: NotRequired[bool]
+
+
+class _SampleJson(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    id: str
+    task: str
+    images: NotRequired[list[_ImageJson]]
+    turns: NotRequired[list[Annotated[list[str], Field(min_length=2, max_length=2)]]]
+    boxes: NotRequired[list[_BoxJson]]
+    classes: NotRequired[list[str]]
+    phrase: NotRequired[str]
+    answer: NotRequired[str]
+    targets: NotRequired[dict[str, FiniteFloat]]
+    gsd_m: NotRequired[FiniteFloat | None]
+    source: NotRequired[str]
+    attributes: NotRequired[dict[str, Any]]
+
+
+@cache
+def _adapter() -> TypeAdapter[_SampleJson]:
+    return TypeAdapter(_SampleJson)
+
+
+def _told(error: ValidationError, most: int = 3) -> str:
+    """What pydantic found wrong with a record, the first problems of several."""
+    found: dict[str, str] = {}
+    for entry in error.errors(include_url=False):
+        # Each branch of a union has its own complaint, whose place ends in the name of the branch.
+        place = ".".join(str(part) for part in entry["loc"] if not re.search(r"\W", str(part)))
+        if entry["type"] == "extra_forbidden":
+            found.setdefault(place, "unknown field")
+        elif entry["type"] == "missing":
+            found.setdefault(place, "missing")
+        else:
+            message = entry["msg"][:1].lower() + entry["msg"][1:]
+            found.setdefault(place, f"{message}, not {entry['input']!r:.60}")
+    lines = [f"{place}: {message}" for place, message in found.items()]
+    more = f"; and {len(lines) - most} more" if len(lines) > most else ""
+    return "; ".join(lines[:most]) + more
 
 
 def _image(record: Mapping[str, Any]) -> ImageRef:
@@ -227,4 +351,8 @@ def _image(record: Mapping[str, Any]) -> ImageRef:
 
 def _box(record: Mapping[str, Any]) -> Box:
     fields = dict(record)
-    return Box(np.reshape(np.asarray(fields.pop("polygon"), dtype=np.float64), (-1, 2)), **fields)
+    written = fields.pop("polygon")
+    numbers = list(chain.from_iterable(part if isinstance(part, list) else [part] for part in written))
+    if len(numbers) != 8:
+        raise DataError(f"a box needs 4 points (x, y), 8 numbers; got {len(numbers)}")
+    return Box(np.reshape(np.asarray(numbers, dtype=np.float64), (4, 2)), **fields)

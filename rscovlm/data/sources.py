@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from configs import ConfigError
 from rscovlm.data.encoding import Encoder
-from rscovlm.data.example import Encoded, Key, Source
-from rscovlm.data.mix import ENDLESS, Mix, MixSettings, SourceSettings, draws_per_epoch, read_mix
+from rscovlm.data.example import BROKEN, Encoded, Key, Source
+from rscovlm.data.holdout import hold_out
+from rscovlm.data.mix import ENDLESS, Mix, MixSettings, SourceSettings, draws_per_epoch, examine_mix
 from rscovlm.data.rendering import Rules, render_example
 from rscovlm.data.store import SampleFile
 from rscovlm.data.templates import load_templates
@@ -68,9 +70,28 @@ class FileSource:
         """
         return self.file[index]
 
+    def links(self, group: str | None = None) -> Iterator[tuple[str, ...]]:
+        """What samples share with others; see ``SampleFile.links``."""
+        return self.file.links(group)
+
     def encode(self, index: int, visit: int) -> Encoded:
-        """The example of a visit; see ``Source``."""
-        sample, key = self.file[index], Key(self.name, index, visit)
+        """The example of a visit; see ``Source``.
+
+        Raises:
+            DataError: naming the file and line, or row, the id, and what is wrong.
+        """
+        sample = self.file[index]
+        try:
+            return self._encode(sample, Key(self.name, index, visit))
+        except BROKEN as error:
+            reason = str(error).removeprefix(f"sample {sample.id!r}: ")
+            raise DataError(f"{self.file.place(index)}: sample {sample.id!r}: {reason}") from error
+
+    def place(self, index: int) -> str:
+        """The file and line, or row, of a sample."""
+        return self.file.place(index)
+
+    def _encode(self, sample: Sample, key: Key) -> Encoded:
         coded = self._coded(sample, key, None)
         if self._fits(coded):
             return coded
@@ -123,8 +144,9 @@ def load_mix(
     Raises:
         ConfigError: naming all unknown settings and missing files at once.
     """
-    settings = read_mix(name_or_path, root)
-    problems: list[str] = []
+    settings, problems = examine_mix(name_or_path, root)
+    if settings is None:
+        raise ConfigError("; ".join(problems))
     sources: dict[str, Source] = {}
     for stated in settings.sources:
         if stated.generator is not None:
@@ -137,10 +159,26 @@ def load_mix(
         file = _or_problem(partial(_open, stated, settings), stated, problems)
         if rules and file is not None:
             sources[stated.name] = FileSource(stated.name, file, rules, encoder, seed, max_tokens)
+            if not len(file):
+                problems.append(
+                    f"source {stated.name}: {file.path} holds no samples; leave it out of the mix"
+                )
     if problems:
-        raise ConfigError(f"mix {name_or_path}: " + "; ".join(problems))
-    facts = f"{settings.model_dump_json()} {family.name} {resolution} {max_tokens}"
-    return Mix(sources, draws_per_epoch(settings, sources), seed, settings.holdout, facts)
+        lines = [problem.removeprefix(f"mix {name_or_path}: ") for problem in problems]
+        raise ConfigError(f"mix {name_or_path}: " + "; ".join(lines))
+    splits = hold_out(sources, settings.holdout, seed, settings.holdout_by) if settings.holdout else None
+    facts = json.dumps(
+        [
+            settings.model_dump(mode="json", exclude={"root"}),  # data that has moved is the same data
+            [family.name, str(resolution), max_tokens],
+            {
+                name: [source.file.digest, repr(source.rules.templates)]
+                for name, source in sources.items()
+                if isinstance(source, FileSource)
+            },
+        ]
+    )
+    return Mix(sources, draws_per_epoch(settings, sources, splits), seed, splits, facts)
 
 
 def _generated(

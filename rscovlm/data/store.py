@@ -6,11 +6,13 @@ their lines (8 bytes each), Parquet one row group at a time.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -132,6 +134,9 @@ class _Records(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def digest(self) -> str: ...
+
     def text(self, index: int) -> str | bytes: ...
 
     def place(self, index: int) -> str: ...
@@ -189,21 +194,63 @@ class SampleFile:
             reason = str(error) if isinstance(error, DataError) else f"not JSON ({error})"
             raise DataError(f"{self.place(index)}: {reason}") from error
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes of the file: changes with any edit, whatever its size and time stamp say."""
+        return self._records.digest
+
+    def links(self, group: str | None = None) -> Iterator[tuple[str, ...]]:
+        """Of each sample, what it must not share with a sample on the other side of a split.
+
+        These are its images, by resolved path, and the value of a field where one is named; of a record that
+        cannot be read, nothing. Nothing else is read or checked, so that a million samples take seconds.
+
+        Args:
+            group: name of an attribute or of a field of the sample, such as ``scene`` or ``tile``.
+        """
+        return (self._links(index, group) for index in range(len(self)))
+
+    def _links(self, index: int, group: str | None) -> tuple[str, ...]:
+        try:
+            record = json.loads(self._records.text(index))
+            paths = [str(image["path"]) for image in record.get("images", ())]
+            value = record.get("attributes", {}).get(group, record.get(group)) if group else None
+        except (ValueError, RecursionError, TypeError, AttributeError, KeyError):
+            return ()
+        found = [f"image {os.path.normpath(self.folder.absolute() / path)}" for path in paths]
+        return tuple(found if value in (None, "") else [*found, f"{group} {value}"])
+
     def place(self, index: int) -> str:
         """Where a sample stands, for messages: ``file:line``, of Parquet ``file: row``."""
         return self._records.place(index)
 
     def find(self, name: str) -> int | None:
-        """The index of the first sample with an id, or None; reads the whole file at worst.
+        """The index of the first record with an id, or None; reads the whole file at worst.
 
-        Raises:
-            DataError: a sample on the way cannot be read.
+        The record may be broken; others on the way are not looked into.
         """
-        return next((index for index in self._records.find(name) if self[index].id == name), None)
+        return next((index for index in self._records.find(name) if self._id(index) == name), None)
+
+    def _id(self, index: int) -> Any:
+        try:
+            return json.loads(self._records.text(index))["id"]
+        except (ValueError, RecursionError, TypeError, KeyError):
+            return None
 
     def resolve(self, image: ImageRef | str) -> Path:
         """The path of an image; relative ones start from the folder of the file."""
         return self.folder / (image if isinstance(image, str) else image.path)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What changes when a file is written: size and time stamp."""
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _check_unchanged(path: Path, before: tuple[int, int], now: tuple[int, int]) -> None:
+    if before != now:
+        raise DataError(f"{path} was changed after it had been opened; open it anew")
 
 
 class _Lines:
@@ -211,19 +258,26 @@ class _Lines:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        digest = hashlib.sha256()
         with path.open("rb") as file:
             facts = os.fstat(file.fileno())
-            breaks = [np.zeros(0, np.int64)]
+            breaks, returns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
             offset, last = 0, b""
             while chunk := file.read(_CHUNK):
-                breaks.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + offset)
+                codes = np.frombuffer(chunk, np.uint8)
+                breaks.append(np.flatnonzero(codes == ord("\n")) + offset)
+                if b"\r" in chunk:
+                    returns.append(np.flatnonzero(codes == ord("\r")) + offset)
                 offset, last = offset + len(chunk), chunk[-1:]
-        self._size, self._changed = facts.st_size, facts.st_mtime_ns
+                digest.update(chunk)
+        self.digest = digest.hexdigest()
+        self._state = facts.st_size, facts.st_mtime_ns
         stops = np.concatenate(breaks)
         if last not in (b"", b"\n"):  # the last line is not closed
             stops = np.append(stops, offset)
         starts = np.concatenate([[0], stops[:-1] + 1]) if len(stops) else stops
-        filled = stops - starts > 1  # one character would be a carriage return
+        only_return = (stops - starts == 1) & np.isin(starts, np.concatenate(returns))
+        filled = (stops > starts) & ~only_return
         self._starts: NDArray[np.int64] = starts[filled]
         self._stops: NDArray[np.int64] = stops[filled]
         self._numbers = None if filled.all() else np.flatnonzero(filled)
@@ -244,9 +298,11 @@ class _Lines:
         if self._file is None:
             file = os.open(self.path, os.O_RDONLY)
             facts = os.fstat(file)
-            if (facts.st_size, facts.st_mtime_ns) != (self._size, self._changed):
+            try:
+                _check_unchanged(self.path, self._state, (facts.st_size, facts.st_mtime_ns))
+            except DataError:
                 os.close(file)
-                raise DataError(f"{self.path} was changed after it had been opened; open it anew")
+                raise
             self._file = file
         return self._file
 
@@ -271,6 +327,7 @@ class _Table:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: Any = None
+        self._state = _state(path)
         self._groups: OrderedDict[int, Any] = OrderedDict()
         metadata = self._open().metadata
         if _SAMPLE not in metadata.schema.to_arrow_schema().names:
@@ -284,8 +341,15 @@ class _Table:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_file": None, "_groups": OrderedDict()}
 
+    @cached_property
+    def digest(self) -> str:
+        """Of the file's bytes."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
     def _open(self) -> Any:
         if self._file is None:
+            _check_unchanged(self.path, self._state, _state(self.path))
             pyarrow, parquet = _arrow(self.path)
             try:
                 # pre_buffer reads ahead in threads of Arrow's, which a forked worker does not have

@@ -18,10 +18,21 @@ from detection_eval.formats import FORMATS as DETECTION_FORMATS
 from rscovlm.data.readers import detection
 from rscovlm.data.readers.classification import read_folders, read_vhm
 from rscovlm.data.readers.common import Account, Geometry, LeftOut, Options
+from rscovlm.data.readers.containers import Extracted
 from rscovlm.data.readers.conversations import read_chat, read_geochat, read_llava, read_teochat
+from rscovlm.data.readers.fields import (
+    read_captions,
+    read_fields,
+    read_lrs_vqa,
+    read_mme_realworld,
+    read_xlrs,
+)
 from rscovlm.data.readers.grounding import read_refgeo, read_rsvg_xml
 from rscovlm.data.readers.questions import read_lrs_zoom, read_rsvqa, read_vrsbench
+from rscovlm.data.readers.recognition import check_reader, reader_for
 from rscovlm.data.readers.regression import read_reo
+from rscovlm.data.readers.swift import read_swift
+from rscovlm.data.readers.yolo import read_yolo
 from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.data.store import Written, check_path, write_samples
 from rscovlm.errors import DataError
@@ -49,6 +60,7 @@ _DETECTION = tuple(
 
 _ALL = (
     *_DETECTION,
+    Adapter("yolo-obb", "Ultralytics labels of rotated boxes, with the names of their classes", read_yolo),
     Adapter("refgeo", "JSON of refGeo: DIOR-RSVG, RSVG, GeoChat, VRSBench, AVVG", read_refgeo),
     Adapter("dior-rsvg", "XML of DIOR-RSVG with a description of each object", read_rsvg_xml),
     Adapter("folders", "a folder of images for each scene class", read_folders),
@@ -56,6 +68,12 @@ _ALL = (
     Adapter("rsvqa", "questions.json of RSVQA, with its answers and images beside it", read_rsvqa),
     Adapter("vrsbench", "annotations, conversations or evaluation sets of VRSBench", read_vrsbench),
     Adapter("lrs-vqa-zoom", "LRS-VQA-Zoom, questions with the box to zoom to", read_lrs_zoom),
+    Adapter("lrs-vqa", "LRS-VQA, the benchmark", read_lrs_vqa),
+    Adapter("xlrs-bench", "XLRS-Bench, multiple choice", read_xlrs),
+    Adapter("mme-realworld", "MME-RealWorld, its remote sensing part", read_mme_realworld),
+    Adapter("rsitmd", "captions of RSITMD, RSICD, UCM and Sydney", read_captions),
+    Adapter("fields", "questions and answers of any table, by --fields", read_fields),
+    Adapter("ms-swift", "messages, images and objects of ms-swift", read_swift),
     Adapter("llava", "conversations of LLaVA and LLaVA-OneVision", read_llava),
     Adapter("geochat", "conversations of GeoChat, boxes in 0-100 with an angle", read_geochat),
     Adapter("teochat", "conversations of TEOChatlas, boxes in 0-100, videos as frames", read_teochat),
@@ -79,7 +97,7 @@ def adapter_named(name: str) -> Adapter:
 
 
 def convert(
-    name: str,
+    name: str | None,
     path: Path,
     output: Path,
     options: Options,
@@ -93,7 +111,7 @@ def convert(
     relative paths, so that the folder may move; others by absolute ones.
 
     Args:
-        name: of the adapter.
+        name: of the adapter; None recognises it by the content.
         path: file or folder of annotations.
         output: the sample file.
         options: of the adapter; its account tells what was left out.
@@ -101,13 +119,17 @@ def convert(
         limit: most samples.
 
     Raises:
-        DataError: not of this format, or nothing in it makes a sample.
+        DataError: not of this format but of another, or nothing in it makes a sample.
         FormatError, OSError: as the readers of detection formats; a file cannot be read or written.
     """
-    adapter = adapter_named(name)
     check_path(output)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
+    name = name or reader_for(path)
+    adapter = adapter_named(name)
+    check_reader(name, path)
+    if options.extracted.folder is None:
+        options = replace(options, extracted=Extracted(output.parent / f"{output.stem}.images"))
     folder = images or (path if path.is_dir() else path.parent)
     samples = islice(adapter.read(path, folder, options), limit)
     first = next(samples, None)

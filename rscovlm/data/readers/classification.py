@@ -17,7 +17,7 @@ from rscovlm.data.readers.common import (
     kept,
     read_records,
 )
-from rscovlm.data.readers.conversations import Dialogue, dialogue, with_boxes
+from rscovlm.data.readers.conversations import Dialogue, dialogue, untagged, with_boxes
 from rscovlm.data.sample import Sample
 from rscovlm.errors import DataError
 
@@ -66,7 +66,7 @@ def read_vhm(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     def read(place: str, record: Record) -> Iterator[Sample]:
         if isinstance(record.get("image_path"), str) and isinstance(record.get("image"), str):
             record = {**record, "image": f"{record['image_path'].rstrip('/')}/{record['image']}"}
-        said = dialogue(record, folder, options)
+        said = dialogue(record, folder, options, place)
         name, attributes = id_of(record, place), kept(record, "dataset", "task", "type")
         scene = _scene(name, said, attributes)
         if scene is not None:
@@ -74,9 +74,9 @@ def read_vhm(path: Path, images: Path, options: Options) -> Iterator[Sample]:
             return
         turns, boxes = with_boxes(said, "0-1000", options)
         task = options.task or ("vqa" if said.images else "chat")
-        yield Sample(name, task, said.images, tuple(turns), boxes, attributes=attributes)
+        yield Sample(name, task, said.images, tuple(untagged(turns)), boxes, attributes=attributes)
 
-    yield from each(read_records(path), options, read)
+    yield from each(read_records(path, options), options, read)
 
 
 def _scene(name: str, said: Dialogue, attributes: dict) -> Sample | None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from detection_eval.formats.lines import read_json
 from detection_eval.geometry.quads import area, bounds, box_quads, canonical, min_area_rectangle
+from rscovlm.data.readers.containers import Extracted, contained, kind_of_container
 from rscovlm.data.sample import Box, ImageRef, Task, Turn
 from rscovlm.errors import DataError
 from tiling.errors import SceneError
@@ -77,6 +78,9 @@ class Options:
         unreadable: what happens to a sample with box text that cannot be read: drop, or keep as plain text.
         task: what conversations teach; None takes what the family's data set says.
         targets: REO-Instruct: name of the target by the field that holds it.
+        fields: the generic reader: field of the records by what it holds (``rscovlm.data.readers.fields``).
+        extracted: where images inside tables and archives are written.
+        peek: records are only looked at, so that images inside are named, and not written.
         account: is filled as records are read.
     """
 
@@ -88,22 +92,32 @@ class Options:
     unreadable: Literal["drop", "keep"] = "drop"
     task: Task | None = None
     targets: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    extracted: Extracted = field(default_factory=Extracted)
+    peek: bool = False
     account: Account = field(default_factory=Account)
 
 
 # --- records --------------------------------------------------------------------------------------
 
 
-def read_records(path: Path) -> Iterator[tuple[str, Record]]:
+def read_records(path: Path, options: Options) -> Iterator[tuple[str, Record]]:
     """The objects of a JSON list or of JSON lines, each with its place ``file:line`` or ``file: entry n``.
 
-    An object that holds one list (``{"data": [...]}``) stands for the list.
+    An object that holds one list (``{"data": [...]}``) stands for the list. The rows of CSV, Parquet and
+    Arrow, shards of them in a folder, and the members of tar and zip are records too
+    (``rscovlm.data.readers.containers``).
 
     Raises:
         DataError: not JSON, or no objects.
         OSError: it cannot be read.
     """
-    for place, value in _values(path):
+    if kind_of_container(path):
+        extracted = Extracted(None, names_only=True) if options.peek else options.extracted
+        found = contained(path, extracted, _values)
+    else:
+        found = _values(path)
+    for place, value in found:
         if not isinstance(value, dict):
             raise DataError(f"{place}: a record is a JSON object, not {type(value).__name__}")
         yield place, value
@@ -291,7 +305,7 @@ class ImageFolder:
                 "its image is of another size than annotated",
                 f"{name} has {found[1]} x {found[0]} px, its annotation says {size[1]} x {size[0]}",
             )
-        return ImageRef(str(path), size=tuple(found))
+        return ImageRef(str(path), size=(found.height, found.width))
 
 
 def _stems(folder: Path) -> dict[str, str]:

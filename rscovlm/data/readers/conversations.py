@@ -25,6 +25,7 @@ from rscovlm.data.readers.common import (
     listed,
     read_records,
 )
+from rscovlm.data.readers.containers import from_address
 from rscovlm.data.sample import Box, ImageRef, Role, Sample, Task, Turn
 
 _ROLES: dict[str, Role] = {
@@ -36,6 +37,7 @@ _ROLES: dict[str, Role] = {
 }
 _SHOWN = re.compile(r"\s*\n?<(image|video)>\n?\s*")
 _TAG = re.compile(r"\s*\[(refer|grounding|identify|caption|vqa|detection)\]\s*", re.IGNORECASE)
+_TAGGED = re.compile(r"^((?:\s*<image>)*)" + _TAG.pattern, re.IGNORECASE)
 _TASK_OF_TAG: dict[str, Task] = {
     "refer": "grounding",
     "detection": "grounding",
@@ -44,6 +46,7 @@ _TASK_OF_TAG: dict[str, Task] = {
     "caption": "caption",
     "vqa": "vqa",
 }
+_SWIFT = re.compile(r"<(?:bbox|ref-object)>")
 _PHRASE = re.compile(r"<p>\s*(.+?)\s*</p>", re.DOTALL)
 _ONLY_BOXES = re.compile(r"(?:<box \d+>[\s,.;]*)+")
 _PRESCRIBED = re.compile(
@@ -69,18 +72,59 @@ class Dialogue:
 # --- records to turns -----------------------------------------------------------------------------
 
 
-def dialogue(record: Record, images: ImageFolder | None, options: Options) -> Dialogue:
-    """The turns and images of a record.
+def dialogue(record: Record, images: ImageFolder | None, options: Options, place: str = "") -> Dialogue:
+    """The turns and images of a record. Content lists (Qwen, OpenAI) are read as texts with ``<image>``.
 
     Raises:
         LeftOut: turns that do not alternate, missing images, placeholders that do not fit the images.
     """
+    record = _flattened(record)
     turns = _turns(record, options)
-    names = frames(record)
+    names = [from_address(name, options.extracted, place) for name in frames(record)]
     if names and images is None:
         raise LeftOut("it shows images, and no folder of images is given", names[0])
     refs = tuple(images.ref(name) for name in names) if images is not None else ()
     return Dialogue(_with_images(turns, len(refs)), refs)
+
+
+def _flattened(record: Record) -> Record:
+    """A record whose turns are texts: of content lists, images become ``<image>`` and their names a list."""
+    written = record.get("messages") or record.get("conversations") or record.get("conversation")
+    if not isinstance(written, list):
+        return record
+    turns: list[Any] = []
+    names: list[str] = []
+    parts = 0
+    for turn in written:
+        content = turn.get("content", turn.get("value")) if isinstance(turn, dict) else None
+        if not isinstance(content, list):
+            turns.append(turn)
+            continue
+        pieces = [_piece(part, names) for part in content]
+        parts += len(pieces)
+        turns.append({"role": turn.get("role", turn.get("from", "")), "content": "".join(pieces)})
+    if not parts:
+        return record
+    others = {name: value for name, value in record.items() if name not in ("conversations", "conversation")}
+    return {**others, "messages": turns, **({"images": names, "image": None} if names else {})}
+
+
+def _piece(part: Any, names: list[str]) -> str:
+    """The text of one part of a content list; the name of an image is put down."""
+    if isinstance(part, str):
+        return part
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in ("text", "input_text", "output_text") and isinstance(part.get("text"), str):
+        return str(part["text"])
+    if kind in ("image", "image_url", "input_image"):
+        found = part.get("image") or part.get("image_url") or part.get("url") or part.get("path")
+        found = found.get("url") if isinstance(found, dict) else found
+        if found is not None and not isinstance(found, str):
+            raise LeftOut("its images are no file names", f"{found!r:.100}")
+        if found:
+            names.append(found)
+        return "<image>"
+    raise LeftOut("a part of a turn is neither text nor image", f"{part!r:.100}")
 
 
 def _turns(record: Record, options: Options) -> list[Turn]:
@@ -107,6 +151,8 @@ def _turns(record: Record, options: Options) -> list[Turn]:
         raise LeftOut("its turns do not alternate", ", ".join(turn.role for turn in turns))
     if any(not turn.text for turn in turns if turn.role == "assistant"):
         raise LeftOut("an empty answer")
+    if not record.get("objects") and any(_SWIFT.search(turn.text) for turn in turns):
+        raise LeftOut("it holds <bbox> or <ref-object> without objects", "ms-swift keeps them in objects")
     return turns
 
 
@@ -216,10 +262,18 @@ def _plain(record: Record, place: str, said: Dialogue, options: Options, form: s
         id_of(record, place),
         options.task or task,
         said.images,
-        tuple(turns),
+        tuple(untagged(turns)),
         boxes,
         attributes=kept(record, "task", "dataset", "data_source", "type", "timestamps"),
     )
+
+
+def untagged(turns: list[Turn]) -> list[Turn]:
+    """The turns without the tags of tasks (``[vqa]``) that questions begin with: no user writes them."""
+    return [
+        Turn(turn.role, _TAGGED.sub(r"\1", turn.text).strip() or turn.text) if turn.role == "user" else turn
+        for turn in turns
+    ]
 
 
 def read_llava(path: Path, images: Path, options: Options) -> Iterator[Sample]:
@@ -230,10 +284,10 @@ def read_llava(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     folder = ImageFolder(images)
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        said = dialogue(record, folder, options)
+        said = dialogue(record, folder, options, place)
         yield _plain(record, place, said, options, NONE, "vqa" if said.images else "chat")
 
-    yield from each(read_records(path), options, read)
+    yield from each(read_records(path, options), options, read)
 
 
 def read_chat(path: Path, images: Path | None, options: Options) -> Iterator[Sample]:
@@ -249,9 +303,9 @@ def read_chat(path: Path, images: Path | None, options: Options) -> Iterator[Sam
                     {"role": "assistant", "content": str(record["output"])},
                 ],
             }
-        yield _plain(record, place, dialogue(record, None, options), options, NONE, "chat")
+        yield _plain(record, place, dialogue(record, None, options, place), options, NONE, "chat")
 
-    yield from each(read_records(path), options, read)
+    yield from each(read_records(path, options), options, read)
 
 
 def read_geochat(path: Path, images: Path, options: Options) -> Iterator[Sample]:
@@ -262,7 +316,7 @@ def read_geochat(path: Path, images: Path, options: Options) -> Iterator[Sample]
     folder = ImageFolder(images)
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        said = dialogue(record, folder, options)
+        said = dialogue(record, folder, options, place)
         tag = _TAG.match(said.first_question)
         task = _TASK_OF_TAG[tag[1].lower()] if tag else ("vqa" if said.images else "chat")
         plain = _plain(record, place, said, options, "geochat", task)
@@ -279,7 +333,7 @@ def read_geochat(path: Path, images: Path, options: Options) -> Iterator[Sample]
         else:
             yield plain
 
-    yield from each(read_records(path), options, read)
+    yield from each(read_records(path, options), options, read)
 
 
 def read_teochat(path: Path, images: Path, options: Options) -> Iterator[Sample]:
@@ -287,10 +341,10 @@ def read_teochat(path: Path, images: Path, options: Options) -> Iterator[Sample]
     folder = ImageFolder(images)
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        said = dialogue(record, folder, options)
+        said = dialogue(record, folder, options, place)
         yield _plain(record, place, said, options, "0-100", _teochat_task(str(record.get("task", ""))))
 
-    yield from each(read_records(path), options, read)
+    yield from each(read_records(path, options), options, read)
 
 
 def _teochat_task(name: str) -> Task:

@@ -11,7 +11,7 @@ from detection_eval.errors import FormatError
 from detection_eval.formats import Collection, ImageBoxes, read
 from detection_eval.formats.lines import finite_numbers, read_json
 from detection_eval.formats.records import Gathering, image_id
-from detection_eval.geometry.quads import bounds, box_quads
+from detection_eval.geometry.quads import bounds, box_quads, min_area_rectangle
 from detection_eval.metrics.ground_truth import CROWD
 from rscovlm.data.readers.common import Geometry, ImageFolder, LeftOut, Options, box_of, outside
 from rscovlm.data.sample import Box, Sample
@@ -32,8 +32,8 @@ def reader(format: str) -> Callable[[Path, Path, Options], Iterator[Sample]]:
 
     def read_detection(path: Path, images: Path, options: Options) -> Iterator[Sample]:
         folder = ImageFolder(images)
-        if format == "coco" and options.geometry == "hbb":
-            collection = _coco_bounds(path, options)
+        if format == "coco":
+            collection = _coco(path, options)
         else:
             collection = read(path, format, options.classes)
         for note in collection.notes:
@@ -91,8 +91,10 @@ def _box(polygon: np.ndarray, label: str, geometry: Geometry, flat: bool, diffic
     return box_of(polygon, geometry, label=label, difficult=difficult, horizontal=horizontal)
 
 
-def _coco_bounds(path: Path, options: Options) -> Collection:
-    """A COCO data set by its ``bbox`` alone, whatever ``segmentation`` holds (masks, rings of any length).
+def _coco(path: Path, options: Options) -> Collection:
+    """A COCO data set: rings of four vertices as they are, the smallest rectangle around others.
+
+    Boxes without a ring, masks, and all boxes where bounds alone are wanted, are their ``bbox``.
 
     Raises:
         FormatError: no COCO data set.
@@ -109,8 +111,7 @@ def _coco_bounds(path: Path, options: Options) -> Collection:
                 ids[row["id"]], str(path), file_name=str(row["file_name"]), size=(row["width"], row["height"])
             )
         for position, row in enumerate(rows):
-            x, y, width, height = finite_numbers(row["bbox"], f"{path}: annotation {position}")
-            corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+            corners = _coco_corners(row, f"{path}: annotation {position}", options)
             grade = CROWD if row.get("iscrowd") else int(row.get("difficulty", 0))
             place = f"{path}: annotation {position}"
             gathering.box(ids[row["image_id"]], corners, names[row["category_id"]], place, None, grade)
@@ -119,3 +120,24 @@ def _coco_bounds(path: Path, options: Options) -> Collection:
             raise
         raise FormatError(f"{path}: not a COCO data set ({error!r})") from error
     return gathering.finish()
+
+
+def _coco_corners(row: dict, place: str, options: Options) -> list[float]:
+    """The four corners of an annotation, as eight numbers."""
+    rings = row.get("segmentation")
+    if not rings or options.geometry == "hbb" or not isinstance(rings, list):
+        if rings and options.geometry != "hbb":
+            options.account.changed["masks taken by their bounds"] += 1
+        x, y, width, height = finite_numbers(row["bbox"], place)
+        return [x, y, x + width, y, x + width, y + height, x, y + height]
+    parts = rings if isinstance(rings[0], list) else [rings]
+    numbers = [number for ring in parts for number in finite_numbers(ring, place)]
+    if len(numbers) == 8:
+        return numbers
+    if len(numbers) < 6 or len(numbers) % 2:
+        raise FormatError(f"{place}: its segmentation is no ring of points")
+    points = np.reshape(numbers, (-1, 2))
+    if len(points) == 5 and len(parts) == 1 and np.array_equal(points[0], points[4]):  # closed by its first
+        return numbers[:8]
+    options.account.changed["rings of other than 4 vertices taken by their smallest rectangle"] += 1
+    return [float(number) for number in min_area_rectangle(points).ravel()]

@@ -48,7 +48,7 @@ def read_refgeo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
             id_of(record, place), image, phrase, box, kept(record, "dataset", "split", "type", "mask")
         )
 
-    yield from each(read_records(path), options, read)
+    yield from each(read_records(path, options), options, read)
 
 
 def _image(record: Record, folder: ImageFolder) -> ImageRef:

@@ -107,17 +107,19 @@ def read_vrsbench(path: Path, images: Path, options: Options) -> Iterator[Sample
     """
     if path.is_dir():
         yield from _annotations(path, ImageFolder(images), options)
-    elif any("conversations" in record for _, record in _first(path)):
+    elif any("conversations" in record for _, record in _first(path, options)):
         yield from read_geochat(path, images, options)
     else:
         folder = ImageFolder(images)
         yield from each(
-            read_records(path), options, lambda place, record: _evaluation(place, record, folder, options)
+            read_records(path, options),
+            options,
+            lambda place, record: _evaluation(place, record, folder, options),
         )
 
 
-def _first(path: Path) -> list[tuple[str, Record]]:
-    return [pair for pair, _ in zip(read_records(path), range(1))]
+def _first(path: Path, options: Options) -> list[tuple[str, Record]]:
+    return [pair for pair, _ in zip(read_records(path, options), range(1))]
 
 
 def _annotations(path: Path, folder: ImageFolder, options: Options) -> Iterator[Sample]:
@@ -197,6 +199,8 @@ def _evaluation(place: str, record: Record, folder: ImageFolder, options: Option
         return
     question = record.get("question")
     caption = not question or record.get("type") == "caption"
+    if not question and "text" in record:
+        raise LeftOut("no question of VRSBench", "a field text; see --from lrs-vqa or --from fields")
     turns = ask(question if isinstance(question, str) and question else _DESCRIBE, truth)
     yield Sample(name, "caption" if caption else "vqa", (image,), turns, attributes=attributes)
 
@@ -233,7 +237,7 @@ def read_lrs_zoom(path: Path, images: Path, options: Options) -> Iterator[Sample
             attributes=kept(record, "category", "type", "dataset", "Category"),
         )
 
-    yield from each(read_records(path), options, read)
+    yield from each(read_records(path, options), options, read)
 
 
 def _asked(record: Record) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from rscovlm.data.readers.common import (
     read_records,
     text_of,
 )
-from rscovlm.data.readers.conversations import Dialogue, dialogue
+from rscovlm.data.readers.conversations import Dialogue, dialogue, untagged
 from rscovlm.data.sample import Sample, Turn
 
 AGB = "agb_mg_per_ha"
@@ -55,10 +55,10 @@ def read_reo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     folder = ImageFolder(images)
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        said = dialogue(_as_conversation(record), folder, options)
+        said = dialogue(_as_conversation(record), folder, options, place)
         targets = _targets(record, options.targets)
         wanted = _wanted(record, said, targets)
-        turns, task = list(said.turns), options.task or "vqa"
+        turns, task = untagged(said.turns), options.task or "vqa"
         if wanted is not None:
             turns[-1], value = _with_value(turns[-1], wanted, targets.get(wanted))
             targets[wanted] = value
@@ -73,7 +73,7 @@ def read_reo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
             attributes=kept(record, *_KIND_FIELDS, "split", "lat", "lon", "date", "modality", "agbd_se"),
         )
 
-    yield from each(read_records(path), options, read)
+    yield from each(read_records(path, options), options, read)
 
 
 def _as_conversation(record: Record) -> Record:

@@ -112,6 +112,36 @@ def test_stats_count_over_files(run, samples):
     assert "boxes: count 2, horizontal 0, difficult 0\n" in text
 
 
+def test_stats_count_broken_samples_by_reason_and_name_the_first(run, samples, here):
+    lines = samples.read_text().splitlines()
+    missing = lines[0].replace("P1.png", "P9.png").replace('"a"', '"gone"')
+    swapped = lines[0].replace("[100, 200]", "[200, 100]").replace('"a"', '"swapped"')
+    null = lines[0].replace('"label": "ship"', '"label": null')
+    (here / "b.jsonl").write_text("\n".join([*lines, missing, swapped, null, null, "{"]) + "\n")
+    done = run("data", "stats", here / "b.jsonl", "--json")
+    report = json.loads(done.out)
+    assert (done.code, report["samples"]) == (1, 3)
+    assert [entry["samples"] for entry in report["broken"]] == [2, 1, 1, 1]
+    assert "2 broken: boxes.#.label: input should be a valid string, not None\n" in done.err
+    path = here / "b.jsonl"
+    assert f"  {path}:6: sample 'a': boxes.0.label: input should be a valid string, not None\n" in done.err
+    assert f"  {path}:4: sample 'gone': " in done.err
+    assert "P1.png has 200 x 100 px, its sample states 100 x 200 px" in done.err
+    assert f"  {path}:8: not JSON" in done.err
+    assert done.err.endswith("rscovlm: 5 of 8 samples are broken\n")
+    unopened = json.loads(run("data", "stats", path, "--no-open-images", "--json").out)
+    assert (unopened["samples"], sum(entry["samples"] for entry in unopened["broken"])) == (5, 3)
+
+
+def test_inspect_shows_a_sample_whose_image_does_not_fit_and_says_so(run, samples, here):
+    text = samples.read_text().replace("[100, 200]", "[200, 100]")
+    samples.write_text("{broken\n" + text)
+    done = run("data", "inspect", samples, "--id", "b")
+    assert (done.code, json.loads(done.out)["id"]) == (1, "b")
+    assert "its sample states 100 x 200 px" in done.err
+    assert f"{samples}:1: not JSON" in run("data", "inspect", samples, "--index", "0").err
+
+
 def pixels(path):
     with Image.open(path) as picture:
         return np.asarray(picture.convert("RGB")).astype(int)
@@ -150,7 +180,10 @@ BAD = [
     ("convert labels --from dota --output no/o.jsonl", "no"),
     ("convert labels --from dota --images gone --output o.jsonl", "gone is no folder of images"),
     ("convert labels --from dota --output o.jsonl", "nothing in it makes a sample of dota: 2 x its image is"),
-    ("convert labels --from llava --output o.jsonl", "labels is a folder"),
+    (
+        "convert labels --from llava --output o.jsonl",
+        "labels does not hold what --from llava reads; use --from dota",
+    ),
     ("convert labels --from dota --geometry round --output o.jsonl", "--geometry 'round' is unknown"),
     ("convert labels --from dota --boxes 0-5 --output o.jsonl", "'0-5' is unknown"),
     ("convert labels --from dota --unreadable mend --output o.jsonl", "--unreadable 'mend'"),

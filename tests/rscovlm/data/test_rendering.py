@@ -15,6 +15,7 @@ from rscovlm.data.templates import load_templates
 from rscovlm.errors import DataError
 from rscovlm.models.families import FAMILIES
 from tiling.view import Size, Window
+from zoom_chain.looks import CropRule
 
 SHIP = Box([[100, 40], [160, 40], [160, 80], [100, 80]], "ship")
 PLANE = Box([[300, 200], [360, 260], [320, 300], [260, 240]], "plane")
@@ -186,6 +187,69 @@ def test_a_zoom_is_asked_and_answered_in_the_words_of_the_dialect(large, family)
     assert closer.magnification_over(overview) > 1.5
     assert crop.content[0].read().shape == (*closer.size, 3)
     assert crop.content[1:] == ((dialect.crop_text,) if dialect.crop_text else ())
+
+
+@pytest.mark.parametrize("family", ["rscovlm", "qwen2.5-vl", "qwen3-vl", "nano"])
+def test_a_second_call_states_its_box_in_the_image_that_the_dialect_refers_to(large, family):
+    inner = Box([[2100, 1600], [2160, 1600], [2160, 1640], [2100, 1640]])
+    turns = (*large.turns[:3], Turn("assistant", "<zoom 1>"), Turn("user", "<crop 1>"), *large.turns[3:])
+    twice = Sample("z", "zoom", large.images, turns, (*large.boxes, inner))
+    rule = Rules(FAMILIES[family], FAMILIES[family].resolution, load_templates("plain"))
+    _, question, _, crop, call, closer, _ = render(twice, rule).conversation.messages
+    dialect = rule.family.dialect
+    frame = {"latest": crop, "original": question}[dialect.frame].content[0].view
+    expected = frame.from_scene([[2100, 1600], [2160, 1640]]).ravel()
+    assert call.content == (dialect.render_call(expected, *reversed(frame.size), ""),)
+    assert closer.content[0].view.window.contains(Window(2100, 1600, 60, 40))
+
+
+def test_both_kinds_of_frames_are_among_the_dialects():
+    assert {family.dialect.frame for family in FAMILIES.values()} == {"latest", "original"}
+
+
+def test_the_margin_of_a_crop_is_a_unit_of_its_own_axis(tmp_path):
+    Image.fromarray(np.zeros((600, 4000, 3), dtype=np.uint8)).save(tmp_path / "wide.png")
+    turns = (("user", "<image>?"), ("assistant", "<zoom 0>"), ("user", "<crop 0>"), ("assistant", "yes"))
+    tiny = Box([[2000, 300], [2002, 300], [2002, 302], [2000, 302]])
+    sample = Sample(
+        "w", "zoom", (ImageRef(str(tmp_path / "wide.png")),), tuple(Turn(*t) for t in turns), (tiny,)
+    )
+    crops = CropRule(margin=0.1, min_side_px=1, max_aspect=100)
+    family = FAMILIES["qwen3-vl"]
+    rule = Rules(family, family.resolution, load_templates("plain"), crops=crops)
+    window = render(sample, rule).conversation.messages[3].content[0].view.window
+    # A thousandth of 4000 and of 600 px on each side, which is more than a tenth of the box.
+    assert window.width == pytest.approx(2 + 2 * 4.0)
+    assert window.height == pytest.approx(2 + 2 * 0.6)
+
+
+def test_a_question_that_names_classes_is_answered_in_their_names_at_every_visit():
+    rule = rules(templates="varied")
+    for visit in range(20):
+        labels = {
+            line.split(" ", 1)[1] for line in answer(render(detection(PLANE), rule, visit)).splitlines()
+        }
+        assert labels == {"plane"}
+
+
+def test_boxes_are_listed_in_the_frame_of_the_image_that_they_are_on():
+    images = (ImageRef("a.png", size=(400, 600)), ImageRef("b.png", size=(200, 300)))
+    turns = (Turn("user", "<image><image>Where are ships?"), Turn("assistant", "<boxes>"))
+    ship = Box([[10, 20], [60, 20], [60, 80], [10, 80]], "ship")
+    for place in (0, 1):
+        box = Box(ship.polygon, "ship", place)
+        example = render(Sample("p", "vqa", images, turns, (box,)), rules(forms="hbb"))
+        size = [part.size for part in example.conversation.messages[-2].content[:2]][place]
+        scale = size.width / images[place].size[1], size.height / images[place].size[0]
+        corners = np.array([[10, 20], [60, 80]]) * scale
+        numbers = [int(number) for number in answer(example).split()[0].split(",")]
+        assert np.abs(np.array(numbers) - corners.ravel()).max() <= 1
+
+
+def test_a_window_that_is_not_square_keeps_its_height_and_width():
+    image = ImageRef("scene.png", (0.0, 0.0, 280.0, 56.0), (400, 600))
+    sample = Sample("w", "detection", (image,), classes=CLASSES)
+    assert picture(render(sample, rules())).size == Size(56, 280)
 
 
 def test_choices_depend_on_the_visit_and_on_nothing_else():

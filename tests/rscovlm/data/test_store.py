@@ -1,6 +1,8 @@
 """Sample files: what goes in comes out, from JSON lines and from Parquet, and damage has a place."""
 
+import hashlib
 import multiprocessing
+import os
 import pickle
 
 import numpy as np
@@ -51,7 +53,8 @@ def test_a_file_of_no_samples_is_empty(tmp_path, suffix):
 @each_format
 def test_many_samples_are_found_by_index_and_by_id(tmp_path, suffix):
     many = [
-        Sample(f"n{i}", "chat", turns=(Turn("user", "?"), Turn("assistant", "x" * i))) for i in range(1500)
+        Sample(f"n{i}", "chat", turns=(Turn("user", "?"), Turn("assistant", "x" * (i + 1))))
+        for i in range(1500)
     ]
     write_samples(tmp_path / f"x{suffix}", many)
     file = SampleFile(tmp_path / f"x{suffix}")
@@ -76,6 +79,17 @@ def test_a_file_travels_to_workers(tmp_path, suffix, start):
         assert pool.map(read_in_worker, [file, file]) == [["a", "b", "c"]] * 2
 
 
+@each_format
+def test_a_digest_is_of_the_content_alone(tmp_path, suffix):
+    (one, other), moved = (tmp_path / f"x{suffix}", tmp_path / f"y{suffix}"), tmp_path / f"z{suffix}"
+    write_samples(one, SAMPLES)
+    write_samples(other, SAMPLES[:2])
+    moved.write_bytes(one.read_bytes())
+    assert SampleFile(one).digest == SampleFile(moved).digest == SampleFile(one).digest
+    assert SampleFile(one).digest != SampleFile(other).digest
+    assert SampleFile(one).digest == hashlib.sha256(one.read_bytes()).hexdigest()
+
+
 def test_images_are_looked_for_from_the_folder_of_the_file(tmp_path):
     write_samples(tmp_path / "x.jsonl", SAMPLES)
     file = SampleFile(tmp_path / "x.jsonl")
@@ -97,7 +111,7 @@ def test_empty_lines_windows_line_ends_and_an_open_last_line_are_no_obstacle(tmp
         ('{"id": "a", "task": ', "not JSON"),
         ("[1, 2]", "a sample is a JSON object, not list"),
         ('{"id": "q", "task": "seg"}', "sample 'q': task 'seg' is unknown"),
-        ('{"id": "q", "task": "chat", "turn": []}', "sample 'q': unknown fields turn"),
+        ('{"id": "q", "task": "chat", "turn": []}', "sample 'q': turn: unknown field"),
         ("[" * 100_000, "not JSON"),
     ],
 )
@@ -127,11 +141,17 @@ def test_what_is_no_sample_file_is_refused(tmp_path):
         SampleFile(tmp_path / "other.parquet")
 
 
-def test_a_file_that_changes_under_its_index_is_not_read_at_the_old_places(tmp_path):
-    write_samples(tmp_path / "x.jsonl", SAMPLES)
-    file = SampleFile(tmp_path / "x.jsonl")
-    write_samples(tmp_path / "x.jsonl", SAMPLES[1:])
-    with pytest.raises(DataError, match="was changed"):
+@each_format
+@pytest.mark.parametrize("of_the_same", ["size", "time", "neither"])
+def test_a_file_that_changes_under_its_index_is_not_read_at_the_old_places(tmp_path, suffix, of_the_same):
+    path = tmp_path / f"x{suffix}"
+    write_samples(path, SAMPLES)
+    file = SampleFile(path) if suffix == ".jsonl" else pickle.loads(pickle.dumps(SampleFile(path)))
+    facts, content = path.stat(), path.read_bytes()
+    path.write_bytes(content if of_the_same == "size" else content + b"\n\n")
+    changed = facts.st_mtime_ns + (0 if of_the_same == "time" else 1000)
+    os.utime(path, ns=(changed, changed))
+    with pytest.raises(DataError, match="was changed after it had been opened"):
         file[0]
 
 

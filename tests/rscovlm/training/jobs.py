@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from rscovlm.data.holdout import hold_out
 from rscovlm.data.mix import Mix
 from rscovlm.data.packing import collate, empty_pack
 from rscovlm.training import checkpoint as checkpointing
@@ -48,7 +49,7 @@ def settings(checkpoint, **changes):
 def painted_mix(config, base):
     """Two sources, some samples of each held out."""
     sources = {name: PaintedSource(name, base.encoder, base.patches.factor, 40) for name in ("old", "new")}
-    return Mix(sources, dict.fromkeys(sources, 36), config.seed, holdout=4)
+    return Mix(sources, dict.fromkeys(sources, 36), config.seed, hold_out(sources, 4, config.seed))
 
 
 def train(folder, checkpoint, changes="{}", going_on=""):

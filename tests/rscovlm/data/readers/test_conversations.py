@@ -139,7 +139,7 @@ def test_geochat_grounded_captions_keep_their_words_and_label_their_boxes(tmp_pa
     sample, _ = read_one("geochat", tmp_path, record, images)
     assert sample.task == "caption"
     assert said(sample) == [
-        ("user", "<image>[grounding] describe the image"),
+        ("user", "<image>describe the image"),
         ("assistant", "A ship <box 0> near two cars <box 1>, <box 2>."),
     ]
     assert [(box.label, box.horizontal) for box in sample.boxes] == [
@@ -153,7 +153,7 @@ def test_geochat_region_captions_do_not_repeat_the_box(tmp_path, images):
     text = "{<10><20><30><60>|<0>}"
     record = talk(f"[identify] what is this {text}", f"{text} a small ship", image="a.png")
     sample, _ = read_one("geochat", tmp_path, record, images)
-    assert said(sample) == [("user", "<image>[identify] what is this <box 0>"), ("assistant", "a small ship")]
+    assert said(sample) == [("user", "<image>what is this <box 0>"), ("assistant", "a small ship")]
     assert len(sample.boxes) == 1
 
 

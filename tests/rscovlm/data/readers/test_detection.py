@@ -157,15 +157,33 @@ def test_coco_with_rings_of_four_vertices(tmp_path, images):
     assert found == [(DIAMOND, "plane", False, False), (quad(0, 0, 5, 5), "plane", True, False)]
 
 
+def test_a_coco_ring_of_other_than_four_vertices_is_its_smallest_rectangle_and_counted(tmp_path, images):
+    # Two triangles of one rectangle, whose long side lies along (1, 1); a closed ring.
+    house = [10, 20, 20, 10, 50, 40, 40, 50, 45, 45]
+    closed = [20, 10, 30, 20, 20, 30, 10, 20, 20, 10]
+    for ring, shape in ((house, [[20, 10], [50, 40], [40, 50], [10, 20]]), (closed, DIAMOND)):
+        path = write_json(tmp_path / "c.json", coco([ring]))
+        (sample,), account = read("coco", path, images)
+        assert corners(sample.boxes[0]) == shape
+        changed = "rings of other than 4 vertices taken by their smallest rectangle"
+        assert account.changed[changed] == (ring is house)
+
+
 def test_coco_with_masks_is_read_by_its_bounds(tmp_path, images):
     path = write_json(tmp_path / "c.json", coco([[0, 0, 5, 0, 5, 5]]))
-    with pytest.raises(FormatError, match="no ring of four vertices"):
-        read("coco", path, images)
-    (sample,), _ = read("coco", path, images, geometry="hbb")
-    assert [(corners(b), b.horizontal) for b in sample.boxes] == [
-        (quad(10, 20, 40, 60), True),
-        (quad(0, 0, 5, 5), True),
-    ]
+    for geometry, segmentation in (
+        ("hbb", [[0, 0, 5, 0, 5, 5]]),
+        ("auto", {"size": [9, 9], "counts": "abc"}),
+    ):
+        path = write_json(tmp_path / "c.json", coco(segmentation))
+        (sample,), account = read("coco", path, images, geometry=geometry)
+        assert [(corners(b), b.horizontal) for b in sample.boxes] == [
+            (quad(10, 20, 40, 60), True),
+            (quad(0, 0, 5, 5), True),
+        ]
+        assert account.changed["masks taken by their bounds"] == (geometry == "auto")
+    with pytest.raises(FormatError, match="annotation 0: its segmentation is no ring of points"):
+        read("coco", write_json(tmp_path / "c.json", coco([[1, 2, 3, 4, 5]])), images)
 
 
 def test_an_image_that_cannot_be_opened_is_left_out(dota, images):
