@@ -185,3 +185,11 @@ def test_upright_boxes_of_whole_pixels_overlap_exactly():
     a = box_quads([[17, 23, 47, 33]])[0]  # 30 x 10
     assert iou_of(a, box_quads([[27, 23, 57, 33]])[0]) == 0.5  # 20 of 40
     assert iou_of(a, box_quads([[17, 23, 57, 33]])[0]) == 0.75  # 30 of 40
+
+
+def test_a_dent_is_no_part_of_what_two_concave_quads_share():
+    # a triangle of 10 x 10 / 2 = 50 with a dent of 10 x 3 / 2 = 15, wholly inside another concave quad
+    dented = np.array([[[20, -10], [25, -7], [30, -10], [25, 0]]], float)
+    around = np.array([[[-20, -20], [40, -20], [40, 40], [5, 0]]], float)
+    assert intersection_area(around, dented)[0] == pytest.approx(35)
+    assert intersection_area(dented, around)[0] == pytest.approx(35)

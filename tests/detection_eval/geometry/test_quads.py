@@ -240,3 +240,10 @@ def test_policies_mend_drop_or_keep_broken_quadrilaterals():
     assert repair(broken, "keep")[1].tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(ValueError, match="choose hull, reject or keep"):
         repair(broken, "fix")
+
+
+def test_a_box_without_width_keeps_the_direction_of_its_length():
+    line = np.array([[0, 0], [6, 8]], float)
+    for listed in ([0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 1]):
+        box = quads_to_boxes(line[listed][None], LE90)[0]
+        np.testing.assert_allclose(box, [3, 4, 10, 0, np.arctan2(8, 6)], atol=1e-9)

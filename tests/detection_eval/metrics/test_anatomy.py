@@ -204,6 +204,12 @@ def test_slices_by_shape_direction_crowd_position_and_edge():
     assert edge["inside"].detections == 1  # of the other image the size is not known
 
 
+def test_a_box_that_ends_where_its_image_does_is_cut_by_the_edge():
+    objects = boxes([[190, 50, 200, 60], [50, 190, 60, 200], [189, 50, 199, 60]])
+    edge = rows(overlap({"a": GroundTruth(objects, size=(200, 200))}, {}, STRICT), "edge")
+    assert (edge["cut by the edge"].objects, edge["inside"].objects) == (2, 1)
+
+
 @settings(max_examples=8, deadline=None)
 @given(seed=seeds)
 def test_the_parts_of_a_property_make_the_whole(seed):

@@ -137,6 +137,19 @@ def test_every_box_has_a_verdict_with_the_object_it_is_about():
     assert (rows[0]["image"], rows[0]["scene"], rows[0]["score"]) == ("a", "a", 0.9)
 
 
+def test_objects_are_named_by_their_place_in_their_own_image():
+    truth = {i: GroundTruth(boxes(apart(2))) for i in "ab"}
+    laid = overlap(truth, {"b": boxes(apart(2)[1:])}, STRICT)
+    matches = match(laid, 0.5)
+    rows = rows_of(box_verdicts(laid, matches, anatomy(laid, matches)))
+    assert [(row["image"], row["verdict"], row["index"], row["object"]) for row in rows] == [
+        ("b", "tp", 0, 1),
+        ("a", "fn", 0, None),
+        ("a", "fn", 1, None),
+        ("b", "fn", 0, None),
+    ]
+
+
 def test_sums_of_images():
     truth = {
         "s__1": GroundTruth(boxes(apart(3)), [0, 0, 1], size=(100, 50)),

@@ -81,6 +81,7 @@ CASES = {
     "a second choice": ([A, B], [BETWEEN, NEAR_A, NOWHERE], None),
     "a chain of second choices": ([A, B, C], [BETWEEN, NEAR_A, NEAR_B, NOWHERE, C], None),
     "an ignored second choice": ([A, B], [BETWEEN, NEAR_A, NOWHERE], [0, 1]),
+    "a box of an ignored object among others": ([A, C], [C, A, NOWHERE], [0, 1]),
     "only ignored objects are hit": ([A, C], [C, C, NOWHERE], [0, 1]),
 }
 
@@ -144,6 +145,12 @@ def test_under_coco_the_number_of_right_boxes_depends_on_the_order_and_the_upper
     assert most_true(laid, LEVEL)[0] == 2
     drawn = shuffled_ap(laid, LEVEL, shuffles=200, seed=0)[:, 0]
     assert set(np.round(drawn, 9)) == set(np.round([1.0, 6 / 11], 9))
+    assert not np.array_equal(drawn, shuffled_ap(laid, LEVEL, shuffles=200, seed=1)[:, 0])
+
+
+def test_no_order_has_more_right_boxes_than_objects_or_than_boxes():
+    assert most_true(case([A, C], [A, A, A], protocol=COCO), LEVEL).tolist() == [1]
+    assert most_true(case([A, B], [BETWEEN], protocol=COCO), LEVEL).tolist() == [1]
 
 
 @settings(max_examples=12, deadline=None)

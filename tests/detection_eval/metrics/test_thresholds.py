@@ -11,7 +11,14 @@ from detection_eval.metrics.counts import count
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.metrics.matching import match, overlap, select
 from detection_eval.metrics.presets import PRESETS, STRICT, preset
-from detection_eval.metrics.thresholds import above, best_threshold, fixed_threshold, given_sweep, sweep
+from detection_eval.metrics.thresholds import (
+    ThresholdChoice,
+    above,
+    best_threshold,
+    fixed_threshold,
+    given_sweep,
+    sweep,
+)
 from tests.detection_eval.problems import apart, boxes, random_problem
 
 seeds = st.integers(0, 2**32 - 1)
@@ -111,6 +118,27 @@ def test_lists_without_scores_are_kept_whole():
     laid = overlap(truth, found, STRICT)
     assert fixed_threshold(laid.classes, 0.9).keep(laid).all()
     assert best_threshold(laid, "oracle").keep(laid).all()
+
+
+def test_a_sweep_over_some_images_counts_their_objects_alone():
+    truth, found = scored_scenes(3, [0.9] * 3, [0.1] * 3)
+    truth["s3"] = GroundTruth(boxes(apart(4)))
+    laid = overlap(truth, found, STRICT)
+    counts = sweep(laid, [match(laid, 0.5)], (0.5,), np.array([True, True, False, False])).counts
+    assert (counts.true.item(), counts.false.item(), counts.positives.item()) == (2, 0, 2)
+
+
+def test_folds_are_equally_large_and_depend_on_the_seed():
+    laid = overlap(*scored_scenes(8, [0.9] * 8, [0.1] * 8), STRICT)
+    folds = [best_threshold(laid, "kfold", folds=3, seed=seed).fold_of_scene for seed in range(3)]
+    for fold_of_scene in folds:
+        assert sorted(np.bincount(list(fold_of_scene.values()))) == [2, 3, 3]
+    assert folds[0] != folds[1] or folds[0] != folds[2]
+
+
+def test_the_threshold_of_folds_is_told_by_their_mean():
+    folds = ThresholdChoice("kfold", np.array([[0.2, 0.3], [0.4, 0.7]]), ("plane", "ship"), True, {})
+    assert folds.describe() == pytest.approx({"plane": 0.3, "ship": 0.5})
 
 
 def test_wrong_use_is_named():
