@@ -247,3 +247,5 @@ def test_a_box_without_width_keeps_the_direction_of_its_length():
     for listed in ([0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 1]):
         box = quads_to_boxes(line[listed][None], LE90)[0]
         np.testing.assert_allclose(box, [3, 4, 10, 0, np.arctan2(8, 6)], atol=1e-9)
+    backwards = np.array([[10, 0], [0, 0], [0, 0], [10, 0]], float)  # the first side has no length
+    np.testing.assert_allclose(quads_to_boxes(backwards[None], LE90)[0], [5, 0, 10, 0, 0], atol=1e-9)
