@@ -30,6 +30,11 @@ def round_axis(most: float, parts: int = 5) -> tuple[float, int]:
     return used * step, used
 
 
+def number(value: float) -> str:
+    """Three digits, and no exponents: 0.123, 12.3, 1,090."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 class Chart:
     """A plane with linear axes.
 
@@ -157,7 +162,7 @@ def bars(rows: Sequence[tuple[str, Sequence[float]]], colours: Sequence[str], wi
             place = {"x": left, "y": top, "width": f"{size:.1f}", "height": thick - 2}
             shapes += [
                 Shape("rect", {**place, "fill": colour}),
-                text(left + size + 6, top + 10, f"{value:,.3g}", "tick start"),
+                text(left + size + 6, top + 10, number(value), "tick start"),
             ]
             top += thick
         top += 9

@@ -13,7 +13,7 @@ from detection_eval.html import render
 from detection_eval.metrics.anatomy import KINDS, anatomy
 from detection_eval.metrics.comparison import Benchmark, Method
 from detection_eval.metrics.slices import slices
-from detection_eval.report.chart import PALETTE, Chart, bars, differences
+from detection_eval.report.chart import PALETTE, Chart, bars, differences, number
 from detection_eval.report.gallery import Pixels, gallery
 from detection_eval.report.tables import TableRow, comparison_table, shared_classes
 
@@ -394,9 +394,7 @@ def _percent(value: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return "-" if value is None else number(value)
 
 
 def _interval(ends: Sequence[float] | None) -> str:
