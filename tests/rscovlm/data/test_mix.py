@@ -165,6 +165,11 @@ def test_each_pass_and_each_epoch_is_shuffled_anew():
     passes = [[key.index for key in mix.order(epoch)] for epoch in range(4)]
     assert all(sorted(indices) == list(range(50)) for indices in passes)
     assert len({tuple(indices) for indices in passes}) == 4
+    # Half a pass an epoch: the first halves of two passes are not the same samples.
+    half = Mix(sized(a=50), {"a": 25}, seed=3)
+    first, second, again = ({key.index for key in half.order(epoch)} for epoch in range(3))
+    assert first | second == set(range(50))
+    assert again not in (first, second)
     # One pass over two epochs: what differs is the order of sources, too.
     two = Mix(sized(a=40, b=40), {"a": 20, "b": 20}, seed=3)
     assert [key.source for key in two.order(0)] != [key.source for key in two.order(1)]

@@ -153,6 +153,13 @@ def test_what_is_wrong_with_a_sample_is_one_line(record, path, value, says):
     assert "\n" not in str(raised.value)
 
 
+def test_sides_of_an_image_are_not_exchanged_where_it_is_taller_than_wide():
+    tall = put(DETECTION, ["images", 0, "size"], [200, 100])
+    Sample.from_json(put(tall, ["boxes", 0, "polygon"], [0, 190, 9, 190, 9, 199, 0, 199]))
+    with pytest.raises(DataError, match="box 0 lies outside its image of 100 x 200 px"):
+        Sample.from_json(put(tall, ["boxes", 0, "polygon"], [100, 0, 110, 0, 110, 9, 100, 9]))
+
+
 def test_a_box_that_reaches_over_the_edge_of_its_image_is_no_fault():
     Sample.from_json(put(DETECTION, ["boxes", 0, "polygon"], [195, 95, 300, 95, 300, 150, 195, 150]))
 

@@ -318,18 +318,39 @@ def test_ms_swift_objects_become_boxes_and_words(tmp_path):
         converted(plain, "llava")
 
 
+def test_ms_swift_boxes_are_on_the_image_that_is_named(tmp_path):
+    image(tmp_path / "a.png")
+    image(tmp_path / "b.png", 50, 40)
+    turns = [
+        {"role": "user", "content": "<image><image>What is new?"},
+        {"role": "assistant", "content": "<bbox>"},
+    ]
+    half = {"bbox": [[0.5, 0.5, 1, 1]], "bbox_type": "norm1", "image_id": [1]}
+    row = {"messages": turns, "images": ["a.png", "b.png"], "objects": half}
+    path = write_lines(tmp_path / "swift.jsonl", [row, row | {"objects": half | {"image_id": [2]}}])
+    (sample,), _, account = converted(path)
+    assert sample.boxes[0].image == 1
+    assert sample.boxes[0].polygon.tolist() == [[25, 20], [50, 20], [50, 40], [25, 40]]
+    assert account.left_out == {"its box is of an image that it does not show": 1}
+
+
 def test_task_tags_do_not_stay_in_questions(tmp_path):
     image(tmp_path / "a.png")
     turns = [
         {"from": "human", "value": "<image>\n[vqa] Is (1) a road?"},
         {"from": "gpt", "value": "yes"},
         {"from": "human", "value": "[VQA] Sure?"},
-        {"from": "gpt", "value": "[vqa]"},
+        {"from": "gpt", "value": "[vqa] is a tag"},
     ]
     for name in ("llava", "geochat", "vhm", "reo-instruct"):
         path = write_lines(tmp_path / "t.jsonl", [{"conversations": turns, "image": "a.png"}])
         (sample,), _, _ = converted(path, name)
-        assert [text for _, text in said(sample)] == ["<image>Is (1) a road?", "yes", "Sure?", "[vqa]"]
+        assert [text for _, text in said(sample)] == [
+            "<image>Is (1) a road?",
+            "yes",
+            "Sure?",
+            "[vqa] is a tag",
+        ]
 
 
 # --- YOLO-OBB -------------------------------------------------------------------------------------
