@@ -16,8 +16,14 @@ from zoom_chain.looks import CropRule
 from zoom_chain.policies import CHAIN, POLICIES, ZoomPolicy
 
 
-def _policy(name: Any) -> ZoomPolicy:
-    """A policy by its name."""
+def policy_named(name: Any) -> ZoomPolicy | None:
+    """A policy by its name; None stays None.
+
+    Raises:
+        ValueError: for another name.
+    """
+    if name is None:
+        return None
     name = "off" if name is False else name  # YAML 1.1 reads a bare off as false
     if not isinstance(name, str) or name not in POLICIES:
         raise ValueError(f"{name!r} is unknown; choose from {', '.join(POLICIES)}")
@@ -40,7 +46,7 @@ class ZoomSettings:
         crops: how a requested box becomes the window that is read.
     """
 
-    policy: Annotated[ZoomPolicy, BeforeValidator(_policy)] = CHAIN
+    policy: Annotated[ZoomPolicy, BeforeValidator(policy_named)] = CHAIN
     budget: Annotated[Budget, BeforeValidator(_section)] = field(default_factory=Budget)
     crops: Annotated[CropRule, BeforeValidator(_section)] = field(default_factory=CropRule)
 

@@ -16,20 +16,31 @@ from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
     Bands,
+    Config,
     Device,
+    DryRun,
     Family,
     MaxPixels,
     MaxTokens,
     Model,
+    Sampled,
     Seed,
+    ShownAt,
     check_file,
+    open_checkpoint,
     open_model,
+    open_recipe,
     open_scene,
+    print_request,
 )
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
+    from rscovlm.models.families import ModelFamily
+    from rscovlm.tasks.recipe import Recipe
+    from tiling.scene import Scene
+    from zoom_chain.chat import Generation
     from zoom_chain.controller import Answer
     from zoom_chain.settings import ZoomSettings
     from zoom_chain.trace import ViewRecord
@@ -45,10 +56,11 @@ class Zoom(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, and the answer that is known to be right, if one is."""
+    """A question, with the answer that is known to be right and its category, where they are stated."""
 
     question: str
     expected: str | None = None
+    category: str | None = None
 
 
 def ask(
@@ -63,18 +75,22 @@ def ask(
     model: Model = "nano",
     zoom: Annotated[Zoom | None, typer.Option(help="How far to zoom; as --config says by default.")] = None,
     max_zooms: Annotated[int | None, typer.Option(help="Most crops of a question.", min=0)] = None,
-    config: Annotated[
-        str | None, typer.Option(help="Zoom settings, such as zoom/default, or a YAML file.")
-    ] = None,
+    short: Annotated[
+        bool, typer.Option("--short", help="End each question with a request for a word or short phrase.")
+    ] = False,
+    config: Config = None,
     trace: Annotated[
         Path | None, typer.Option(help="Write what was looked at: .html or .json.", metavar="FILE")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write the answers there, not to stdout.", metavar="FILE")
     ] = None,
+    dry_run: DryRun = False,
     bands: Bands = None,
+    resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
-    max_tokens: MaxTokens = 512,
+    max_tokens: MaxTokens = None,
+    sampling: Sampled = None,
     device: Device = None,
     family: Family = None,
     seed: Seed = 0,
@@ -92,20 +108,37 @@ def ask(
         raise UsageError(f"--output and --trace are both {output}; give two files")
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
-    from rscovlm.models.checkpoints import resolve
     from rscovlm.tasks.ask import ask as ask_scene
+    from rscovlm.tasks.questions import OpenQuestion
+    from rscovlm.tasks.recipe import SHORT
     from zoom_chain.chat import Generation
 
+    recipe = open_recipe(
+        config, resolution=resolution, max_pixels=max_pixels, max_tokens=max_tokens, sampling=sampling
+    )
+    task = OpenQuestion(SHORT if short else recipe.question_suffix)
+    texts = [task.prompt(item.question).user for item in asked]
+    zoomable = [recipe.zooms(item.question, item.category) for item in asked]
     with open_scene(scene, bands) as opened:
-        checkpoint = resolve(model, family=family, max_pixels=max_pixels)
-        settings = zoom_settings(config, checkpoint.family.dialect.name, zoom, max_zooms)
+        checkpoint = open_checkpoint(model, family, recipe)
+        settings = zoom_settings(recipe, checkpoint.family, zoom, max_zooms)
+        options = Generation(recipe.max_tokens or 512, recipe.sampling_rules, seed)
+        if dry_run:
+            _print_opening(opened, texts[0], checkpoint.family, settings, options, zoomable[0])
+            return
         with (
             open_model(checkpoint, device) as engine,
             Progress("answering", "questions") as progress,
         ):
-            texts = [item.question for item in asked]
-            options = Generation(max_new_tokens=max_tokens, seed=seed)
-            answers = ask_scene(opened, texts, engine, settings=settings, options=options, progress=progress)
+            answers = ask_scene(
+                opened,
+                texts,
+                engine,
+                zoomable=zoomable,
+                settings=settings,
+                options=options,
+                progress=progress,
+            )
             name = engine.name
     if all(answer.stop_reason == "error" and not answer.trace.views for answer in answers):
         # Not even the overview could be read.
@@ -147,21 +180,43 @@ def _read_record(place: str, line: str) -> Asked:
     text = record.get("question") if isinstance(record, dict) else None
     if not isinstance(text, str):
         raise UsageError(f'{place} has no "question"; give objects such as {{"question": "How many ships?"}}')
-    expected = record.get("answer")
-    return Asked(text, None if expected is None else str(expected))
+    expected, category = record.get("answer"), record.get("category")
+    return Asked(
+        text, None if expected is None else str(expected), None if category is None else str(category)
+    )
 
 
-def zoom_settings(config: str | None, dialect: str, zoom: Zoom | None, max_zooms: int | None) -> ZoomSettings:
-    """The settings of a configuration, or those for a dialect, with what the options change in them."""
+def zoom_settings(
+    recipe: Recipe, family: ModelFamily, zoom: Zoom | None, max_zooms: int | None
+) -> ZoomSettings:
+    """The zoom settings of a recipe, with what the options change in them."""
     from zoom_chain.policies import POLICIES
-    from zoom_chain.settings import default_zoom_settings, load_zoom_settings
 
-    settings = load_zoom_settings(config) if config else default_zoom_settings(dialect)
+    settings = recipe.zoom(family)
     if zoom is not None:
         settings = replace(settings, policy=POLICIES[zoom.value])
     if max_zooms is not None:
         settings = replace(settings, budget=replace(settings.budget, max_zooms=max_zooms))
     return settings
+
+
+def _print_opening(
+    scene: Scene,
+    question: str,
+    family: ModelFamily,
+    settings: ZoomSettings,
+    options: Generation,
+    zoomable: bool,
+) -> None:
+    """The first request about a question, as the model would get it."""
+    from rscovlm.tasks.task import Prompt
+    from zoom_chain.looks import coarseness
+
+    view, dialect = scene.overview(family.resolution), family.dialect
+    closer = coarseness(view) >= settings.crops.min_gain
+    offered = zoomable and settings.policy.offers_tool and closer
+    zoom = Prompt(dialect.system_prompt, question + dialect.user_suffix)
+    print_request(zoom if offered else Prompt(None, question), [view.size], family, options)
 
 
 def zoom_line(record: ViewRecord, number: int) -> str:

@@ -14,15 +14,23 @@ from rscovlm.cli.options import (
     AsJson,
     Bands,
     Classes,
+    Config,
     Device,
+    DryRun,
     Family,
     MaxPixels,
     MaxTokens,
     Model,
+    Sampled,
+    Seed,
+    ShownAt,
+    open_checkpoint,
     open_model,
+    open_recipe,
     open_scene,
+    print_request,
     read_bands,
-    read_list,
+    read_classes,
 )
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
@@ -35,29 +43,42 @@ def classify(
     scenes: Annotated[list[str], typer.Argument(help="Scenes to classify.", metavar="SCENE...")],
     classes: Classes = None,
     model: Model = "nano",
+    config: Config = None,
     bands: Bands = None,
+    resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
-    max_tokens: MaxTokens = 32,
+    max_tokens: MaxTokens = None,
+    sampling: Sampled = None,
+    dry_run: DryRun = False,
     device: Device = None,
     family: Family = None,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Classify scenes as a whole, one class each."""
-    from rscovlm.models.checkpoints import resolve
-    from rscovlm.tasks.classify import TOGETHER, classify_scenes
+    from rscovlm.tasks.classify import TOGETHER, Classification, classify_scenes
     from tiling.scene import Scene
     from zoom_chain.chat import Generation
 
-    checkpoint = resolve(model, family=family, max_pixels=max_pixels)
+    recipe = open_recipe(
+        config, resolution=resolution, max_pixels=max_pixels, max_tokens=max_tokens, sampling=sampling
+    )
+    checkpoint = open_checkpoint(model, family, recipe)
     chosen = checkpoint.family
-    wanted = read_list(classes, "--classes") or chosen.scene_classes
+    wanted = read_classes(classes) or recipe.classes or chosen.scene_classes
     if wanted is None:
         raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
     chosen.check_known(wanted, chosen.scene_classes)
     for source in scenes:
         open_scene(source, bands).close()
     results: list[SceneClass] = []
-    options = Generation(max_new_tokens=max_tokens)
+    options = Generation(recipe.max_tokens or 32, recipe.sampling_rules, seed)
+    if dry_run:
+        task = Classification(tuple(wanted), chosen.classification_prompt, chosen.class_joiner)
+        with Scene(scenes[0], read_bands(bands)) as first:
+            size = first.overview(chosen.resolution).size
+        print_request(task.prompt(), [size], chosen, options)
+        return
     with (
         open_model(checkpoint, device) as engine,
         Progress("classifying", "scenes") as progress,

@@ -17,15 +17,22 @@ from rscovlm.cli.options import (
     AsJson,
     Bands,
     Classes,
+    Config,
     Device,
+    DryRun,
     Family,
     MaxPixels,
     MaxTokens,
     Model,
+    Sampled,
     Seed,
+    ShownAt,
+    open_checkpoint,
     open_model,
+    open_recipe,
     open_scene,
-    read_list,
+    print_request,
+    read_classes,
 )
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
@@ -35,7 +42,6 @@ if TYPE_CHECKING:
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.tasks.detect import DetectionRun, SceneDetections
-    from rscovlm.tasks.settings import DetectSettings
     from rscovlm.tasks.tiles import TilePlan
     from tiling.scene import Scene
     from tiling.view import Window
@@ -44,10 +50,7 @@ if TYPE_CHECKING:
 def detect(
     scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
     classes: Classes = None,
-    config: Annotated[
-        str | None,
-        typer.Option(help="YAML with classes, tile and overlap, by name (detect/dota) or path."),
-    ] = None,
+    config: Config = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -86,10 +89,12 @@ def detect(
     allow_failed: Annotated[
         bool, typer.Option("--allow-failed", help="Exit with 0 although tiles failed.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+    dry_run: DryRun = False,
     batch_size: Annotated[int, typer.Option(help="Tiles of one batch.", min=1, metavar="N")] = 16,
-    max_tokens: MaxTokens = 2048,
+    max_tokens: MaxTokens = None,
+    sampling: Sampled = None,
     bands: Bands = None,
+    resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
     device: Device = None,
     family: Family = None,
@@ -101,26 +106,35 @@ def detect(
     Finished tiles are kept in OUTPUT.journal.jsonl, so that the same command with --resume goes on after an
     interruption. Exit code 1 says that tiles failed; the output lists them.
     """
-    settings = _settings(config, classes, tile, overlap)
+    recipe = open_recipe(
+        config, resolution=resolution, max_pixels=max_pixels, max_tokens=max_tokens, sampling=sampling
+    )
+    wanted = read_classes(classes) or recipe.classes
     if resume and output is None:
         raise UsageError("--resume needs the --output of the run that is to go on")
     if resume and overwrite:
         raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
     region = read_window(window)
 
-    from rscovlm.models.checkpoints import resolve
     from rscovlm.tasks.detect import detect_scene, plan_detection
     from rscovlm.tasks.tiles import plan_tiles
     from zoom_chain.chat import Generation
 
     with open_scene(scene, bands) as opened:
         _check_outputs(opened, output, overlay, score)
-        checkpoint = resolve(model, family=family, max_pixels=max_pixels)
+        checkpoint = open_checkpoint(model, family, recipe)
         seen = checkpoint.family
-        plan = plan_tiles(opened, seen, tile=settings.tile, overlap=settings.overlap, region=region)
-        options = Generation(max_new_tokens=max_tokens, seed=seed)
+        plan = plan_tiles(
+            opened, seen, tile=tile or recipe.tile, overlap=overlap or recipe.overlap, region=region
+        )
         run = plan_detection(
-            opened, seen, settings.classes, plan=plan, options=options, batch_size=batch_size
+            opened,
+            seen,
+            wanted,
+            plan=plan,
+            contract=recipe.detection_contract(seen),
+            options=Generation(recipe.max_tokens or seen.detection_tokens, recipe.sampling_rules, seed),
+            batch_size=batch_size,
         )
         if not plan.tiles:
             raise UsageError(
@@ -128,6 +142,7 @@ def detect(
             )
         _note(plan_line(opened, plan))
         if dry_run:
+            print_request(run.task.prompt(), sorted({view.size for view in plan.views}), seen, run.options)
             return
         with (
             _journal(output, run, opened, checkpoint, resume, overwrite) as journal,
@@ -145,20 +160,6 @@ def detect(
     _tell(summary, found, as_json, listed=output is None)
     if found.failures and not allow_failed:
         raise Incomplete(_failed_line(found, resumable=output is not None))
-
-
-def _settings(
-    config: str | None, classes: str | None, tile: str | None, overlap: str | None
-) -> DetectSettings:
-    """The settings of a configuration, with what the options change in them."""
-    from rscovlm.tasks.settings import DetectSettings, load_detect_settings
-
-    given = DetectSettings() if config is None else load_detect_settings(config)
-    return DetectSettings(
-        classes=read_list(classes, "--classes") or given.classes,
-        tile=tile or given.tile,
-        overlap=overlap or given.overlap,
-    )
 
 
 def read_window(text: str | None) -> Window | None:

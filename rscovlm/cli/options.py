@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +16,12 @@ from rscovlm.errors import UsageError
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from rscovlm.models.checkpoints import Checkpoint
+    from rscovlm.models.families import ModelFamily
+    from rscovlm.tasks.recipe import Recipe
+    from rscovlm.tasks.task import Prompt
     from tiling.scene import Scene
+    from tiling.view import Size
+    from zoom_chain.chat import Generation, Sampling
 
 Model = Annotated[
     str,
@@ -31,11 +40,72 @@ MaxPixels = Annotated[
 Bands = Annotated[str | None, typer.Option(help="Bands to show, such as 4,3,2.", metavar="R,G,B")]
 Classes = Annotated[
     str | None,
-    typer.Option(help="Class names, separated by commas; the model's own by default.", metavar="A,B"),
+    typer.Option(
+        help="Class names, a file with one a line, or the name of a list (dota-v1.0, dior-r, ...).",
+        metavar="A,B|FILE|LIST",
+    ),
 ]
-MaxTokens = Annotated[int, typer.Option(help="Most tokens of one reply.", metavar="N", min=1)]
-Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.", metavar="N")]
+
+
+class Shown(StrEnum):
+    """Names of the resolution policies, for the help text."""
+
+    native = "native"
+    max = "max"
+    min = "min"
+    small = "small"
+
+
+ShownAt = Annotated[
+    Shown | None,
+    typer.Option("--resolution", help="Size of images: their own, or brought to the max, min or small area."),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(help="Most tokens of one reply; as --config or the model says.", metavar="N", min=1),
+]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        help="How the model is run: a recipe by name (rscovlm/dota, qwen3-vl/zoom, ...) or a YAML file.",
+        metavar="NAME|FILE",
+    ),
+]
+Sampled = Annotated[
+    str | None,
+    typer.Option(
+        "--sampling",
+        help="greedy, checkpoint (its own rules), or temperature=0.7,top_p=0.8,...",
+        metavar="RULES",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sent to the model, and stop.")]
+Seed = Annotated[int, typer.Option(help="Random seed.", metavar="N")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def read_classes(text: str | None, option: str = "--classes") -> tuple[str, ...] | None:
+    """Class names from an option: the name of a list, a file with one a line, or names with commas between.
+
+    A list counts before a file, and a file before names; None stays None.
+
+    Raises:
+        UsageError: for what looks like a list or a file and is none, or names nothing.
+        OSError: for a file that cannot be read.
+    """
+    if text is None:
+        return None
+    from detection_eval.formats.class_lists import CLASS_LISTS, classes
+
+    path = Path(text)
+    if text in CLASS_LISTS or path.is_file():
+        return classes(text)
+    near = difflib.get_close_matches(text.lower(), CLASS_LISTS, n=1, cutoff=0.8)
+    if near:
+        raise UsageError(f"{option} {text!r} is no class list; did you mean {near[0]}?")
+    if path.suffix in (".txt", ".names") or "/" in text:
+        raise UsageError(f"{option} {text!r}: no such file; give a file with one class name a line")
+    return read_list(text, option)
 
 
 def read_list(text: str | None, option: str) -> tuple[str, ...] | None:
@@ -97,6 +167,43 @@ def _probe(scene: Scene) -> None:
         scene.read(View(scene.window, size))
 
 
+def open_recipe(
+    config: str | None,
+    *,
+    resolution: Shown | None = None,
+    max_pixels: int | None = None,
+    max_tokens: int | None = None,
+    sampling: str | None = None,
+) -> Recipe:
+    """The recipe that ``--config`` names, with what the options change in it.
+
+    Raises:
+        ConfigError, UsageError: with one clear line.
+    """
+    from rscovlm.tasks.recipe import load_recipe, read_sampling
+
+    changes = {
+        "resolution": None if resolution is None else resolution.value,
+        "max_pixels": max_pixels,
+        "max_tokens": max_tokens,
+        "sampling": None if sampling is None else read_sampling(sampling),
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    return load_recipe(config).model_copy(update=given)
+
+
+def open_checkpoint(model: str, family: str | None, recipe: Recipe) -> Checkpoint:
+    """The model that the options name, as a recipe wants it run; no weights are loaded.
+
+    Raises:
+        ModelError, UsageError: with one clear line.
+    """
+    from rscovlm.models.checkpoints import resolve
+
+    found = resolve(model, family=family)
+    return replace(found, family=recipe.family(found.family))
+
+
 def open_model(checkpoint: Checkpoint, device: str | None) -> Engine:
     """The engine of a model, loaded without progress bars of its library.
 
@@ -144,3 +251,20 @@ def check_file(path: Path | None, option: str, suffixes: tuple[str, ...]) -> Non
     if path.is_dir():
         raise UsageError(f"{option} {path} is a folder; give the name of a file")
     check_folder(path)
+
+
+def print_request(prompt: Prompt, sizes: Sequence[Size], family: ModelFamily, options: Generation) -> None:
+    """What a model would be sent, on stdout: the very words, image sizes, limits and sampling."""
+    if prompt.system is not None:
+        print(f"system: {prompt.system}")
+    tokens = family.resolution.tokens
+    shown = ", ".join(f"{size.width} x {size.height} px ({tokens(size):,} visual tokens)" for size in sizes)
+    print(f"image: {shown}\nuser: {prompt.user}")
+    rules = "the checkpoint's own" if options.sampling is None else _rules(options.sampling)
+    print(f"reply: at most {options.max_new_tokens:,} tokens, sampling {rules}", flush=True)
+
+
+def _rules(sampling: Sampling) -> str:
+    if not sampling.temperature:
+        return "greedy"
+    return ", ".join(f"{name} {value:g}" for name, value in asdict(sampling).items())

@@ -51,6 +51,10 @@ class TemplateFile(Section):
     grounding_json: _Phrase
     classification: _Classes
     """Ask for one of some classes."""
+    class_joiner: str = ", "
+    """Between the classes to choose from."""
+    verbatim: bool = False
+    """Phrases to find are written as annotated, with their article and full stop."""
     synonyms: dict[str, Texts] = Field(default={})
     """Class -> what it may be called in an answer to an open question."""
 
@@ -64,11 +68,15 @@ class Templates:
         wordings: use -> paraphrases, each equally likely. A use of detection that is missing takes the words
             of the box format itself.
         synonyms: class -> what it may be called in an answer to an open question.
+        class_joiner: between the classes to choose from.
+        verbatim: phrases to find are written as annotated, with their article and full stop.
     """
 
     name: str
     wordings: Mapping[str, Sequence[str]]
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    class_joiner: str = ", "
+    verbatim: bool = False
 
     def detection(
         self, contract: Contract, classes: Sequence[str], rng: np.random.Generator
@@ -84,6 +92,8 @@ class Templates:
     def grounding(self, contract: Contract, phrase: str, rng: np.random.Generator) -> str:
         """User text that asks where a phrase is."""
         wording = self._draw("grounding" + _syntax(contract), rng)
+        if self.verbatim:
+            return wording.format(phrase=phrase)
         phrase = phrase.strip().rstrip(".")
         if "the {phrase}" in wording and phrase.lower().startswith("the "):
             phrase = phrase[4:]
@@ -91,7 +101,7 @@ class Templates:
 
     def classification(self, classes: Sequence[str], rng: np.random.Generator) -> str:
         """User text that asks for one of some classes."""
-        return self._draw("classification", rng).format(classes=", ".join(classes))
+        return self._draw("classification", rng).format(classes=self.class_joiner.join(classes))
 
     def synonym(self, name: str, rng: np.random.Generator) -> str:
         """A word for a class, as an open question may be answered."""
@@ -112,8 +122,9 @@ def load_templates(name_or_path: str) -> Templates:
     shipped = "/" not in name_or_path and not name_or_path.endswith(".yaml")
     data = load_config(f"templates/{name_or_path}" if shipped else name_or_path)
     stated = checked(TemplateFile, data, f"templates {name_or_path}")
-    wordings = stated.model_dump(by_alias=True, exclude={"synonyms"}, exclude_none=True)
-    return Templates(name_or_path, wordings, stated.synonyms)
+    rules = {"synonyms", "class_joiner", "verbatim"}
+    wordings = stated.model_dump(by_alias=True, exclude=rules, exclude_none=True)
+    return Templates(name_or_path, wordings, stated.synonyms, stated.class_joiner, stated.verbatim)
 
 
 def _syntax(contract: Contract) -> str:

@@ -32,6 +32,9 @@ class ModelFamily:
         detect_gsd_m: metres per pixel of the views in which it was trained to detect; None where any will do.
         classes: what it detects unless asked for something else; None where the caller has to say.
         scene_classes: what it classifies scenes into unless asked for something else; None likewise.
+        classification_prompt: words that ask for the class of a scene, with ``{classes}`` in them.
+        class_joiner: between the classes in those words.
+        detection_tokens: most tokens of a reply that lists objects; RSCoVLM was evaluated with 16,384.
     """
 
     name: str
@@ -42,6 +45,9 @@ class ModelFamily:
     detect_gsd_m: float | None = None
     classes: tuple[str, ...] | None = None
     scene_classes: tuple[str, ...] | None = None
+    classification_prompt: str = "Classify the image into one of: {classes}. Answer with the class name."
+    class_joiner: str = ", "
+    detection_tokens: int = 16_384
 
     def with_max_pixels(self, max_pixels: int) -> ModelFamily:
         """The same family with another upper bound on the area of an image.
@@ -79,7 +85,15 @@ FAMILIES: dict[str, ModelFamily] = {
     for family in (
         ModelFamily("qwen2.5-vl", _resolution(28), PIXELS, RSCOVLM, "qwen2.5-vl"),
         # Trained with 64 to 1296 visual tokens (arXiv:2511.21272, section 4.1).
-        ModelFamily("rscovlm", _resolution(28, 1296, 64), PIXELS, RSCOVLM, "rscovlm-quad"),
+        ModelFamily(
+            "rscovlm",
+            _resolution(28, 1296, 64),
+            PIXELS,
+            RSCOVLM,
+            "rscovlm-quad",
+            classification_prompt="Classify the image within one of the given classes:{classes}.",
+            class_joiner=",",
+        ),
         ModelFamily("qwen3-vl", _resolution(32), PERMILLE, QWEN3_VL, "qwen3-vl"),
         ModelFamily(
             "nano",
@@ -90,6 +104,7 @@ FAMILIES: dict[str, ModelFamily] = {
             detect_gsd_m=1.2,
             classes=("bridge", "plane", "ship", "small vehicle", "storage tank", "tennis court"),
             scene_classes=("water", "forest", "farmland", "urban", "desert"),
+            detection_tokens=2048,
         ),
     )
 }

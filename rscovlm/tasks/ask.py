@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zoom_chain.chat import Generation
 from zoom_chain.controller import Answer, ZoomChain
+from zoom_chain.policies import OFF
 from zoom_chain.settings import ZoomSettings, default_zoom_settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def ask(
     questions: Sequence[str],
     engine: Engine,
     *,
+    zoomable: Sequence[bool] | None = None,
     settings: ZoomSettings | None = None,
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -35,24 +37,31 @@ def ask(
         scene: to ask about.
         questions: any number.
         engine: the model.
+        zoomable: for each question whether the zoom tool may be offered; None allows it for all.
         settings: zoom policy, budget and crop rule; None takes those that ship for the model's dialect.
         options: how replies are generated.
         progress: called with (questions answered, questions in all).
     """
     settings = settings or default_zoom_settings(engine.family.dialect.name)
-    chain = ZoomChain(
-        engine,
-        engine.family.dialect,
-        engine.family.resolution,
-        settings.budget,
-        policy=settings.policy,
-        crops=settings.crops,
-        options=options,
-        model_name=engine.name,
-    )
-    answers: list[Answer] = []
-    for start in range(0, len(questions), TOGETHER):
-        answers += chain.ask_all([(scene, question) for question in questions[start : start + TOGETHER]])
-        if progress:
-            progress(len(answers), len(questions))
-    return answers
+    answers: dict[int, Answer] = {}
+    for allowed in (True, False):
+        chain = ZoomChain(
+            engine,
+            engine.family.dialect,
+            engine.family.resolution,
+            settings.budget,
+            policy=settings.policy if allowed else OFF,
+            crops=settings.crops,
+            options=options,
+            model_name=engine.name,
+        )
+        indices = [
+            index for index in range(len(questions)) if (zoomable is None or zoomable[index]) == allowed
+        ]
+        for start in range(0, len(indices), TOGETHER):
+            together = indices[start : start + TOGETHER]
+            found = chain.ask_all([(scene, questions[index]) for index in together])
+            answers.update(zip(together, found, strict=True))
+            if progress:
+                progress(len(answers), len(questions))
+    return [answers[index] for index in range(len(questions))]

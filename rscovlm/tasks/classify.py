@@ -28,12 +28,16 @@ class Classification:
 
     Attributes:
         classes: to choose from, offered in this order.
+        words: that ask, with ``{classes}`` in them.
+        joiner: between the classes.
 
     Raises:
         ValueError: for an empty list of classes.
     """
 
     classes: tuple[str, ...]
+    words: str = "Classify the image into one of: {classes}. Answer with the class name."
+    joiner: str = ", "
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -41,9 +45,7 @@ class Classification:
 
     def prompt(self, subject: str = "") -> Prompt:
         """Ask for the class by name."""
-        return Prompt(
-            None, f"Classify the image into one of: {', '.join(self.classes)}. Answer with the class name."
-        )
+        return Prompt(None, self.words.replace("{classes}", self.joiner.join(self.classes)))
 
     def parse(self, text: str, size: Size | None = None) -> str | None:
         """The class that the reply names; None where it names none of them, or several."""
@@ -95,7 +97,8 @@ def classify_scenes(
     Raises:
         ValueError: for an empty list of classes.
     """
-    task = Classification(tuple(classes))
+    family = engine.family
+    task = Classification(tuple(classes), family.classification_prompt, family.class_joiner)
     options = options or Generation(max_new_tokens=32)
     done: list[SceneClass] = []
     with ThreadPoolExecutor(max_workers=4) as readers:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from configs import load_config
 from detection_eval.detections import Detections
+from detection_eval.formats.class_lists import DOTA_V1_0
 from detection_eval.metrics.counts import count_image
 from detection_eval.text.contracts import CONTRACTS, Contract, detection_prompt
 from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
@@ -34,9 +34,6 @@ BATCH_SIZE = 16
 READERS = 2
 LEVEL = 0.5
 """IoU from which a box is right."""
-OPTIONS = Generation(max_new_tokens=2048)
-"""A crowded tile lists a hundred boxes."""
-
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -195,7 +192,7 @@ class DetectionRun:
 
     plan: TilePlan
     task: Detection
-    options: Generation = OPTIONS
+    options: Generation
     batch_size: int = BATCH_SIZE
 
     @property
@@ -229,15 +226,26 @@ def plan_detection(
     classes: Sequence[str] | None = None,
     *,
     plan: TilePlan | None = None,
-    options: Generation = OPTIONS,
+    contract: Contract | None = None,
+    options: Generation | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> DetectionRun:
     """What a model of a family is to be asked about a scene.
 
+    Args:
+        scene: to look at.
+        family: of the model.
+        classes: to find; None takes the family's own, else those of DOTA-v1.0.
+        plan: the tiles; None takes those that suit the family.
+        contract: how boxes are asked for; None takes the family's.
+        options: how replies are generated; None decides greedily with room for what a tile can hold.
+        batch_size: tiles of one batch.
+
     Raises:
         UsageError: for classes that the model does not know.
     """
-    task = Detection(CONTRACTS[family.detection], wanted_classes(family, classes))
+    task = Detection(contract or CONTRACTS[family.detection], wanted_classes(family, classes))
+    options = options or Generation(max_new_tokens=family.detection_tokens)
     return DetectionRun(plan or plan_tiles(scene, family), task, options, batch_size)
 
 
@@ -248,7 +256,7 @@ def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[
         UsageError: for classes outside the family's own list.
     """
     if classes is None:
-        return family.classes or tuple(load_config("detect/dota")["classes"])
+        return family.classes or DOTA_V1_0
     family.check_known(classes, family.classes)
     return tuple(classes)
 

@@ -19,11 +19,17 @@ from zoom_chain.calls import spoken_text
 
 @dataclass(frozen=True)
 class OpenQuestion:
-    """A question whose answer is some words: right if it is the same answer by ``rscovlm.scoring``."""
+    """A question whose answer is some words: right if it is the same answer by ``rscovlm.scoring``.
+
+    Attributes:
+        suffix: text after the question.
+    """
+
+    suffix: str = ""
 
     def prompt(self, subject: str = "") -> Prompt:
-        """The question as it is."""
-        return Prompt(None, subject)
+        """The question and its suffix."""
+        return Prompt(None, subject + self.suffix)
 
     def parse(self, text: str, size: Size | None = None) -> str:
         """The reply without leading thoughts."""

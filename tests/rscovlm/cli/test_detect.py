@@ -11,10 +11,8 @@ import pytest
 import rasterio
 import shapely
 
-from configs import ConfigError, available
 from rscovlm.cli.detect import read_window
 from rscovlm.errors import UsageError
-from rscovlm.tasks.settings import load_detect_settings
 from tests.rscovlm.cli.conftest import MODEL
 from tests.rscovlm.painted import TRUTH, find_squares, paint
 from tests.rscovlm.scripted import write_raster
@@ -115,7 +113,8 @@ def test_an_overlay_is_drawn(run, scripted, squares, tmp_path):
 def test_a_dry_run_prints_the_plan_and_loads_no_model(run, no_model, squares, tmp_path):
     before = names(tmp_path)
     done = run("detect", squares, "--model", MODEL, "--dry-run", "--output", tmp_path / "boxes.json")
-    assert (done.code, done.out) == (0, "")
+    assert done.code == 0
+    assert done.out.splitlines()[-1] == "reply: at most 2,048 tokens, sampling greedy"
     assert "25 tiles" in done.err
     assert names(tmp_path) == before
 
@@ -231,11 +230,6 @@ def test_parsing_is_counted_beside_the_result(run, scripted, squares):
     assert done.out.split() == ["0", "objects", "in", "all"]
 
 
-@pytest.mark.parametrize("name", available("detect"))
-def test_shipped_settings_can_be_read(name):
-    assert load_detect_settings(name).classes
-
-
 def test_settings_from_a_file_are_used_and_options_override_them(run, no_model, squares, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("classes: [ship]\ntile: 256\noverlap: 10\n")
@@ -244,17 +238,15 @@ def test_settings_from_a_file_are_used_and_options_override_them(run, no_model, 
     assert "256 x 256 px (overlap 40 px)" in run(*common, "--overlap", 40).err
 
 
-def test_wrong_settings_are_all_named(tmp_path):
-    file = tmp_path / "wrong.yaml"
-    file.write_text("classes: ship\ntiles: 3\ntile: true\n")
-    with pytest.raises(ConfigError) as error:
-        load_detect_settings(str(file))
-    for part in (
-        "wrong.yaml: classes: input should be a valid array, not 'ship'",
-        "wrong.yaml: tiles: there is no such setting; did you mean tile?",
-        "wrong.yaml: tile: True is no length such as 512 (pixels) or 500m",
-    ):
-        assert part in str(error.value)
+def test_a_dry_run_prints_the_very_request(run, no_model, squares):
+    model = "http://scripted/v1#RSCoVLM-7B"
+    done = run("detect", squares, "--model", model, "--dry-run", "--config", "rscovlm/dota")
+    lines = done.out.splitlines()
+    assert lines[0].startswith("system: As an AI assistant, you specialize in accurate oriented object")
+    assert lines[1] == "image: 448 x 448 px (256 visual tokens)"
+    assert lines[2].startswith("user: find the baseball diamond, basketball court, bridge, ")
+    assert lines[2].endswith(", tennis court.")
+    assert lines[3] == "reply: at most 16,384 tokens, sampling greedy"
 
 
 def test_a_window_is_left_top_width_and_height():

@@ -130,16 +130,20 @@ def test_grounding_labels_its_box_with_the_phrase():
     sample = Sample(
         "g", "grounding", (ImageRef("scene.png", size=(400, 600)),), boxes=(SHIP,), phrase="White ship."
     )
-    example = render(sample, rules(forms="hbb"))
-    assert example.conversation.messages[-2].content[1] == "find the White ship"
+    example = render(sample, rules(forms="hbb", templates="plain"))
+    assert example.conversation.messages[-2].content[1] == "find the White ship."
     assert answer(example) == "98,39,157,78 white ship\n"
 
 
-def test_an_article_is_not_written_twice():
+def test_an_article_is_not_written_twice_unless_phrases_are_verbatim_as_rscovlms():
     sample = Sample(
         "g", "grounding", (ImageRef("s.png", size=(400, 600)),), boxes=(SHIP,), phrase="The white ship"
     )
-    assert render(sample, rules(forms="hbb")).conversation.messages[-2].content[1] == "find the white ship"
+    asked = {
+        name: render(sample, rules(forms="hbb", templates=name)).conversation.messages[-2].content[1]
+        for name in ("plain", "rscovlm")
+    }
+    assert asked == {"plain": "find the white ship.", "rscovlm": "find the The white ship"}
 
 
 def test_placeholders_are_filled_in_the_frame_of_their_image():
