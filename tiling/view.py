@@ -22,6 +22,10 @@ class Size(NamedTuple):
     height: int
     width: int
 
+    def to_json(self) -> dict[str, int]:
+        """By name, since files of the field order the two either way."""
+        return {"width": int(self.width), "height": int(self.height)}
+
 
 @dataclass(frozen=True)
 class Window:
@@ -37,6 +41,10 @@ class Window:
             raise ValueError(
                 f"window of {self.width} x {self.height} px is empty; both sides must be positive"
             )
+
+    def to_json(self) -> dict[str, float]:
+        """By name: ``x``, ``y``, ``width``, ``height`` in scene pixels."""
+        return {"x": self.x, "y": self.y, "width": self.width, "height": self.height}
 
     @classmethod
     def from_bounds(cls, x0: float, y0: float, x1: float, y1: float) -> Window:

@@ -33,7 +33,7 @@ from zoom_chain.errors import TraceError
 if TYPE_CHECKING:
     from tiling.scene import Scene
 
-SCHEMA = "rscovlm.zoom-trace/1"
+SCHEMA = "rscovlm.zoom-trace/2"
 """Written into each trace; a reader refuses another number after the slash."""
 
 THUMBNAIL_SIDE = 640
@@ -42,25 +42,21 @@ THUMBNAIL_SIDE = 640
 Bounds = tuple[float, float, float, float]
 
 
-def _read_window(value: Any) -> Any:
-    """A window from JSON, ``[x, y, width, height]``."""
-    if not isinstance(value, list):
+def _read_size(value: Any) -> Any:
+    """A size from JSON, ``{"width":, "height":}``."""
+    if not isinstance(value, Mapping):
         return value
-    if len(value) != 4:
-        raise ValueError(f"a window is [x, y, width, height], not {value!r}")
-    return Window(*value)
+    if set(value) != {"width", "height"}:
+        raise ValueError(f"a size has a width and a height, not {sorted(value)}")
+    return Size(value["height"], value["width"])
 
 
-JsonWindow = Annotated[
-    Window,
-    BeforeValidator(_read_window),
-    PlainSerializer(lambda window: [window.x, window.y, window.width, window.height]),
-]
+JsonSize = Annotated[Size, BeforeValidator(_read_size), PlainSerializer(Size.to_json)]
 
 
 class _ViewJson(TypedDict):
-    window: JsonWindow
-    size: Size
+    window: Window
+    size: JsonSize
 
 
 JsonView = Annotated[
@@ -111,7 +107,7 @@ class RequestRecord:
     frame: int
     box: Bounds
     label: str
-    window: JsonWindow | None
+    window: Window | None
     notes: tuple[str, ...] = ()
 
 

@@ -3,12 +3,13 @@
 The first line is ``{"schema": "detection_eval.predictions/1", "classes": [...], "notes": [...]}``, each other
 one an image::
 
-    {"image": "P0001", "file_name": "P0001.png", "size": [1024, 768],
+    {"image": "P0001", "file_name": "P0001.png", "size": {"width": 1024, "height": 768},
      "boxes": {"polygons": [[x1, y1, ..., x4, y4]], "labels": ["ship"], "scores": [0.5], "difficulty": [0]},
      "truth": {"polygons": [...], "labels": [...]}, "parse": {...}}
 
 All but ``image`` may be missing. Instead of ``boxes`` there may be a model's reply, which is then parsed:
-``"reply": "...", "contract": "rscovlm-quad", "shown": [1036, 784]`` (the size at which the model saw it).
+``"reply": "...", "contract": "rscovlm-quad", "shown": {"width": 1036, "height": 784}``, where ``shown`` is the
+size at which the model saw it.
 """
 
 from __future__ import annotations
@@ -94,11 +95,12 @@ def _about(record: dict[str, Any], place: str) -> dict[str, Any]:
 
 
 def _size(written: Any, place: str) -> tuple[int, int]:
-    if not isinstance(written, list) or len(written) != 2 or not all(type(side) is int for side in written):
-        raise FormatError(f"{place}: the size {written!r:.40} is no [width, height] in pixels")
-    if min(written) < 1:
-        raise FormatError(f"{place}: the size {written!r:.40} is no size of an image")
-    return written[0], written[1]
+    sides = [written.get(name) for name in ("width", "height")] if isinstance(written, dict) else []
+    if not sides or not all(type(side) is int and side > 0 for side in sides):
+        raise FormatError(
+            f'{place}: the size {written!r:.40} is no {{"width": 1024, "height": 768}} in pixels'
+        )
+    return sides[0], sides[1]
 
 
 def _gather(boxes: Any, image: str, gathering: Gathering, place: str) -> None:
@@ -169,7 +171,7 @@ def write_predictions(path: str | Path, collection: Collection) -> None:
             if (value := getattr(boxes, name)) is not None:
                 record[name] = value
         if boxes.size is not None:
-            record["size"] = list(boxes.size)
+            record["size"] = {"width": boxes.size[0], "height": boxes.size[1]}
         record["boxes"] = _columns(boxes)
         if collection.truth is not None and image in collection.truth:
             record["truth"] = _columns(collection.truth[image])

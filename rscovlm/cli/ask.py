@@ -278,10 +278,9 @@ def _record(item: Asked, answer: Answer) -> dict[str, Any]:
 
 
 def _view_record(record: ViewRecord) -> dict[str, Any]:
-    window, size = record.view.window, record.view.size
     return {
-        "window": [window.x, window.y, window.width, window.height],
-        "size": [size.width, size.height],
+        "window": record.view.window.to_json(),
+        "size": record.view.size.to_json(),
         "magnification": record.magnification,
         "gsd_m": record.gsd_m,
         "lonlat_bounds": record.lonlat_bounds,

@@ -213,11 +213,11 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
         "prompt_hash": run.prompt_hash,
         "tile_px": grid.tile,
         "overlap_px": grid.overlap,
-        "window": list(grid.extent.bounds),
+        "window": grid.extent.to_json(),
         "tiles": len(found.plan.tiles),
         "skipped_tiles": len(found.plan.skipped),
         "failed_tiles": [
-            {"tile": failed.tile.index, "window": _window(failed.tile.window), "reason": failed.reason}
+            {"tile": failed.tile.index, "window": failed.tile.window.to_json(), "reason": failed.reason}
             for failed in found.failures
         ],
         "unexamined_px": found.unexamined_px,
@@ -231,10 +231,6 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
 def _parsing(report: ParseReport) -> dict[str, Any]:
     """The counts of a report that are not zero; what each single label was taken for is left out."""
     return {name: value for name, value in report.to_json().items() if value and name != "guesses"}
-
-
-def _window(window: Window) -> list[float]:
-    return [window.x, window.y, window.width, window.height]
 
 
 def _check_outputs(scene: Scene, output: Path | None, overlay: Path | None, score: float | None) -> None:

@@ -40,6 +40,7 @@ PLACEHOLDER = re.compile(r"<(image|boxes|(?:box|zoom|crop) \d+|value [A-Za-z_][A
 """Everything in a turn that is not plain words."""
 
 _WRITES_ITSELF: tuple[Task, ...] = ("detection", "grounding", "classification")
+_PLACES = ("x", "y", "width", "height")
 _OF_IMAGE = ("boxes", "box", "zoom", "crop")
 
 
@@ -60,12 +61,23 @@ class ImageRef:
     size: tuple[int, int] | None = None
     gsd_m: float | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, what is unknown left out; sides and places by name."""
+        record: dict[str, Any] = {"path": self.path}
+        if self.window is not None:
+            record["window"] = dict(zip(_PLACES, self.window, strict=True))
+        if self.size is not None:
+            record["size"] = {"width": self.size[1], "height": self.size[0]}
+        if self.gsd_m is not None:
+            record["gsd_m"] = self.gsd_m
+        return record
+
     def problems(self) -> Iterator[str]:
         """One line for each thing that no image can have."""
         if not self.path.strip():
             yield "an image without a path"
         if self.size is not None and min(self.size) < 1:
-            yield f"{self.path}: size {list(self.size)} is not a height and a width in pixels"
+            yield f"{self.path}: size {self.size[1]} x {self.size[0]} px is no size of an image"
         if self.window is not None and not (np.isfinite(self.window).all() and min(self.window[2:]) > 0):
             yield f"{self.path}: window {list(self.window)} has no area"
 
@@ -239,9 +251,7 @@ class Sample:
         """As a JSON object, what is empty left out; ``Sample.from_json`` reads it back."""
         record: dict[str, Any] = {"id": self.id, "task": self.task}
         if self.images:
-            record["images"] = [
-                {k: v for k, v in vars(image).items() if v is not None} for image in self.images
-            ]
+            record["images"] = [image.to_json() for image in self.images]
         if self.turns:
             record["turns"] = [[turn.role, turn.text] for turn in self.turns]
         if self.boxes:
@@ -285,11 +295,25 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 _Side = Annotated[int, Field(ge=1)]
 
 
+class _SizeJson(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    width: _Side
+    height: _Side
+
+
+class _WindowJson(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    x: FiniteFloat
+    y: FiniteFloat
+    width: FiniteFloat
+    height: FiniteFloat
+
+
 class _ImageJson(TypedDict):
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     path: str
-    window: NotRequired[Annotated[list[FiniteFloat], Field(min_length=4, max_length=4)] | None]
-    size: NotRequired[Annotated[list[_Side], Field(min_length=2, max_length=2)] | None]
+    window: NotRequired[_WindowJson | None]
+    size: NotRequired[_SizeJson | None]
     gsd_m: NotRequired[FiniteFloat | None]
 
 
@@ -343,9 +367,10 @@ def _told(error: ValidationError, most: int = 3) -> str:
 
 def _image(record: Mapping[str, Any]) -> ImageRef:
     fields = dict(record)
-    for name in ("window", "size"):
-        if fields.get(name) is not None:
-            fields[name] = tuple(fields[name])
+    if (window := fields.get("window")) is not None:
+        fields["window"] = tuple(window[name] for name in _PLACES)
+    if (size := fields.get("size")) is not None:
+        fields["size"] = (size["height"], size["width"])
     return ImageRef(**fields)
 
 

@@ -77,7 +77,7 @@ def prepared(tmp_path_factory) -> Path:
     sample = {
         "id": "a",
         "task": "vqa",
-        "images": [{"path": "../trainval/images/scene_8_00000.tif", "size": [2048, 2048]}],
+        "images": [{"path": "../trainval/images/scene_8_00000.tif", "size": {"width": 2048, "height": 2048}}],
         "turns": [["user", "<image>Any ship?"], ["assistant", "no"]],
     }
     (folder / "data").mkdir()

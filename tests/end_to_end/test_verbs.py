@@ -44,7 +44,7 @@ def test_ask_shows_the_whole_scene_and_writes_what_it_saw(scene, checkpoint, tmp
     assert "cut off" in capsys.readouterr().err
     first, second = json.loads(answers.read_text())["answers"]
     assert (first["question"], second["question"]) == ("How many ships?", "What colour?")
-    assert first["views"][0]["window"] == [0, 0, 1024, 1024]
+    assert first["views"][0]["window"] == {"x": 0, "y": 0, "width": 1024, "height": 1024}
     traces = [Trace.from_json(json.dumps(item)) for item in json.loads(trace.read_text())]
     assert all(trace.turns[0].completion_tokens == 6 for trace in traces)
     assert all(trace.turns[0].prompt_tokens > trace.views[0].visual_tokens > 0 for trace in traces)

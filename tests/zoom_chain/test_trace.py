@@ -49,7 +49,10 @@ def test_json_is_plain_and_names_its_schema(trace):
     assert data["scene"]["crs"] == "EPSG:32633"
     assert data["turns"][0]["request"]["notes"] == ["the corners of the box were exchanged"]
     assert data["turns"][1]["refusal"].startswith("the call is not valid JSON")
-    assert data["views"][0]["view"] == {"window": [0, 0, 2048, 1024], "size": [128, 256]}
+    assert data["views"][0]["view"] == {
+        "window": {"x": 0, "y": 0, "width": 2048, "height": 1024},
+        "size": {"width": 256, "height": 128},
+    }
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,8 @@ def test_a_reply_in_predictions_is_parsed_at_the_size_shown(tmp_path):
         "image": "a",
         "reply": "10,20,30,20,30,40,10,40 ship\n1,2,3,4 boat",
         "contract": "rscovlm-quad",
-        "shown": [100, 100],
-        "size": [200, 400],
+        "shown": {"width": 100, "height": 100},
+        "size": {"width": 200, "height": 400},
     }
     (tmp_path / "a.jsonl").write_text(f"{json.dumps(head)}\n{json.dumps(reply)}\n")
     back = read(tmp_path / "a.jsonl")
@@ -395,8 +395,8 @@ IMAGE = '{"schema": "detection_eval.predictions/1", "classes": ["ship"]}\n'
         ("[1]", ":2: a list, where an object"),
         ("{", ":2: not JSON"),
         ('{"file_name": "a"}', ":2: no image"),
-        ('{"image": "a", "size": [0, 1]}', "no size of an image"),
-        ('{"image": "a", "size": "big"}', r"no \[width, height\]"),
+        ('{"image": "a", "size": {"width": 0, "height": 1}}', "no {.width"),
+        ('{"image": "a", "size": [1024, 768]}', "no {.width"),
         ('{"image": "a", "file_name": 3}', "file_name and source are text"),
         ('{"image": "a", "boxes": [1]}', ":2: boxes need polygons and labels"),
         ('{"image": "a", "boxes": {"polygons": [[1]], "labels": ["ship"]}}', "a box is not 8 numbers"),

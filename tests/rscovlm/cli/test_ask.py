@@ -77,7 +77,10 @@ def test_json_holds_answers_views_and_costs(run, scripted, scene):
         "red",
         "answered",
     )
-    assert [view["window"] for view in answer["views"]] == [[0, 0, 1024, 1024], [512, 512, 256, 256]]
+    assert [view["window"] for view in answer["views"]] == [
+        {"x": 0, "y": 0, "width": 1024, "height": 1024},
+        {"x": 512, "y": 512, "width": 256, "height": 256},
+    ]
     # Two views of 128 x 128 px, in tokens of 16 x 16 px.
     assert answer["visual_tokens"] == 2 * 64
 

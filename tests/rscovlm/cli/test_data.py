@@ -115,7 +115,11 @@ def test_stats_count_over_files(run, samples):
 def test_stats_count_broken_samples_by_reason_and_name_the_first(run, samples, here):
     lines = samples.read_text().splitlines()
     missing = lines[0].replace("P1.png", "P9.png").replace('"a"', '"gone"')
-    swapped = lines[0].replace("[100, 200]", "[200, 100]").replace('"a"', '"swapped"')
+    swapped = (
+        lines[0]
+        .replace('{"width": 200, "height": 100}', '{"width": 100, "height": 200}')
+        .replace('"a"', '"swapped"')
+    )
     null = lines[0].replace('"label": "ship"', '"label": null')
     (here / "b.jsonl").write_text("\n".join([*lines, missing, swapped, null, null, "{"]) + "\n")
     done = run("data", "stats", here / "b.jsonl", "--json")
@@ -134,7 +138,7 @@ def test_stats_count_broken_samples_by_reason_and_name_the_first(run, samples, h
 
 
 def test_inspect_shows_a_sample_whose_image_does_not_fit_and_says_so(run, samples, here):
-    text = samples.read_text().replace("[100, 200]", "[200, 100]")
+    text = samples.read_text().replace('{"width": 200, "height": 100}', '{"width": 100, "height": 200}')
     samples.write_text("{broken\n" + text)
     done = run("data", "inspect", samples, "--id", "b")
     assert (done.code, json.loads(done.out)["id"]) == (1, "b")

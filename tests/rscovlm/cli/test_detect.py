@@ -126,7 +126,7 @@ def test_a_window_bounds_what_is_examined(run, scripted, squares):
     found = json.loads(done.out)
     inside = ((TRUTH >= 0) & (TRUTH <= 128)).all(axis=(1, 2)).sum()
     assert len(found["detections"]) >= inside > 0
-    assert found["window"] == [0, 0, 128, 128]
+    assert found["window"] == {"x": 0, "y": 0, "width": 128, "height": 128}
 
 
 def test_nodata_is_skipped_and_counted(run, scripted, tmp_path):
@@ -162,7 +162,8 @@ def test_failed_tiles_are_in_the_output_and_the_exit_code_is_1(
     assert "not examined" in done.err
     info = json.loads(output.read_text())["info"]
     [failed] = info["failed_tiles"]
-    assert (failed["tile"], failed["window"]) == (3, [288, 0, 128, 128])
+    assert failed["tile"] == 3
+    assert failed["window"] == {"x": 288, "y": 0, "width": 128, "height": 128}
     assert reason in failed["reason"]
     # Tile 3 of the first row owns x from 304 to 368 and y to 112: the middles of the shared strips.
     assert info["unexamined_px"] == (368 - 304) * 112

@@ -20,28 +20,31 @@ SHIP = {"polygon": [10, 10, 20, 10, 20, 20, 10, 20], "label": "ship"}
 DETECTION = {
     "id": "d1",
     "task": "detection",
-    "images": [{"path": "x.png", "size": [100, 200]}],
+    "images": [{"path": "x.png", "size": {"width": 200, "height": 100}}],
     "boxes": [SHIP],
     "classes": ["ship", "plane"],
 }
 QUESTION = {
     "id": "q1",
     "task": "regression",
-    "images": [{"path": "x.png", "size": [100, 200]}],
+    "images": [{"path": "x.png", "size": {"width": 200, "height": 100}}],
     "turns": [["user", "<image>How high?"], ["assistant", "<value height_m> m"]],
     "targets": {"height_m": 12.5},
 }
 PAIR = {
     "id": "p1",
     "task": "vqa",
-    "images": [{"path": "x.png", "size": [100, 200]}, {"path": "y.png", "size": [50, 60]}],
+    "images": [
+        {"path": "x.png", "size": {"width": 200, "height": 100}},
+        {"path": "y.png", "size": {"width": 60, "height": 50}},
+    ],
     "turns": [["user", "<image><image>What changed?"], ["assistant", "<boxes>"]],
     "boxes": [SHIP],
 }
 GROUNDING = {
     "id": "g1",
     "task": "grounding",
-    "images": [{"path": "x.png", "size": [100, 200]}],
+    "images": [{"path": "x.png", "size": {"width": 200, "height": 100}}],
     "boxes": [SHIP],
     "phrase": "the ship",
 }
@@ -72,19 +75,20 @@ def test_these_are_samples(record):
         (
             DETECTION,
             ["images", 0, "size"],
-            ["100", "200"],
-            "images.0.size.0: input should be a valid integer",
+            {"width": "100", "height": 200},
+            "images.0.size.width: input should be a valid integer",
         ),
-        (DETECTION, ["images", 0, "size"], [100], "images.0.size: list should have at least 2 items"),
+        (DETECTION, ["images", 0, "size"], [100, 200], "images.0.size: input should be a valid dictionary"),
+        (DETECTION, ["images", 0, "size"], {"width": 100}, "images.0.size.height: missing"),
         (
             DETECTION,
             ["images", 0, "size"],
-            [0, 200],
-            "images.0.size.0: input should be greater than or equal",
+            {"width": 0, "height": 200},
+            "images.0.size.width: input should be greater than or equal",
         ),
         (DETECTION, ["images", 0, "width"], 3, "images.0.width: unknown field"),
         (DETECTION, ["images", 0, "path"], " ", "an image without a path"),
-        (DETECTION, ["images", 0, "window"], [0, 0, 10, 0], "window [0.0, 0.0, 10.0, 0.0] has no area"),
+        (DETECTION, ["images", 0, "window"], {"x": 0, "y": 0, "width": 10, "height": 0}, "has no area"),
         (DETECTION, ["classes"], "ship", "classes: input should be a valid list, not 'ship'"),
         (DETECTION, ["gsd_m"], 0, "gsd_m must be a positive number of metres"),
         (DETECTION, ["images", 0, "gsd_m"], -0.3, "gsd_m must be a positive number of metres"),
@@ -154,7 +158,7 @@ def test_what_is_wrong_with_a_sample_is_one_line(record, path, value, says):
 
 
 def test_sides_of_an_image_are_not_exchanged_where_it_is_taller_than_wide():
-    tall = put(DETECTION, ["images", 0, "size"], [200, 100])
+    tall = put(DETECTION, ["images", 0, "size"], {"width": 100, "height": 200})
     Sample.from_json(put(tall, ["boxes", 0, "polygon"], [0, 190, 9, 190, 9, 199, 0, 199]))
     with pytest.raises(DataError, match="box 0 lies outside its image of 100 x 200 px"):
         Sample.from_json(put(tall, ["boxes", 0, "polygon"], [100, 0, 110, 0, 110, 9, 100, 9]))
@@ -226,7 +230,11 @@ def test_a_box_outside_a_file_whose_size_is_not_stated_is_refused(scene):
 
 
 def test_a_window_without_the_box_that_is_asked_for_is_refused_not_answered_with_none():
-    image = {"path": "x.png", "size": [100, 200], "window": [100, 0, 100, 100]}
+    image = {
+        "path": "x.png",
+        "size": {"width": 200, "height": 100},
+        "window": {"x": 100, "y": 0, "width": 100, "height": 100},
+    }
     with pytest.raises(DataError, match="its window shows none of its boxes"):
         rendered(Sample.from_json(GROUNDING | {"images": [image]}))
     asked = [["user", "<image>Where?"], ["assistant", "at <box 0>"]]
