@@ -8,12 +8,18 @@ from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
 from detection_eval.errors import SettingError
+from detection_eval.text.plain import plain_name
 
 _JOINTS = re.compile(r"[-_\s]+")
-_EDGE = " \t\r\n\"'`,.;:*!?"
+_EDGE = " \t\r\n\"'`,.;:*!?\u201c\u201d\u2018\u2019\u00ab\u00bb"
+_NUMBERED = re.compile(
+    r"(?:\d{1,4}|an?|the|one|two|three|four|five|six|seven|eight|nine|ten|several|many) ?x? (?P<counted>.+)"
+    r"|(?P<listed>.+?) ?(?:#|\(|no\.? |number |id ?:? ?)? ?#?\d{1,4}\)?"
+)
+_ALTERNATIVES = re.compile(r"\s*/\s*|\s*\|\s*|\s+or\s+|\s*\(|\)\s*")
 _LONGEST = 120  # no class name is longer; a longer label is text that ran away
 
-How = Literal["exact", "plural", "alias", "fuzzy"]
+How = Literal["exact", "plural", "alias", "numbered", "either", "fuzzy"]
 
 
 def spoken(name: str) -> str:
@@ -49,7 +55,8 @@ class Match(NamedTuple):
 
     Attributes:
         label: index of the class.
-        how: exact after normalising case and hyphens; or by plural, alias, or likeness.
+        how: exact after normalising case and hyphens; or by plural, by alias, without its number ("ship 2"),
+            as one of alternatives of which the others are unknown ("plane/airplane"), or by likeness.
         likeness: 1 except for fuzzy matches.
     """
 
@@ -59,7 +66,9 @@ class Match(NamedTuple):
 
 
 class LabelMatcher:
-    """Finds the class of a written label: exactly, else by plural, else by alias, else by likeness.
+    """Finds the class of a written label: exactly, else by the looser rules of ``Match.how`` in their order.
+
+    Adjectives are not dropped: whether a "large ship" is a ship is for an alias to say.
 
     Args:
         classes: the names that count.
@@ -76,7 +85,7 @@ class LabelMatcher:
     ):
         if fuzzy is not None and not 0 < fuzzy <= 1:
             raise SettingError(f"fuzzy cut-off {fuzzy} is outside (0, 1]; 0.9 is a cautious choice")
-        self._spoken = [spoken(name) for name in classes]
+        self._spoken = [spoken(plain_name(name)) for name in classes]
         self._exact: dict[str, int] = {}
         self._singular: dict[str, int] = {}
         for index, name in enumerate(self._spoken):
@@ -87,7 +96,7 @@ class LabelMatcher:
         for word, name in (aliases or {}).items():
             if name not in classes:
                 raise SettingError(f"alias {word!r} is for {name!r}, which is not among {tuple(classes)}")
-            self._aliases[spoken(word)] = list(classes).index(name)
+            self._aliases[spoken(plain_name(word))] = list(classes).index(name)
         self._fuzzy = fuzzy
         self._known: dict[str, Match | None] = {}
 
@@ -96,20 +105,42 @@ class LabelMatcher:
         if len(written) > _LONGEST:
             return None
         if written not in self._known:
-            self._known[written] = self._find(spoken(written))
+            self._known[written] = self._find(spoken(plain_name(written)))
         return self._known[written]
 
     def _find(self, name: str) -> Match | None:
-        for form in (name, strip_edges(name)):
-            if form in self._exact:
-                return Match(self._exact[form], "exact")
-        name = strip_edges(name)
+        bare = strip_edges(name)
+        if name in self._exact:
+            return Match(self._exact[name], "exact")
+        for find in (self._named, self._without_number, self._one_of_several, self._alike):
+            if bare and (found := find(bare)) is not None:
+                return found
+        return None
+
+    def _named(self, name: str) -> Match | None:
+        if name in self._exact:
+            return Match(self._exact[name], "exact")
         if singular(name) in self._singular:
             return Match(self._singular[singular(name)], "plural")
         for form in (name, singular(name)):
             if form in self._aliases:
                 return Match(self._aliases[form], "alias")
-        if self._fuzzy is None or not name or not self._spoken:
+        return None
+
+    def _without_number(self, name: str) -> Match | None:
+        numbered = _NUMBERED.fullmatch(name)
+        if numbered is None:
+            return None
+        found = self._named(strip_edges(numbered["counted"] or numbered["listed"]))
+        return found and Match(found.label, "numbered")
+
+    def _one_of_several(self, name: str) -> Match | None:
+        found = [self._named(part) for part in map(strip_edges, _ALTERNATIVES.split(name)) if part]
+        labels = {match.label for match in found if match is not None}
+        return Match(labels.pop(), "either") if len(found) > 1 and len(labels) == 1 else None
+
+    def _alike(self, name: str) -> Match | None:
+        if self._fuzzy is None or not self._spoken:
             return None
         likeness = [SequenceMatcher(None, name, other, autojunk=False).ratio() for other in self._spoken]
         best = max(range(len(likeness)), key=likeness.__getitem__)

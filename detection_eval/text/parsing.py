@@ -14,21 +14,23 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.geometry.quads import Floats, canonical
 from detection_eval.geometry.validity import Policy, Validity, examine, repair
+from detection_eval.text.answers import Answer, read_answer
 from detection_eval.text.contracts import Contract
+from detection_eval.text.found import RawBox
 from detection_eval.text.labels import LabelMatcher, by_spoken_name, spoken, strip_edges
-from detection_eval.text.scanning import RawBox, scan
+from detection_eval.text.tree import trees
+from detection_eval.text.verdicts import verdict
 from detection_eval.text.vertices import decode
 
-_REFUSAL = re.compile(r"\b(?:sorry|cannot|can't|can not|unable to|not able to|won't)\b", re.IGNORECASE)
-_NONE = re.compile(
-    r"(?:there (?:are|is|were) (?:none|no\b)|none\b|no (?:such |visible )?(?:objects?|instances?)\b|nothing\b"
-    r"|(?:```(?:json)?\s*)?\[\s*\]|i (?:do not|don't) see any\b)",
-    re.IGNORECASE,
-)
 _CUT_SHORT = re.compile(r"remaining (?:objects|items|boxes) (?:are|were) not listed", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LARGEST = 1e9  # no coordinate of an image is larger
-_HEAD = 2000  # what an answer declares as a whole, it declares at once
+_TAIL = 2000
+_LABEL_REPAIRS = {
+    "plural": "plural label",
+    "numbered": "number in label",
+    "either": "label with alternatives",
+}
 
 
 class LabelGuess(NamedTuple):
@@ -38,7 +40,7 @@ class LabelGuess(NamedTuple):
         box: index of the box.
         written: the label as written.
         name: the class it was taken for.
-        how: plural, alias or fuzzy.
+        how: plural, alias, numbered ("ship 2"), either ("plane/airplane") or fuzzy.
         likeness: 1 except for fuzzy ones.
     """
 
@@ -60,6 +62,7 @@ class ParseReport:
         repaired: boxes returned after a repair, by its kind; one box may have had several.
         dropped: boxes not returned, by reason.
         unknown_labels: boxes not returned since their label names no class, by label.
+        superseded: boxes not returned since the reply itself corrects or repeats them further on.
         duplicate: boxes returned that repeat an earlier one exactly, label and all; none is removed.
         outside: boxes returned that reach beyond the image: with many, suspect the coordinate space.
         no_area: boxes returned whose vertices lie on one line.
@@ -67,7 +70,8 @@ class ParseReport:
         refused: responses that decline to answer.
         declared_empty: responses that say there is nothing to find.
         unparsable: responses in which nothing at all could be read.
-        guesses: labels that were matched by plural, alias or likeness, box by box.
+        unfinished: responses that end inside their thoughts, before any answer.
+        guesses: labels that were matched by something looser than their spelling, box by box.
     """
 
     responses: int = 0
@@ -76,6 +80,7 @@ class ParseReport:
     repaired: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
+    superseded: int = 0
     duplicate: int = 0
     outside: int = 0
     no_area: int = 0
@@ -83,6 +88,7 @@ class ParseReport:
     refused: int = 0
     declared_empty: int = 0
     unparsable: int = 0
+    unfinished: int = 0
     guesses: tuple[LabelGuess, ...] = ()
 
     @property
@@ -153,8 +159,9 @@ def parse_response(
     Raises:
         SettingError: never because of the text; for an alias of no class, or a bad cut-off or policy.
     """
-    found = scan(text, contract)
-    dropped = Counter(found.dropped)
+    answer = read_answer(text, contract)
+    found = answer.found
+    dropped = found.dropped
     labelled = _label_boxes(found.boxes, classes, aliases, fuzzy, dropped)
     numbers = np.array([raw.numbers for raw in labelled.boxes]).reshape(-1, contract.form.count)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -173,7 +180,7 @@ def parse_response(
         if (guess := labelled.guesses.get(int(index)))
     )
     for guess in guesses:
-        repairs[guess.box].append(f"label by {guess.how}" if guess.how != "plural" else "plural label")
+        repairs[guess.box].append(_LABEL_REPAIRS.get(guess.how, f"label by {guess.how}"))
     report = ParseReport(
         responses=1,
         boxes=len(boxes),
@@ -181,11 +188,13 @@ def parse_response(
         repaired=dict(Counter(kind for own in repairs for kind in own)),
         dropped=dict(dropped),
         unknown_labels=dict(labelled.unknown),
+        superseded=answer.superseded,
         duplicate=len(boxes) - len({(label, raw.numbers) for label, raw in zip(labels.tolist(), boxes)}),
         outside=int(defects.out_of_canvas[kept].sum()),
         no_area=int(defects.zero_area[kept].sum()),
         guesses=guesses,
-        **_verdict(text, contract, len(boxes) + sum(labelled.unknown.values()), found.truncated),
+        unfinished=int(answer.unfinished),
+        **_verdict(answer, contract, len(boxes) + sum(labelled.unknown.values()), dropped),
     )
     spans = np.array([raw.span for raw in boxes], dtype=np.int64).reshape(-1, 2)
     return ParsedResponse(Detections(polygons, labels, labelled.classes), report, spans)
@@ -264,15 +273,25 @@ def _mend(
     return mended, index
 
 
-def _verdict(text: str, contract: Contract, read: int, truncated: bool) -> dict[str, int]:
+_NO_OBJECTS = frozenset({"example", "in prose", "no label", "no box"})
+"""Reasons that take nothing from the statement that there is nothing: no object was lost."""
+
+
+def _verdict(answer: Answer, contract: Contract, read: int, dropped: Counter[str]) -> dict[str, int]:
     """What the response as a whole says: each 0 or 1."""
-    plain = strip_edges(text[:_HEAD]).casefold()
-    nothing = plain == strip_edges(contract.empty).casefold() or _NONE.match(text[:_HEAD].strip()) is not None
-    empty = read == 0 and nothing
-    refused = read == 0 and not empty and _REFUSAL.search(text[:_HEAD]) is not None
-    return {
-        "truncated": int(truncated or _CUT_SHORT.search(text[-_HEAD:]) is not None),
-        "refused": int(refused),
-        "declared_empty": int(empty),
-        "unparsable": int(read == 0 and not empty and not refused),
-    }
+    text = answer.text
+    truncated = answer.found.truncated or _CUT_SHORT.search(text[-_TAIL:]) is not None
+    says = dict.fromkeys(("refused", "declared_empty", "unparsable"), 0)
+    if read == 0:
+        plain = strip_edges(text[:_TAIL]).casefold()
+        nothing = bool(answer.found.empty) or plain == strip_edges(contract.empty).casefold()
+        if set(dropped) <= _NO_OBJECTS:
+            says[verdict(text, nothing or _empty_list(text))] = 1
+        else:
+            says["unparsable"] = 1
+    return {"truncated": int(truncated), **says}
+
+
+def _empty_list(text: str) -> bool:
+    """Whether a short text is an empty list, in wire forms that do not write lists."""
+    return len(text) < _TAIL and any(not root.items and not root.cut for root in trees(text))

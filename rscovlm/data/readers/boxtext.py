@@ -122,13 +122,14 @@ class BoxReader:
 
     def _written(self, text: str) -> list[tuple[RawBox, Contract]]:
         """The boxes of a text, each with the contract that reads all of it."""
-        loosest = scan(text, self.form.contracts[0])
-        read = {raw.span: (raw, self.form.contracts[0]) for raw in loosest.boxes if _whole(raw)}
-        for contract in self.form.contracts[1:]:
-            read |= {raw.span: (raw, contract) for raw in scan(text, contract).boxes if _whole(raw)}
-        unread = [text[slice(*raw.span)] for raw in loosest.boxes if raw.span not in read]
-        if unread or loosest.dropped:
-            raise LeftOut(UNREADABLE, (unread or [text])[0][:120])
+        read: dict[tuple[int, int], tuple[RawBox, Contract]] = {}
+        written: set[tuple[int, int]] = set()
+        for contract in self.form.contracts:
+            found = scan(text, contract)
+            read |= {raw.span: (raw, contract) for raw in found.boxes if _whole(raw)}
+            written |= {raw.span for raw in found.boxes} | {lost.span for lost in found.lost}
+        if unread := sorted(written - read.keys()):
+            raise LeftOut(UNREADABLE, text[slice(*unread[0])][:120])
         return [read[span] for span in sorted(read)]
 
     def _keep(self, raw: RawBox, contract: Contract, label: str) -> int:

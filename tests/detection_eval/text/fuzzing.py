@@ -207,6 +207,7 @@ def check_reply(seed, index):
     cut = _place(rng, text)
     complete = int((ends <= cut).sum())
     follows = mutated(rng, text)[: int(rng.integers(0, 200))] if complete else ""
+    follows = follows.replace("</think>", "")  # by itself it makes a thought of all that is before it
     place = int(ends[complete - 1]) if complete else 0
     for part in (text[:cut], *([text[:place] + _separator(name) + follows] if follows else [])):
         kept = parsed(part, name, classes).detections
