@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -40,12 +40,14 @@ class ReadOptions:
         images: ids in the order of the data set, for results of mmrotate 0.x.
         sizes: width and height of each image by id, or of all.
         contract: how a model wrote its replies.
+        aliases: other words for classes in replies, {word: class}.
     """
 
     classes: Sequence[str] | None = None
     images: Sequence[str] | None = None
     sizes: Sizes | None = None
     contract: str | Contract | None = None
+    aliases: Mapping[str, str] | None = None
 
     def class_list(self, path: Path) -> Sequence[str]:
         """The class names, where a format cannot do without.
@@ -120,7 +122,7 @@ _ALL = (
     Format(
         "predictions",
         "this project's own JSON lines",
-        lambda path, options: read_predictions(path, options.classes),
+        lambda path, options: read_predictions(path, options.classes, options.aliases),
         lambda path, boxes, _: write_predictions(path, boxes),
         _keeps("names", "scores", "difficulty", "size", "empty", "exact", "truth", "report", "header"),
     ),
@@ -227,7 +229,7 @@ _ALL = (
     Format(
         "rscovlm",
         "inference_results.json of RSCoVLM, parsed from the text",
-        lambda path, options: read_rscovlm(path, options.classes, options.contract),
+        lambda path, options: read_rscovlm(path, options.classes, options.contract, options.aliases),
         lambda path, boxes, options: write_rscovlm(path, boxes, options.contract or "rscovlm-quad"),
         _keeps("size", "empty"),
     ),
@@ -235,7 +237,7 @@ _ALL = (
         "lmmrotate",
         "parsed_answers_*.json of LMMRotate",
         lambda path, options: read_lmmrotate(
-            path, options.classes, options.sizes, options.contract or "lmmrotate"
+            path, options.classes, options.sizes, options.contract or "lmmrotate", options.aliases
         ),
         lambda path, boxes, _: write_lmmrotate(path, boxes),
         _keeps("empty", "exact"),

@@ -41,6 +41,7 @@ def read(
     sizes: Sizes | None = None,
     contract: str | Contract | None = None,
     others: Literal["refuse", "leave out"] = "refuse",
+    aliases: Mapping[str, str] | None = None,
 ) -> Collection:
     """Read boxes in any of the formats.
 
@@ -54,6 +55,7 @@ def read(
         contract: how a model wrote its replies.
         others: what becomes of boxes of other classes, in files that hold names: an error, or left out with a
             note.
+        aliases: other words for classes in replies, {word: class}; see ``text.aliases``.
 
     Raises:
         FormatError: the content is malformed, or something has to be given that is not.
@@ -64,10 +66,10 @@ def read(
     known = format_named(format or detect_format(path))
     listed = None if known.classes is None else CLASS_LISTS[known.classes]
     if classes is not None and others == "leave out" and "names" in known.keeps:
-        collection = subset(known.read(path, ReadOptions(listed, images, sizes, contract)), classes)
+        collection = subset(known.read(path, ReadOptions(listed, images, sizes, contract, aliases)), classes)
     else:
         wanted = listed if classes is None else classes
-        collection = known.read(path, ReadOptions(wanted, images, sizes, contract))
+        collection = known.read(path, ReadOptions(wanted, images, sizes, contract, aliases))
     if sizes is None:
         return collection
     filled = {
@@ -134,7 +136,7 @@ class Conversion(NamedTuple):
         images: how many images were written.
         boxes: how many boxes.
         lost: what the target cannot hold, in words.
-        notes: what reading and merging remarked, in words.
+        notes: what reading, parsing and merging remarked, in words.
     """
 
     source: str
@@ -179,6 +181,8 @@ def convert(
     known = source_format or detect_format(source)
     collection = read(source, known, **vars(options))
     notes = list(collection.notes)
+    if collection.report is not None:
+        notes += collection.report.losses()
     if patches is not None:
         merged = merge_patches(collection, patches, nms)
         collection = merged.scenes

@@ -15,7 +15,7 @@ size at which the model saw it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,15 @@ from detection_eval.text.parsing import LabelGuess, ParseReport
 SCHEMA = "detection_eval.predictions/1"
 
 
-def read_predictions(path: str | Path, classes: Sequence[str] | None = None) -> Collection:
+def read_predictions(
+    path: str | Path, classes: Sequence[str] | None = None, aliases: Mapping[str, str] | None = None
+) -> Collection:
     """Read this project's predictions.
 
     Args:
         path: the file.
         classes: names that count; None takes those of the file's first line.
+        aliases: other words for the classes in replies, {word: class}.
 
     Raises:
         FormatError: with the line.
@@ -57,7 +60,7 @@ def read_predictions(path: str | Path, classes: Sequence[str] | None = None) -> 
             raise FormatError(f"{place}: no image")
         about = _about(record, place)
         if "reply" in record:
-            _gather_reply(record, image, about, found, listed, place)
+            _gather_reply(record, image, about, found, listed, aliases, place)
         else:
             if "parse" in record:
                 about["report"] = _report(record["parse"], place)
@@ -130,6 +133,7 @@ def _gather_reply(
     about: dict[str, Any],
     gathering: Gathering,
     listed: Sequence[str],
+    aliases: Mapping[str, str] | None,
     place: str,
 ) -> None:
     try:
@@ -140,7 +144,7 @@ def _gather_reply(
         raise FormatError(f"{place}: a reply is text about an image with a size")
     shown = _size(record["shown"], place) if "shown" in record else about["size"]
     names = tuple(gathering.classes or listed)
-    parsed = parse_reply(record["reply"], contract, names, shown, about.get("size", shown))
+    parsed = parse_reply(record["reply"], contract, names, shown, about.get("size", shown), aliases)
     about["report"] = parsed.report
     gathering.image(image, place, **about)
     for polygon, name in zip(parsed.detections.polygons, parsed.detections.names):

@@ -22,6 +22,7 @@ from detection_eval.formats.mmrotate import instances_of_images
 from detection_eval.formats.records import Collection, ImageBoxes, image_id
 from detection_eval.formats.ultralytics import Sizes, size_of
 from detection_eval.geometry.quads import canonical
+from detection_eval.text.aliases import aliases_for
 from detection_eval.text.contracts import CONTRACTS, Contract
 from detection_eval.text.labels import LabelMatcher, by_spoken_name
 from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
@@ -49,15 +50,20 @@ def parse_reply(
     classes: Sequence[str] | None,
     shown: tuple[int, int],
     size: tuple[int, int],
+    aliases: Mapping[str, str] | None = None,
 ) -> ParsedResponse:
     """The boxes of a reply about an image that was shown at another size, in pixels of the image itself."""
-    parsed = parse_response(text, contract, classes, *shown)
+    words = None if aliases is None or classes is None else aliases_for(aliases, classes)[0]
+    parsed = parse_response(text, contract, classes, *shown, aliases=words)
     scale = np.array(size, dtype=np.float64) / np.array(shown)
     return replace(parsed, detections=parsed.detections.with_polygons(parsed.detections.polygons * scale))
 
 
 def read_rscovlm(
-    path: str | Path, classes: Sequence[str] | None = None, contract: str | Contract | None = None
+    path: str | Path,
+    classes: Sequence[str] | None = None,
+    contract: str | Contract | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Collection:
     """Read RSCoVLM's ``inference_results.json``.
 
@@ -66,6 +72,7 @@ def read_rscovlm(
         classes: names that count; None takes every label as it comes. The ground truth, which is numbered in
             the order of the config, is read with a class list only.
         contract: how the model wrote; by default what its prompt in ``message`` asks for: JSON or lines.
+        aliases: other words for the classes, {word: class}.
 
     Raises:
         FormatError: not such a file.
@@ -82,7 +89,7 @@ def read_rscovlm(
         if not isinstance(record.get("output"), str):
             continue
         chosen = contract_of(contract or _asked(record))
-        image, boxes = _reply(record, chosen, classes, place)
+        image, boxes = _reply(record, chosen, classes, aliases, place)
         if image in replies:
             raise FormatError(f"{place}: image {image!r} is there twice")
         replies[image] = boxes
@@ -106,7 +113,11 @@ def _asked(record: dict[str, Any]) -> str:
 
 
 def _reply(
-    record: dict[str, Any], contract: Contract, classes: Sequence[str] | None, place: str
+    record: dict[str, Any],
+    contract: Contract,
+    classes: Sequence[str] | None,
+    aliases: Mapping[str, str] | None,
+    place: str,
 ) -> tuple[str, ImageBoxes]:
     file_name = record.get("file_name") or record.get("img_path")
     if not isinstance(file_name, str):
@@ -118,7 +129,8 @@ def _reply(
     if min(width, height, shown_width, shown_height) <= 0:
         raise FormatError(f"{place}: an image without a size")
     size = int(width), int(height)
-    parsed = parse_reply(record["output"], contract, classes, (int(shown_width), int(shown_height)), size)
+    shown = int(shown_width), int(shown_height)
+    parsed = parse_reply(record["output"], contract, classes, shown, size, aliases)
     name = file_name.replace("\\", "/").rpartition("/")[2]
     return image_id(file_name), ImageBoxes(parsed.detections, size=size, file_name=name, report=parsed.report)
 
@@ -158,6 +170,7 @@ def read_lmmrotate(
     classes: Sequence[str] | None = None,
     sizes: Sizes | None = None,
     contract: str | Contract = "lmmrotate",
+    aliases: Mapping[str, str] | None = None,
 ) -> Collection:
     """Read LMMRotate's ``parsed_answers_*.json``: {file name: {"<ROD>": {"polygons", "labels"}}} in pixels.
 
@@ -185,23 +198,25 @@ def read_lmmrotate(
                 raise FormatError(
                     f"{place}: location tokens are parts of the image's size, which is not given"
                 )
-            parsed = parse_reply(inner, contract_of(contract), classes, size, size)
+            parsed = parse_reply(inner, contract_of(contract), classes, size, size, aliases)
             images[image] = ImageBoxes(parsed.detections, None, size, file_name, report=parsed.report)
         else:
-            found, report = _answer(inner, classes, place)
+            found, report = _answer(inner, classes, aliases, place)
             images[image] = ImageBoxes(found, None, size, file_name, report=report)
     shared = _same_classes(images, classes)
     return Collection(shared, _classes_of(shared, classes))
 
 
-def _answer(answer: Any, classes: Sequence[str] | None, place: str) -> tuple[Detections, ParseReport]:
+def _answer(
+    answer: Any, classes: Sequence[str] | None, aliases: Mapping[str, str] | None, place: str
+) -> tuple[Detections, ParseReport]:
     """Boxes of an answer that LMMRotate has parsed, with what had to be left out."""
     try:
         groups = list(zip(answer["polygons"], [str(label) for label in answer["labels"]], strict=True))
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{place}: no polygons and labels, as many of each ({error!r})") from error
     names = by_spoken_name({label for _, label in groups if label.strip()}) if classes is None else classes
-    match = LabelMatcher(names)
+    match = LabelMatcher(names, aliases_for(aliases or {}, names)[0])
     corners: list[list[float]] = []
     labels: list[int] = []
     unknown: dict[str, int] = {}

@@ -26,6 +26,7 @@ _CUT_SHORT = re.compile(r"remaining (?:objects|items|boxes) (?:are|were) not lis
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LARGEST = 1e9  # no coordinate of an image is larger
 _TAIL = 2000
+_NAMED = 8  # labels or reasons in a line
 _LABEL_REPAIRS = {
     "plural": "plural label",
     "numbered": "number in label",
@@ -112,10 +113,41 @@ class ParseReport:
                 sums[name] = dict(Counter(value) + Counter(getattr(other, name)))
         return ParseReport(**sums, guesses=self.guesses + moved)
 
+    def losses(self) -> list[str]:
+        """What was not read, a line each, in words."""
+        lines = []
+        if self.unknown_labels:
+            lines.append(
+                f"{self.unknown_label:,} boxes left out whose label is not among the classes: "
+                f"{_commonest(self.unknown_labels)}"
+            )
+        if self.dropped:
+            lines.append(f"{sum(self.dropped.values()):,} boxes dropped: {_commonest(self.dropped)}")
+        if self.superseded:
+            lines.append(
+                f"{self.superseded:,} boxes left out that their reply corrects or repeats further on"
+            )
+        kinds = {
+            "cannot be read": self.unparsable - self.unfinished,
+            "end inside their thoughts": self.unfinished,
+            "decline to answer": self.refused,
+            "break off": self.truncated - self.unfinished,
+        }
+        if said := [f"{count:,} {what}" for what, count in kinds.items() if count > 0]:
+            lines.append(f"of {self.responses:,} replies {', '.join(said)}")
+        return lines
+
     def to_json(self) -> dict[str, object]:
         """Plain values, for journals and reports."""
         values = {name: value for name, value in vars(self).items() if name != "guesses"}
         return {**values, "guesses": [guess._asdict() for guess in self.guesses]}
+
+
+def _commonest(counts: Mapping[str, int]) -> str:
+    """The names with the highest counts, in words."""
+    listed = Counter(counts).most_common()
+    words = [f"{name} {count:,}" for name, count in listed[:_NAMED]]
+    return ", ".join([*words, f"and {len(listed) - _NAMED:,} others"] if len(listed) > _NAMED else words)
 
 
 @dataclass(frozen=True)

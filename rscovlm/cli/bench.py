@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,14 @@ Images = Annotated[
 ImageSize = Annotated[
     str | None, typer.Option(help="Width and height of all images, where the files lack them.", metavar="WxH")
 ]
+Aliases = Annotated[
+    str | None,
+    typer.Option(
+        help="Other words for classes in replies: a list (dota, dior-r), or a file of 'word = class' lines "
+        "or YAML.",
+        metavar="NAME|FILE",
+    ),
+]
 Contract = Annotated[str | None, typer.Option(help="How a model wrote its replies.", metavar="NAME")]
 
 
@@ -45,6 +54,7 @@ def convert(
     images: Images = None,
     size: ImageSize = None,
     contract: Contract = None,
+    aliases: Aliases = None,
     merge: Annotated[
         str | None,
         typer.Option(
@@ -78,7 +88,7 @@ def convert(
 
     start, start_format = split_format(source)
     aim, aim_format = split_format(target)
-    options = read_options(classes, images, size, contract)
+    options = read_options(classes, images, size, contract, aliases)
     writing = WriteOptions(score, "qbox" if vertices else "rbox", contract)
     _check_target(aim, start)
     with atomic_path(aim) as temporary:
@@ -101,7 +111,11 @@ def convert(
 
 
 def read_options(
-    classes: str | None, images: Path | None, size: str | None, contract: str | None
+    classes: str | None,
+    images: Path | None,
+    size: str | None,
+    contract: str | None,
+    aliases: str | None = None,
 ) -> ReadOptions:
     """What options say about a file that it may not say itself.
 
@@ -118,9 +132,31 @@ def read_options(
     sizes = {image: sides for image, sides in listed or () if sides is not None}
     if size is not None and sizes:
         raise UsageError(f"--size and the sizes in {images} say the same; give one of them")
-    return ReadOptions(
-        names, ids, _read_size(size, "--size") if size is not None else sizes or None, contract
-    )
+    if aliases is not None and names is None:
+        raise UsageError("--aliases needs the classes that the words stand for; give --classes")
+    words = None if aliases is None or names is None else words_for(aliases, names)
+    shared = _read_size(size, "--size") if size is not None else sizes or None
+    return ReadOptions(names, ids, shared, contract, words)
+
+
+def words_for(aliases: str, classes: Sequence[str]) -> dict[str, str]:
+    """Other words for the classes; those for other classes are said and left out.
+
+    Raises:
+        DetectionError: not a list of aliases.
+        UsageError: no word is for any of the classes.
+    """
+    from detection_eval.text.aliases import aliases_for, read_aliases
+
+    used, others = aliases_for(read_aliases(aliases), classes)
+    if not used:
+        raise UsageError(
+            f"--aliases {aliases} has words for {', '.join(others)}; none of them is a class: "
+            f"{', '.join(classes)}"
+        )
+    if others:
+        print(f"--aliases: no such class, left out: {', '.join(others)}", file=sys.stderr)
+    return used
 
 
 def _read_images(path: Path) -> list[tuple[str, tuple[int, int] | None]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rscovlm.cli.bench import Aliases, words_for
 from rscovlm.cli.options import AsJson, Seed
 from rscovlm.errors import UsageError
 
@@ -54,6 +55,7 @@ def detections(
             "left out, in --gt and --pred. All classes of --gt by default."
         ),
     ] = None,
+    aliases: Aliases = None,
     preset: Annotated[
         str, typer.Option(help="strict, mmrotate-1.x, mmrotate-0.x, devkit-v1.0, ..., rscovlm.")
     ] = "strict",
@@ -108,9 +110,10 @@ def detections(
     check_out(out)
     pixels = None if images is None else crops(images)
     truth, names = read_truth(gt, classes)
-    found = {name: read_results(path, names, truth) for name, path in sources.items()}
+    words = None if aliases is None else words_for(aliases, names)
+    found = {name: read_results(path, names, truth, words) for name, path in sources.items()}
     for name, collection in found.items():
-        for note in collection.notes:
+        for note in (*collection.notes, *(collection.report.losses() if collection.report else ())):
             _note(f"{name}: {note}")
     for note in truth.notes:
         _note(f"ground truth: {note}")
@@ -142,7 +145,7 @@ def detections(
     ignored = int(bench.methods[0].result.overlaps.ignored.sum())
     if ignored:
         _note(f"{ignored:,} objects are ignored (difficult or crowds): boxes of them count for nothing")
-    facts = provenance({"ground truth": gt} | sources)
+    facts = provenance({"ground truth": gt} | sources) | ({"aliases": aliases} if aliases else {})
     results = bench.to_json() | {"provenance": facts}
     if out is not None:
         write_out(out, bench, results, rows, facts, pixels)
@@ -194,7 +197,9 @@ def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, .
     return truth, tuple(names)
 
 
-def read_results(spec: str, classes: tuple[str, ...], truth: Collection) -> Collection:
+def read_results(
+    spec: str, classes: tuple[str, ...], truth: Collection, aliases: Mapping[str, str] | None = None
+) -> Collection:
     """What a method found.
 
     Results of mmrotate 0.x name no images: they are taken to stand in the order of the ground truth.
@@ -207,7 +212,13 @@ def read_results(spec: str, classes: tuple[str, ...], truth: Collection) -> Coll
     path, format_name = split_format(spec)
     sizes = {image: boxes.size for image, boxes in truth.images.items() if boxes.size is not None}
     return read(
-        path, format_name, classes, images=list(truth.images), sizes=sizes or None, others="leave out"
+        path,
+        format_name,
+        classes,
+        images=list(truth.images),
+        sizes=sizes or None,
+        others="leave out",
+        aliases=aliases,
     )
 
 

@@ -361,3 +361,20 @@ def test_that_the_image_cannot_be_seen_is_a_refusal(text):
 def test_a_box_that_was_lost_is_no_statement_that_nothing_is_there():
     report = parse('No planes are visible. Ships: [{"bbox_2d": [1, 2, 3], "label": "ship"}]').report
     assert (report.declared_empty, report.unparsable) == (0, 1)
+
+
+def test_what_was_not_read_is_said_in_a_line_each():
+    report = (
+        parse(f"[{PLANE}, {SHIP}]", classes=("harbor",)).report
+        + parse('[{"bbox_2d": [1, 2], "label": "ship"}]').report
+        + parse(f"<think>[{PLANE}").report
+        + parse("I cannot see the image.").report
+        + parse(f"[{PLANE}]\nCorrected:\n[{SHIP}").report
+    )
+    assert report.losses() == [
+        "2 boxes left out whose label is not among the classes: plane 1, ship 1",
+        "1 boxes dropped: too few numbers 1",
+        "1 boxes left out that their reply corrects or repeats further on",
+        "of 5 replies 1 cannot be read, 1 end inside their thoughts, 1 decline to answer, 1 break off",
+    ]
+    assert parse(f"[{PLANE}]").report.losses() == []

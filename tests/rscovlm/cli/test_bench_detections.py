@@ -208,3 +208,80 @@ def test_ignored_objects_are_mentioned(run, tmp_path):
     done = run(*call, "--bootstrap", "0", "--out", out)
     assert "1 objects are ignored (difficult or crowds)" in done.err
     assert "1 more are difficult or crowds and" in (out / "report.html").read_text()
+
+
+@pytest.fixture
+def replies(tmp_path):
+    """Ground truth of a plane and a ship, and replies that call them otherwise or cannot be read."""
+    truth = {
+        "schema": "detection_eval.predictions/1",
+        "classes": ["plane", "ship"],
+    }
+    square = [10, 10, 50, 10, 50, 50, 10, 50]
+    images = [
+        {"image": "a", "size": [100, 100], "boxes": {"polygons": [square], "labels": ["plane"]}},
+        {"image": "b", "size": [100, 100], "boxes": {"polygons": [square], "labels": ["ship"]}},
+    ]
+    box = '[{"bbox_2d": [10, 10, 50, 50], "label": "%s"}]'
+    texts = {"a": box % "airplane", "b": box % "boat" + ' and [{"bbox_2d": [1, 2], "label": "ship"}]'}
+    said = [
+        {"image": image, "size": [100, 100], "reply": text, "contract": "qwen2.5-vl"}
+        for image, text in texts.items()
+    ]
+    for name, lines in (("truth", images), ("said", said)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (truth, *lines)))
+    return tmp_path
+
+
+def test_aliases_give_replies_their_classes_and_losses_are_said_on_the_terminal(run, replies):
+    command = ("bench", "detections", "--gt", replies / "truth.jsonl", "--bootstrap", "0", "--json")
+    command += ("--pred", f"VLM={replies / 'said.jsonl'}")
+    plain = run(*command)
+    assert plain.code == 0, plain.err
+    assert "VLM: 2 boxes left out whose label is not among the classes: airplane 1, boat 1" in plain.err
+    assert "VLM: 1 boxes dropped: too few numbers 1" in plain.err
+    assert json.loads(plain.out)["results"]["VLM"]["APnc50"] == 0
+
+    named = run(*command, "--aliases", "dota")
+    assert named.code == 0, named.err
+    assert "left out whose label" not in named.err
+    found = json.loads(named.out)
+    assert found["results"]["VLM"]["APnc50"] == 1
+    assert found["provenance"]["aliases"] == "dota"
+
+    own = replies / "words.txt"
+    own.write_text("airplane = plane\ntree = forest\n")
+    partly = run(*command, "--aliases", own)
+    assert "--aliases: no such class, left out: forest" in partly.err
+    assert "VLM: 1 boxes left out whose label is not among the classes: boat 1" in partly.err
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("tree = forest\n", "has words for forest; none of them is a class: plane, ship"),
+        ("tree\n", "expected"),
+    ],
+)
+def test_aliases_that_are_of_no_use_are_refused(run, replies, content, line):
+    (replies / "words.txt").write_text(content)
+    done = run(
+        *("bench", "detections", "--gt", replies / "truth.jsonl", "--pred", f"VLM={replies / 'said.jsonl'}"),
+        *("--aliases", replies / "words.txt"),
+    )
+    assert done.code == 2
+    assert line in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_conversion_takes_aliases_and_says_what_was_not_read(run, replies):
+    command = ("bench", "convert", "--from", replies / "said.jsonl", "--classes", replies / "classes.txt")
+    (replies / "classes.txt").write_text("plane\nship\n")
+    done = run(*command, "--to", replies / "dota", "--aliases", "dota")
+    assert done.code == 0, done.err
+    assert "1 boxes dropped: too few numbers 1" in done.err
+    assert "2 images, 2 boxes" in done.out
+    refused = run(
+        "bench", "convert", "--from", replies / "said.jsonl", "--to", replies / "more", "--aliases", "dota"
+    )
+    assert (refused.code, "give --classes" in refused.err) == (2, True)
