@@ -64,12 +64,14 @@ def _read_line(
     after = [beside(text[a:b]) for a, b in zip(stops, [*starts[1:], line[1]])]
     declared = isinstance(contract.syntax, Lines) and contract.syntax.label_first
     label_first = bool(before[0]) and (declared or not after[-1])
-    if not declared and _is_prose(before[0], after[-1]):
+    if not declared and _is_prose(text[line[0] : starts[0]], after[-1]):
         result.lose("in prose", (starts[0], stops[-1]))
         return
     for index, (_, numbers) in enumerate(runs):
         last = index == len(runs) - 1
         open_end = len(numbers) < contract.form.count if label_first else not after[-1]
+        if not isinstance(contract.syntax, Lines):
+            open_end |= stops[index] == len(text)  # a last number may go on
         if last and line[1] == len(text) and open_end:
             result.truncated = True
             result.lose("truncated", (starts[index], line[1]))
@@ -91,6 +93,8 @@ def _read_line(
 
 def _is_prose(before: str, after: str) -> bool:
     """Whether numbers stand in a sentence: words on both sides of them, or more than a label has."""
+    if before.rstrip(" \t([{*").endswith((":", ".")):
+        before = ""  # an introduction, not the sentence that the numbers are in
     words_before, words_after = len(_WORD.findall(before)), len(_WORD.findall(after))
     if max(words_before, words_after) > _LONGEST_LABEL or _SENTENCE.search(after):
         return True

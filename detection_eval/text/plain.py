@@ -15,7 +15,7 @@ from html import unescape
 from operator import itemgetter
 
 _ZERO_WIDTH = frozenset("\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
-_ALIKE = {"\u2212": "-", "\u3010": "[", "\u3011": "]", "\u3001": ",", "\u2028": "\n", "\u2029": "\n"}
+_ALIKE = {"\u2212": "-", "\u3010": "[", "\u3011": "]", "\u3001": ",", "\u2028": " ", "\u2029": " "}
 _ENTITIES = {
     '"': r"&(?:quot|#0*34|#[xX]0*22);",
     "'": r"&(?:apos|#0*39|#[xX]0*27);",

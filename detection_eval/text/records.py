@@ -102,8 +102,13 @@ def find_boxes(roots: Iterable[Node], contract: Contract, found: Scan, *notes: s
         found: takes the boxes and what cannot be read.
         notes: repairs of each box.
     """
+    finder = _Finder(contract, found, notes)
     for root in roots:
-        _Finder(contract, found, notes).walk(root)
+        # most brackets of prose, and of hostile texts, hold too little for a box
+        if root.is_object or not root.items or root.lists or root.objects or len(root.items) >= 4:
+            finder.walk(root)
+        else:
+            found.truncated |= root.cut and "brackets" not in root.repairs
 
 
 class _Finder:

@@ -17,8 +17,13 @@ DEEPEST = 40
 """Nodes that may be open at once; beyond, the outermost one is given up and its children stand alone."""
 
 _AFTER_STRING = re.compile(r"\s*+\w")
-_STRING_STOP = re.compile(r"[,}\]]")
 _LINE_END = re.compile(r"[^\n]*+")
+
+
+def _before_next_key(content: str) -> str | None:
+    """The part of a string before the punctuation that leads to the next one, or None where there is none."""
+    left = content.rstrip().removesuffix("{").rstrip()
+    return left[:-1].rstrip("]} \t") if left.endswith(",") else None
 
 
 class Node:
@@ -194,9 +199,9 @@ class _Builder:
                 return start + 1
         closed = kind not in ("string", "escaped") or bool(token["end"] or token["end2"])
         if not is_key and closed and kind == "string" and _AFTER_STRING.match(self.text, stop, self.end):
-            shorter = _STRING_STOP.search(self.text, start + 1, stop - 1)
-            if shorter:  # what follows is inside of a later string: this one was never closed
-                content, closed, stop = self.text[start + 1 : shorter.start()], False, shorter.start()
+            shorter = _before_next_key(content)
+            if shorter is not None:  # what follows is inside of a later string: this one was never closed
+                content, closed, stop = shorter, False, start + 1 + len(shorter)
         if not closed and stop == self.end:
             return stop  # the last string of a text may go on
         if is_key:
@@ -266,7 +271,10 @@ class _Builder:
 
     def _push(self, is_object: bool, start: int, implicit: bool = False) -> Node:
         if len(self.stack) >= DEEPEST:
-            self._release(self.stack.pop(0), start)
+            outermost = self.stack.pop(0)
+            outermost.stop = start
+            if outermost.items:
+                self.roots.append(outermost)
         node = Node(is_object, start, implicit=implicit)
         if self.stack and not self.stack[-1].comma and (is_object or not self.stack[-1].is_object):
             node.mend("missing comma")

@@ -378,3 +378,40 @@ def test_what_was_not_read_is_said_in_a_line_each():
         "of 5 replies 1 cannot be read, 1 end inside their thoughts, 1 decline to answer, 1 break off",
     ]
     assert parse(f"[{PLANE}]").report.losses() == []
+
+
+# --- truncation ---------------------------------------------------------------------------------------
+
+LAYOUTS = {
+    "mapping": '{"plane": [[10, 20, 110, 80], [200, 210, 260, 280]], "ship": [[300, 400, 360, 500]]}',
+    "several boxes a label": '[{"label": "plane", "bbox_2d": [[10, 20, 110, 80], [200, 210, 260, 280]]}]',
+    "points": '[{"label": "plane", "points": [[10, 20], [110, 20], [110, 80], [10, 80]]}, ' + SHIP + "]",
+    "named": '[{"label": "plane", "x1": 10, "y1": 20, "x2": 110, "y2": 80}, ' + SHIP + "]",
+    "boxes as objects": '[{"label": "plane", "bbox_2d": {"x1": 10, "y1": 20, "x2": 110, "y2": 80}}]',
+    "tuples": '[("plane", [10, 20, 110, 80]), ("ship", [300, 400, 360, 500])]',
+    "label last in tuples": '[[10, 20, 110, 80, "plane"], [300, 400, 360, 500, "ship"]]',
+    "numbers as text": '[{"label": "plane", "bbox_2d": "[10, 20, 110, 80]"}, ' + SHIP + "]",
+    "nested attributes": '[{"attributes": {"label": "plane"}, "bbox_2d": [10, 20, 110, 80]}, ' + SHIP + "]",
+    "encoded twice": json.dumps(f"[{PLANE}, {SHIP}]"),
+    "unquoted": "[{label: plane, bbox_2d: [10, 20, 110, 80]}, {label: ship, bbox_2d: [300, 400, 360, 500]}]",
+    "lines of JSON": f"{PLANE}\n{SHIP}\n",
+    "YAML": "- bbox_2d: [10, 20, 110, 80]\n  label: plane\n- bbox_2d: [300, 400, 360, 500]\n  label: ship\n",
+    "entries": "plane: [10, 20, 110, 80]\nship: [300, 400, 360, 500]\n",
+    "table": "| label | x1 | y1 | x2 | y2 |\n|-|-|-|-|-|\n| plane | 10 | 20 | 110 | 80 |\n",
+    "thoughts": f"<think>Perhaps [{SHIP}]</think>[{PLANE}, {SHIP}]",
+    "two blocks": f"**Planes**\n```json\n[{PLANE}]\n```\n**Ships**\n```json\n[{SHIP}]\n```",
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_cut_at_any_character_adds_no_box_and_takes_back_none(name):
+    """Each cut reads a first part of the boxes of the whole, and a longer one no fewer."""
+    text = LAYOUTS[name]
+    whole = boxes(text)
+    assert whole
+    counts = []
+    for cut in range(len(text) + 1):
+        part = boxes(text[:cut])
+        assert part == whole[: len(part)], text[:cut]
+        counts.append(len(part))
+    assert counts == sorted(counts)
