@@ -219,13 +219,21 @@ def replies(tmp_path):
     }
     square = [10, 10, 50, 10, 50, 50, 10, 50]
     images = [
-        {"image": "a", "size": [100, 100], "boxes": {"polygons": [square], "labels": ["plane"]}},
-        {"image": "b", "size": [100, 100], "boxes": {"polygons": [square], "labels": ["ship"]}},
+        {
+            "image": "a",
+            "size": {"width": 100, "height": 100},
+            "boxes": {"polygons": [square], "labels": ["plane"]},
+        },
+        {
+            "image": "b",
+            "size": {"width": 100, "height": 100},
+            "boxes": {"polygons": [square], "labels": ["ship"]},
+        },
     ]
     box = '[{"bbox_2d": [10, 10, 50, 50], "label": "%s"}]'
     texts = {"a": box % "airplane", "b": box % "boat" + ' and [{"bbox_2d": [1, 2], "label": "ship"}]'}
     said = [
-        {"image": image, "size": [100, 100], "reply": text, "contract": "qwen2.5-vl"}
+        {"image": image, "size": {"width": 100, "height": 100}, "reply": text, "contract": "qwen2.5-vl"}
         for image, text in texts.items()
     ]
     for name, lines in (("truth", images), ("said", said)):
