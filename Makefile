@@ -70,7 +70,7 @@ bench-map: $(READY)
 
 # One report of nano and of a simulated detector's results.pkl on synthetic scenes -> demo/detectors/report/report.html
 bench-demo: $(READY)
-	$(BIN)/python benchmarks/nano_beside_detector.py --out
+	$(BIN)/python benchmarks/nano_beside_detector.py
 
 # The parser of replies under every contract, on replies that are spoilt at random.
 REPLIES ?= 100000

@@ -5,7 +5,7 @@ results.pkl in MMRotate 1.x's layout, and compares both (``rscovlm bench detecti
 SIMULATED: its boxes are the ground truth with seeded noise in place, size and angle, some missed, some
 doubled and some out of nowhere, with scores that know some of this. It shows the report, not who is better.
 
-    python benchmarks/nano_beside_detector.py [--out demo/detectors] [--scenes 16] [--size 1024]
+    python benchmarks/nano_beside_detector.py [--output demo/detectors] [--scenes 16] [--size 1024]
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, default=Path("demo/detectors"))
+    parser.add_argument("--output", type=Path, default=Path("demo/detectors"))
     parser.add_argument("--scenes", type=int, default=16)
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument(
@@ -81,7 +81,7 @@ def main() -> None:
         print("$ rscovlm", *command[1:], flush=True)
         subprocess.run(command, check=True)
 
-    scenes, boxes = options.out / "scenes", options.out / "nano"
+    scenes, boxes = options.output / "scenes", options.output / "nano"
     boxes.mkdir(parents=True, exist_ok=True)
     count = ("--count", options.scenes, "--size", options.size, "--seed", options.seed)
     run("synth", "dataset", scenes, *count)
@@ -89,12 +89,12 @@ def main() -> None:
         target = boxes / f"{scene.stem}.txt"
         if not target.exists():
             run("detect", scene, "--output", target, "--overwrite")
-    results = options.out / f"{NAME}.pkl"
+    results = options.output / f"{NAME}.pkl"
     write_results_1(results, simulate(read(scenes / "annotations.json", "coco"), options.seed))
     methods = ("--pred", f"nano={boxes}:dota", "--pred", f"{NAME}={results}:mmrotate-1.x")
     truth = ("--gt", f"{scenes / 'annotations.json'}:coco")
-    run("bench", "detections", *truth, *methods, "--bootstrap", 1000, "--out", options.out / "report")
-    page = options.out / "report" / "report.html"
+    run("bench", "detections", *truth, *methods, "--bootstrap", 1000, "--output", options.output / "report")
+    page = options.output / "report" / "report.html"
     print(f"{page}: {page.stat().st_size / 1e6:.2f} MB")
 
 

@@ -8,8 +8,8 @@ one an image::
      "truth": {"polygons": [...], "labels": [...]}, "parse": {...}}
 
 All but ``image`` may be missing. Instead of ``boxes`` there may be a model's reply, which is then parsed:
-``"reply": "...", "contract": "rscovlm-quad", "shown": {"width": 1036, "height": 784}``, where ``shown`` is
-the size at which the model saw it.
+``"reply": "...", "contract": "rscovlm-quad", "shown": {"width": 1036, "height": 784}``, where ``shown``
+is the size at which the model saw it.
 """
 
 from __future__ import annotations
@@ -98,14 +98,10 @@ def _about(record: dict[str, Any], place: str) -> dict[str, Any]:
 
 
 def _size(written: Any, place: str) -> tuple[int, int]:
-    sides: list[Any] = (
-        [written.get(name) for name in ("width", "height")] if isinstance(written, dict) else []
-    )
-    if not sides or not all(type(side) is int and side > 0 for side in sides):
-        raise FormatError(
-            f'{place}: the size {written!r:.40} is no {{"width": 1024, "height": 768}} in pixels'
-        )
-    return sides[0], sides[1]
+    width, height = (written.get(name) if isinstance(written, dict) else 0 for name in ("width", "height"))
+    if type(width) is int and type(height) is int and min(width, height) > 0:
+        return width, height
+    raise FormatError(f'{place}: the size {written!r:.40} is no {{"width": 1024, "height": 768}} in pixels')
 
 
 def _gather(boxes: Any, image: str, gathering: Gathering, place: str) -> None:

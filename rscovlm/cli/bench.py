@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rscovlm.cli.options import AsJson
+from rscovlm.cli.options import AsJson, Classes, read_classes
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(name="bench", help="Score detections, and convert files of them.", no_args_is_help=True)
 
-ClassList = Annotated[
-    str | None,
-    typer.Option(
-        help="A list by name (dota-v1.0, dior-r, fair1m, ...) or a file with a name a line.",
-        metavar="NAME|FILE",
-    ),
-]
 Images = Annotated[
     Path | None,
     typer.Option(
@@ -48,9 +41,9 @@ Contract = Annotated[str | None, typer.Option(help="How a model wrote its replie
 
 @bench.command()
 def convert(
-    source: Annotated[str, typer.Option("--from", help="File or folder to read.", metavar="PATH[:FORMAT]")],
-    target: Annotated[str, typer.Option("--to", help="File or folder to write.", metavar="PATH[:FORMAT]")],
-    classes: ClassList = None,
+    source: Annotated[str, typer.Argument(help="File or folder to read.", metavar="PATH[:FORMAT]")],
+    output: Annotated[str, typer.Option(help="New file or empty folder to write.", metavar="PATH[:FORMAT]")],
+    classes: Classes = None,
     images: Images = None,
     size: ImageSize = None,
     contract: Contract = None,
@@ -79,15 +72,15 @@ def convert(
     """Read one format of ground truth or results and write another.
 
     Formats: predictions, dota, task1, coco, mmrotate-0.x, mmrotate-1.x, mmrotate-json, ultralytics,
-    ultralytics-json, dior-r, fair1m, hrsc2016, srsdd, rsar, rscovlm, lmmrotate. Without a format, --from is
-    told by its content and --to by its suffix. What the target cannot hold is said.
+    ultralytics-json, dior-r, fair1m, hrsc2016, srsdd, rsar, rscovlm, lmmrotate. Without a format, PATH is
+    recognised by its content and --output by its suffix. What the output cannot hold is said.
     """
     from detection_eval.files import atomic_path
     from detection_eval.formats import WriteOptions, split_format
     from detection_eval.formats import convert as run
 
     start, start_format = split_format(source)
-    aim, aim_format = split_format(target)
+    aim, aim_format = split_format(output)
     options = read_options(classes, images, size, contract, aliases)
     writing = WriteOptions(score, "qbox" if vertices else "rbox", contract)
     _check_target(aim, start)
@@ -124,9 +117,8 @@ def read_options(
         OSError: a file cannot be read.
     """
     from detection_eval.formats import ReadOptions
-    from detection_eval.formats.class_lists import classes as class_list
 
-    names = None if classes is None else class_list(classes)
+    names = read_classes(classes)
     listed = None if images is None else _read_images(images)
     ids = None if listed is None else [image for image, _ in listed]
     sizes = {image: sides for image, sides in listed or () if sides is not None}
@@ -202,6 +194,6 @@ def _read_nms(text: str) -> float | None:
 def _check_target(target: Path, source: Path) -> None:
     """A folder with files in it would be read together with what is written now."""
     if target.is_dir() and any(target.iterdir()):
-        raise UsageError(f"--to {target} is a folder with files in it; choose a new or empty one")
+        raise UsageError(f"--output {target} is a folder with files in it; choose a new or empty one")
     if target.resolve() == source.resolve():
-        raise UsageError(f"--to {target} is what --from reads; choose another path")
+        raise UsageError(f"--output {target} is the file that is read; choose another path")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rscovlm.cli.bench import Aliases, words_for
-from rscovlm.cli.options import AsJson, Seed
+from rscovlm.cli.options import AsJson, Seed, read_classes
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ def detections(
     classes: Annotated[
         str | None,
         typer.Option(
-            help="Evaluate these classes: dota-v1.0 or another list, or a file of names. Boxes of others are "
-            "left out, in --gt and --pred. All classes of --gt by default."
+            help="Evaluate these: names, a file with one a line, or the name of a list (dota-v1.0, ...). "
+            "Boxes of others are left out, in --gt and --pred. All classes of --gt by default.",
+            metavar="A,B|FILE|LIST",
         ),
     ] = None,
     aliases: Aliases = None,
@@ -77,7 +78,7 @@ def detections(
     published: Annotated[
         str | None, typer.Option(help="Add the rows of a published table: rscovlm-dota.")
     ] = None,
-    out: Annotated[
+    output: Annotated[
         Path | None,
         typer.Option(
             help="Folder for results.json, table.csv, table.md, table.tex, report.html, verdicts.csv and "
@@ -107,7 +108,7 @@ def detections(
     protocol, levels = preset_named(preset), parse_levels(iou)
     rows = published_rows(published) if published else ()
     sources = read_sources(pred)
-    check_out(out)
+    check_out(output)
     pixels = None if images is None else crops(images)
     truth, names = read_truth(gt, classes)
     words = None if aliases is None else words_for(aliases, names)
@@ -147,8 +148,8 @@ def detections(
         _note(f"{ignored:,} objects are ignored (difficult or crowds): boxes of them count for nothing")
     facts = provenance({"ground truth": gt} | sources) | ({"aliases": aliases} if aliases else {})
     results = bench.to_json() | {"provenance": facts}
-    if out is not None:
-        write_out(out, bench, results, rows, facts, pixels)
+    if output is not None:
+        write_out(output, bench, results, rows, facts, pixels)
     if as_json:
         print(json.dumps(results, ensure_ascii=False, indent=1))
     else:
@@ -179,9 +180,8 @@ def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, .
         DetectionError, UsageError: it is malformed, or holds nothing.
     """
     from detection_eval.formats import read, split_format
-    from detection_eval.formats.class_lists import classes as class_list
 
-    wanted = None if classes is None else class_list(classes)
+    wanted = read_classes(classes)
     path, format_name = split_format(spec)
     truth = read(path, format_name, wanted, others="leave out")
     if truth.truth is not None:
@@ -288,7 +288,7 @@ def check_out(out: Path | None) -> None:
     if out is None:
         return
     if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out} is a file; give the name of a folder")
+        raise UsageError(f"--output {out} is a file; give the name of a folder")
     check_folder(out)
 
 

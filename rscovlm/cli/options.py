@@ -100,9 +100,10 @@ def read_classes(text: str | None, option: str = "--classes") -> tuple[str, ...]
     path = Path(text)
     if text in CLASS_LISTS or path.is_file():
         return classes(text)
-    near = difflib.get_close_matches(text.lower(), CLASS_LISTS, n=1, cutoff=0.8)
+    near = [name for name in CLASS_LISTS if name.startswith(text.lower())]
+    near = near or difflib.get_close_matches(text.lower(), CLASS_LISTS, n=1, cutoff=0.8)
     if near:
-        raise UsageError(f"{option} {text!r} is no class list; did you mean {near[0]}?")
+        raise UsageError(f"{option} {text!r} is no class list; did you mean {' or '.join(near)}?")
     if path.suffix in (".txt", ".names") or "/" in text:
         raise UsageError(f"{option} {text!r}: no such file; give a file with one class name a line")
     return read_list(text, option)

@@ -22,16 +22,16 @@ def labels(tmp_path, monkeypatch):
 
 
 def test_labels_become_coco_and_come_back_with_every_byte(run, labels):
-    done = run("bench", "convert", "--from", "labelTxt", "--to", "gt.json", "--images", "images.txt")
+    done = run("bench", "convert", "labelTxt", "--output", "gt.json", "--images", "images.txt")
     assert (done.code, done.out, done.err) == (0, "gt.json: coco, 2 images, 2 boxes\n", "")
     assert json.loads((labels / "gt.json").read_text())["images"][1]["width"] == 512
-    assert run("bench", "convert", "--from", "gt.json", "--to", "back:dota").code == 0
+    assert run("bench", "convert", "gt.json", "--output", "back:dota").code == 0
     assert (labels / "back" / "P1.txt").read_text() == f"{CORNERS} ship 1\n{CORNERS} plane 0\n"
     assert (labels / "back" / "P2.txt").read_text() == ""
 
 
 def test_what_the_target_cannot_hold_is_said_beside_the_result(run, labels):
-    done = run("bench", "convert", "--from", "labelTxt:dota", "--to", "out:task1", "--score", 1, "--json")
+    done = run("bench", "convert", "labelTxt:dota", "--output", "out:task1", "--score", 1, "--json")
     assert done.code == 0
     told = json.loads(done.out)
     assert (told["source"], told["target"], told["boxes"]) == ("dota", "task1", 2)
@@ -41,15 +41,13 @@ def test_what_the_target_cannot_hold_is_said_beside_the_result(run, labels):
 
 
 def test_results_of_mmrotate_go_through_with_ids_and_classes(run, labels):
-    assert (
-        run("bench", "convert", "--from", "labelTxt", "--to", "r.pkl:mmrotate-0.x", "--score", 0.5).code == 0
-    )
-    done = run("bench", "convert", "--from", "r.pkl", "--to", "r.jsonl")
+    assert run("bench", "convert", "labelTxt", "--output", "r.pkl:mmrotate-0.x", "--score", 0.5).code == 0
+    done = run("bench", "convert", "r.pkl", "--output", "r.jsonl")
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("rscovlm: r.pkl: holds numbers of classes and no names")
     (labels / "names.txt").write_text("plane\nship\n")
     told = ("--classes", "names.txt", "--images", "images.txt")
-    assert run("bench", "convert", "--from", "r.pkl", "--to", "r.jsonl", *told).code == 0
+    assert run("bench", "convert", "r.pkl", "--output", "r.jsonl", *told).code == 0
     assert '"labels": ["plane", "ship"], "scores": [0.5, 0.5]' in (labels / "r.jsonl").read_text()
 
 
@@ -57,49 +55,49 @@ def test_patches_are_merged_with_a_line_about_suppression(run, labels):
     for x in (0, 5):
         (labels / "patches").mkdir(exist_ok=True)
         (labels / "patches" / f"P1__1024__{x}___0.txt").write_text(f"{CORNERS} ship 0\n")
-    done = run("bench", "convert", "--from", "patches", "--to", "scenes", "--merge", "mmrotate")
+    done = run("bench", "convert", "patches", "--output", "scenes", "--merge", "mmrotate")
     assert done.out == "scenes: dota, 1 images, 1 boxes\n"
     assert "2 patches merged to 1 scenes: 1 of 2 boxes suppressed, 2 by nothing but the order" in done.err
-    plain = ("--from", "patches", "--to", "all", "--merge", "mmrotate", "--nms", "none")
+    plain = ("patches", "--output", "all", "--merge", "mmrotate", "--nms", "none")
     assert run("bench", "convert", *plain).out == "all: dota, 1 images, 2 boxes\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("--from", "nothing", "--to", "a.json"), "nothing: No such file or directory"),
+        (("nothing", "--output", "a.json"), "nothing: No such file or directory"),
         (
-            ("--from", "labelTxt:coc", "--to", "a.json"),
+            ("labelTxt:coc", "--output", "a.json"),
             "'labelTxt:coc': unknown format 'coc'; choose predictions",
         ),
-        (("--from", "labelTxt", "--to", "a.xyz"), "no format goes by .xyz; name it"),
-        (("--from", "labelTxt", "--to", "labelTxt"), "--to labelTxt is a folder with files in it"),
-        (("--from", "images.txt:dota", "--to", "images.txt"), "--to images.txt is what --from reads"),
-        (("--from", "labelTxt", "--to", "a.json"), "COCO demands the image's size and it is not known"),
-        (("--from", "labelTxt", "--to", "a.pkl"), "MMRotate results need scores and there are none"),
+        (("labelTxt", "--output", "a.xyz"), "no format goes by .xyz; name it"),
+        (("labelTxt", "--output", "labelTxt"), "--output labelTxt is a folder with files in it"),
+        (("images.txt:dota", "--output", "images.txt"), "--output images.txt is the file that is read"),
+        (("labelTxt", "--output", "a.json"), "COCO demands the image's size and it is not known"),
+        (("labelTxt", "--output", "a.pkl"), "MMRotate results need scores and there are none"),
         (
-            ("--from", "labelTxt", "--to", "a/b.json", "--size", "9x9"),
+            ("labelTxt", "--output", "a/b.json", "--size", "9x9"),
             "folder a of output b.json does not exist",
         ),
         (
-            ("--from", "labelTxt", "--to", "a.json", "--size", "9"),
+            ("labelTxt", "--output", "a.json", "--size", "9"),
             "--size '9' is no size; give width and height",
         ),
         (
-            ("--from", "labelTxt", "--to", "out", "--classes", "dota"),
-            "no class list 'dota'; choose dota-v1.0",
+            ("labelTxt", "--output", "out", "--classes", "dota"),
+            "'dota' is no class list; did you mean dota-v1.0 or",
         ),
         (
-            ("--from", "labelTxt", "--to", "out", "--classes", "rsar"),
+            ("labelTxt", "--output", "out", "--classes", "rsar"),
             "P1.txt:4: category 'plane' is none of ship",
         ),
-        (("--from", "labelTxt", "--to", "out", "--merge", "x"), "unknown naming 'x' of patches"),
-        (("--from", "labelTxt", "--to", "out", "--nms", "2"), "--nms '2' is no overlap"),
-        (("--from", "broken.pkl", "--to", "a.jsonl"), "broken.pkl: byte 0: the pickle asks for os.system"),
-        (("--from", "words.txt", "--to", "a.jsonl"), "words.txt: its format cannot be told; name it"),
-        (("--from", "labelTxt", "--to", "a", "--images", "words.txt"), "words.txt:1: 'just some words here'"),
+        (("labelTxt", "--output", "out", "--merge", "x"), "unknown naming 'x' of patches"),
+        (("labelTxt", "--output", "out", "--nms", "2"), "--nms '2' is no overlap"),
+        (("broken.pkl", "--output", "a.jsonl"), "broken.pkl: byte 0: the pickle asks for os.system"),
+        (("words.txt", "--output", "a.jsonl"), "words.txt: its format cannot be told; name it"),
+        (("labelTxt", "--output", "a", "--images", "words.txt"), "words.txt:1: 'just some words here'"),
         (
-            ("--from", "out.json:rscovlm", "--to", "a", "--contract", "x"),
+            ("out.json:rscovlm", "--output", "a", "--contract", "x"),
             "unknown contract 'x'; choose rscovlm",
         ),
     ],

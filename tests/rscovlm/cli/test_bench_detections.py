@@ -36,7 +36,7 @@ def arguments(files, *more):
 
 def test_the_folder_holds_json_tables_and_a_page(run, files):
     out = files / "out"
-    done = run(*arguments(files, "--out", out, "--json", "--published", "rscovlm-dota"))
+    done = run(*arguments(files, "--output", out, "--json", "--published", "rscovlm-dota"))
     assert done.code == 0, done.err
     names = ["images.csv", "report.html", "results.json", "table.csv", "table.md", "table.tex"]
     names += ["verdicts.csv", "verdicts.parquet"]
@@ -55,7 +55,9 @@ def test_the_folder_holds_json_tables_and_a_page(run, files):
 
 
 def test_thresholds_chosen_on_other_images_are_taken_from_their_results(run, files):
-    first = run(*arguments(files, "--out", files / "val", "--threshold", "oracle", "--per-class-threshold"))
+    first = run(
+        *arguments(files, "--output", files / "val", "--threshold", "oracle", "--per-class-threshold")
+    )
     assert first.code == 0, first.err
     chosen = json.loads((files / "val" / "results.json").read_text())["results"]["FCOS"]["threshold"]
     assert set(chosen) == set(CLASSES)
@@ -86,11 +88,11 @@ def test_without_json_the_table_is_printed(run, files):
         (("--threshold", "0.3", "--per-class-threshold"), "needs thresholds that are chosen"),
         (("--threshold", "val:missing.json"), "missing.json"),
         (("--published", "nothing"), "no published table is called 'nothing'"),
-        (("--classes", "nothing"), "no class list 'nothing'"),
+        (("--classes", "nothing"), "no objects of the classes in --classes nothing"),
         (("--pred", "VLM=again.jsonl"), "--pred VLM is there twice"),
         (("--pred", "again.jsonl"), "names no method; give NAME=PATH"),
         (("--pred", "new=missing.jsonl"), "missing.jsonl"),
-        (("--out", "no/such/folder"), "does not exist"),
+        (("--output", "no/such/folder"), "does not exist"),
     ],
 )
 def test_what_makes_no_sense_gets_one_line_and_leaves_nothing(run, files, more, line):
@@ -148,7 +150,7 @@ def test_a_single_scene_has_no_other_to_choose_a_threshold_on(run, tmp_path):
 
 
 def test_verdicts_of_boxes_and_sums_of_images_are_tables_that_agree(run, files):
-    done = run(*arguments(files, "--out", files / "out", "--json"))
+    done = run(*arguments(files, "--output", files / "out", "--json"))
     assert done.code == 0, done.err
     found = json.loads(done.out)["results"]
     boxes = list(csv.DictReader((files / "out" / "verdicts.csv").open()))
@@ -176,7 +178,7 @@ def test_the_page_shows_the_pixels_of_images_that_are_there(run, files):
     truth, _, _ = problem()
     for image in list(truth)[:6]:
         Image.new("RGB", (1024, 1024), (10, 200, 30)).save(files / "images" / f"{image}.png")
-    done = run(*arguments(files, "--out", files / "out", "--images", files / "images"))
+    done = run(*arguments(files, "--output", files / "out", "--images", files / "images"))
     assert done.code == 0, done.err
     page = (files / "out" / "report.html").read_text()
     shown = page.count("data:image/png;base64,")
@@ -205,7 +207,7 @@ def test_ignored_objects_are_mentioned(run, tmp_path):
         (tmp_path / name / "a.txt").write_text("0 0 20 0 20 20 0 20 plane 0\n30 0 50 0 50 20 30 20 plane 1\n")
     out = tmp_path / "out"
     call = ("bench", "detections", "--gt", tmp_path / "truth", "--pred", f"A={tmp_path / 'found'}")
-    done = run(*call, "--bootstrap", "0", "--out", out)
+    done = run(*call, "--bootstrap", "0", "--output", out)
     assert "1 objects are ignored (difficult or crowds)" in done.err
     assert "1 more are difficult or crowds and" in (out / "report.html").read_text()
 
@@ -283,13 +285,13 @@ def test_aliases_that_are_of_no_use_are_refused(run, replies, content, line):
 
 
 def test_conversion_takes_aliases_and_says_what_was_not_read(run, replies):
-    command = ("bench", "convert", "--from", replies / "said.jsonl", "--classes", replies / "classes.txt")
+    command = ("bench", "convert", replies / "said.jsonl", "--classes", replies / "classes.txt")
     (replies / "classes.txt").write_text("plane\nship\n")
-    done = run(*command, "--to", replies / "dota", "--aliases", "dota")
+    done = run(*command, "--output", replies / "dota", "--aliases", "dota")
     assert done.code == 0, done.err
     assert "1 boxes dropped: too few numbers 1" in done.err
     assert "2 images, 2 boxes" in done.out
     refused = run(
-        "bench", "convert", "--from", replies / "said.jsonl", "--to", replies / "more", "--aliases", "dota"
+        "bench", "convert", replies / "said.jsonl", "--output", replies / "more", "--aliases", "dota"
     )
     assert (refused.code, "give --classes" in refused.err) == (2, True)

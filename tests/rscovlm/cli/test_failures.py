@@ -33,7 +33,7 @@ def test_what_nobody_foresaw_is_no_mistake_of_the_user(error):
 # The computation inside each command, and what starts it.
 COMPUTATIONS = [
     ("detection_eval.metrics.comparison.benchmark", "bench detections --gt gt.txt --pred A=gt.txt"),
-    ("detection_eval.formats.convert", "bench convert --from gt.txt --to out.json"),
+    ("detection_eval.formats.convert", "bench convert gt.txt --output out.json"),
     ("rscovlm.data.readers.convert", "data convert gt.txt --from dota --output out.jsonl"),
     ("rscovlm.synth.world.plan_world", "synth scene out.tif --size 64"),
     ("rscovlm.tasks.tiles.plan_tiles", "detect scene.tif --model http://scripted/v1#nano"),
