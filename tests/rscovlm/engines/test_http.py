@@ -10,7 +10,6 @@ import pytest
 
 from rscovlm.engines import load_model
 from rscovlm.engines.http import HttpEngine, _retry_after_s
-from rscovlm.engines.openai import chat_messages, read_reply
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES, family_of
@@ -313,23 +312,3 @@ def test_a_tokenizer_that_is_not_there_is_one_clear_error(server, tmp_path):
 def test_a_name_without_a_family_asks_for_the_option():
     with pytest.raises(ModelError, match="give --family"):
         load_model("http://127.0.0.1:9/v1#my-model")
-
-
-def test_bands_that_no_image_file_holds_are_refused_in_one_line():
-    image = ImagePart(np.zeros((32, 32, 2), np.float32), ("VV", "VH"))
-    with pytest.raises(ModelError, match=r"takes RGB images .* got 2 bands \(VV, VH\) of float32; render"):
-        chat_messages(Conversation().say("user", image, "How many ships?"))
-
-
-@pytest.mark.parametrize(
-    ("finish_reason", "ended", "failed"),
-    [
-        *[("stop", "stop", False), ("tool_calls", "stop", False), (None, "stop", False)],
-        *[("length", "length", False), ("content_filter", "error", True), ("abort", "error", True)],
-    ],
-)
-def test_a_reply_that_was_filtered_or_aborted_is_an_error_and_no_answer(finish_reason, ended, failed):
-    choice = {"message": {"content": "There"}, "finish_reason": finish_reason}
-    reply = read_reply({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 1}})
-    assert reply.stop_reason == ended
-    assert (finish_reason in (reply.error or "")) if failed else reply.error is None

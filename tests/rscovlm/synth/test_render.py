@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from rscovlm.synth import noise
 from rscovlm.synth.catalogue import COLOURS, LAND_COVERS, OBJECT_CLASSES
-from rscovlm.synth.ground import render_ground
 from rscovlm.synth.render import render
 from rscovlm.synth.world import World, make_object, plan_world
 from tiling.view import Size, Window
@@ -53,21 +51,3 @@ def test_an_object_paints_its_colour_inside_its_box_and_nothing_outside(kind_of)
     assert (columns.max() - columns.min()) > 0.7 * (x1 - x0)  # a plane leaves the corners of its box empty
     red = (render(furnished, window, size) == COLOURS["red"]).all(axis=2)
     assert red.sum() > 0.1 * changed.sum()
-
-
-def test_noise_is_a_function_of_position_alone():
-    x, y = np.arange(40.0), np.arange(30.0)
-    whole = noise.smooth(x, y, 9.0, seed=2)
-    np.testing.assert_allclose(noise.smooth(x[10:20], y[5:15], 9.0, seed=2), whole[5:15, 10:20], atol=1e-6)
-    assert whole.min() >= 0
-    assert whole.max() < 1
-
-
-def test_patterns_finer_than_a_view_pixel_fade_out():
-    assert noise.visible(wavelength=8, pixel=64) == 0.0
-    assert noise.visible(wavelength=64, pixel=1) == 1.0
-
-
-def test_an_unknown_land_cover_is_named_with_the_choices():
-    with pytest.raises(ValueError, match=r"'swamp'.*choose from water"):
-        render_ground("swamp", "water", np.arange(4.0), np.arange(4.0), 1.0, 0)

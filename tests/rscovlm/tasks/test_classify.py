@@ -9,6 +9,7 @@ import pytest
 
 from rscovlm.tasks.classify import TOGETHER, Classification, SceneClass, classify_scenes
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
+from tests.rscovlm.tasks.replies import right
 from tiling.scene import Scene
 from zoom_chain.chat import Reply
 
@@ -75,3 +76,15 @@ def test_a_failed_request_is_no_class_but_an_error(scenes):
 def test_no_classes_are_refused(scenes):
     with pytest.raises(ValueError, match="no classes"):
         classify_scenes(scenes(1), ScriptedEngine(lambda conversation: ""), ())
+
+
+def test_a_scene_class_is_right_if_the_reply_names_it_and_no_other():
+    task = Classification(("water", "bare land"))
+    assert (
+        task.prompt().user == "Classify the image into one of: water, bare land. Answer with the class name."
+    )
+    assert right(task, "It is bare-land.", "bare land")
+    assert not right(task, "water or bare land", "water")
+    assert not right(task, "grass", "grass"), "a class that was not offered is never right"
+    with pytest.raises(ValueError, match="no classes"):
+        Classification(())

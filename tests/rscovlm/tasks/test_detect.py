@@ -11,10 +11,19 @@ import pytest
 from rscovlm.errors import JournalError, UsageError
 from rscovlm.journal import Journal
 from rscovlm.models.families import FAMILIES
-from rscovlm.tasks.detect import TileReply, detect_scene, plan_detection, read_ahead, wanted_classes
+from rscovlm.tasks.detect import (
+    Detection,
+    TileReply,
+    detect_scene,
+    plan_detection,
+    read_ahead,
+    wanted_classes,
+)
+from rscovlm.tasks.task import score_reply
 from rscovlm.tasks.tiles import plan_tiles
 from tests.rscovlm.painted import FAMILY, SIDE, SQUARE, TRUTH, find_squares, paint
 from tests.rscovlm.scripted import ScriptedEngine
+from tests.rscovlm.tasks.replies import QUAD, SIZE, listed
 from tiling.errors import SceneUnreadable
 from tiling.scene import Scene
 from zoom_chain.chat import Generation, Reply
@@ -244,3 +253,24 @@ def test_an_error_while_reading_ahead_reaches_the_caller_and_stops_the_reading()
     with pytest.raises(OSError, match="corrupt"):
         list(read_ahead(range(1000), read, readers=2, ahead=4))
     assert len(started) < 20
+
+
+DETECTION = Detection(QUAD)
+
+
+def test_detections_pair_one_to_one_and_only_with_their_class():
+    truth = listed(((10, 10, 50, 50), "plane"), ((100, 10, 140, 50), "ship"))
+    reply = listed(((10, 10, 50, 50), "plane"), ((12, 10, 52, 50), "plane"), ((100, 10, 140, 50), "plane"))
+    # Three found, two true, one of them right.
+    assert DETECTION.aggregate(score_reply(DETECTION, reply, truth, SIZE)) == {
+        "f1@0.5": 2 / 5,
+        "precision@0.5": 1 / 3,
+        "recall@0.5": 1 / 2,
+    }
+
+
+def test_nothing_found_where_nothing_is_is_perfect():
+    nothing = score_reply(DETECTION, "There are none.", "There are none.", SIZE)
+    assert DETECTION.aggregate(nothing) == {"f1@0.5": 1.0}
+    missed = score_reply(DETECTION, "There are none.", listed(((10, 10, 50, 50), "plane")), SIZE)
+    assert DETECTION.aggregate(missed) == {"f1@0.5": 0.0, "recall@0.5": 0.0}

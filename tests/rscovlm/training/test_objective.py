@@ -16,7 +16,7 @@ from rscovlm.engines import load_model
 from rscovlm.errors import UsageError
 from rscovlm.models.heads import HEADS, make_heads
 from rscovlm.training.building import open_base
-from rscovlm.training.config import Heads, load_train_config
+from rscovlm.training.config import Heads, SoftNumbers, load_train_config
 from rscovlm.training.logs import read_log
 from rscovlm.training.objective import FromTeacher, Moment, NearNumbers, objective_of
 from rscovlm.training.run import open_mix
@@ -174,3 +174,10 @@ def test_a_teacher_of_another_vocabulary_is_refused(mix, checkpoint):
     config = load_train_config("synth", arguments(mix, checkpoint, "objective={teacher: {model: nano}}"))
     with pytest.raises(UsageError, match=r"objective\.teacher: nano has another vocabulary"):
         objective_of(config, open_base(config, mix.parent).tokenizer)
+
+
+def test_coordinates_tolerate_less_as_the_course_goes_on():
+    near = NearNumbers(WholeNumbers(torch.arange(1001)), SoftNumbers(first=32.0, last=8.0))
+    assert near.spread_at(Moment(0, 100)) == 32
+    assert near.spread_at(Moment(75, 200)) == pytest.approx(16)  # half-way to three quarters
+    assert near.spread_at(Moment(150, 200)) == near.spread_at(Moment(199, 200)) == 8

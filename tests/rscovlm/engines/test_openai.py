@@ -1,0 +1,140 @@
+"""The chat completions format: requests, replies, and what token counts prove."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rscovlm.engines.openai import (
+    VLLM_PARAMETERS,
+    chat_messages,
+    chat_request,
+    check_plausible_count,
+    data_url,
+    failure_text,
+    probe,
+    probe_sizes,
+    read_reply,
+    sampling_parameters,
+    visual_tokens,
+)
+from rscovlm.errors import ModelError
+from tiling.resolution import Resolution
+from tiling.view import Size
+from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
+
+
+def picture(height: int, width: int) -> ImagePart:
+    pixels = np.arange(height * width * 3, dtype=np.uint32).reshape(height, width, 3)
+    return ImagePart((pixels % 251).astype(np.uint8))
+
+
+def test_a_request_holds_turns_options_and_what_the_server_is_known_to_take():
+    asked = Conversation().say("system", "Zoom.").say("user", picture(2, 3), "Any<|im_end|>?")
+    options = Generation(max_new_tokens=9, logprobs=True)
+    body = chat_request(asked, "served", options, seed=4, extra=VLLM_PARAMETERS)
+    system, user = body.pop("messages")
+    assert body == {
+        **{"model": "served", "max_tokens": 9, "seed": 4, "logprobs": True, "skip_special_tokens": False},
+        **{"temperature": 0.0, "top_p": 1.0, "top_k": 0, "presence_penalty": 0.0, "repetition_penalty": 1.0},
+    }
+    assert system == {"role": "system", "content": "Zoom."}, "mere text is a string"
+    shown, said = user["content"]
+    assert said == {"type": "text", "text": "Any< |im_end|>?"}
+    kind, data = shown["image_url"]["url"].split(",")
+    assert kind == "data:image/png;base64"
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    np.testing.assert_array_equal(pixels, picture(2, 3).pixels)
+    assert data_url(picture(2, 3)) == shown["image_url"]["url"]
+
+
+def test_rules_of_sampling_are_left_to_the_checkpoint_or_limited_to_the_interface():
+    assert sampling_parameters(None, known=True) == {}
+    assert sampling_parameters(Sampling(0.5, 0.9), known=False) == {"temperature": 0.5, "top_p": 0.9}
+    with pytest.raises(ModelError, match="repetition_penalty is a parameter of vLLM"):
+        sampling_parameters(Sampling(repetition_penalty=1.1), known=False)
+
+
+def test_a_reply_states_its_tokens_and_what_was_prefilled():
+    usage = {
+        "prompt_tokens": 50,
+        "completion_tokens": 2,
+        "prompt_tokens_details": {"cached_tokens": 48},
+    }
+    choice = {
+        "message": {"content": None},
+        "finish_reason": "length",
+        "logprobs": {"content": [{"logprob": -0.25}, {"logprob": -1}]},
+    }
+    reply = read_reply({"choices": [choice], "usage": usage})
+    assert (reply.text, reply.stop_reason, reply.prompt_tokens, reply.completion_tokens) == (
+        "",
+        "length",
+        50,
+        2,
+    )
+    assert reply.prefilled_tokens == 2
+    np.testing.assert_array_equal(reply.logprobs, [-0.25, -1.0])
+
+
+@pytest.mark.parametrize("body", [[], {}, {"choices": []}, {"choices": [{"message": {"content": "a"}}]}])
+def test_what_is_no_completion_is_refused(body):
+    with pytest.raises(ValueError, match="no chat completion with usage"):
+        read_reply(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "line"),
+    [
+        ({"error": {"message": "too\nlong"}}, "", "HTTP 400: too long"),
+        ({"error": "busy"}, "", "HTTP 400: busy"),
+        ({"detail": "Not Found"}, "", "HTTP 400: Not Found"),
+        (None, "<html>gateway</html>", "HTTP 400: <html>gateway</html>"),
+        (None, "x" * 400, "HTTP 400: " + "x" * 300),
+        ({}, "", "HTTP 400"),
+    ],
+)
+def test_a_refusal_is_one_line(body, text, line):
+    assert failure_text(400, body, text) == line
+
+
+def test_a_count_has_room_for_the_images_at_full_size_and_for_little_else():
+    asked = Conversation().say("user", picture(64, 96), "ab")
+    assert visual_tokens(asked, 32) == 2 * 3
+    # Six visual tokens and one for the message; at most two bytes of text, and 64 for each of a turn and a
+    # system prompt.
+    for count in (6 + 1, 6 + 2 + 2 * 64):
+        check_plausible_count(asked, count, 32)
+    for count in (6, 6 + 2 + 2 * 64 + 1):
+        with pytest.raises(ModelError, match=f"counts {count} prompt tokens where 7 to 136 are possible"):
+            check_plausible_count(asked, count, 32)
+    check_plausible_count(Conversation().say("user", "ab"), 5000, 32)  # no image, nothing to resize
+
+
+def test_probes_are_the_smallest_and_the_largest_square_that_are_sent():
+    bounds = Resolution(32, 4 * 32**2, 64 * 32**2, target_pixels=16 * 32**2)
+    assert probe_sizes(bounds) == (Size(64, 64), Size(256, 256))
+    assert probe(Size(64, 96)).images[0].size == Size(64, 96)
+    assert probe(Size(64, 96)).messages[0].text == probe(Size(32, 32)).messages[0].text
+
+
+def test_bands_that_no_image_file_holds_are_refused_in_one_line():
+    image = ImagePart(np.zeros((32, 32, 2), np.float32), ("VV", "VH"))
+    with pytest.raises(ModelError, match=r"takes RGB images .* got 2 bands \(VV, VH\) of float32; render"):
+        chat_messages(Conversation().say("user", image, "How many ships?"))
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "ended", "failed"),
+    [
+        *[("stop", "stop", False), ("tool_calls", "stop", False), (None, "stop", False)],
+        *[("length", "length", False), ("content_filter", "error", True), ("abort", "error", True)],
+    ],
+)
+def test_a_reply_that_was_filtered_or_aborted_is_an_error_and_no_answer(finish_reason, ended, failed):
+    choice = {"message": {"content": "There"}, "finish_reason": finish_reason}
+    reply = read_reply({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 1}})
+    assert reply.stop_reason == ended
+    assert (finish_reason in (reply.error or "")) if failed else reply.error is None

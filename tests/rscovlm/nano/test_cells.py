@@ -1,0 +1,44 @@
+"""What each visual token of an image shows."""
+
+import numpy as np
+import pytest
+
+from detection_eval.geometry.quads import canonical
+from rscovlm.nano.cells import cell_truth
+from rscovlm.synth.catalogue import PLANE
+from rscovlm.synth.world import World, make_object
+from tiling.view import Window
+
+
+def test_each_visual_token_has_the_name_of_what_it_shows():
+    rng = np.random.default_rng(0)
+    item = make_object(rng, PLANE, 96.0, 32.0, 1.0, angle_rad=0.0)
+    world = World(5, 128, 128, 1.0, "desert", "desert", (), (item,))
+    truth = cell_truth(world, Window(0, 0, 128, 128))
+    corner = [truth.words[8 * row + column] for row in (1, 2) for column in (5, 6)]
+    assert corner == ["plane"] * 4, "the plane stands on the corner of four cells"
+    assert truth.words[56] == "desert"
+    assert np.isnan(truth.outlines[56]).all()
+    np.testing.assert_allclose(
+        truth.outlines[13].reshape(4, 2) * 128, canonical(item.polygon[None])[0], atol=1e-3
+    )
+
+
+def test_the_shares_of_one_object_add_up_to_one_and_land_cover_has_none():
+    rng = np.random.default_rng(0)
+    objects = tuple(make_object(rng, PLANE, x, 64.0, 1.0, angle_rad=0.0) for x in (32.0, 96.0))
+    truth = cell_truth(World(5, 128, 128, 1.0, "desert", "desert", (), objects), Window(0, 0, 128, 128))
+    shown = np.array(truth.words) == "plane"
+    left = np.tile(np.arange(8) < 4, 8)
+    for half in (left, ~left):
+        assert truth.shares[shown & half].sum() == pytest.approx(1, abs=1e-6)
+    assert (truth.shares[~shown] == 0).all()
+    assert set(truth.words) == {"plane", "desert"}
+
+
+def test_an_object_too_small_to_show_is_not_named():
+    item = make_object(np.random.default_rng(0), PLANE, 4000.0, 4000.0, 1.0)
+    world = World(5, 8000, 8000, 1.0, "desert", "desert", (), (item,))
+    # 36-60 px of the scene; the map of a view has 64 px a side, one for 125 px of the scene.
+    assert set(cell_truth(world, Window(0, 0, 8000, 8000)).words) == {"desert"}
+    assert "plane" in cell_truth(world, Window(3900, 3900, 200, 200)).words

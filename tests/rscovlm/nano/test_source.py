@@ -1,0 +1,57 @@
+"""Lessons as a source of a mix."""
+
+import numpy as np
+
+from rscovlm.data.encoding import Encoder
+from rscovlm.nano.lessons import make_lesson
+from rscovlm.nano.source import Lessons
+from tests.rscovlm.nano.material import SPEC
+
+
+def test_exactly_the_assistant_turns_and_their_ends_are_learnt(tokenizer, lessons):
+    for index in range(20):
+        coded = lessons.encode(index, 0)
+        messages = make_lesson(4, index).conversation.messages
+        turns = [m.text + "<|im_end|>" for m in messages if m.role == "assistant"]
+        assert tokenizer.decode(coded.ids[coded.learnt]) == "".join(turns)
+
+
+def test_coordinates_are_marked_and_counts_are_not(lessons):
+    coded = [(lessons.encode(index, 0), make_lesson(4, index)) for index in range(150)]
+    marked = dict.fromkeys(("chain", "detect", "close", "glance", "classify"), 0)
+    for example, sample in coded:
+        count = int(example.tokens["coordinate"].sum())
+        marked[example.task] += count
+        if example.task == "detect":
+            assert count % 8 == 0
+        calls = sum("bbox_2d" in message.text for message in sample.conversation.messages)
+        assert example.task == "detect" or count == 4 * calls, "the 2 of bbox_2d is no coordinate"
+    assert marked["chain"]
+    assert marked["detect"]
+    assert not any(marked[task] for task in ("close", "glance", "classify"))
+
+
+def test_the_first_lessons_are_easy_and_every_visit_to_one_is_the_same(tokenizer):
+    encoder = Encoder(tokenizer, SPEC)
+    eased, plain = (Lessons("lessons", encoder, 4, 1000, easy) for easy in (40, 0))
+    early = [eased.encode(i, 0).ids.tolist() != plain.encode(i, 0).ids.tolist() for i in range(20)]
+    late = [eased.encode(i, 0).ids.tolist() != plain.encode(i, 0).ids.tolist() for i in range(40, 50)]
+    assert any(early)
+    assert not any(late)
+    assert eased.encode(3, 0).ids.tolist() == eased.encode(3, 1).ids.tolist()
+
+
+def test_cells_come_as_the_first_tokens_of_their_names(tokenizer, lessons):
+    coded, lesson = lessons.encode(3, 0), make_lesson(4, 3)
+    words = np.array([cells.words for cells in lesson.cells])
+    assert coded.images["cell_ids"].shape == words.shape == (len(coded.pictures), 64)
+    for word in np.unique(words):
+        [token] = np.unique(coded.images["cell_ids"][words == word])
+        assert token == tokenizer.encode(f" {word}", add_special_tokens=False)[0]
+    np.testing.assert_array_equal(coded.images["shares"], [cells.shares for cells in lesson.cells])
+
+
+def test_a_source_is_as_long_as_said_and_drawn_in_order(lessons):
+    assert len(lessons) == 1000
+    assert lessons.in_order
+    assert lessons.encode(7, 2).key == ("lessons", 7, 2)

@@ -1,0 +1,60 @@
+"""Questions that are answered in words, by a number, or by the letter of an option."""
+
+import pytest
+
+from rscovlm.tasks.questions import (
+    ChoiceQuestion,
+    NumericQuestion,
+    OpenQuestion,
+    is_right,
+    question_with_answer,
+)
+from rscovlm.tasks.task import Prompt
+from tests.rscovlm.tasks.replies import right
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected", "is_the_answer"),
+    [
+        ("Red.", "red", True),
+        ("The harbour", "harbour", True),
+        ("3.5 m", "3.5 m", True),
+        ("35 m", "3.5 m", False),
+        ("yes", "no", False),
+        ("", "no", False),
+        ("<think>It may be blue.</think> red", "red", True),
+    ],
+)
+def test_an_open_question_is_answered_by_the_same_answer(reply, expected, is_the_answer):
+    assert right(OpenQuestion(), reply, expected) is is_the_answer
+
+
+def test_a_numeric_question_is_answered_by_the_number_in_any_words():
+    replies = ("3", "three", "There are 3 planes.", "4", "3 or 4", "none", "")
+    assert [right(NumericQuestion(), reply, "3") for reply in replies] == [True] * 3 + [False] * 4
+    assert right(NumericQuestion(), "There are none.", "0")
+    assert right(NumericQuestion(), "-1.5", "minus 1.5")
+
+
+def test_a_tolerance_is_a_share_of_the_true_number():
+    within_tenth = NumericQuestion(tolerance=0.1)
+    assert [right(within_tenth, reply, "200") for reply in ("180", "220", "221")] == [True, True, False]
+
+
+def test_a_choice_is_answered_by_its_letter_or_by_the_option_itself():
+    task = ChoiceQuestion(("red", "white"))
+    assert task.prompt("Which colour?") == Prompt(
+        None, "Which colour?\nA. red\nB. white\nAnswer with the option's letter."
+    )
+    replies = ("B", "(b)", "B. white", "It is white.", "A", "red or white", "")
+    assert [right(task, reply, "B") for reply in replies] == [True] * 4 + [False] * 3
+
+
+def test_an_answer_known_to_be_right_says_what_kind_of_question_it_is():
+    kinds = {"A": ChoiceQuestion, "3": NumericQuestion, "two": NumericQuestion, "none": NumericQuestion}
+    assert {answer: type(question_with_answer(answer)) for answer in kinds} == kinds
+    for words in ("red", "3 planes", "50%", "a", "yes", ""):
+        assert question_with_answer(words) == OpenQuestion()
+    assert is_right("There are 3 planes", "3")
+    assert not is_right("3 ships", "3 planes")
+    assert not is_right("", "A")
