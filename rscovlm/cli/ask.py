@@ -33,6 +33,7 @@ from rscovlm.cli.options import (
     open_scene,
     print_request,
 )
+from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
@@ -85,6 +86,7 @@ def ask(
     output: Annotated[
         Path | None, typer.Option(help="Write the answers there, not to stdout.", metavar="FILE")
     ] = None,
+    overwrite: Overwrite = False,
     dry_run: DryRun = False,
     bands: Bands = None,
     resolution: ShownAt = None,
@@ -104,8 +106,8 @@ def ask(
         raise UsageError('there is no question; give one as text ("How many ships?") or --questions FILE')
     check_file(trace, "--trace", (".html", ".json"))
     check_file(output, "--output", (".txt", ".json"))
-    if output is not None and output == trace:
-        raise UsageError(f"--output and --trace are both {output}; give two files")
+    outputs = {"--output": output, "--trace": trace}
+    check_outputs(outputs, (scene, questions, config), overwrite=overwrite)
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
     from rscovlm.tasks.ask import ask as ask_scene

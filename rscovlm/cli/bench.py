@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rscovlm.cli.options import AsJson, Classes, read_classes
+from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def convert(
     vertices: Annotated[
         bool, typer.Option("--vertices", help="Results of mmrotate 1.x with vertices, not rectangles.")
     ] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Read one format of ground truth or results and write another.
@@ -83,7 +85,10 @@ def convert(
     aim, aim_format = split_format(output)
     options = read_options(classes, images, size, contract, aliases)
     writing = WriteOptions(score, "qbox" if vertices else "rbox", contract)
-    _check_target(aim, start)
+    if aim.is_dir() and any(aim.iterdir()):
+        # Files of an earlier conversion would be read together with the new ones, even if some are replaced.
+        raise UsageError(f"--output {aim} is a folder with files in it; choose a new or empty one")
+    check_outputs({"--output": aim}, (start, images), overwrite=overwrite)
     with atomic_path(aim) as temporary:
         done = run(
             start,
@@ -189,11 +194,3 @@ def _read_nms(text: str) -> float | None:
     if not 0 <= iou <= 1:
         raise UsageError(f"--nms {text!r} is no overlap; give a number from 0 to 1, or none")
     return iou
-
-
-def _check_target(target: Path, source: Path) -> None:
-    """A folder with files in it would be read together with what is written now."""
-    if target.is_dir() and any(target.iterdir()):
-        raise UsageError(f"--output {target} is a folder with files in it; choose a new or empty one")
-    if target.resolve() == source.resolve():
-        raise UsageError(f"--output {target} is the file that is read; choose another path")

@@ -16,6 +16,7 @@ import typer
 
 from rscovlm.cli.bench import Aliases, words_for
 from rscovlm.cli.options import AsJson, Seed, read_classes
+from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def detections(
         CocoKind,
         typer.Option(help="COCO's own numbers (pycocotools) too; auto: where all boxes are horizontal."),
     ] = CocoKind.AUTO,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -109,6 +111,7 @@ def detections(
     rows = published_rows(published) if published else ()
     sources = read_sources(pred)
     check_out(output)
+    check_outputs({"--output": output}, (), overwrite=overwrite)
     pixels = None if images is None else crops(images)
     truth, names = read_truth(gt, classes)
     words = None if aliases is None else words_for(aliases, names)

@@ -12,6 +12,7 @@ import typer
 
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import AsJson, Classes, Seed, check_file, read_list
+from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def convert(
     report: Annotated[
         Path | None, typer.Option(help="List all that was left out, and why.", metavar="FILE.json")
     ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Read a published data set and write a sample file.
@@ -95,6 +97,7 @@ def convert(
     """
     check_file(output, "--output", (".jsonl", ".parquet"))
     check_file(report, "--report", (".json",))
+    check_outputs({"--output": output, "--report": report}, (path,), overwrite=overwrite)
     options = _options(source, classes, geometry, boxes, clockwise, unreadable, task, target, fields)
     form = form or ("fields" if fields else None)
     from rscovlm.data.readers import convert as run
@@ -307,10 +310,12 @@ def preview(
     family: Annotated[
         str | None, typer.Option(help="Draw what a model of this family would be shown.", metavar="NAME")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw samples drawn at random, with their boxes and words, on one contact sheet."""
     target = output / f"{path.stem}.png" if output.is_dir() else output
     check_file(target, "--output", (".png",))
+    check_outputs({"--output": target}, (path,), overwrite=overwrite)
     from detection_eval.files import atomic_path
     from rscovlm.data.preview import draw_sheet
     from rscovlm.data.randomness import generator

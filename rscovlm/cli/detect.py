@@ -34,6 +34,7 @@ from rscovlm.cli.options import (
     print_request,
     read_classes,
 )
+from rscovlm.cli.outputs import check_outputs
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
@@ -84,7 +85,7 @@ def detect(
         bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Discard what an interrupted run left, and start anew.")
+        bool, typer.Option("--overwrite", help="Replace outputs that exist, discard an unfinished run.")
     ] = False,
     allow_failed: Annotated[
         bool, typer.Option("--allow-failed", help="Exit with 0 although tiles failed.")
@@ -114,6 +115,12 @@ def detect(
         raise UsageError("--resume needs the --output of the run that is to go on")
     if resume and overwrite:
         raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
+    check_outputs(
+        {"--output": output, "--overlay": overlay},
+        (scene, config),
+        overwrite=overwrite,
+        resume=resume or _unfinished(output),
+    )
     region = read_window(window)
 
     from rscovlm.tasks.detect import detect_scene, plan_detection
@@ -160,6 +167,13 @@ def detect(
     _tell(summary, found, as_json, listed=output is None)
     if found.failures and not allow_failed:
         raise Incomplete(_failed_line(found, resumable=output is not None))
+
+
+def _unfinished(output: Path | None) -> bool:
+    """Whether a run with this output left a journal, which then says how to go on."""
+    from rscovlm.journal import journal_path
+
+    return output is not None and journal_path(output).exists()
 
 
 def read_window(text: str | None) -> Window | None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from rscovlm.cli.options import Seed, check_file
+from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
@@ -31,10 +32,13 @@ def scene(
     gsd: Gsd = 0.3,
     cover: Annotated[str | None, typer.Option(help="Land cover; random by default.")] = None,
     cog: Annotated[bool, typer.Option("--cog", help="Write a cloud-optimised GeoTIFF.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a scene, and beside it OUT.txt (DOTA labels) and OUT.questions.jsonl."""
     width, height = _read_size(size)
     check_file(output, "output", (".tif", ".tiff"))
+    labels, asked = output.with_suffix(".txt"), output.with_suffix(".questions.jsonl")
+    check_outputs({"output": output, "labels": labels, "questions": asked}, (), overwrite=overwrite)
     from detection_eval.files import write_text
     from rscovlm.synth.catalogue import LAND_COVERS
     from rscovlm.synth.dataset import question_record, scene_truth, write_scene
@@ -49,11 +53,9 @@ def scene(
     with Progress("writing", "blocks") as progress:
         write_scene(world, output, cog=cog, progress=progress)
     with Scene(output) as written:
-        write_detections(output.with_suffix(".txt"), written, scene_truth(world))
+        write_detections(labels, written, scene_truth(world))
     records = [question_record(world, question, output.name) for question in all_questions(world)]
-    write_text(
-        output.with_suffix(".questions.jsonl"), "".join(json.dumps(record) + "\n" for record in records)
-    )
+    write_text(asked, "".join(json.dumps(record) + "\n" for record in records))
     print(output)
 
 

@@ -15,6 +15,7 @@ import typer
 
 from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.options import Device, MaxPixels, Seed, open_model, read_list
+from rscovlm.cli.outputs import check_outputs
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
@@ -72,7 +73,9 @@ def zoom_data(
     seed: Seed = 0,
     device: Device = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the teacher's replies so far.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard an unfinished run.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that exist, discard an unfinished run.")
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write the balance report as JSON.", metavar="FILE.json")
     ] = None,
@@ -86,7 +89,7 @@ def zoom_data(
     from rscovlm.data.store import check_path
     from rscovlm.data.zoom.balance import table
     from rscovlm.data.zoom.build import build
-    from rscovlm.data.zoom.sources import read_annotations
+    from rscovlm.data.zoom.sources import read_annotations, split_spec
     from rscovlm.models.families import family_named
 
     plan = _plan(ways, teacher, per_image, seed, held_out, max_object_px, square, check_overview)
@@ -100,6 +103,12 @@ def zoom_data(
         check_folder(path)
         if path.is_dir():
             raise UsageError(f"{path} is a folder; give the name of a file")
+    check_outputs(
+        {"--output": output, "--report": report},
+        (split_spec(annotations)[0],),
+        overwrite=overwrite,
+        resume=resume,
+    )
     source = read_annotations(annotations, images)
     objects = sum(len(image.things) for image in source.images)
     _note(f"{source.format}: {len(source.images):,} images, {objects:,} objects")

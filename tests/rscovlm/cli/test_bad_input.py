@@ -89,7 +89,7 @@ BAD = [
     (f"ask good.tif any? --trace trace.pdf {HTTP}", ".html"),
     (f"ask good.tif any? --trace missing/trace.html {HTTP}", "missing"),
     (f"ask good.tif any? --output answers.xml {HTTP}", ".json"),
-    (f"ask good.tif any? --output one.json --trace one.json {HTTP}", "give two files"),
+    (f"ask good.tif any? --output one.json --trace one.json {HTTP}", "a file of its own"),
     (f"detect good.tif --output boxes.shp {HTTP}", ".gpkg"),
     (f"detect good.tif --output missing/boxes.gpkg {HTTP}", "missing"),
     (f"detect nowhere.tif --output boxes.gpkg {HTTP}", "coordinate reference system"),

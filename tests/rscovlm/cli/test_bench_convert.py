@@ -72,7 +72,7 @@ def test_patches_are_merged_with_a_line_about_suppression(run, labels):
         ),
         (("labelTxt", "--output", "a.xyz"), "no format goes by .xyz; name it"),
         (("labelTxt", "--output", "labelTxt"), "--output labelTxt is a folder with files in it"),
-        (("images.txt:dota", "--output", "images.txt"), "--output images.txt is the file that is read"),
+        (("images.txt:dota", "--output", "images.txt"), "--output images.txt is what is read"),
         (("labelTxt", "--output", "a.json"), "COCO demands the image's size and it is not known"),
         (("labelTxt", "--output", "a.pkl"), "MMRotate results need scores and there are none"),
         (

@@ -172,7 +172,7 @@ def test_preview_draws_what_a_family_is_shown(run, samples, here):
 def test_preview_shows_what_cannot_be_read_in_its_place(run, samples, here):
     (here / "images" / "P1.png").write_bytes(b"no image")
     for more in ([], ["--family", "nano"]):
-        assert run("data", "preview", samples, "--output", here / "sheet.png", *more).code == 0
+        assert run("data", "preview", samples, "--output", here / "sheet.png", "--overwrite", *more).code == 0
         sheet = pixels(here / "sheet.png")
         assert ((sheet[..., 0] > 200) & (sheet[..., 1] < 130)).sum() > 100  # words in red
 
