@@ -80,7 +80,8 @@ def box_form(name: str, clockwise: bool = False) -> BoxForm | None:
 
 def looks_like_boxes(text: str) -> bool:
     """Whether a text holds box text of any form that is known here."""
-    return any(scan(text, form.contracts[0]).boxes for form in (FORMS["geochat"], FORMS["0-100"]))
+    contracts = (*FORMS["geochat"].contracts, *FORMS["0-100"].contracts)
+    return any(scan(text, contract).boxes for contract in contracts)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from detection_eval.errors import FormatError
 from rscovlm.data.readers.common import Options, read_records
 from rscovlm.data.readers.containers import kind_of_container
 from rscovlm.errors import DataError
@@ -22,7 +23,7 @@ def recognise(path: Path) -> tuple[str, ...]:
     """The readers that a file or folder may be for, the right one first; () where nothing tells.
 
     Raises:
-        DataError, OSError: it cannot be read at all.
+        DataError, FormatError, OSError: it cannot be read at all.
     """
     if path.is_dir() and kind_of_container(path) is None:
         return _of_folder(path)
@@ -130,7 +131,7 @@ def check_reader(name: str, path: Path) -> None:
         return
     try:
         found = recognise(path)
-    except (DataError, OSError, UnicodeError):
+    except (DataError, FormatError, OSError, UnicodeError):
         return  # the reader itself says what is wrong, and where
     if found and name not in found:
         raise DataError(f"{path} does not hold what --from {name} reads; use --from {found[0]}")

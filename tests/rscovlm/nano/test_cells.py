@@ -36,9 +36,23 @@ def test_the_shares_of_one_object_add_up_to_one_and_land_cover_has_none():
     assert set(truth.words) == {"plane", "desert"}
 
 
+def test_an_object_in_one_cell_alone_has_the_whole_share():
+    item = make_object(np.random.default_rng(0), PLANE, 1032.0, 1032.0, 4.0, angle_rad=0.0)
+    # 9-15 px about the middle of a cell of 32 px.
+    truth = cell_truth(World(5, 2048, 2048, 4.0, "desert", "desert", (), (item,)), Window(888, 888, 256, 256))
+    assert [share for share, word in zip(truth.shares, truth.words) if word == "plane"] == [1.0]
+
+
 def test_an_object_too_small_to_show_is_not_named():
-    item = make_object(np.random.default_rng(0), PLANE, 4000.0, 4000.0, 1.0)
+    item = make_object(np.random.default_rng(0), PLANE, 4000.0, 4000.0, 1.0, angle_rad=0.0)
     world = World(5, 8000, 8000, 1.0, "desert", "desert", (), (item,))
-    # 36-60 px of the scene; the map of a view has 64 px a side, one for 125 px of the scene.
-    assert set(cell_truth(world, Window(0, 0, 8000, 8000)).words) == {"desert"}
-    assert "plane" in cell_truth(world, Window(3900, 3900, 200, 200)).words
+
+    def words(pixels):
+        """What cells show where the plane is as long as so many pixels of their map, 64 a side."""
+        side = 64 * item.length / pixels
+        corner = 4000 - side * 20.5 / 64
+        return set(cell_truth(world, Window(corner, corner, side, side)).words)
+
+    # Both are painted as 3 x 3 of the 64 pixels of a cell: 14 %.
+    assert words(1.9) == {"desert"}
+    assert words(2.1) == {"desert", "plane"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from rscovlm.synth.catalogue import COLOURS, OBJECT_CLASSES, SHIP, TANK
+from rscovlm.synth.catalogue import COLOURS, OBJECT_CLASSES, SHIP
 from rscovlm.synth.shapes import draw, shapes_of
 
 KINDS = [(kind_of, kind) for kind_of in OBJECT_CLASSES for kind in kind_of.kinds]
@@ -40,10 +40,12 @@ def test_a_frame_turns_stretches_and_moves_what_it_draws():
     assert canvas.getpixel((10, 20)) == (9, 8, 7)
 
 
-def test_what_lies_across_the_edge_is_not_moved_by_it():
-    whole, part = Image.new("RGB", (40, 40)), Image.new("RGB", (20, 40))
-    frame = np.array([[8.0, 0.0, 20.4], [0.0, 8.0, 20.4]])
-    tank = shapes_of(TANK, "floating roof", "blue")
-    draw(ImageDraw.Draw(whole), tank, frame)
-    draw(ImageDraw.Draw(part), tank, frame - np.array([[0, 0, 20.0], [0, 0, 0]]))
-    np.testing.assert_array_equal(np.asarray(part), np.asarray(whole)[:, 20:])
+def test_corners_are_cut_downwards_on_both_sides_of_an_edge():
+    class Recorder:
+        def polygon(self, points, fill):
+            self.points = points
+
+    pen = Recorder()
+    draw(pen, [([(-1, -1), (1, 1)], (0, 0, 0))], np.array([[8.0, 0.0, 0.4], [0.0, 8.0, 20.4]]))
+    # 0.4 - 8 = -7.6 is in the pixel from -8 to -7, as 12.4 is in the one from 12 to 13.
+    assert pen.points == [(-8.0, 12.0), (8.0, 28.0)]

@@ -1,11 +1,22 @@
 """Conversations as samples: images, box text, dialects, and what is wrong with records."""
 
+import base64
 import json
 
 import pytest
 
 from rscovlm.errors import DataError, UsageError
-from tests.rscovlm.data.published import corners, image, quad, read, said, write_json
+from tests.rscovlm.data.published import (
+    converted,
+    corners,
+    image,
+    png,
+    quad,
+    read,
+    said,
+    write_json,
+    write_lines,
+)
 
 
 @pytest.fixture
@@ -102,6 +113,81 @@ def test_a_file_that_is_no_json_has_a_place(tmp_path):
     (tmp_path / "c.jsonl").write_text("[1]\n")
     with pytest.raises(DataError, match=r"c\.jsonl:1: a record is a JSON object, not list"):
         read("chat", tmp_path / "c.jsonl")
+
+
+# --- content lists and tags -----------------------------------------------------------------------
+
+
+def message(role, *parts):
+    return {"role": role, "content": list(parts)}
+
+
+def test_content_lists_of_qwen_and_openai_show_their_images_in_place(tmp_path):
+    image(tmp_path / "a.png")
+    image(tmp_path / "b.png", 50, 40)
+    data = "data:image/png;base64," + base64.b64encode(png(9, 30, 20)).decode()
+    text = {"type": "text", "text": "Compare "}
+    rows = [
+        {
+            "messages": [
+                message("system", {"type": "text", "text": "Be brief."}),
+                message(
+                    "user",
+                    {"type": "image", "image": f"file://{tmp_path}/b.png"},
+                    text,
+                    {"type": "image", "image": "a.png"},
+                ),
+                message("assistant", {"type": "text", "text": "same"}),
+            ]
+        },
+        {
+            "messages": [
+                message("user", text, {"type": "image_url", "image_url": {"url": data}}),
+                message("assistant", {"type": "text", "text": "x"}),
+            ]
+        },
+        {
+            "messages": [message("user", {"type": "image"}, text), {"role": "assistant", "content": "y"}],
+            "images": ["a.png"],
+        },
+    ]
+    (one, two, three), _, _ = converted(write_lines(tmp_path / "m.jsonl", rows))
+    assert said(one) == [("system", "Be brief."), ("user", "<image>Compare <image>"), ("assistant", "same")]
+    assert [ref.size for ref in one.images] == [(40, 50), (100, 200)]
+    assert (said(two)[0], two.images[0].size) == (("user", "Compare <image>"), (20, 30))
+    assert (said(three)[0], len(three.images)) == (("user", "<image>Compare"), 1)
+
+
+def test_addresses_on_the_network_and_unknown_parts_are_left_out(tmp_path):
+    answer = message("assistant", {"type": "text", "text": "x"})
+    rows = [
+        {"messages": [message("user", {"type": "image", "image": "https://x.org/a.png"}), answer]},
+        {"messages": [message("user", {"type": "audio", "audio": "a.wav"}), answer]},
+        {"messages": [message("user", {"type": "text", "text": "?"}), answer]},
+    ]
+    samples, _, account = converted(write_lines(tmp_path / "m.jsonl", rows), "llava")
+    assert len(samples) == 1
+    assert sum(account.left_out.values()) == 2
+    assert "address on the network; download it first" in account.places[0][1]
+
+
+def test_task_tags_do_not_stay_in_questions(tmp_path):
+    image(tmp_path / "a.png")
+    turns = [
+        {"from": "human", "value": "<image>\n[vqa] Is (1) a road?"},
+        {"from": "gpt", "value": "yes"},
+        {"from": "human", "value": "[VQA] Sure?"},
+        {"from": "gpt", "value": "[vqa] is a tag"},
+    ]
+    for name in ("llava", "geochat", "vhm", "reo-instruct"):
+        path = write_lines(tmp_path / "t.jsonl", [{"conversations": turns, "image": "a.png"}])
+        (sample,), _, _ = converted(path, name)
+        assert [text for _, text in said(sample)] == [
+            "<image>Is (1) a road?",
+            "yes",
+            "Sure?",
+            "[vqa] is a tag",
+        ]
 
 
 # --- box text -------------------------------------------------------------------------------------

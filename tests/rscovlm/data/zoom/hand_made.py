@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rscovlm.data.annotations import Annotated, Place, Relation, Thing
+from rscovlm.data.zoom.items import Item
 from tiling.resolution import Resolution
 from tiling.view import Window
 
@@ -45,3 +46,11 @@ def harbour() -> Annotated:
             Place("car park", Window(100, 900, 150, 150), (), "small vehicle"),
         ),
     )
+
+
+HERE = Window(100, 100, 40, 20)
+
+
+def item(text="What color is it?", answer="red", category="object color", number=0, **fields):
+    """A question about the image of a number."""
+    return Item(f"i{number}", text, answer, category, fields.pop("evidence", HERE), HERE, **fields)
