@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detection_eval.files import atomic_path
 from rscovlm.data.example import BROKEN, Encoded, Key, Source
 from rscovlm.data.planning import FlopsOf
+from rscovlm.data.workers import made_ahead
 
 CHUNK = 2048
 """Keys in a file of lengths."""
@@ -103,18 +104,7 @@ def measure_all(
 def _measured(
     sources: Mapping[str, Source], keys: Sequence[Key], cost: FlopsOf, starts: Iterator[int], workers: int
 ) -> Iterator[tuple[int, Lengths]]:
-    from torch import Generator
-    from torch.utils.data import DataLoader
-
-    # A generator of its own, since the loader draws a seed even where nobody wants it.
-    yield from DataLoader(
-        _Chunks(sources, keys, cost),  # type: ignore[arg-type]
-        batch_size=None,
-        sampler=_Once(starts),
-        num_workers=workers,
-        prefetch_factor=1 if workers else None,
-        generator=Generator(),
-    )
+    yield from made_ahead(_Chunks(sources, keys, cost), _Once(starts), workers, prefetch=1)
 
 
 class _Once:

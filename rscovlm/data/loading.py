@@ -16,6 +16,7 @@ from rscovlm.data.example import BROKEN, Encoded, Key, Source
 from rscovlm.data.lengths import measure_all, reason_of
 from rscovlm.data.packing import Pack, collate, empty_pack, read_patches
 from rscovlm.data.planning import Batching, FlopsOf, deal, steps_of_windows
+from rscovlm.data.workers import made_ahead
 from rscovlm.errors import DataError
 from rscovlm.models.patches import PatchSpec
 
@@ -132,17 +133,12 @@ class Loader:
         return max(1, steps)
 
     def __iter__(self) -> Iterator[list[Pack]]:
-        from torch import Generator
-        from torch.utils.data import DataLoader
-
-        made = DataLoader(
-            _Maker(self.sources, self.batching, self.form, self.rank, self.world),  # type: ignore[arg-type]
-            batch_size=None,
-            sampler=_Tasks(self),
-            num_workers=self.workers,
-            prefetch_factor=self.prefetch if self.workers else None,
-            pin_memory=self.pinned,
-            generator=Generator(),
+        made = made_ahead(
+            _Maker(self.sources, self.batching, self.form, self.rank, self.world),
+            _Tasks(self),
+            self.workers,
+            self.prefetch,
+            self.pinned,
         )
         for step in made:
             self.cursor += 1

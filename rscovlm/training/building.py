@@ -26,6 +26,7 @@ from rscovlm.training.modules import Learner, choose_trainable, enable_checkpoin
 from rscovlm.training.objective import objective_of
 from rscovlm.training.parallel import quiet_deepspeed
 from rscovlm.training.speedups import patch_embed_as_matmul
+from tiling.errors import ResolutionError
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,17 @@ def open_base(config: TrainConfig, run: Path) -> Base:
 
     Raises:
         ModelError: where it cannot be found or used.
-        UsageError: for a box format that does not exist.
+        UsageError: for a box format that does not exist, or bounds that leave no image size.
     """
     checkpoint = resolve(config.model or str(run / BASE), family=config.family)
     folder, family = checkpoint.local, checkpoint.family
     bounds = family.resolution
     least = config.resolution.min_pixels or bounds.min_pixels
     most = config.resolution.max_pixels or max(bounds.max_pixels, least)
-    family = replace(family, resolution=replace(bounds, min_pixels=min(least, most), max_pixels=most))
+    try:
+        family = replace(family, resolution=replace(bounds, min_pixels=min(least, most), max_pixels=most))
+    except ResolutionError as error:
+        raise UsageError(f"resolution: {error}") from error
     if config.detection is not None:
         try:
             family = replace(family, detection=box_contract(config.detection, family).name)

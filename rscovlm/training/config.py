@@ -534,6 +534,13 @@ def _validate(data: dict[str, Any]) -> tuple[TrainConfig | None, list[Problem]]:
     return None, found + _conflicts(checked, wrong)
 
 
+def warmup_problem(warmup: int, steps: int) -> str | None:
+    """What is wrong with a warm-up of so many steps in a run of so many, or None."""
+    if warmup <= steps:
+        return None
+    return f"{warmup} steps of warm-up are more than the run's {steps}, so the peak would never be reached"
+
+
 def _without(data: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:
     """The data without the values at some keys, so that the rest can be checked as well."""
     return {
@@ -549,6 +556,9 @@ def _conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
     batch, tuning, strategy = config.batch, config.tuning, config.strategy
     if (batch.samples is None) == (batch.packs is None):
         found.append((("batch.samples", "batch.packs"), "give exactly one of batch.samples and batch.packs"))
+    if batch.packs is not None and not batch.packing:
+        message = "a number of packs needs packing; without it, give batch.samples"
+        found.append((("batch.packing", "batch.packs"), message))
     if (config.model is None) == (config.fresh is None):
         found.append((("model", "fresh"), "give exactly one of model and fresh"))
     if config.objective.soft_numbers and config.objective.teacher:
@@ -556,6 +566,9 @@ def _conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
         found.append((keys, "a target is either soft by itself or a teacher's; give one of both"))
     if (config.epochs is None) == (config.steps is None):
         found.append((("steps", "epochs"), "give exactly one of steps and epochs"))
+    if config.steps is not None and config.schedule.warmup_steps is not None:
+        problem = warmup_problem(config.schedule.warmup_steps, config.steps)
+        found += [(("schedule.warmup_steps", "steps"), problem)] if problem else []
     if (strategy == "deepspeed") != (config.deepspeed is not None):
         found.append(
             (("deepspeed", "strategy"), "strategy deepspeed and a deepspeed configuration need each other")

@@ -6,7 +6,7 @@
 | ``heads.safetensors`` | heads that inference needs; those for training alone are left out |
 | tokenizer files, ``chat_template.jinja`` | the starting checkpoint |
 | ``preprocessor_config.json`` | the starting checkpoint, with the run's bounds on image areas |
-| ``rscovlm.json`` | the family that was trained, so that it is spoken to as it learnt; settings of heads |
+| ``rscovlm.json`` | the family that was trained and the run's bounds, so that it is run as it learnt; heads |
 """
 
 from __future__ import annotations
@@ -191,5 +191,11 @@ def write_sidecars(folder: Path, base: Base) -> None:
     write_json(folder / "preprocessor_config.json", settings, indent=2)
     dialect = base.folder / "rscovlm.json"
     known = json.loads(dialect.read_text(encoding="utf-8")) if dialect.is_file() else {}
-    spoken = {"family": base.family.name, "detection": base.family.detection}
+    spoken = {
+        "family": base.family.name,
+        "detection": base.family.detection,
+        # Stated here, they count even where they exceed what a family allows by default.
+        "min_pixels": bounds.min_pixels,
+        "max_pixels": bounds.max_pixels,
+    }
     write_json(folder / "rscovlm.json", known | spoken, indent=2)

@@ -12,12 +12,13 @@ from rscovlm.data.loading import Form, Loader
 from rscovlm.data.mix import Mix
 from rscovlm.data.planning import Batching, ExampleFlops
 from rscovlm.data.sources import Generator, load_mix
+from rscovlm.data.workers import explained_deaths
 from rscovlm.errors import UsageError
 from rscovlm.models.cost import CostModel
 from rscovlm.nano.source import Lessons
 from rscovlm.training.building import Base, build, open_base, write_fresh
 from rscovlm.training.checkpoint import checkpoints
-from rscovlm.training.config import TrainConfig
+from rscovlm.training.config import TrainConfig, warmup_problem
 from rscovlm.training.evaluate import evaluator
 from rscovlm.training.logs import Logs
 from rscovlm.training.loop import Ending, prepare, resume, train
@@ -90,6 +91,7 @@ def run_training(
         check_evaluation(config, data)
         built = build(base, config, accelerator.device)
         loader = open_loader(config, base, data, folder, accelerator)
+        check_warmup(config, loader.steps)
         run = prepare(config, built, data, loader.steps, folder, accelerator)
         state = resume(run) if going_on else None
         if config.batch.packing:
@@ -107,7 +109,8 @@ def run_training(
         ) as logs:
             if state:
                 logs.say(f"going on after step {loader.cursor} of {loader.steps}")
-            ending = train(run, loader, state, logs, evaluator(config, base, data, accelerator))
+            with explained_deaths():
+                ending = train(run, loader, state, logs, evaluator(config, base, data, accelerator))
         if accelerator.is_main_process:
             write_summary(folder)
         return ending
@@ -124,6 +127,18 @@ def check_evaluation(config: TrainConfig, mix: Mix) -> None:
             "evaluation.every has no effect: the mix holds nothing out; set holdout in the mix, or every "
             "to null"
         )
+
+
+def check_warmup(config: TrainConfig, steps: int) -> None:
+    """Make sure that a run of epochs, whose steps are counted late, outlasts its warm-up.
+
+    Raises:
+        UsageError: where it does not.
+    """
+    warmup = config.schedule.warmup_steps
+    problem = None if warmup is None else warmup_problem(warmup, steps)
+    if problem:
+        raise UsageError(f"schedule.warmup_steps: {problem}")
 
 
 @contextmanager

@@ -62,6 +62,8 @@ def test_an_override_wins_over_the_file_and_replaces_its_alternative():
         ("tuning={method: lora, towers: [vision], also: [vision]}", "given adapters and trained in full"),
         ("checkpoints={minutes: null}", "could not be resumed"),
         ("attention=flash_attention_2", "does not compute in fp32"),
+        ("batch={packs: 2, packing: false}", "batch.packing: a number of packs needs packing"),
+        ("schedule.warmup_steps=601", "601 steps of warm-up are more than the run's"),
         ("model.name=nano", "model is 'nano', which has no keys"),
     ],
 )

@@ -8,6 +8,7 @@ import torch
 
 from configs import ConfigError
 from rscovlm.errors import UsageError
+from rscovlm.models.checkpoints import resolve
 from rscovlm.models.families import family_of
 from rscovlm.training.building import build, open_base
 from rscovlm.training.export import write_sidecars
@@ -211,6 +212,34 @@ def test_model_flops_count_the_vision_tower(checkpoint):
 )
 def test_peak_flops_are_known_by_the_devices_name(device, expected):
     assert peak_flops(device) == expected
+
+
+def test_an_export_is_run_at_the_image_sizes_it_was_trained_at_and_a_second_stage_inherits_them(
+    qwen3, tmp_path
+):
+    """Above the 1,280 visual tokens that checkpoints of others are held to, and below what it came with."""
+    token = 32 * 32
+
+    def exported(name, model, **bounds):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_sidecars(folder, open_base(settings(model, resolution=bounds), Path()))
+        shutil.copyfile(qwen3 / "config.json", folder / "config.json")
+        resolution = family_of(folder).resolution
+        return folder, (resolution.min_pixels, resolution.max_pixels)
+
+    first, found = exported("first", qwen3, min_pixels=9 * token, max_pixels=3000 * token)
+    assert found == (9 * token, 3000 * token)
+    assert resolve(str(first), max_pixels=100 * token).family.resolution.max_pixels == 100 * token
+    _, found = exported("second", first)
+    assert found == (9 * token, 3000 * token)
+    _, found = exported("third", first, max_pixels=50 * token)
+    assert found == (9 * token, 50 * token)
+
+
+def test_bounds_that_hold_no_visual_token_are_one_line(qwen3):
+    with pytest.raises(UsageError, match=r"^resolution: max_pixels 100 is less than one visual token"):
+        open_base(settings(qwen3, resolution={"max_pixels": 100}), Path())
 
 
 def test_an_export_says_in_which_format_the_model_lists_objects(qwen3, tmp_path):

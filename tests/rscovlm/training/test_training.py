@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import time
 
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("accelerate", reason="training needs the extra: train")
 pytest.importorskip("deepspeed", reason="ZeRO needs the extra: train")
 
+import psutil
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
@@ -177,6 +179,44 @@ def test_another_number_of_processes_goes_on_with_ddp(ranks, single, qwen25, tmp
     ranks.run(2, "train", tmp_path, qwen25, "{}", "resume")
     for step, loss in losses(single).items():
         assert losses(tmp_path)[step] == pytest.approx(loss, rel=5e-3), step
+
+
+def gone(processes, seconds):
+    """Whether processes end by themselves within some seconds."""
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_data_workers_end_with_a_main_process_that_was_killed_alone_and_the_run_goes_on(
+    ranks, single, qwen25, tmp_path
+):
+    """The out-of-memory killer takes one process; its workers would hold the folder's lock and memory."""
+    changes = json.dumps({"workers": 2})
+    (main_process,) = ranks.start(1, "train", tmp_path / "run", qwen25, changes)
+    deadline = time.monotonic() + 120
+    while not checkpoints(tmp_path / "run") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    workers = psutil.Process(main_process).children(recursive=True)
+    kill([main_process])
+    assert ranks.wait() == [-9]
+    assert len(workers) >= 2
+    assert gone(workers, seconds=3), "torch's own watch takes five seconds and more"
+    ranks.run(1, "train", tmp_path / "run", qwen25, changes, "resume")
+    assert_same_weights(single, tmp_path / "run")
+
+
+def test_a_worker_that_was_killed_is_told_as_that(ranks, qwen25, tmp_path):
+    (main_process,) = ranks.start(1, "train", tmp_path / "run", qwen25, json.dumps({"workers": 2}))
+    deadline = time.monotonic() + 120
+    while not checkpoints(tmp_path / "run") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    kill([psutil.Process(main_process).children()[0].pid])
+    assert ranks.wait() == [1]
+    assert re.search(
+        r"DataError: a data worker \(process \d+\) was killed by SIGKILL, which is what the system does when "
+        "memory runs out; use fewer workers",
+        ranks.log.read_text(),
+    )
 
 
 LORA = {"tuning": {"method": "lora", "rank": 4, "alpha": 8, "towers": ["language"], "also": ["merger"]}}
