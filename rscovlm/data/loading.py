@@ -51,6 +51,21 @@ class Skipped:
     reason: str
 
 
+def read_skipped(listing: Path) -> list[Skipped]:
+    """The different samples that the ranks of a run have listed as left out; none where there is no list."""
+    if not listing.is_file():
+        return []
+    found: dict[tuple[str, int], Skipped] = {}
+    for text in listing.read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:  # of a run that was killed while it wrote
+            continue
+        key = Key(line["source"], line["index"], line["visit"])
+        found[key.source, key.index] = Skipped(key, line["why"], line["reason"])
+    return list(found.values())
+
+
 class Loader:
     """This rank's packs of each optimizer step, from a cursor on.
 

@@ -22,7 +22,7 @@ from torch import nn
 from rscovlm.data.mix import Mix
 from rscovlm.data.packing import Pack
 from rscovlm.data.randomness import generator
-from rscovlm.errors import UsageError
+from rscovlm.errors import DataError, UsageError
 from rscovlm.training.building import Built
 from rscovlm.training.checkpoint import State, check_resume, checkpoints, load, read_state, save
 from rscovlm.training.config import TrainConfig
@@ -161,6 +161,7 @@ def train(
 
     Raises:
         UsageError: where the gradient is no longer finite.
+        DataError: where every sample was left out.
     """
     settings = run.config
     step = state.step if state else 0
@@ -183,6 +184,8 @@ def train(
                 seconds = time.perf_counter() - started
                 _log(run, logs, step, tally, norms, seconds, step - logged, seen)
                 started, logged = time.perf_counter(), step
+                if step == run.steps and not seen["samples"]:
+                    raise DataError(f"all samples of all {step} steps were left out; nothing was learnt")
             if evaluate and (step % settings.evaluation.every == 0 or step == run.steps):
                 logs.write(step, evaluate(run.learner))
                 started = time.perf_counter()

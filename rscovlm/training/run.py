@@ -8,12 +8,14 @@ from pathlib import Path
 
 from configs import available
 from detection_eval.files import locked, write_text
-from rscovlm.data.loading import Form, Loader
+from rscovlm.data.broken import skipped_counts, skipped_line
+from rscovlm.data.loading import Form, Loader, read_skipped
 from rscovlm.data.mix import Mix
 from rscovlm.data.planning import Batching, ExampleFlops
+from rscovlm.data.report import report_mix
 from rscovlm.data.sources import Generator, load_mix
 from rscovlm.data.workers import explained_deaths
-from rscovlm.errors import UsageError
+from rscovlm.errors import DataError, UsageError
 from rscovlm.models.cost import CostModel
 from rscovlm.nano.source import Lessons
 from rscovlm.training.building import Base, build, open_base, write_fresh
@@ -27,6 +29,8 @@ from rscovlm.training.self_check import check_isolation
 from rscovlm.training.summary import write_summary
 
 CONFIG, SKIPPED, LENGTHS = "config.yaml", "skipped.jsonl", "lengths"
+PROBED = 32
+"""Samples of each source that are encoded before training, to see whether there is anything to learn."""
 
 
 GENERATORS: dict[str, Generator] = {"nano": Lessons}
@@ -85,10 +89,13 @@ def run_training(
     with _alone_in(folder, accelerator.is_main_process):
         if accelerator.is_main_process:
             write_fresh(config, folder)
+            if not checkpoints(folder):
+                (folder / SKIPPED).unlink(missing_ok=True)
         accelerator.wait_for_everyone()
         base = open_base(config, folder)
         data = mix(config, base)
         check_evaluation(config, data)
+        unusable = check_usable(data, base)
         built = build(base, config, accelerator.device)
         loader = open_loader(config, base, data, folder, accelerator)
         check_warmup(config, loader.steps)
@@ -107,12 +114,17 @@ def run_training(
             step=loader.cursor,
             progress=progress,
         ) as logs:
+            for line in unusable:
+                logs.say(f"warning: {line}")
             if state:
                 logs.say(f"going on after step {loader.cursor} of {loader.steps}")
             with explained_deaths():
                 ending = train(run, loader, state, logs, evaluator(config, base, data, accelerator))
+            left_out = _left_out(config, data, folder, ending.step)
+            if left_out:
+                logs.say(left_out)
         if accelerator.is_main_process:
-            write_summary(folder)
+            write_summary(folder, left_out)
         return ending
 
 
@@ -127,6 +139,28 @@ def check_evaluation(config: TrainConfig, mix: Mix) -> None:
             "evaluation.every has no effect: the mix holds nothing out; set holdout in the mix, or every "
             "to null"
         )
+
+
+def check_usable(mix: Mix, base: Base) -> list[str]:
+    """Encode some samples of each source; one line for each source of which nothing could be learnt.
+
+    Raises:
+        DataError: where that is so for all of them.
+    """
+    report = report_mix(mix, base.patches.merge, probe=PROBED)
+    lines = report.unusable()
+    if lines and not any(source.measured for source in report.sources):
+        raise DataError("; ".join(lines))
+    return lines
+
+
+def _left_out(config: TrainConfig, mix: Mix, folder: Path, steps: int) -> str | None:
+    """One line about the samples that the run left out, on all ranks and before an interruption, too."""
+    drawn = sum(mix.trained_on(name) for name in mix.sources)
+    if config.batch.samples is not None:
+        drawn = min(drawn, steps * config.batch.samples)
+    line = skipped_line(skipped_counts(read_skipped(folder / SKIPPED)), drawn)
+    return None if line is None else f"{line}; all are listed in {folder / SKIPPED}"
 
 
 def check_warmup(config: TrainConfig, steps: int) -> None:

@@ -17,11 +17,12 @@ _POINTS = 60  # of a curve of losses, each a mean over its part of the run
 _Series = Mapping[str, list[tuple[float, float]]]
 
 
-def write_summary(run: Path) -> Path:
+def write_summary(run: Path, left_out: str | None = None) -> Path:
     """Write ``summary.html`` from a run's log; a page that needs nothing beside it.
 
     Args:
         run: folder of the run.
+        left_out: one line about samples that were not trained on, where there are any.
     """
     lines = read_log(run / LOG)
     losses = _series(lines, lambda name: name.startswith(_LOSSES))
@@ -45,6 +46,7 @@ def write_summary(run: Path) -> Path:
             "summary.html",
             title=run.resolve().name,
             seen=next((line for line in reversed(lines) if "seen/samples" in line), None),
+            left_out=left_out,
             charts=charts,
             evaluations=_first_and_last({**metrics, **held_out}),
         ),

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from rscovlm.cli import main
+from rscovlm.data.loading import read_skipped
 from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.data.store import write_samples
 from rscovlm.training.checkpoint import checkpoints
@@ -86,6 +87,47 @@ def test_a_run_trains_evaluates_exports_and_is_not_overwritten(mix, tmp_path, ca
     assert "trained no adapters, so there is nothing to merge" in capsys.readouterr().err
     assert main(["export", str(tmp_path), "--output", str(tmp_path / "again")]) == 2
     assert "holds no checkpoint" in capsys.readouterr().err
+
+
+def spoil(mix, indices):
+    """Damage pictures in a way that their headers do not show."""
+    for index in indices:
+        path = mix.parent / f"{index}.png"
+        path.write_bytes(path.read_bytes()[:60])
+
+
+@pytest.mark.parametrize("fault", ["20 too long for a pack", "20 broken: "])
+def test_a_run_of_which_every_sample_is_too_long_or_broken_is_refused(mix, tmp_path, capsys, fault):
+    run, changes = tmp_path / "run", []
+    if "broken" in fault:
+        for index in range(24):
+            (mix.parent / f"{index}.png").unlink()
+    else:
+        changes = ["batch.max_tokens=8"]
+    assert main(arguments(mix, *changes, "--output", str(run))) == 2
+    error = capsys.readouterr().err
+    assert f"source places: none of its samples can be trained on; {fault}" in error
+    assert "language" not in error, "refused before the model is loaded"
+    assert not checkpoints(run)
+    assert not (run / "model").exists()
+
+
+def test_pictures_that_only_reading_shows_to_be_broken_are_told_at_the_end(mix, tmp_path, capsys):
+    spoil(mix, range(0, 24, 2))
+    quiet = ["evaluation.every=null", "steps=5"]
+    assert main(arguments(mix, *quiet, "--output", str(tmp_path / "run"))) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "were not trained on" in line]
+    left_out = read_skipped(tmp_path / "run" / "skipped.jsonl")
+    assert 8 <= len(left_out) <= 12, "of 12 broken pictures, at most four are held out"
+    assert f"{len(left_out)} of 20 samples ({100 * len(left_out) / 20:.0f} %)" in line
+    assert f"{len(left_out)} broken: " in line
+    assert "skipped.jsonl" in line
+    assert f"{len(left_out)} of 20 samples" in (tmp_path / "run" / "summary.html").read_text()
+
+    spoil(mix, range(1, 24, 2))
+    assert main(arguments(mix, *quiet, "--output", str(tmp_path / "none"))) == 2
+    assert "all samples of all 5 steps were left out; nothing was learnt" in capsys.readouterr().err
+    assert not (tmp_path / "none" / "model").exists()
 
 
 def test_an_evaluation_that_has_nothing_to_look_at_is_refused(mix, tmp_path, capsys):
