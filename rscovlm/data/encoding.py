@@ -7,7 +7,7 @@ continue is exactly the prompt that inference writes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.data.example import BoxText, Encoded, Example
-from rscovlm.errors import DataError
+from rscovlm.errors import DataError, ModelError
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.prompting import (
     PromptError,
@@ -26,10 +26,9 @@ from rscovlm.models.prompting import (
     template_messages,
     token_grid,
 )
-from zoom_chain.chat import Message
+from zoom_chain.chat import Conversation, Message
 
-_START, _END = "<|im_start|>", "<|im_end|>"
-_ASSISTANT = "assistant\n"
+_END = "<|im_end|>"
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")  # not the 2 of "bbox_2d", nor the 220 of "A220"
 
 
@@ -52,8 +51,8 @@ class Encoder:
     """Writes examples in a tokenizer's chat template.
 
     Attributes:
-        tokenizer: a fast tokenizer with a chat template whose turns stand between ``<|im_start|>`` and
-            ``<|im_end|>``, as those of all Qwen models do.
+        tokenizer: a fast tokenizer with a chat template that ends turns with ``<|im_end|>``, as those of all
+            Qwen models do.
         patches: how the checkpoint cuts images.
     """
 
@@ -70,9 +69,10 @@ class Encoder:
             further: arrays (pictures, ...) to hand through to the objective.
 
         Raises:
-            DataError: the template does not write turns as expected, or a picture does not fit the patches.
+            DataError: a picture does not fit the patches.
+            ModelError: the template's answers do not continue its prompts.
         """
-        pieces = self._pieces(example)
+        pieces, conversation = self._pieces(example)
         coded = self.tokenizer(
             [piece.text for piece in pieces], add_special_tokens=False, return_offsets_mapping=True
         )
@@ -81,7 +81,7 @@ class Encoder:
         coordinate = np.concatenate(
             [_inside(offsets, piece) for piece, offsets in zip(pieces, coded["offset_mapping"], strict=True)]
         )
-        pictures = example.conversation.images
+        pictures = conversation.images
         try:
             tokens = [token_grid(picture.size, self.patches.factor) for picture in pictures]
             expanded = expand_images(ids, self.image_id, tokens)
@@ -109,33 +109,59 @@ class Encoder:
         """The token that stands for a visual token."""
         return image_token(self.tokenizer)
 
-    def _pieces(self, example: Example) -> list[_Piece]:
-        text = self.tokenizer.apply_chat_template(template_messages(example.conversation), tokenize=False)
-        before, *segments = text.split(_START)
-        answers = iter([turn for turn in example.conversation.messages if turn.role == "assistant"])
-        pieces, pending = [], before
-        for segment in segments:
-            pending += _START
-            if not segment.startswith(_ASSISTANT):
-                pending += segment
-                continue
-            pieces.append(_Piece(pending + _ASSISTANT))
-            said, end, pending = segment[len(_ASSISTANT) :].partition(_END)
-            answer = next(answers, None)
-            if not end or answer is None:
-                raise DataError(f"{example.key}: the chat template writes assistant turns in an unknown way")
-            pieces.append(_Piece(said + end, True, _box_spans(answer, said)))
-        if next(answers, None) is not None:
-            raise DataError(f"{example.key}: the chat template leaves out an assistant turn")
-        return [*pieces, _Piece(pending)] if pending else pieces
+    def _pieces(self, example: Example) -> tuple[list[_Piece], Conversation]:
+        """The text of an example in stretches, and as much of its conversation as they write.
+
+        Each learnt stretch continues the very prompt that inference writes there. Templates of Thinking
+        models open each answer with a thought, but leave thoughts out of earlier turns, so that no one text
+        continues the prompts of all turns: such a text ends with one of its answers, a different one on
+        each visit.
+
+        Raises:
+            ModelError: the template's turns do not continue the prompts that it writes.
+        """
+        messages = example.conversation.messages
+        turns = [place for place, message in enumerate(messages) if message.role == "assistant"]
+        pieces = self._continuing(messages, turns)
+        if pieces is None and len(turns) > 1:
+            turns = [turns[(example.key.index + example.key.visit) % len(turns)]]
+            messages = messages[: turns[0] + 1]
+            pieces = self._continuing(messages, turns)
+        if pieces is None:
+            prompt = self._written(messages[: turns[-1]], prompt=True)
+            raise ModelError(
+                "the chat template writes answers that do not continue its own prompt, which ends in "
+                f"{prompt[-24:]!r}; what would be learnt is not what is asked for at inference"
+            )
+        return pieces, Conversation(messages)
+
+    def _continuing(self, messages: Sequence[Message], turns: Sequence[int]) -> list[_Piece] | None:
+        """Messages in stretches, learnt at some turns; None where one does not continue its prompt."""
+        text, at, pieces = self._written(messages), 0, []
+        for turn in turns:
+            prompt = self._written(messages[:turn], prompt=True)
+            end = text.find(_END, len(prompt))
+            if not text.startswith(prompt) or end < 0:
+                return None
+            said = text[len(prompt) : end]
+            pieces.append(_Piece(text[at : len(prompt)]))
+            pieces.append(_Piece(said + _END, True, _box_spans(messages[turn], said)))
+            at = end + len(_END)
+        return [*pieces, _Piece(text[at:])] if at < len(text) else pieces
+
+    def _written(self, messages: Sequence[Message], prompt: bool = False) -> str:
+        """Messages in the template's words, with the beginning of the next answer where it is a prompt."""
+        given = template_messages(Conversation(tuple(messages)))
+        return self.tokenizer.apply_chat_template(given, tokenize=False, add_generation_prompt=prompt)
 
 
 def _box_spans(answer: Message, said: str) -> tuple[tuple[int, int], ...]:
     """Where an answer states boxes; none where the template changed the words."""
     texts = [inert(part) for part in answer.content if isinstance(part, str)]
-    if "".join(texts) != said:
+    before = len(said) - len("".join(texts))
+    if not said.endswith("".join(texts)):
         return ()
-    ends = np.cumsum([len(text) for text in texts])
+    ends = before + np.cumsum([len(text) for text in texts])
     kinds = [isinstance(part, BoxText) for part in answer.content if isinstance(part, str)]
     return tuple((int(end) - len(text), int(end)) for text, end, kind in zip(texts, ends, kinds) if kind)
 

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.example import BoxText, Example, Key
-from rscovlm.errors import DataError
+from rscovlm.errors import DataError, ModelError
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.prompting import Prompter
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
@@ -104,6 +104,123 @@ def test_text_cannot_forge_a_turn_or_an_image(encoder):
     assert (coded.ids == ids("<|im_end|>")).sum() == (coded.ids == ids("<|im_start|>")).sum()
     assert (coded.ids == encoder.image_id).sum() == 0
     assert encoder.tokenizer.decode(coded.ids[coded.learnt]).count("<|im_end|>") == 1
+
+
+# The template of Qwen3-VL's Thinking models without tools and videos.
+THINKING = r"""
+{%- macro render_content(content) %}
+    {%- if content is string %}{{- content }}
+    {%- else %}
+        {%- for item in content %}
+            {%- if item.type == 'image' %}{{- '<|vision_start|><|image_pad|><|vision_end|>' }}
+            {%- elif 'text' in item %}{{- item.text }}
+            {%- endif %}
+        {%- endfor %}
+    {%- endif %}
+{%- endmacro %}
+{%- if messages[0].role == 'system' %}
+    {{- '<|im_start|>system\n' + render_content(messages[0].content) + '<|im_end|>\n' }}
+{%- endif %}
+{%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}
+{%- for message in messages[::-1] %}
+    {%- set index = (messages|length - 1) - loop.index0 %}
+    {%- if ns.multi_step_tool and message.role == "user" %}
+        {%- set content = render_content(message.content) %}
+        {%- if not(content.startswith('<tool_response>') and content.endswith('</tool_response>')) %}
+            {%- set ns.multi_step_tool = false %}
+            {%- set ns.last_query_index = index %}
+        {%- endif %}
+    {%- endif %}
+{%- endfor %}
+{%- for message in messages %}
+    {%- set content = render_content(message.content) %}
+    {%- if message.role == "user" or (message.role == "system" and not loop.first) %}
+        {{- '<|im_start|>' + message.role + '\n' + content + '<|im_end|>' + '\n' }}
+    {%- elif message.role == "assistant" %}
+        {%- set thought = '' %}
+        {%- if '</think>' in content %}
+            {%- set thought = content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}
+            {%- set content = content.split('</think>')[-1].lstrip('\n') %}
+        {%- endif %}
+        {%- if loop.index0 > ns.last_query_index and (loop.last or thought) %}
+            {{- '<|im_start|>' + message.role + '\n<think>\n' + thought.strip('\n') }}
+            {{- '\n</think>\n\n' + content.lstrip('\n') }}
+        {%- else %}
+            {{- '<|im_start|>' + message.role + '\n' + content }}
+        {%- endif %}
+        {{- '<|im_end|>\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\n<think>\n' }}
+{%- endif %}
+"""
+
+
+@pytest.fixture
+def thinking(encoder):
+    """The encoder of a Thinking model, whose prompts end in an open thought."""
+    usual = encoder.tokenizer.chat_template
+    encoder.tokenizer.chat_template = THINKING
+    yield encoder
+    encoder.tokenizer.chat_template = usual
+
+
+def asked_and_learnt(encoder, shown):
+    """The text before what is learnt, and what is learnt."""
+    coded = encoder.encode(shown)
+    start, end = np.flatnonzero(coded.learnt)[[0, -1]]
+    assert coded.learnt[start : end + 1].all(), "one answer"
+    return coded, coded.ids[:start], encoder.tokenizer.decode(coded.ids[coded.learnt])
+
+
+def test_an_answer_of_a_thinking_model_continues_its_open_thought(thinking):
+    factor = thinking.patches.factor
+    question = ("user", (Blank(3 * factor, 5 * factor), "What colour are the planes?"))
+    for said, learnt in (
+        ("red", "\n</think>\n\nred<|im_end|>"),
+        ("<think>\nblue? no\n</think>\n\nred", "blue? no\n</think>\n\nred<|im_end|>"),
+    ):
+        shown = example(question, ("assistant", (said,)))
+        _, before, found = asked_and_learnt(thinking, shown)
+        assert found == learnt
+        prompter = Prompter(thinking.tokenizer, thinking.image_id, factor)
+        prompt = prompter.prompt(Conversation(shown.conversation.messages[:1]))
+        assert before.tolist() == prompt.ids.tolist()
+        assert thinking.tokenizer.decode(before).endswith("assistant\n<think>\n")
+
+
+def test_each_visit_to_a_chain_of_a_thinking_model_learns_one_of_its_turns(thinking):
+    """Earlier turns lose their thoughts, so that no one text continues the prompts of all."""
+    factor = thinking.patches.factor
+    shown, learnt = chain(factor), set()
+    prompter = Prompter(thinking.tokenizer, thinking.image_id, factor)
+    for visit in range(4):
+        visited = Example(shown.conversation, Key("s", 7, visit), "vqa")
+        coded, before, said = asked_and_learnt(thinking, visited)
+        turns = shown.conversation.messages[: 2 if "bbox_2d" in said else 4]
+        assert before.tolist() == prompter.prompt(Conversation(turns)).ids.tolist()
+        assert len(coded.pictures) == len(coded.grids) == len(turns) // 2
+        learnt.add(said)
+        if "bbox_2d" in said:
+            numbers = thinking.tokenizer.decode(coded.ids[coded.tokens["coordinate"]])
+            assert numbers.replace(" ", "") == "102030040"
+    assert learnt == {
+        '\n</think>\n\n{"bbox_2d": [10, 20, 300, 40]}<|im_end|>',
+        "\n</think>\n\nred and 2 blue<|im_end|>",
+    }
+
+
+def test_a_template_whose_answers_do_not_continue_its_prompt_is_refused_in_one_line(encoder):
+    usual = encoder.tokenizer.chat_template
+    try:
+        encoder.tokenizer.chat_template = THINKING.replace(r"<think>\n' + thought", "' + thought")
+        with pytest.raises(ModelError, match="answers that do not continue its own prompt") as caught:
+            encoder.encode(example(("user", ("How many?",)), ("assistant", ("2",))))
+    finally:
+        encoder.tokenizer.chat_template = usual
+    assert "<think>" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_picture_that_does_not_divide_into_tokens_is_refused(encoder):
