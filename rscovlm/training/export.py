@@ -12,9 +12,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +49,18 @@ _TOKENIZER_FILES = (
     "chat_template.json",
     "chat_template.jinja",
 )
+
+_LAUNCHED = (
+    "RANK",
+    "LOCAL_RANK",
+    "GROUP_RANK",
+    "ROLE_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)
+_LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_")
 
 QUESTIONS = ("What is in this image?", "Describe the image briefly.")
 """What a merged model is asked before and after merging."""
@@ -111,6 +128,35 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
         checked = _said(read_weights(partial, torch.float32), base) == before if merge else None
     commit_folder(partial, output)
     return Exported(output, state.step, checked)
+
+
+def export_apart(run: Path, output: Path, merge: bool = False, replace: bool = False) -> Exported:
+    """``export_run`` in a process of its own, which knows nothing of the processes that trained together.
+
+    Raises:
+        UsageError, ModelError: as ``export_run``; where the process was killed, with what may have caused it.
+    """
+    with _environment_of_one(), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(export_run, run, output, merge, replace).result()
+        except BrokenProcessPool:
+            raise UsageError(
+                f"the process that exports {run} was killed, as the system does when memory runs out; the "
+                f"last checkpoint is whole: `rscovlm export {run} --output FOLDER` may have more memory"
+            ) from None
+
+
+@contextmanager
+def _environment_of_one() -> Iterator[None]:
+    """The environment without what launchers say about other processes, for a child to start in."""
+    before = dict(os.environ)
+    for name in before:
+        if name in _LAUNCHED or name.startswith(_LAUNCHERS):
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 def _for_export(config: TrainConfig) -> TrainConfig:

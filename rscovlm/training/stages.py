@@ -19,7 +19,7 @@ from pathlib import Path
 from rscovlm.errors import UsageError
 from rscovlm.training.checkpoint import checkpoints, read_state
 from rscovlm.training.config import Stage, changes
-from rscovlm.training.export import Exported, export_run
+from rscovlm.training.export import Exported, export_apart, export_run
 from rscovlm.training.loop import Ending
 from rscovlm.training.run import run_training
 
@@ -111,6 +111,9 @@ def _export(stage: Stage, place: Path, model: Path) -> Exported | None:
 
     processes, exported = PartialState(), None
     if processes.is_main_process:
-        exported = export_run(place, model, merge=stage.config.tuning.method != "full", replace=True)
+        # DeepSpeed leaves marks on its process: with ZeRO-3, whatever loads a model there partitions it.
+        apart = stage.config.strategy == "deepspeed"
+        export = export_apart if apart else export_run
+        exported = export(place, model, merge=stage.config.tuning.method != "full", replace=True)
     processes.wait_for_everyone()
     return exported

@@ -1,7 +1,10 @@
 """Runs of several stages: each starts from the one before, and ``kill -9`` at any moment costs nothing."""
 
 import json
+import os
 import random
+import shutil
+import signal
 import time
 
 import numpy as np
@@ -15,6 +18,8 @@ from configs import ConfigError
 from rscovlm.cli import main
 from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.data.store import write_samples
+from rscovlm.errors import UsageError
+from rscovlm.training import export
 from rscovlm.training.checkpoint import checkpoints, read_state
 from rscovlm.training.config import load_stages
 from rscovlm.training.logs import read_log
@@ -167,6 +172,36 @@ def test_killed_at_any_moment_a_run_of_stages_ends_with_the_same_model_to_the_bi
     expected, found = weights(whole / "model"), weights(folder / "model")
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert not list(folder.rglob(".partial*")), "what was half-written is gone"
+
+
+def test_zero3_ends_with_the_model_that_its_checkpoint_holds_when_it_is_resumed_too(ranks, file, tmp_path):
+    """The process that trained cannot load a whole model any more, so another one exports."""
+
+    def single(data):
+        del data["stages"]
+        data |= {"strategy": "deepspeed", "deepspeed": "zero3", "precision": "bf16", "steps": 2}
+
+    config, run = changed(file, tmp_path, single), tmp_path / "run"
+    ranks.run(2, "stages", run, config)
+    ranks.run(1, "export", run, tmp_path / "expected")
+    expected, start = weights(tmp_path / "expected"), weights(file.parent / "checkpoint")
+    found = weights(run / "model")
+    assert found.keys() == expected.keys() == start.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert not any(torch.equal(found[name].float(), start[name].float()) for name in start if "mlp" in name)
+    shutil.rmtree(run / "model")
+    ranks.run(2, "stages", run, config, "resume")
+    assert all(torch.equal(weights(run / "model")[name], expected[name]) for name in expected)
+
+
+def test_an_export_that_is_killed_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(export, "export_run", killed)
+    with pytest.raises(UsageError, match=r"was killed, as the system does when memory runs out; .* whole"):
+        export.export_apart(tmp_path, tmp_path / "model")
+
+
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_finished_stage_is_not_done_again_and_other_settings_are_refused(whole, file, tmp_path, capsys):
