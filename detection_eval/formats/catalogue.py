@@ -259,19 +259,25 @@ def format_named(name: str) -> Format:
     return FORMATS[name]
 
 
-def split_format(spec: str) -> tuple[Path, str | None]:
-    """``PATH`` or ``PATH:FORMAT``; what stands after the last colon counts where it is a format's name.
+def split_format(spec: str, known: Sequence[str] = tuple(FORMATS)) -> tuple[Path, str | None]:
+    """Split ``PATH`` or ``PATH:FORMAT`` into the path and the name of the format, None where it is not given.
+
+    Colons that are part of a path (``C:\\x``, ``s3://x``) stay in it.
+
+    Args:
+        spec: as a user writes it.
+        known: names of the formats.
 
     Raises:
-        SettingError: no path, or there is something after a colon that is no format, and no such file.
+        SettingError: the path is empty, or an unknown format follows the colon and no file has that name.
     """
     path, colon, name = spec.rpartition(":")
-    if colon and name in FORMATS:
+    if colon and name in known:
         if not path:
             raise SettingError(f"{spec!r} names a format and no path; give PATH:{name}")
         return Path(path), name
     if not spec:
         raise SettingError("an empty path; give PATH or PATH:FORMAT")
     if colon and path and not set(name) & set("/\\.") and not Path(spec).exists():
-        raise SettingError(f"{spec!r}: unknown format {name!r}; choose {', '.join(FORMATS)}")
+        raise SettingError(f"{spec!r}: unknown format {name!r}; choose {', '.join(known)}")
     return Path(spec), None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detection_eval.errors import FormatError, SettingError
+from detection_eval.formats.lines import numbered_lines
 
 DOTA_V1_0 = (
     "plane",
@@ -165,11 +166,7 @@ def classes(name: str | Path) -> tuple[str, ...]:
     path = Path(name)
     if not path.is_file():
         raise SettingError(f"no class list {str(name)!r}; choose {', '.join(CLASS_LISTS)} or a file of names")
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    names = tuple(line for line in lines if line and not line.startswith("#"))
+    names = tuple(line for _, line in numbered_lines(path) if not line.startswith("#"))
     if not names:
         raise FormatError(f"{path}: no class names; write one a line")
     if twice := next((name for name in names if names.count(name) > 1), None):

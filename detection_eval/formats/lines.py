@@ -1,10 +1,10 @@
-"""Lines, numbers and names, as the readers and writers of all formats share them."""
+"""Lines, JSON, numbers and names: shared by the readers and writers of all formats."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,50 @@ from numpy.typing import NDArray
 from detection_eval.errors import CannotWrite, FormatError
 
 
-def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Lines that hold something, stripped, with their numbers."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The non-empty lines of a text file, stripped, with their numbers from 1; a byte order mark is dropped.
+
+    Raises:
+        FormatError: a line is not UTF-8.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise FormatError(f"{path}:{number}: not UTF-8 text (byte {error.start})") from error
+            if text:
+                yield number, text
+
+
+def json_lines(path: Path, *, may_be_torn: bool = False) -> Iterator[tuple[str, Any]]:
+    """The values of a file of JSON lines, each with its place ``file:line``; empty lines are skipped.
+
+    Args:
+        path: the file.
+        may_be_torn: leave out a last line that is not JSON, as a process killed while writing leaves it.
+
+    Raises:
+        FormatError: a line is not JSON, or not UTF-8; the message starts with the place.
+        OSError: the file cannot be read.
+    """
+    lines = numbered_lines(path)
+    for number, line in lines:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if may_be_torn and next(lines, None) is None:
+                return
+            raise FormatError(f"{path}:{number}: not JSON ({error})") from error
+        yield f"{path}:{number}", value
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        FormatError: it is none.
+        FormatError: it is not JSON.
         OSError: the file cannot be read.
     """
     try:

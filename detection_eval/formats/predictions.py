@@ -21,7 +21,7 @@ from typing import Any
 
 from detection_eval.errors import FormatError, SettingError
 from detection_eval.files import write_text
-from detection_eval.formats.lines import finite_numbers, numbered_lines
+from detection_eval.formats.lines import finite_numbers, json_lines
 from detection_eval.formats.records import Collection, Gathering, ImageBoxes
 from detection_eval.formats.replies import contract_of, parse_reply
 from detection_eval.text.parsing import LabelGuess, ParseReport
@@ -44,8 +44,7 @@ def read_predictions(
         OSError: the file cannot be read.
     """
     path = Path(path)
-    lines = numbered_lines(path)
-    records = [(f"{path}:{number}", _object(line, f"{path}:{number}")) for number, line in lines]
+    records = [(place, _object(value, place)) for place, value in json_lines(path)]
     if not records or records[0][1].get("schema") != SCHEMA:
         raise FormatError(f"{path}:1: no predictions; the first line has to state the schema {SCHEMA!r}")
     head = records[0][1]
@@ -76,13 +75,9 @@ def read_predictions(
     return Collection(collection.images, collection.classes, objects, collection.notes)
 
 
-def _object(line: str, place: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{place}: not JSON ({error})") from error
+def _object(record: Any, place: str) -> dict[str, Any]:
     if not isinstance(record, dict):
-        raise FormatError(f"{place}: a {type(record).__name__}, where an object is due")
+        raise FormatError(f"{place}: expected a JSON object, not {type(record).__name__}")
     return record
 
 

@@ -159,29 +159,25 @@ def read_questions(path: Path) -> list[Asked]:
     """The questions in a file: one a line, or a JSON object a line where the file ends in ``.jsonl``.
 
     Raises:
-        UsageError: for a file without questions, or a line that is no such object.
-        OSError: for a file that cannot be read.
+        UsageError: the file holds no questions, or a line is an object without one.
+        FormatError: a line is not JSON, or not UTF-8.
+        OSError: the file cannot be read.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
-    numbered = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not numbered:
+    from detection_eval.formats.lines import json_lines, numbered_lines
+
+    if path.suffix.lower() == ".jsonl":
+        found = [_question(place, record) for place, record in json_lines(path)]
+    else:
+        found = [Asked(line) for _, line in numbered_lines(path)]
+    if not found:
         raise UsageError(f"{path} holds no questions")
-    if path.suffix.lower() != ".jsonl":
-        return [Asked(line) for _, line in numbered]
-    return [_read_record(f"{path} line {number}", line) for number, line in numbered]
+    return found
 
 
-def _read_record(place: str, line: str) -> Asked:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise UsageError(f"{place} is not JSON: {error}") from error
+def _question(place: str, record: Any) -> Asked:
     text = record.get("question") if isinstance(record, dict) else None
     if not isinstance(text, str):
-        raise UsageError(f'{place} has no "question"; give objects such as {{"question": "How many ships?"}}')
+        raise UsageError(f'{place}: no "question"; give objects such as {{"question": "How many ships?"}}')
     expected, category = record.get("answer"), record.get("category")
     return Asked(
         text, None if expected is None else str(expected), None if category is None else str(category)

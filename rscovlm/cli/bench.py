@@ -158,16 +158,11 @@ def words_for(aliases: str, classes: Sequence[str]) -> dict[str, str]:
 
 def _read_images(path: Path) -> list[tuple[str, tuple[int, int] | None]]:
     """Ids, without the suffix of a file name, with sizes where they stand in the line."""
+    from detection_eval.formats.lines import numbered_lines
     from detection_eval.formats.records import image_id
 
     listed: list[tuple[str, tuple[int, int] | None]] = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(path):
         name, *sides = line.split()
         if len(sides) not in (0, 2):
             raise UsageError(f"{path}:{number}: {line!r} is neither an id nor an id with width and height")

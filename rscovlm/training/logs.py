@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from detection_eval.files import write_text
+from detection_eval.formats.lines import json_lines
 
 LOG = "log.jsonl"
 TENSORBOARD = "tensorboard"
@@ -88,13 +89,7 @@ def read_log(path: Path) -> list[dict]:
     """The lines of a log; one that a killed run left torn at the end is left out."""
     if not path.is_file():
         return []
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            continue
-    return lines
+    return [line for _, line in json_lines(path, may_be_torn=True)]
 
 
 def _board(folder: Path, step: int):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from detection_eval.formats.lines import read_json
+from detection_eval.formats.lines import json_lines, read_json
 from detection_eval.geometry.quads import area, bounds, box_quads, canonical, min_area_rectangle
 from rscovlm.data.readers.containers import Extracted, contained, kind_of_container
 from rscovlm.data.sample import Box, ImageRef, Task, Turn
@@ -109,7 +109,8 @@ def read_records(path: Path, options: Options) -> Iterator[tuple[str, Record]]:
     (``rscovlm.data.readers.containers``).
 
     Raises:
-        DataError: not JSON, or no objects.
+        FormatError: not JSON.
+        DataError: a record is not an object.
         OSError: it cannot be read.
     """
     if kind_of_container(path):
@@ -127,7 +128,7 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the JSON file in it")
     if path.suffix.lower() in (".jsonl", ".ndjson") or not _one_document(path):
-        yield from _lines(path)
+        yield from json_lines(path)
         return
     content = read_json(path)
     if isinstance(content, dict):
@@ -151,17 +152,6 @@ def _one_document(path: Path) -> bool:
     except ValueError:
         return True
     return False
-
-
-def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield f"{path}:{number}", json.loads(line.decode("utf-8-sig"))
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{path}:{number}: not JSON ({error})") from error
 
 
 def each(

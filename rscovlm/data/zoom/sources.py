@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,9 @@ from detection_eval.formats import (
     Collection,
     detect_format,
     read,
+    split_format,
 )
+from detection_eval.formats.lines import json_lines, read_json
 from detection_eval.formats.markup import read_fair1m
 from detection_eval.geometry.quads import box_quads, canonical
 from detection_eval.text.labels import spoken
@@ -55,25 +56,6 @@ class Source:
     skipped: tuple[str, ...] = ()
 
 
-def split_spec(spec: str) -> tuple[Path, str | None]:
-    """``PATH`` or ``PATH:FORMAT``.
-
-    Raises:
-        DataError: an unknown format, or no such file.
-    """
-    path, colon, name = spec.rpartition(":")
-    known = (*OWN_FORMATS, *FORMATS)
-    if colon and path and name in known:
-        found, format = Path(path), name
-    elif colon and path and Path(path).exists() and not Path(spec).exists():
-        raise DataError(f"{spec!r}: unknown format {name!r}; choose {', '.join(known)}")
-    else:
-        found, format = Path(spec), None
-    if not found.exists():
-        raise DataError(f"annotations {found} do not exist; give a file or a folder")
-    return found, format
-
-
 def read_annotations(spec: str, images: Path | None = None) -> Source:
     """Read annotated images and look up their files.
 
@@ -82,10 +64,13 @@ def read_annotations(spec: str, images: Path | None = None) -> Source:
         images: the folder of the image files; None takes ``images`` beside or below the annotations.
 
     Raises:
-        DataError: with one clear line: nothing that can be read, or no image file at all.
+        SettingError: an unknown format after the colon.
+        DataError: nothing that can be read, or no image file at all; one clear line.
         OSError: something cannot be read.
     """
-    path, format = split_spec(spec)
+    path, format = split_format(spec, (*OWN_FORMATS, *FORMATS))
+    if not path.exists():
+        raise DataError(f"annotations {path} do not exist; give a file or a folder")
     format = format or _format_of(path)
     folder = _image_folder(path, images)
     try:
@@ -202,7 +187,7 @@ def _read_synth(path: Path, folder: Path) -> Iterator[Annotated]:
     from tiling.scene import Scene
 
     lines = (path if path.is_dir() else path.parent) / "scenes.jsonl"
-    for record in _json_lines(lines):
+    for _, record in json_lines(lines):
         file = folder / record["image"]
         if not file.is_file():
             yield Annotated(file.stem, file, 0, 0)
@@ -260,9 +245,9 @@ def ground_at(world: Any, x: float, y: float) -> str | None:
 
 def _read_star(path: Path, folder: Path) -> Iterator[Annotated]:
     files = ImageFolder(folder)
-    about = _json(_only(path, "*image_data*.json"))
-    objects = _json(_only(path, "*objects*.json"))
-    relations = _json(_only(path, "*relationships*.json"))
+    about = read_json(_only(path, "*image_data*.json"))
+    objects = read_json(_only(path, "*objects*.json"))
+    relations = read_json(_only(path, "*relationships*.json"))
     if not len(about) == len(objects) == len(relations):
         raise DataError(
             f"{path}: {len(about)} images, {len(objects)} lists of objects, {len(relations)} of relations; "
@@ -320,11 +305,11 @@ def read_lines(path: Path, folder: Path) -> Iterator[Annotated]:
         DataError: a line that holds something else; the message names it.
     """
     files = ImageFolder(folder)
-    for number, record in enumerate(_json_lines(path), start=1):
+    for place, record in json_lines(path):
         try:
             yield _line(record, files, path.stem)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise DataError(f"{path}:{number}: {type(error).__name__}: {error}") from error
+            raise DataError(f"{place}: {type(error).__name__}: {error}") from error
 
 
 def _line(record: Mapping[str, Any], files: ImageFolder, source: str) -> Annotated:
@@ -362,21 +347,3 @@ def _line_thing(row: Mapping[str, Any]) -> Thing:
     if not np.isfinite(polygon).all():
         raise ValueError(f"a polygon of {polygon.tolist()}")
     return Thing(spoken(row["name"]), polygon, attributes, bool(row.get("difficult", False)))
-
-
-def _json_lines(path: Path) -> Iterator[Any]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path}:{number}: not JSON ({error})") from error
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON ({error})") from error

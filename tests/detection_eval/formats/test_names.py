@@ -392,7 +392,7 @@ IMAGE = '{"schema": "detection_eval.predictions/1", "classes": ["ship"]}\n'
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("[1]", ":2: a list, where an object"),
+        ("[1]", ":2: expected a JSON object, not list"),
         ("{", ":2: not JSON"),
         ('{"file_name": "a"}', ":2: no image"),
         ('{"image": "a", "size": {"width": 0, "height": 1}}', "no {.width"),

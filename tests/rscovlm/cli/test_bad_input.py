@@ -68,7 +68,7 @@ BAD = [
     # Questions and settings.
     (f"ask good.tif {HTTP}", "there is no question"),
     (f"ask good.tif --questions none.txt {HTTP}", "none.txt holds no questions"),
-    (f"ask good.tif --questions bad.jsonl {HTTP}", "bad.jsonl line 2"),
+    (f"ask good.tif --questions bad.jsonl {HTTP}", "bad.jsonl:2"),
     (f"ask good.tif --questions missing.txt {HTTP}", "missing.txt"),
     (f"ask good.tif any? --config bad.yaml {HTTP}", "sideways"),
     (f"ask good.tif any? --config zoom/none {HTTP}", "zoom/none"),

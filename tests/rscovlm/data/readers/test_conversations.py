@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from detection_eval.errors import FormatError
 from rscovlm.errors import DataError, UsageError
 from tests.rscovlm.data.published import (
     converted,
@@ -108,7 +109,7 @@ def test_text_alone_in_its_three_forms(tmp_path):
 
 def test_a_file_that_is_no_json_has_a_place(tmp_path):
     (tmp_path / "c.jsonl").write_text(json.dumps(talk("Hi", "Ho")) + "\n{broken\n")
-    with pytest.raises(DataError, match=r"c\.jsonl:2: not JSON"):
+    with pytest.raises(FormatError, match=r"c\.jsonl:2: not JSON"):
         read("chat", tmp_path / "c.jsonl")
     (tmp_path / "c.jsonl").write_text("[1]\n")
     with pytest.raises(DataError, match=r"c\.jsonl:1: a record is a JSON object, not list"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from detection_eval.errors import FormatError, SettingError
 from rscovlm.data.zoom.sources import ground_at, read_annotations
 from rscovlm.errors import DataError
 from rscovlm.synth.dataset import write_dataset
@@ -115,7 +116,7 @@ def test_lines_of_json_carry_attributes_places_and_relations(tmp_path, images):
 )
 def test_a_wrong_line_is_one_error_that_names_it(tmp_path, images, line, reason):
     (tmp_path / "objects.jsonl").write_text(line + "\n")
-    with pytest.raises(DataError, match=reason):
+    with pytest.raises((DataError, FormatError), match=reason):
         read_annotations(f"{tmp_path / 'objects.jsonl'}:objects")
 
 
@@ -137,7 +138,7 @@ def test_an_image_that_cannot_be_read_is_left_out_and_said(tmp_path, images):
     ],
 )
 def test_what_cannot_be_annotations_is_one_error(tmp_path, images, spec, reason):
-    with pytest.raises(DataError, match=reason):
+    with pytest.raises((DataError, SettingError), match=reason):
         read_annotations(str(tmp_path / spec), images)
 
 
