@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import antimeridian
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
@@ -21,8 +22,14 @@ from tiling.scene import Scene
 _STEPS = 3
 """Steps along an edge. Less than half the globe each, so that even a box around the Earth is followed."""
 
+_STEPS_CURVED = 16
+"""Steps along an edge that is not straight in degrees, such as beside a pole."""
+
+_STRAIGHT = 0.01
+"""Most that the middle of an edge may lie beside the line between its corners, as a part of the box."""
+
 _DECIMALS = 7
-"""Of a degree in GeoJSON: 1 cm, as RFC 7946 section 11.2 finds reasonable and more."""
+"""Decimals of a degree in GeoJSON: 1 cm, as RFC 7946 section 11.2 finds reasonable and more."""
 
 
 @dataclass(frozen=True)
@@ -91,42 +98,42 @@ def lonlat_polygons(scene: Scene, polygons: NDArray[np.float64]) -> NDArray[np.o
     result = np.full(len(outlines), None, dtype=object)
     located = np.isfinite(outlines).all(axis=(1, 2))
     outlines = outlines[located]
-    lon = np.unwrap(outlines[..., 0], period=360, axis=1)
-    simple = (np.abs(lon) <= 180).all(axis=1) & (np.abs(lon[:, -1] - lon[:, 0]) <= 180)
-    corners = outlines[:, ::_STEPS].round(_DECIMALS)
-    shapes = shapely.polygons(corners)
-    for index in np.flatnonzero(~simple):
-        shapes[index] = _split(np.stack([lon[index], outlines[index, :, 1]], axis=-1))
+    shapes = shapely.polygons(outlines[:, ::_STEPS].round(_DECIMALS))
+    for index in np.flatnonzero(~_is_straight(outlines)):
+        ring = scene.to_lonlat(_outline(polygons[located][index, None], _STEPS_CURVED)[0])
+        shapes[index] = _split(ring[np.isfinite(ring).all(axis=1)])
     result[located] = shapely.orient_polygons(shapes, exterior_cw=False)
     return result
 
 
-def _outline(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Corners and the points between them, (n, 4 * steps, 2), every ``_STEPS``-th of them a corner."""
+def _is_straight(outlines: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether corners suffice, (n,): one side of the antimeridian, and edges straight in degrees."""
+    lon = np.unwrap(outlines[..., 0], period=360, axis=1)
+    aside = (np.abs(lon) <= 180).all(axis=1) & (np.abs(lon[:, -1] - lon[:, 0]) <= 180)
+    bend = np.abs(outlines - _outline(outlines[:, ::_STEPS])).max(axis=(1, 2))
+    return aside & (bend <= _STRAIGHT * np.ptp(outlines, axis=1).max(axis=1))
+
+
+def _outline(polygons: NDArray[np.float64], steps: int = _STEPS) -> NDArray[np.float64]:
+    """Corners and the points between them, (n, 4 * steps, 2), every ``steps``-th of them a corner."""
     following = np.roll(polygons, -1, axis=1)
-    along = np.linspace(0, 1, _STEPS, endpoint=False)[:, None]
+    along = np.linspace(0, 1, steps, endpoint=False)[:, None]
     points = polygons[:, :, None] * (1 - along) + following[:, :, None] * along
-    return points.reshape(len(polygons), 4 * _STEPS, 2)
+    return points.reshape(len(polygons), 4 * steps, 2)
 
 
 def _split(ring: NDArray[np.float64]) -> shapely.Polygon | shapely.MultiPolygon:
-    """A ring whose longitudes run on past 180 degrees, cut at the antimeridian."""
-    turn = round((ring[-1, 0] - ring[0, 0]) / 360)
-    if turn:
-        pole = np.copysign(90.0, ring[:, 1].mean())
-        closing = ring[0] + (360.0 * turn, 0)
-        ring = np.vstack([ring, closing, (closing[0], pole), (ring[0, 0], pole)])
+    """Cut a ring (n, 2) in degrees at the antimeridian, and close one around a pole along the pole."""
+    lon, lat = np.unwrap(ring[:, 0], period=360), ring[:, 1]
+    turn = lon[-1] - lon[0]
+    # The inside lies to the left of the ring: around the north pole, longitudes grow.
+    if abs(turn) > 180:
+        leftward = (turn > 0) == (lat.mean() > 0)
     else:
-        ring = ring[::_STEPS]
-    around = shapely.Polygon(ring)
-    first, last = (int(np.floor((bound + 180) / 360)) for bound in (around.bounds[0], around.bounds[2]))
-    parts = []
-    for world in range(first, last + 1):
-        west = 360.0 * world - 180
-        here = shapely.intersection(around, shapely.box(west, -90, west + 360, 90))
-        moved = shapely.transform(here, lambda xy, west=west: (xy - (west + 180, 0)).round(_DECIMALS))
-        parts += [part for part in shapely.get_parts(moved) if part.geom_type == "Polygon" and part.area > 0]
-    return shapely.union_all(parts)
+        leftward = bool(shapely.is_ccw(shapely.linearrings(lon, lat)))
+    ordered = shapely.Polygon(ring if leftward else ring[::-1])
+    found = antimeridian.fix_polygon(ordered, fix_winding=False, great_circle=False)
+    return shapely.transform(shapely.simplify(found, 10.0**-_DECIMALS), lambda xy: xy.round(_DECIMALS))
 
 
 def _components(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

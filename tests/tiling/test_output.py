@@ -187,6 +187,21 @@ def test_a_box_around_the_pole_reaches_the_pole(tmp_path: Path) -> None:
     assert shape.is_valid
 
 
+@pytest.mark.parametrize("turn", [0.3, 1.2, 2.0, 2.8])
+def test_a_box_beside_the_pole_holds_what_it_holds_on_the_image(tmp_path: Path, turn: float) -> None:
+    # The pole at pixel (200, 150); a box of 120 x 40 px whose long edge passes it at 6 px.
+    scene = Scene(raster(tmp_path / "pole.tif", "EPSG:3413", from_origin(-200_000, 150_000, 1000, 1000)))
+    corners = np.array([(-60, 6), (60, 6), (60, 46), (-60, 46)], float)
+    axes = np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))])
+    (shape,) = lonlat_polygons(scene, ((200, 150) + corners @ axes)[None])
+    across, along = np.meshgrid(np.linspace(-75, 75, 31), np.linspace(-14, 66, 17))
+    inside = (np.abs(across) < 60) & (along > 6) & (along < 46)
+    clear = (np.abs(np.abs(across) - 60) > 1) & (np.abs(along - 6) > 1) & (np.abs(along - 46) > 1)
+    points = scene.to_lonlat((200, 150) + np.stack([across, along], axis=-1)[clear] @ axes)
+    assert shape.is_valid
+    assert shapely.contains_xy(shape, points).tolist() == inside[clear].tolist()
+
+
 def test_detections_across_the_antimeridian_of_a_real_scene(rasters: Path, tmp_path: Path) -> None:
     with Scene(rasters / "rio-tiler" / "cog_dateline.tif") as scene:
         middle = np.array([scene.width / 2, scene.height / 2])
