@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.geometry.quads import canonical
+
 
 @dataclass(frozen=True, eq=False)
 class Detections:
     """Boxes of one image as convex quadrilaterals, in one declared pixel frame.
 
     Attributes:
-        polygons: (n, 4, 2) float64, x right and y down, clockwise on the image,
-            first vertex the topmost (then leftmost).
+        polygons: (n, 4, 2) float64, x right and y down. Vertices may be given in any order around the
+            box; they are kept clockwise on the image, the topmost (then leftmost) first.
         labels: (n,) int64 indices into ``classes``.
         classes: class names.
         scores: (n,) float64 confidences, or None for confidence-free detections. None stays
@@ -28,7 +30,7 @@ class Detections:
     scores: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        polygons = np.asarray(self.polygons, dtype=np.float64).reshape(-1, 4, 2)
+        polygons = canonical(np.asarray(self.polygons, dtype=np.float64).reshape(-1, 4, 2))
         labels = np.asarray(self.labels, dtype=np.int64).reshape(-1)
         if len(polygons) != len(labels):
             raise ValueError(f"{len(polygons)} polygons but {len(labels)} labels; give one label per polygon")

@@ -22,7 +22,6 @@ from detection_eval.formats.lines import (
     text_files,
 )
 from detection_eval.formats.records import ClassIndex, Collection, Gathering
-from detection_eval.geometry.quads import canonical
 
 # --- DOTA labelTxt --------------------------------------------------------------------------------
 
@@ -200,7 +199,7 @@ def read_task1(folder: str | Path, classes: Sequence[str] | None = None) -> dict
             rows.setdefault(tokens[0], []).append((corners, label, score))
     return {
         image: Detections(
-            canonical(np.array([corners for corners, _, _ in found])),
+            np.array([corners for corners, _, _ in found]),
             np.array([label for _, label, _ in found]),
             names,
             np.array([score for _, _, score in found]),

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.errors import FormatError, SettingError
-from detection_eval.geometry.quads import canonical
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.text.labels import spoken
 from detection_eval.text.parsing import ParseReport
@@ -263,7 +262,7 @@ class Gathering:
             out = set(unknown)
             for image, rows in self._rows.items():
                 self._rows[image] = [row for row in rows if row not in out]
-        quads = canonical(np.array(self._corners, dtype=np.float64).reshape(-1, 4, 2))
+        quads = np.array(self._corners, dtype=np.float64).reshape(-1, 4, 2)
         labels = np.array([-1 if (label := known[name]) is None else label for name in self._names], np.int64)
         images = {
             image: self._finished(rows, quads, labels, index.names, self._about[image])

@@ -21,7 +21,6 @@ from detection_eval.formats.lines import finite_numbers, read_json
 from detection_eval.formats.mmrotate import instances_of_images
 from detection_eval.formats.records import Collection, ImageBoxes, image_id
 from detection_eval.formats.ultralytics import Sizes, size_of
-from detection_eval.geometry.quads import canonical
 from detection_eval.text.aliases import aliases_for
 from detection_eval.text.contracts import CONTRACTS, Contract
 from detection_eval.text.labels import LabelMatcher, by_spoken_name
@@ -232,7 +231,7 @@ def _answer(
             else:
                 corners += boxes
                 labels += [found.label] * len(boxes)
-    quads = canonical(np.array(corners).reshape(-1, 4, 2))
+    quads = np.array(corners, dtype=np.float64).reshape(-1, 4, 2)
     report = ParseReport(
         responses=1,
         boxes=len(quads),

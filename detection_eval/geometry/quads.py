@@ -86,7 +86,8 @@ def canonical(polygons: ArrayLike) -> Floats:
     x, y = planes(quads)
     leads = ((y[1:] > y[0]) | ((y[1:] == y[0]) & (x[1:] >= x[0]))).all(axis=0)
     others = np.flatnonzero(~(leads & (signed_area(quads) >= 0)))
-    quads[others] = _turned(quads[others])
+    if len(others):
+        quads[others] = _turned(quads[others])
     return quads
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.files import atomic_path, write_text
 from detection_eval.formats.coco import write_coco
-from detection_eval.geometry.quads import canonical
 from rscovlm.synth.catalogue import CLASS_NAMES
 from rscovlm.synth.questions import Question, all_questions
 from rscovlm.synth.render import render
@@ -38,7 +37,7 @@ def scene_truth(world: World) -> Detections:
     """The rotated boxes of a scene in scene pixels, classes as in CLASS_NAMES."""
     polygons = np.array([item.polygon for item in world.objects]).reshape(-1, 4, 2)
     labels = np.array([CLASS_NAMES.index(item.kind_of.name) for item in world.objects], dtype=np.int64)
-    return Detections(canonical(polygons), labels, CLASS_NAMES)
+    return Detections(polygons, labels, CLASS_NAMES)
 
 
 def write_scene(world: World, path: Path, *, cog: bool = False, progress: Progress | None = None) -> None:
