@@ -86,10 +86,11 @@ def zoom_data(
     report goes to stderr.
     """
     from detection_eval.files import check_folder
+    from detection_eval.formats import split_format
     from rscovlm.data.store import check_path
     from rscovlm.data.zoom.balance import table
     from rscovlm.data.zoom.build import build
-    from rscovlm.data.zoom.sources import read_annotations, split_spec
+    from rscovlm.data.zoom.sources import ANNOTATION_FORMATS, read_annotations
     from rscovlm.models.families import family_named
 
     plan = _plan(ways, teacher, per_image, seed, held_out, max_object_px, square, check_overview)
@@ -105,7 +106,7 @@ def zoom_data(
             raise UsageError(f"{path} is a folder; give the name of a file")
     check_outputs(
         {"--output": output, "--report": report},
-        (split_spec(annotations)[0],),
+        (split_format(annotations, ANNOTATION_FORMATS)[0],),
         overwrite=overwrite,
         resume=resume,
     )

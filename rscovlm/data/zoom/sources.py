@@ -36,7 +36,7 @@ from rscovlm.errors import DataError
 from tiling.errors import SceneError
 from tiling.view import Window
 
-OWN_FORMATS = ("synth", "star", "objects")
+ANNOTATION_FORMATS = ("synth", "star", "objects", *FORMATS)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read_annotations(spec: str, images: Path | None = None) -> Source:
         DataError: nothing that can be read, or no image file at all; one clear line.
         OSError: something cannot be read.
     """
-    path, format = split_format(spec, (*OWN_FORMATS, *FORMATS))
+    path, format = split_format(spec, ANNOTATION_FORMATS)
     if not path.exists():
         raise DataError(f"annotations {path} do not exist; give a file or a folder")
     format = format or _format_of(path)
