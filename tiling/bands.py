@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 
 from tiling.errors import BandError
+from tiling.overrides import AS_STORED, Overrides
+from tiling.validity import Validity, validity_of
 
 _UNNAMED = (ColorInterp.undefined, ColorInterp.gray)  # says nothing about which band it is
+
+
+class _Colour(NamedTuple):
+    """What bands of one colour are called, and the range of their wavelengths."""
+
+    names: tuple[str, ...]
+    nm: tuple[float, float]
+
+
+_COLOURS = {
+    # Sentinel-2 and HLS write band numbers with two digits, Landsat (whose red is 3 or 4) with one.
+    "red": _Colour(("r", "b04"), (620, 700)),
+    "green": _Colour(("g", "b03"), (510, 600)),
+    "blue": _Colour(("b", "b02"), (450, 510)),
+}
+_OTHER_COLOURS = frozenset(
+    ("edge", "rededge", "infrared", "infra", "near", "nir", "swir", "far", "thermal", "coastal", "deep")
+)
+_NUMPY_TYPES = {"complex_int16": "complex64"}  # numpy has no complex integers
 _PER_NM = {"nanometers": 1.0, "nm": 1.0, "micrometers": 1000.0, "um": 1000.0}
 
 
@@ -49,21 +72,21 @@ class BandLayout:
 
     Attributes:
         indexes: 1-based bands in the order in which they are read.
-        alpha: the band that says what is transparent, if any.
-        masked: whether the dataset has a mask of its own, inside or beside the file.
+        validity: what says where they are valid.
         nodata: per band, the value that stands for no data, if any.
         palette: colours (n, 4) uint8 of the values of a paletted band, if it is one.
         dtype: number type that holds all the bands.
+        mixed: whether the bands are stored in different number types, or in one that numpy lacks.
         bands: names and units of the bands; for a paletted band, its three colours.
         block_size: (height, width) of the blocks in which the bands are stored.
     """
 
     indexes: tuple[int, ...]
-    alpha: int | None
-    masked: bool
+    validity: Validity
     nodata: tuple[float | None, ...]
     palette: NDArray[np.uint8] | None
     dtype: np.dtype
+    mixed: bool
     bands: tuple[Band, ...]
     block_size: tuple[int, int]
 
@@ -77,23 +100,28 @@ class BandLayout:
     @property
     def always_valid(self) -> bool:
         """Whether each pixel is valid whatever its value."""
-        opaque = self.palette is None or bool((self.palette[:, 3] > 0).all())
-        return (
-            self.alpha is None
-            and not self.masked
-            and all(value is None for value in self.nodata)
-            and opaque
-            and self.dtype.kind not in "fc"
-        )
+        return self.validity.always and self.palette is None and self.dtype.kind not in "fc"
 
 
-def shown_bands(dataset: rasterio.DatasetReader, bands: Sequence[int | str] | None) -> tuple[int, ...]:
+class Shown(NamedTuple):
     """The one (grey or palette) or three (red, green, blue) 1-based bands that show a dataset.
+
+    Attributes:
+        indexes: the bands.
+        warning: how they were chosen, where the file leaves it open.
+    """
+
+    indexes: tuple[int, ...]
+    warning: str | None = None
+
+
+def shown_bands(dataset: rasterio.DatasetReader, bands: Sequence[int | str] | None) -> Shown:
+    """The bands that show a dataset.
 
     Args:
         dataset: the open dataset.
-        bands: by number or name; None takes those marked red, green and blue, else the first three, else the
-            first.
+        bands: by number or name; None takes those marked red, green and blue, else those named so, else
+            those of such wavelengths, else the first three, else the first.
 
     Raises:
         BandError: for a band that does not exist, or a number of bands other than one or three.
@@ -104,13 +132,62 @@ def shown_bands(dataset: rasterio.DatasetReader, bands: Sequence[int | str] | No
                 f"{len(bands)} bands {tuple(bands)} cannot be shown; "
                 "choose one (grey) or three (red, green, blue)"
             )
-        return band_indexes(dataset, bands)
+        return Shown(band_indexes(dataset, bands))
     interpretation = dataset.colorinterp
+    named = named_colours(bands_of(dataset))
     colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
     if all(colour in interpretation for colour in colours):
-        return tuple(interpretation.index(colour) + 1 for colour in colours)
+        marked = tuple(interpretation.index(colour) + 1 for colour in colours)
+        if named is None or named == marked or not any(dataset.descriptions):
+            return Shown(marked)
+        return Shown(
+            marked,
+            f"bands {_numbers(marked)} are marked red, green, blue and bands {_numbers(named)} are named so; "
+            f"{_numbers(marked)} are shown (--bands chooses others)",
+        )
+    if named is not None:
+        names = ", ".join(dataset.descriptions[index - 1] or str(index) for index in named)
+        return Shown(
+            named,
+            f"bands {_numbers(named)} ({names}) are shown as red, green, blue (--bands chooses others)",
+        )
     data = band_indexes(dataset, None)
-    return data[:3] if len(data) >= 3 else data[:1]
+    if len(data) < 3:
+        return Shown(data[:1])
+    unsaid = "no band is marked or named red, green or blue; bands {} are shown (--bands chooses others)"
+    return Shown(data[:3], None if len(data) == 3 else unsaid.format(_numbers(data[:3])))
+
+
+def _numbers(indexes: Sequence[int]) -> str:
+    return ", ".join(map(str, indexes))
+
+
+def named_colours(bands: Sequence[Band]) -> tuple[int, int, int] | None:
+    """1-based bands that are red, green and blue by name, else by wavelength; None where neither says so."""
+    names = [band.name.casefold() for band in bands]
+    for of in (_named_exactly, _named_among_words, _of_wavelength):
+        found = [of(colour, names, bands) for colour in _COLOURS]
+        if all(len(each) == 1 for each in found):
+            red, green, blue = (each[0] for each in found)
+            return red, green, blue
+    return None
+
+
+def _named_exactly(colour: str, names: Sequence[str], bands: Sequence[Band]) -> list[int]:
+    return [i for i, name in enumerate(names, start=1) if name.strip() in (colour, *_COLOURS[colour].names)]
+
+
+def _named_among_words(colour: str, names: Sequence[str], bands: Sequence[Band]) -> list[int]:
+    words = [re.findall(r"[a-z]+", name) for name in names]
+    return [i for i, each in enumerate(words, start=1) if colour in each and _OTHER_COLOURS.isdisjoint(each)]
+
+
+def _of_wavelength(colour: str, names: Sequence[str], bands: Sequence[Band]) -> list[int]:
+    """The band nearest to the middle of a colour, if it is of that colour at all."""
+    low, high = _COLOURS[colour].nm
+    middle = (low + high) / 2
+    known = [(abs(b.wavelength_nm - middle), i) for i, b in enumerate(bands, start=1) if b.wavelength_nm]
+    return [index for away, index in sorted(known)[:1] if away <= (high - low) / 2]
 
 
 def band_indexes(dataset: rasterio.DatasetReader, bands: Sequence[int | str] | None) -> tuple[int, ...]:
@@ -137,6 +214,15 @@ def _band_index(dataset: rasterio.DatasetReader, band: int | str) -> int:
             raise BandError(f"bands {found} of {dataset.name} are all named {band!r}; give a number")
         if found:
             return found[0]
+        # As people say it: "red" of "B4 (Red)", "B4" of "B4, central wavelength 665 nm".
+        colours = dict(zip(_COLOURS, named_colours(bands_of(dataset)) or ()))
+        marked = [i for i, kind in enumerate(dataset.colorinterp, start=1) if kind.name == band.casefold()]
+        if marked or band.casefold() in colours:
+            return marked[0] if marked else colours[band.casefold()]
+        opening = re.compile(re.escape(band.casefold()) + r"\W")
+        begin = [i for i, name in enumerate(names, start=1) if opening.match(name)]
+        if len(begin) == 1:
+            return begin[0]
     elif 1 <= band <= dataset.count:
         return int(band)
     raise BandError(f"no band {band} in {dataset.name}; it has {_listed(dataset)}")
@@ -177,31 +263,56 @@ def _wavelength_nm(dataset: rasterio.DatasetReader, index: int) -> float | None:
         return None
 
 
-def band_layout(dataset: rasterio.DatasetReader, indexes: tuple[int, ...]) -> BandLayout:
+def band_layout(
+    dataset: rasterio.DatasetReader,
+    indexes: tuple[int, ...],
+    named: bool = False,
+    stated: Overrides = AS_STORED,
+) -> BandLayout:
     """How bands of a dataset are read.
 
     Args:
         dataset: the open dataset.
         indexes: 1-based bands that exist.
+        named: whether a user named them, so that the file's marking of colours and alpha says nothing.
+        stated: what goes before the file's own word about validity.
+
+    Raises:
+        BandError: for an alpha band that does not exist.
     """
-    interpretation = dataset.colorinterp
-    alpha = interpretation.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in interpretation else None
-    if alpha in indexes:
-        # Asked for as an image: writers mark the fourth band of four as alpha, whatever it holds.
-        alpha = None
     first = indexes[0] - 1
-    palette = None
-    if len(indexes) == 1 and interpretation[first] is ColorInterp.palette:
-        colours = dataset.colormap(indexes[0])
-        palette = np.zeros((max(colours) + 1, 4), dtype=np.uint8)
-        palette[list(colours)] = list(colours.values())
+    palette = _palette(dataset, indexes[0]) if len(indexes) == 1 else None
+    stored = {dataset.dtypes[index - 1] for index in indexes}
+    declared = tuple(dataset.nodatavals[index - 1] for index in indexes)
+    nodata = (
+        (stated.nodata,) * len(indexes)
+        if isinstance(stated.nodata, float | int)
+        else declared
+        if stated.nodata == "file"
+        else (None,) * len(indexes)
+    )
     return BandLayout(
         indexes=indexes,
-        alpha=alpha,
-        masked=MaskFlags.per_dataset in dataset.mask_flag_enums[first] and alpha is None,
-        nodata=tuple(dataset.nodatavals[index - 1] for index in indexes),
+        validity=validity_of(dataset, indexes, named, stated),
+        nodata=nodata,
         palette=palette,
-        dtype=np.result_type(*(dataset.dtypes[index - 1] for index in indexes)),
+        dtype=np.result_type(*(_NUMPY_TYPES.get(name, name) for name in stored)),
+        mixed=len(stored) > 1 or not stored.isdisjoint(_NUMPY_TYPES),
         bands=RGB if palette is not None else tuple(_band(dataset, index) for index in indexes),
         block_size=dataset.block_shapes[first],
     )
+
+
+def _palette(dataset: rasterio.DatasetReader, index: int) -> NDArray[np.uint8] | None:
+    """Colours (n, 4) of the values of a paletted band; None where there are none, and values are grey."""
+    if dataset.colorinterp[index - 1] is not ColorInterp.palette:
+        return None
+    try:
+        colours = dataset.colormap(index)
+    except ValueError:  # marked as paletted, without a table
+        return None
+    if not colours:
+        return None
+    palette = np.zeros((max(colours) + 1, 4), dtype=np.uint8)
+    palette[list(colours)] = list(colours.values())
+    return palette

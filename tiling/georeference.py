@@ -11,7 +11,8 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
@@ -20,10 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS as ProjCRS
 from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.errors import RasterioError
 from rasterio.transform import GCPTransformer, RPCTransformer, TransformerBase
 
 from tiling.errors import NotGeoreferenced
+from tiling.overrides import AS_STORED, Overrides
 
 Points = NDArray[np.float64]
 WGS84 = "EPSG:4326"
@@ -103,26 +107,156 @@ class Georeference:
         return (float(gsd_x), float(gsd_y)) if gsd_x > 0 and gsd_y > 0 else None
 
 
-def georeference(dataset: rasterio.DatasetReader, orientation: Affine) -> Georeference | None:
-    """The georeference of an open dataset, or None where it has none.
+class Located(NamedTuple):
+    """What is known of where a scene lies.
+
+    Attributes:
+        georeference: None where pixels have no map coordinates.
+        crs: of the map coordinates; a file may state one although its pixels have none.
+        warnings: what the file states and cannot be used, one line each.
+    """
+
+    georeference: Georeference | None
+    crs: CRS | None
+    warnings: tuple[str, ...]
+
+
+UNUSABLE = (CPLE_BaseError, RasterioError, ArithmeticError, LookupError, TypeError, ValueError)
+"""What GDAL and rasterio raise over georeference that makes no sense."""
+
+
+def locate(dataset: rasterio.DatasetReader, orientation: Affine, stated: Overrides = AS_STORED) -> Located:
+    """Where an open dataset lies: by its transform, else its ground control points, else its RPC.
+
+    Bad georeference costs no more than itself: the next kind is tried, and a warning says why.
 
     Args:
         dataset: the open dataset.
         orientation: scene pixels to stored pixels, the identity where an image is stored upright.
+        stated: a CRS that goes before the file's own.
     """
-    if not dataset.transform.is_identity:
-        transform = dataset.transform @ orientation
-        return Georeference(dataset.crs, transform, *_affine_mapping(transform))
-    points, crs = dataset.gcps
-    if points:
-        return Georeference(crs, None, *_warped_mapping(GCPTransformer(points), orientation))
-    if dataset.rpcs is not None:
-        # The mean height of the scene; without an elevation model no other is better founded.
-        transformer = RPCTransformer(
-            dataset.rpcs, RPC_HEIGHT=dataset.rpcs.height_off, RPC_PIXEL_ERROR_THRESHOLD=1e-6
+    warnings: list[str] = []
+    own = _stated_crs(lambda: dataset.crs, warnings)
+    given = stated.read_crs()
+    for kind, of in (
+        ("transform", _by_transform),
+        ("ground control points", _by_points),
+        ("rational polynomial coefficients", _by_rpc),
+    ):
+        try:
+            found = of(dataset, orientation, own, warnings)
+        except UNUSABLE as error:
+            warnings.append(f"the {kind} cannot be used: {_reason(error)}")
+            continue
+        if found is None:
+            continue
+        if found.crs is None and given is None:
+            warnings.append(
+                "it has map coordinates and no usable coordinate reference system; state one (--assume-crs)"
+            )
+        if given is not None and found.crs is not None and given != found.crs:
+            warnings.append(f"its coordinate reference system {crs_name(found.crs)} is taken as {stated.crs}")
+        crs = given or found.crs
+        return Located(Georeference(crs, found.transform, found.to_map, found.from_map), crs, tuple(warnings))
+    crs = given or own
+    if crs is not None and not warnings:
+        warnings.append(
+            f"it states the coordinate reference system {crs_name(crs)} and no place in it (no transform, "
+            "ground control points or RPC): its ground sampling distance is unknown (--assume-gsd)"
         )
-        return Georeference(CRS.from_epsg(4326), None, *_warped_mapping(transformer, orientation))
-    return None
+    return Located(None, crs, tuple(warnings))
+
+
+def _by_transform(
+    dataset: rasterio.DatasetReader, orientation: Affine, crs: CRS | None, warnings: list[str]
+) -> Georeference | None:
+    stored = dataset.transform
+    if stored.is_identity:
+        return None
+    values = np.array(stored[:6])
+    area = stored.a * stored.e - stored.b * stored.d
+    # Below the last digit of the coordinates a pixel has no extent: zeros, or numbers that were never set.
+    least = np.finfo(np.float64).eps * max(abs(stored.c), abs(stored.f), 1e-9)
+    if not np.isfinite(values).all() or not abs(area) > least**2:
+        shown = ", ".join(f"{value:.6g}" for value in values)
+        raise ValueError(f"({shown}) gives its pixels no extent")
+    transform = stored @ orientation
+    return Georeference(crs, transform, *_affine_mapping(transform))
+
+
+def _by_points(
+    dataset: rasterio.DatasetReader, orientation: Affine, crs: CRS | None, warnings: list[str]
+) -> Georeference | None:
+    points, _ = dataset.gcps
+    if not points:
+        return None
+    found = Georeference(
+        _stated_crs(lambda: dataset.gcps[1], warnings),
+        None,
+        *_warped_mapping(GCPTransformer(points), orientation),
+    )
+    return _require_inverse(found, dataset, orientation)
+
+
+def _by_rpc(
+    dataset: rasterio.DatasetReader, orientation: Affine, crs: CRS | None, warnings: list[str]
+) -> Georeference | None:
+    coefficients = dataset.rpcs
+    if coefficients is None:
+        return None
+    # The mean height of the scene; without an elevation model no other is better founded.
+    transformer = RPCTransformer(
+        coefficients, RPC_HEIGHT=coefficients.height_off, RPC_PIXEL_ERROR_THRESHOLD=1e-6
+    )
+    found = Georeference(CRS.from_epsg(4326), None, *_warped_mapping(transformer, orientation))
+    return _require_inverse(found, dataset, orientation)
+
+
+def _require_inverse(
+    found: Georeference, dataset: rasterio.DatasetReader, orientation: Affine
+) -> Georeference:
+    """Make sure that pixels have places, and places pixels, about the centre of a scene.
+
+    Raises:
+        ValueError: where they have not.
+    """
+    centre = apply_affine(~orientation, (dataset.width / 2, dataset.height / 2))
+    there = found.to_map(centre)
+    back = found.from_map(there)
+    if not np.isfinite(there).all() or not np.allclose(back, centre, atol=0.5):
+        raise ValueError("its centre has no one place on the map")
+    return found
+
+
+def _stated_crs(read: Callable[[], CRS | None], warnings: list[str]) -> CRS | None:
+    """A CRS that PROJ understands; None, with a warning, for one that it does not."""
+    try:
+        crs = read()
+        if crs is None or not crs.wkt:
+            return None
+        ProjCRS.from_wkt(crs.to_wkt())
+    except (*UNUSABLE, ProjError) as error:
+        warnings.append(f"its coordinate reference system cannot be used: {_reason(error)}")
+        return None
+    return crs
+
+
+def _reason(error: Exception) -> str:
+    """The message of an error, without the numbers that GDAL's errors have before it."""
+    text = getattr(error, "errmsg", None) or str(error) or type(error).__name__
+    return " ".join(text.split())[:200]
+
+
+@lru_cache(maxsize=64)
+def crs_name(crs: CRS) -> str:
+    """Authority and code where PROJ knows the CRS (``EPSG:32631``, ``ESRI:54009``), else its WKT."""
+    try:
+        authority = crs.to_authority(confidence_threshold=90) or ProjCRS.from_wkt(crs.to_wkt()).to_authority(
+            min_confidence=90
+        )
+    except (*UNUSABLE, ProjError):
+        authority = None
+    return ":".join(authority) if authority else crs.to_wkt()
 
 
 def geometric_mean(pair: tuple[float, float] | None) -> float | None:
@@ -170,11 +304,11 @@ def _warped_mapping(
 
     def to_map(points: ArrayLike) -> Points:
         stored = apply_affine(orientation, points)
-        with lock:
+        with lock, rasterio.Env():  # within which GDAL's errors are logged, not printed
             return _apply(lambda x, y: transformer.xy(y, x, offset="ul"), stored)
 
     def guess(points: ArrayLike) -> Points:
-        with lock:
+        with lock, rasterio.Env():
             stored = _apply(
                 lambda x, y: transformer.rowcol(x, y, op=float)[::-1], np.asarray(points, dtype=np.float64)
             )
@@ -195,7 +329,8 @@ def _warped_mapping(
                 ),
                 axis=-1,
             )
-            pixels = pixels + step / area[..., None]
+            with np.errstate(divide="ignore", invalid="ignore"):  # off the map, or points in one line
+                pixels = pixels + step / area[..., None]
         return pixels
 
     return to_map, from_map

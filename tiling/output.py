@@ -72,9 +72,10 @@ def check_output(path: str | Path, scene: Scene, *, scored: bool = True) -> Path
         raise CannotWrite(
             f"{destination}: DOTA Task1 demands scores and the model states none; give a constant score"
         )
-    if destination.suffix.lower() in _MAP_FORMATS and scene.crs is None:
+    if destination.suffix.lower() in _MAP_FORMATS and not scene.georeferenced:
+        lacks = "coordinate reference system" if scene.crs is None else "transform to map coordinates"
         raise NotGeoreferenced(
-            f"{scene.source} has no coordinate reference system, so {destination.name} would have no place "
+            f"{scene.source} has no {lacks}, so {destination.name} would have no place "
             "on a map; write scene pixels instead: .json (COCO), .txt (DOTA labels) or a folder (DOTA Task1)"
         )
     if destination.suffix.lower() == ".geojson":
@@ -155,7 +156,7 @@ def _write_geopackage(
     assert scene.crs is not None  # check_output has refused the scene otherwise
     polygons = shapely.polygons(scene.to_map(_detections(found).polygons))
     frame = geopandas.GeoDataFrame(
-        _attributes(scene, found), geometry=shapely.orient_polygons(polygons), crs=scene.crs.to_wkt()
+        _attributes(scene, found), geometry=shapely.orient_polygons(polygons), crs=scene.crs_name
     )
     metadata = {
         key: value if isinstance(value, str) else _json(value) for key, value in options.provenance.items()
@@ -232,7 +233,7 @@ def _attributes(scene: Scene, found: MergedDetections | Detections) -> dict[str,
     columns: dict[str, Any] = {"class": detections.names}
     if detections.scores is not None:
         columns["score"] = detections.scores
-    ground = None if scene.crs is None else Ground.of(scene.crs)
+    ground = Ground.of(scene.crs) if scene.crs is not None and scene.georeferenced else None
     if ground is not None:
         columns |= ground.measure(scene.to_map, detections.polygons)
     if isinstance(found, MergedDetections):

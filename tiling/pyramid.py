@@ -8,6 +8,7 @@ at a time, as GDAL requires.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import threading
@@ -18,11 +19,14 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from affine import AffineError
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from tiling.bands import BandLayout
 from tiling.errors import EmptyScene, SceneError, SceneNotFound, SceneUnreadable
+from tiling.masks import mask_of
 from tiling.reading import (
     Block,
     Cells,
@@ -49,6 +53,8 @@ GDAL_OPTIONS = {
 
 ABSENT = ("No such file or directory", "does not exist", "response code: 404")
 """What GDAL says of a file, an archive member, an object of a store or a page that is not there."""
+
+logging.getLogger("rasterio").addHandler(logging.NullHandler())  # else Python prints GDAL's log to stderr
 
 LEVEL_PIXELS = 2048 * 2048
 """Area of the level made in memory for up to three bands, less for more; made where the coarsest level of the
@@ -120,7 +126,11 @@ class HandlePool:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (RasterioError, OSError) as error:
+        except (RasterioError, CPLE_BaseError, AffineError, OSError) as error:
+            raise self._explain(error) from error
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            if _is_own(error):
+                raise
             raise self._explain(error) from error
 
     def _explain(self, error: Exception) -> SceneError:
@@ -134,6 +144,14 @@ class HandlePool:
         if not path.exists() and any(phrase in reason for phrase in ABSENT):
             return SceneNotFound(f"{self.source} does not exist")
         return SceneUnreadable(f"{self.source} cannot be read, it may be corrupt or cut off: {reason}")
+
+
+def _is_own(error: Exception) -> bool:
+    """Whether an error was raised by this package, and so is a defect of it, rather than below it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("tiling")
 
 
 @dataclass(frozen=True)
@@ -167,6 +185,7 @@ class Pyramid:
         with pool.borrow() as dataset:
             self.size = Size(dataset.height, dataset.width)
             overviews = len(dataset.overviews(layout.indexes[0]))
+        self.mask = mask_of(pool, layout, self.size)
         self.levels = [Level(self.size, (1.0, 1.0))]
         for overview in range(overviews):
             with pool.borrow(overview) as dataset:
@@ -227,8 +246,9 @@ class Pyramid:
             rows, columns = slice(part.y0, part.y1), slice(part.x0, part.x1)
             block = Block(level.block.pixels[rows, columns], level.block.coverage[rows, columns])
             return block if step == (1, 1) else reduce_by_mean(block, step)
+        images = None if self.mask is None else self.mask.at(level)
         with self.pool.borrow(level.overview) as dataset:
-            return read_cells(dataset, self.layout, cells, step)
+            return read_cells(dataset, self.layout, cells, step, images)
 
     def level_for(self, scale: tuple[float, float]) -> tuple[Level, tuple[int, int]]:
         """The coarsest level that has all the detail of a view, and the whole cells to average on it.

@@ -10,7 +10,7 @@ in for the first step where there is one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,11 @@ from PIL import Image
 from rasterio.windows import Window as RasterioWindow
 
 from tiling.bands import BandLayout
+from tiling.validity import read_validity
 from tiling.view import Size
+
+Coverage = Callable[["Cells"], NDArray[np.uint8]]
+"""Cells of a dataset to their coverage (height, width)."""
 
 CHUNK_BYTES = 16 * 2**20
 """Bytes of stored pixels that are decoded at a time where a large area is reduced."""
@@ -52,9 +56,17 @@ class Block(NamedTuple):
     coverage: NDArray[np.uint8]
 
 
-def read_pixels(dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells) -> Block:
+def read_pixels(
+    dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells, images: Coverage | None = None
+) -> Block:
     """Pixels of a dataset as stored, with no resampling; complex numbers as their magnitude, palettes as
     colours.
+
+    Args:
+        dataset: the stored pixels or an overview.
+        layout: the bands to read.
+        cells: in pixels of the dataset.
+        images: coverage by masks that are images, where those of this dataset are not to be trusted.
 
     Raises:
         rasterio.errors.RasterioIOError: where the file is corrupt.
@@ -62,61 +74,49 @@ def read_pixels(dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cell
     window = RasterioWindow(cells.x0, cells.y0, cells.size.width, cells.size.height)
     # GDAL fills the array of an image as images are laid out, which saves a transposed copy of each crop.
     pixels = np.empty((*cells.size, len(layout.indexes)), dtype=layout.dtype)
-    dataset.read(list(layout.indexes), window=window, out=np.moveaxis(pixels, -1, 0))
+    if layout.mixed:
+        for band, index in enumerate(layout.indexes):
+            pixels[..., band] = dataset.read(index, window=window, out_dtype=layout.dtype)
+    else:
+        dataset.read(list(layout.indexes), window=window, out=np.moveaxis(pixels, -1, 0))
     if layout.always_valid:
         coverage = np.full(cells.size, 255, dtype=np.uint8)
     else:
-        coverage = _valid(dataset, layout, pixels, window) * np.uint8(255)
+        outside = None if images is None else images(cells)
+        coverage = read_validity(dataset, layout.validity, pixels, window, outside)
     if layout.palette is not None:
-        colours = layout.palette[np.minimum(pixels[..., 0], len(layout.palette) - 1)]
-        pixels, coverage = colours[..., :3], coverage * (colours[..., 3] > 0)
-    return Block(np.abs(pixels) if pixels.dtype.kind == "c" else pixels, coverage)
+        pixels, coverage = _coloured(layout.palette, pixels[..., 0], coverage)
+    with np.errstate(over="ignore"):
+        return Block(np.abs(pixels) if pixels.dtype.kind == "c" else pixels, coverage)
 
 
-def _valid(
-    dataset: rasterio.DatasetReader, layout: BandLayout, pixels: NDArray, window: RasterioWindow
-) -> NDArray[np.bool_]:
-    """Where pixels (height, width, bands) are valid.
-
-    A pixel is nodata where *all* its bands are (black in one band only is a colour), and not a number where
-    *any* band is.
-    """
-    valid = np.ones(pixels.shape[:-1], dtype=bool)
-    if layout.alpha is not None:
-        valid &= dataset.read(layout.alpha, window=window) > 0
-    elif layout.masked:
-        valid &= dataset.read_masks(layout.indexes[0], window=window) > 0
-    absent = [value for value in layout.nodata if value is not None and not math.isnan(value)]
-    if len(absent) == pixels.shape[-1]:
-        same = len(set(absent)) == 1
-        nodata = _as_stored(absent[0] if same else np.array(absent), pixels.dtype)
-        valid &= (pixels != nodata).any(axis=-1)
-    if pixels.dtype.kind in "fc":
-        valid &= np.isfinite(pixels).all(axis=-1)
-    return valid
-
-
-def _as_stored(nodata: float | NDArray, dtype: np.dtype) -> float | NDArray:
-    """The nodata value with the digits that the pixels have: -3.4028235e+38 is no float64."""
-    return dtype.type(nodata) if dtype.kind == "f" else nodata
+def _coloured(palette: NDArray[np.uint8], values: NDArray, coverage: NDArray[np.uint8]) -> Block:
+    """Colours (height, width, 3) of values; what the table does not hold is invalid."""
+    known = (values >= 0) & (values < len(palette))
+    colours = palette[np.where(known, values, 0).astype(np.intp)]
+    return Block(colours[..., :3], coverage * (known & (colours[..., 3] > 0)))
 
 
 def read_cells(
-    dataset: rasterio.DatasetReader, layout: BandLayout, cells: Cells, step: tuple[int, int] = (1, 1)
+    dataset: rasterio.DatasetReader,
+    layout: BandLayout,
+    cells: Cells,
+    step: tuple[int, int] = (1, 1),
+    images: Coverage | None = None,
 ) -> Block:
     """Means over cells of ``step`` = (columns, rows) stored pixels, never holding more than a chunk of them.
 
     ``cells`` counts in units of the step from the corner of the dataset. The last cell of a row or column
     may be cut by the edge of the dataset; it is the mean of what there is of it. 8-bit pixels stay 8-bit,
-    others become float32.
+    others become float32. ``images`` as in ``read_pixels``.
 
     Raises:
         rasterio.errors.RasterioIOError: where the file is corrupt.
     """
     if step == (1, 1):
-        return read_pixels(dataset, layout, cells)
+        return read_pixels(dataset, layout, cells, images)
     bands = len(layout.bands)
-    dtype = np.uint8 if layout.dtype == np.uint8 else np.float32
+    dtype = np.uint8 if layout.pixel_dtype == np.uint8 else np.float32
     pixels = np.empty((*cells.size, bands), dtype=dtype)
     coverage = np.empty(cells.size, dtype=np.uint8)
     for part in chunks(dataset, layout, cells, step):
@@ -127,7 +127,7 @@ def read_cells(
             min(part.y1 * step[1], dataset.height),
         )
         place = np.s_[part.y0 - cells.y0 : part.y1 - cells.y0, part.x0 - cells.x0 : part.x1 - cells.x0]
-        reduced = reduce_by_mean(read_pixels(dataset, layout, stored), step)
+        reduced = reduce_by_mean(read_pixels(dataset, layout, stored, images), step)
         pixels[place] = np.rint(reduced.pixels) if dtype == np.uint8 else reduced.pixels
         coverage[place] = reduced.coverage
     return Block(pixels, coverage)
@@ -160,17 +160,18 @@ def reduce_by_mean(block: Block, step: tuple[int, int]) -> Block:
     """Means over cells of ``step`` = (columns, rows) pixels, of the valid pixels only; the last cells may
     be cut.
 
-    A cell with any valid pixel has a coverage of at least 1.
+    The coverage of a cell is the mean of its pixels' coverage, and at least 1 with any valid pixel.
     """
     height, width = block.coverage.shape
     step_x, step_y = step
     columns, rows = math.ceil(width / step_x), math.ceil(height / step_y)
     pad = ((0, rows * step_y - height), (0, columns * step_x - width))
     valid = block.coverage > 0
-    everything = bool(valid.all())
+    everything = bool(block.coverage.min() == 255)
+    covered = block.coverage
     pixels = block.pixels if everything else np.where(valid[..., None], block.pixels, 0)
     if any(after for _, after in pad):
-        valid = np.pad(valid, pad)
+        valid, covered = np.pad(valid, pad), np.pad(covered, pad)
         pixels = np.pad(pixels, (*pad, (0, 0)))
         everything = False
 
@@ -187,7 +188,7 @@ def reduce_by_mean(block: Block, step: tuple[int, int]) -> Block:
         np.minimum(step_x, width - np.arange(columns) * step_x),
     )
     means = total(pixels) / np.maximum(count, 1)[..., None]
-    return Block(means, np.ceil(255 * count / inside).astype(np.uint8))
+    return Block(means, np.ceil(total(covered)[..., 0] / inside).astype(np.uint8))
 
 
 def resample(block: Block, box: tuple[float, float, float, float], size: Size) -> Block:

@@ -15,8 +15,9 @@ from rasterio.crs import CRS
 
 from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
-from tiling.georeference import Georeference, geometric_mean, georeference
+from tiling.georeference import Georeference, crs_name, geometric_mean, locate
 from tiling.orientation import Orientation
+from tiling.overrides import AS_STORED, Overrides
 from tiling.pyramid import HandlePool, Pyramid
 from tiling.raster import Raster
 from tiling.resolution import Resolution
@@ -54,6 +55,7 @@ class Scene:
         stretch: how values become 8 bits; None keeps 8-bit values as they are (but for a single band with
             few grey levels) and stretches others from the 2nd to the 98th percentile of the valid pixels,
             per band, once for the whole scene.
+        overrides: what goes before the file's own word about validity, CRS and ground sampling distance.
 
     Attributes:
         source: as given.
@@ -66,10 +68,13 @@ class Scene:
         nodata: the value that stands for no data in the first of them, if any.
         overviews: reductions of the overviews in the file, finest first.
         block_size: height and width of the blocks in which the file is stored.
-        crs: coordinate reference system, None where unknown.
+        crs: coordinate reference system, None where unknown. A file may state one although its pixels have
+            no place in it; ``georeferenced`` says whether they have.
         transform: scene pixels to map coordinates, None without one (also for ground control points and RPC).
         gsd_xy_m: metres per pixel along x and y at the centre, None where unknown.
         gsd_m: their geometric mean.
+        warnings: what is odd about the file and how it was taken, one line each; computing the stretch may
+            add one.
 
     Raises:
         SceneError: SceneNotFound, EmptyScene, SceneUnreadable or BandError, with one clear line.
@@ -80,9 +85,10 @@ class Scene:
         source: str | Path,
         bands: Sequence[int | str] | None = None,
         stretch: Stretch | None = None,
+        overrides: Overrides = AS_STORED,
     ) -> None:
         self.source = str(source)
-        self._arguments = (self.source, None if bands is None else tuple(bands), stretch)
+        self._arguments = (self.source, None if bands is None else tuple(bands), stretch, overrides)
         self._pool = HandlePool(self.source)
         with self._pool.borrow() as dataset:
             if dataset.count == 0:
@@ -90,13 +96,14 @@ class Scene:
                 raise SceneUnreadable(f"{self.source} holds no bands itself; open one of its parts: {inside}")
             if dataset.width == 0 or dataset.height == 0:
                 raise EmptyScene(f"{self.source} is {dataset.width} x {dataset.height} px")
-            layout = band_layout(dataset, shown_bands(dataset, self._arguments[1]))
+            shown = shown_bands(dataset, self._arguments[1])
+            layout = band_layout(dataset, shown.indexes, bands is not None, overrides)
             self.all_bands = bands_of(dataset)
             exif = dataset.tags().get("EXIF_Orientation", "1")
             self._orientation = Orientation.from_exif(
                 int(exif) if exif.isdigit() else 1, Size(dataset.height, dataset.width)
             )
-            self._georeference: Georeference | None = georeference(dataset, self._orientation.to_stored)
+            located = locate(dataset, self._orientation.to_stored, overrides)
             self.band_count: int = dataset.count
             self.overviews: list[int] = dataset.overviews(layout.indexes[0])
             self.block_size = Size(*layout.block_size)
@@ -104,15 +111,27 @@ class Scene:
         self.bands = layout.indexes
         self.dtype = layout.dtype
         self.nodata = layout.nodata[0]
-        self.crs: CRS | None = self._georeference.crs if self._georeference else None
+        self.overrides = overrides
+        self.warnings: list[str] = [*located.warnings, *([shown.warning] if shown.warning else [])]
+        self._georeference: Georeference | None = located.georeference
+        self.crs: CRS | None = located.crs
         self.transform: Affine | None = self._georeference.transform if self._georeference else None
         self.gsd_xy_m = self._georeference.gsd_at(*self.window.center) if self._georeference else None
+        if overrides.gsd_m is not None:
+            self._assume_gsd(overrides.gsd_m)
         self.gsd_m = geometric_mean(self.gsd_xy_m)
         self._pyramid = Pyramid(self._pool, layout)
         self._others: dict[tuple[int | str, ...] | None, Pyramid] = {}
         self._stretch = stretch
         self._stretching = threading.Lock()
         self._choosing = threading.Lock()
+
+    def _assume_gsd(self, gsd_m: float) -> None:
+        """Take a stated ground sampling distance for that of the file, and say so where it differs."""
+        own = geometric_mean(self.gsd_xy_m)
+        if own is not None and abs(gsd_m - own) > 0.01 * own:
+            self.warnings.append(f"its ground sampling distance of {own:.3g} m is taken as {gsd_m:.3g} m")
+        self.gsd_xy_m = (gsd_m, gsd_m)
 
     def __enter__(self) -> Scene:
         return self
@@ -140,7 +159,12 @@ class Scene:
     @property
     def georeferenced(self) -> bool:
         """Whether scene pixels have map coordinates in a known CRS."""
-        return self.crs is not None
+        return self._georeference is not None and self.crs is not None
+
+    @property
+    def crs_name(self) -> str | None:
+        """Authority and code of the CRS, else its WKT; None where it is unknown."""
+        return None if self.crs is None else crs_name(self.crs)
 
     @property
     def identity(self) -> str:
@@ -151,7 +175,8 @@ class Scene:
             file = f"{path.resolve()}|{facts.st_size} bytes|{facts.st_mtime_ns} ns"
         else:
             file = f"{self.source}|{self.width}x{self.height}x{self.band_count} {self.dtype}"
-        return f"{file}|bands {','.join(map(str, self.bands))}|stretch {self._arguments[2] or 'auto'}"
+        stated = f"|{self.overrides}" if self.overrides != AS_STORED else ""
+        return f"{file}|bands {','.join(map(str, self.bands))}|stretch {self._arguments[2] or 'auto'}{stated}"
 
     @property
     def stretch(self) -> Stretch:
@@ -166,7 +191,7 @@ class Scene:
             return self._stretch
 
     def _automatic_stretch(self) -> Stretch:
-        if self.dtype == np.uint8 and len(self._pyramid.layout.bands) == 3:
+        if self._pyramid.layout.pixel_dtype == np.uint8 and len(self._pyramid.layout.bands) == 3:
             return Stretch.identity(3)
         block = self._pyramid.overall(STATISTICS_SIDE)
         valid = block.coverage > 0
@@ -259,7 +284,9 @@ class Scene:
         with self._choosing:
             if asked not in self._others:
                 with self._pool.borrow() as dataset:
-                    layout = band_layout(dataset, band_indexes(dataset, asked))
+                    layout = band_layout(
+                        dataset, band_indexes(dataset, asked), asked is not None, self.overrides
+                    )
                 while len(self._others) >= MOST_PYRAMIDS:
                     del self._others[next(iter(self._others))]
                 same = layout.indexes == self.bands
@@ -272,9 +299,9 @@ class Scene:
 
     def gsd_of(self, view: View) -> float | None:
         """Metres per pixel of a view at its centre (geometric mean of x and y), None where unknown."""
-        if self._georeference is None:
-            return None
-        ground = self._georeference.gsd_at(*view.window.center) or self.gsd_xy_m
+        ground = self.gsd_xy_m
+        if self._georeference is not None and self.overrides.gsd_m is None:
+            ground = self._georeference.gsd_at(*view.window.center) or ground
         return geometric_mean(ground and (ground[0] * view.scale[0], ground[1] * view.scale[1]))
 
     def to_map(self, points: ArrayLike) -> NDArray[np.float64]:
@@ -303,7 +330,8 @@ class Scene:
 
     def _located(self) -> Georeference:
         if self._georeference is None:
+            stated = "" if self.crs is None else f" (it states {self.crs_name}, and no place in it)"
             raise NotGeoreferenced(
-                f"{self.source} has no georeference: no transform, ground control points or RPC"
+                f"{self.source} has no georeference: no transform, ground control points or RPC{stated}"
             )
         return self._georeference

@@ -393,7 +393,7 @@ class ZoomChain:
                 "width": scene.width,
                 "height": scene.height,
                 "gsd_m": scene.gsd_m,
-                "crs": scene.crs.to_string() if scene.crs is not None else None,
+                "crs": scene.crs_name,
             },
             settings={
                 "model": self.model_name,

@@ -370,8 +370,8 @@ def reads(monkeypatch):
     sizes: list[int] = []
     read_pixels = reading.read_pixels
 
-    def spy(dataset, layout, cells):
-        raster = read_pixels(dataset, layout, cells)
+    def spy(*arguments):
+        raster = read_pixels(*arguments)
         sizes.append(raster.pixels.nbytes)
         return raster
 
