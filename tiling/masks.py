@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -14,11 +13,9 @@ from rasterio.windows import Window as RasterioWindow
 
 from tiling.bands import BandLayout
 from tiling.errors import SceneError
+from tiling.handles import HandlePool
 from tiling.reading import CHUNK_BYTES, Cells, Coverage
 from tiling.view import Size
-
-if TYPE_CHECKING:
-    from tiling.pyramid import HandlePool, Level
 
 HELD_PIXELS = 2048 * 2048
 """Largest area of the reduced mask that is kept in memory."""
@@ -51,19 +48,24 @@ class SourceMask:
         self._held: tuple[int, NDArray[np.uint8]] | None = None
         self._building = threading.RLock()
 
-    def at(self, level: Level) -> Coverage | None:
-        """Coverage of the cells of a level; None where the level's own masks are as good."""
-        if self._overviews_of is not None and (level.overview is None or self._is_in(level)):
-            return None
-        return partial(self.coverage, scale=level.scale, size=level.size)
+    def at(self, overview: int | None, scale: tuple[float, float], size: Size) -> Coverage | None:
+        """Coverage of the cells of a level; None where the level's own masks are as good.
 
-    def coverage(self, cells: Cells, scale: tuple[float, float], size: Size) -> NDArray[np.uint8]:
+        Args:
+            overview: its index in the file, None for the stored pixels.
+            scale: stored pixels per pixel of the level.
+            size: height and width of the level.
+        """
+        if self._overviews_of is not None and (overview is None or self._is_in(overview, scale, size)):
+            return None
+        return partial(self.coverage, scale=scale)
+
+    def coverage(self, cells: Cells, scale: tuple[float, float]) -> NDArray[np.uint8]:
         """The valid part of cells, 0-255; at least 1 with any valid pixel.
 
         Args:
             cells: pixels of a level.
             scale: stored pixels per pixel of the level.
-            size: of the level, which may lack a part of its last pixels.
         """
         if scale == (1.0, 1.0):
             return self._read(cells) * np.uint8(255)
@@ -113,28 +115,25 @@ class SourceMask:
         with self.pool.borrow() as dataset:
             return _read(dataset, self.bands, cells)
 
-    def _is_in(self, level: Level) -> bool:
+    def _is_in(self, overview: int, scale: tuple[float, float], size: Size) -> bool:
         """Whether the mask of an overview is that of the source, by a look at some places of both.
 
         One that has no invalid pixel at these places says nothing: the mask may be missing from it.
         """
-        assert level.overview is not None
-        assert self._overviews_of is not None
+        assert self._overviews_of is not None  # else overviews are never asked
         with self._building:
-            if level.overview not in self._agrees:
-                with self._overviews_of.borrow(level.overview) as dataset:
-                    self._agrees[level.overview] = self._agree(dataset, level)
-            return self._agrees[level.overview]
+            if overview not in self._agrees:
+                with self._overviews_of.borrow(overview) as dataset:
+                    self._agrees[overview] = self._agree(dataset, scale, size)
+            return self._agrees[overview]
 
-    def _agree(self, overview: rasterio.DatasetReader, level: Level) -> bool:
+    def _agree(self, overview: rasterio.DatasetReader, scale: tuple[float, float], size: Size) -> bool:
         seen = False
-        for y in _places(level.size.height):
-            for x in _places(level.size.width):
-                right = min(x + PROBE_SIDE, level.size.width)
-                bottom = min(y + PROBE_SIDE, level.size.height)
-                cells = Cells(x, y, right, bottom)
+        for y in _places(size.height):
+            for x in _places(size.width):
+                cells = Cells(x, y, min(x + PROBE_SIDE, size.width), min(y + PROBE_SIDE, size.height))
                 own = _read(overview, self.bands, cells)
-                true = self.coverage(cells, level.scale, level.size)
+                true = self.coverage(cells, scale)
                 # An overview takes the nearest pixel, or any: cells that are cut may come out either way.
                 if (own & (true == 0)).mean() > 0.02 or (~own & (true == 255)).mean() > 0.02:
                     return False
@@ -150,7 +149,7 @@ def mask_of(pool: HandlePool, layout: BandLayout, size: Size) -> SourceMask | No
     """
     validity = layout.validity
     if validity.file is not None:
-        other = type(pool)(str(validity.file))
+        other = HandlePool(str(validity.file))
         with other.borrow() as dataset:
             found = Size(dataset.height, dataset.width)
         if found != size:

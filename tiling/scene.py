@@ -16,9 +16,10 @@ from rasterio.crs import CRS
 from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
 from tiling.georeference import Georeference, crs_name, geometric_mean, locate
+from tiling.handles import HandlePool
 from tiling.orientation import Orientation
 from tiling.overrides import AS_STORED, Overrides
-from tiling.pyramid import HandlePool, Pyramid
+from tiling.pyramid import Pyramid
 from tiling.raster import Raster
 from tiling.resolution import Resolution
 from tiling.stretch import Stretch

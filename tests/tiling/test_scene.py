@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rasterio.enums import ColorInterp, Resampling
 
-from tiling import pyramid, reading
+from tiling import handles, pyramid, reading
 from tiling.errors import (
     BandError,
     EmptyScene,
@@ -469,7 +469,7 @@ def test_a_forked_process_opens_handles_of_its_own(make_raster, monkeypatch):
             pass
         with scene._pool.borrow() as again:
             assert again is handle
-        monkeypatch.setattr(pyramid.os, "getpid", lambda: -1)
+        monkeypatch.setattr(handles.os, "getpid", lambda: -1)
         with scene._pool.borrow() as child:
             assert child is not handle
 
