@@ -76,9 +76,10 @@ def test_a_question_about_the_whole_world_is_answered_with_a_trace_of_what_was_s
     # Random words often have no end, and an answer that was cut off is not complete.
     assert done.code == (1 if answer["stop_reason"] == "cut_off" else 0), done.err
     with rasterio.open(scene) as dataset:
-        assert answer["views"][0]["window"] == [0, 0, dataset.width, dataset.height]
+        whole = {"x": 0, "y": 0, "width": dataset.width, "height": dataset.height}
+    assert answer["views"][0]["window"] == whole
     # The checkpoint sees no more than 64 visual tokens of 32 x 32 px, about a world of two by one.
-    width, height = answer["views"][0]["size"]
+    width, height = (answer["views"][0]["size"][side] for side in ("width", "height"))
     assert width % 32 == height % 32 == 0
     assert width * height <= 64 * 32 * 32
     assert answer["visual_tokens"] >= width * height // 32**2
