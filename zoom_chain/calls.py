@@ -18,6 +18,7 @@ import numpy as np
 from zoom_chain.dialect import ZoomDialect
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+_THOUGHT_START = "<think>"
 _THOUGHT_END = "</think>"
 _BOX_KEYS = ("bbox_2d", "bbox")
 _FAR = 1e9  # beyond any coordinate of a scene, and small enough never to overflow when scaled
@@ -116,8 +117,11 @@ def spoken_text(text: str) -> str:
 
 
 def _thought_end(text: str) -> int:
+    """Where leading thoughts end; thoughts that never end leave nothing."""
     end = text.rfind(_THOUGHT_END)
-    return 0 if end < 0 else end + len(_THOUGHT_END)
+    if end < 0:
+        return len(text) if text.lstrip().startswith(_THOUGHT_START) else 0
+    return end + len(_THOUGHT_END)
 
 
 def _spans(text: str, dialect: ZoomDialect) -> Iterator[_Span | InvalidCall]:

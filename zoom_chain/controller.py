@@ -37,9 +37,11 @@ StopReason = Literal[
     "repeated_view",
     "no_more_detail",
     "no_data",
+    "no_answer",
     "error",
 ]
-"""Why a chain ended: the model ``answered``; its reply was ``cut_off`` by the token limit; a budget ended
+"""Why a chain ended: the model ``answered``; its reply was ``cut_off`` by the token limit, or holds no words
+(``no_answer``: it is empty, thoughts alone, or a call of the tool that was withdrawn); a budget ended
 (``pixel_budget`` stands for visual tokens too); no refusals were left after the request named; or an
 ``error`` of the model or the file. After a budget or a refusal the answer is what the model said when the
 tool was withdrawn."""
@@ -195,15 +197,20 @@ class ZoomChain:
         )
         if reply.stop_reason == "error" or reply.error is not None:
             self._end(chain, "error", error=reply.error or "the model failed without saying why")
-        elif chain.withdrawn is not None:
-            self._end(chain, chain.withdrawn, chain.turns[-1].words)
-        elif call is None:
-            self._end(
-                chain, "cut_off" if reply.stop_reason == "length" else "answered", chain.turns[-1].words
-            )
+        elif chain.withdrawn is not None or call is None:
+            self._conclude(chain, reply, chain.withdrawn or "answered")
         else:
             chain.conversation = chain.conversation.say("assistant", reply.text)
             self._follow(chain, call)
+
+    def _conclude(self, chain: _Chain, reply: Reply, reason: StopReason) -> None:
+        """The answer in a reply that asks for nothing more; none where it is cut off or has no words."""
+        words = chain.turns[-1].words
+        if reply.stop_reason == "length":
+            reason = "cut_off"
+        elif not words.strip():
+            reason = "no_answer"
+        self._end(chain, reason, words)
 
     def _follow(self, chain: _Chain, call: ZoomCall | InvalidCall) -> None:
         """Plan the view that a call asks for, or tell the model why not."""

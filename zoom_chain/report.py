@@ -27,6 +27,7 @@ _ENDS = {
     "repeated_view": "The model asked again for what it had seen; it was asked for its answer.",
     "no_more_detail": "The scene has no more detail there; the model was asked for its answer.",
     "no_data": "There is no image data where it wanted to look; it was asked for its answer.",
+    "no_answer": "The last reply holds no answer.",
     "error": "The chain failed.",
 }
 

@@ -47,6 +47,14 @@ if TYPE_CHECKING:
     from zoom_chain.trace import ViewRecord
 
 
+_NOT_WHOLE = {
+    "error": "the chain failed",
+    "cut_off": "the reply was cut off by the limit of new tokens",
+    "no_answer": "the model gave no answer",
+}
+"""Ends of a chain that leave a question without a whole answer."""
+
+
 class Zoom(StrEnum):
     """Names of the zoom policies, for the help text."""
 
@@ -318,7 +326,7 @@ def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     if known:
         right = sum(is_right(answer.text, expected) for expected, answer in known)
         _note(f"{right} of {len(known)} answers as expected")
-    failed = [answer for answer in answers if answer.stop_reason in ("error", "cut_off")]
+    failed = [answer for answer in answers if answer.stop_reason in _NOT_WHOLE]
     if failed:
-        reason = failed[0].trace.error or "the reply was cut off by the limit of new tokens"
+        reason = failed[0].trace.error or _NOT_WHOLE[failed[0].stop_reason]
         raise Incomplete(f"{len(failed)} of {len(answers)} questions without a whole answer: {reason}")

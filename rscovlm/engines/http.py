@@ -70,6 +70,7 @@ class HttpEngine:
         self._in_flight = asyncio.Semaphore(in_flight)
         self._attempts, self._first_wait_s = attempts, first_wait_s
         self._probed = self._prompter is not None
+        self._served = False
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/") + "/",
             headers=_authorization(),
@@ -131,9 +132,10 @@ class HttpEngine:
             )
             try:
                 response = await self._send("POST", "chat/completions", self._attempts, json=body)
-                reply = openai.read_reply(response.json())
+                reply = openai.read_reply(_json(response))
             except (_Failed, ValueError) as error:
                 return Reply("", stop_reason="error", error=f"{self.url}: {error}")
+        self._served = True
         self._check_count(conversation, reply.prompt_tokens)
         return reply
 
@@ -161,7 +163,7 @@ class HttpEngine:
 
         Raises:
             _Failed: where the last attempt failed, or another one would fail alike.
-            ModelError: for a refusal that concerns every request.
+            ModelError: for a refusal before any request succeeded, which concerns every one.
         """
         for attempt in range(attempts):
             try:
@@ -174,7 +176,8 @@ class HttpEngine:
                 if response.is_success:
                     return response
                 failed = _Failed(openai.failure_text(response.status_code, _json(response), response.text))
-                if response.status_code in _REFUSED:
+                # Of a server that has answered others, a refusal concerns this request alone.
+                if response.status_code in _REFUSED and not self._served:
                     raise ModelError(f"{self.url} refuses: {failed}{_hint(response.status_code)}")
                 if response.status_code not in _RETRIED:
                     raise failed

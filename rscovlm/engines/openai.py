@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -108,29 +109,64 @@ def data_url(image: ImagePart) -> str:
 
 
 def read_reply(body: Any) -> Reply:
-    """The reply in a response.
+    """The reply in a response, whatever a server makes of the format.
+
+    Tool calls in the format's own field are written into the text as the model's templates write them. A
+    refusal, and a reply that was filtered or broken off, is a reply with ``error``.
 
     Raises:
         ValueError: where the response is not a chat completion, or does not state its token counts.
     """
+    if isinstance(body, dict) and isinstance(body.get("error"), dict | str) and not body.get("choices"):
+        raise ValueError(failure_text(200, body, ""))
     try:
         choice, usage = body["choices"][0], body["usage"]
-        text = choice["message"]["content"] or ""
+        message = choice["message"]
+        text = _text(message.get("content")) + _native_calls(message.get("tool_calls"))
         prompt_tokens, completion_tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+        stated = (choice.get("logprobs") or {}).get("content")
+        logprobs = None if stated is None else np.array([token["logprob"] for token in stated], dtype=float)
+        prefilled = None if cached is None else prompt_tokens - int(cached)
+        refusal = message.get("refusal")
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"no chat completion with usage: {error!r}") from error
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-    stated = (choice.get("logprobs") or {}).get("content")
-    reason, error = ended(choice.get("finish_reason"))
+    reason, why = ended(choice.get("finish_reason"))
+    if refusal and not text:
+        reason, why = "error", f"the model declined: {' '.join(str(refusal).split())[:200]}"
     return Reply(
         text=text,
         stop_reason=reason,
-        error=error,
+        error=why,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
-        prefilled_tokens=None if cached is None else prompt_tokens - cached,
-        logprobs=None if stated is None else np.array([token["logprob"] for token in stated], dtype=float),
+        prefilled_tokens=prefilled,
+        logprobs=logprobs,
     )
+
+
+def _text(content: Any) -> str:
+    """The text of a message: a string, a list of parts, or nothing."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in content if part.get("type", "text") == "text")
+    raise TypeError(f"content is a {type(content).__name__}")
+
+
+def _native_calls(calls: Any) -> str:
+    """Tool calls that the server took out of the text, put back as Qwen's templates write them."""
+    written = []
+    for call in calls or []:
+        function = call["function"]
+        arguments = function.get("arguments") or "{}"
+        # Servers write the arguments as JSON text; a few as an object.
+        stated = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        name = json.dumps(function["name"], ensure_ascii=False)
+        written.append(f'<tool_call>\n{{"name": {name}, "arguments": {stated}}}\n</tool_call>')
+    return "\n".join(written)
 
 
 def ended(finish_reason: str | None) -> tuple[StopReason, str | None]:

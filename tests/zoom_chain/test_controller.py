@@ -177,7 +177,8 @@ def test_a_model_that_never_stops_zooming_is_stopped(chain_of, scene):
     calls = [qwen_call(x, y, x + 200, y + 200) for x, y in corners]
     chain = chain_of(*calls, dialect=QWEN3_VL, budget=Budget(max_zooms=3))
     answer = chain.ask(scene, "question?")
-    assert (answer.text, answer.stop_reason) == ("", "zoom_budget")
+    assert (answer.text, answer.stop_reason) == ("", "no_answer")
+    assert answer.trace.turns[-2].refusal == "the tool was withdrawn: zoom budget"
     # Three crops, the request that meets the end of the budget, and the last chance to answer.
     assert len(answer.trace.views) == 1 + 3
     assert len(answer.trace.turns) == 3 + 1 + 1
@@ -199,6 +200,12 @@ def test_a_call_after_withdrawal_leaves_the_words_around_it(chain_of, scene):
     script = ["Perhaps blue.\n" + qwen_call(0, 0, 300, 300)] * 2
     answer = chain_of(*script, dialect=QWEN3_VL, budget=Budget(max_zooms=0)).ask(scene, "question?")
     assert (answer.text, answer.stop_reason) == ("Perhaps blue.", "zoom_budget")
+
+
+@pytest.mark.parametrize("reply", ["", "  \n", "<think>It is blue.</think>", "<think>Perhaps"])
+def test_a_reply_without_words_is_no_answer(chain_of, scene, reply):
+    answer = chain_of(reply).ask(scene, "question?")
+    assert (answer.text.strip(), answer.stop_reason) == ("", "no_answer")
 
 
 def test_policy_off_offers_no_tool_and_follows_no_call(chain_of, scene):
@@ -333,7 +340,8 @@ def test_when_time_is_up_the_next_zoom_is_not_carried_out(chain_of, scene):
         *[nano_call(0, 0, 500, 500)] * 9, budget=Budget(max_seconds=9), clock=lambda: next(ticks)
     )
     answer = chain.ask(scene, "question?")
-    assert answer.stop_reason == "time_budget"
+    assert answer.stop_reason == "no_answer"
+    assert answer.trace.turns[-2].refusal == "the tool was withdrawn: time budget"
     assert 1 <= len(answer.trace.views) < 4
 
 

@@ -83,6 +83,16 @@ def test_every_rule_is_stated_so_that_the_checkpoints_own_do_not_count_unless_as
             assert not {"temperature", "top_p", "top_k", "repetition_penalty"} & server.requests[-1].keys()
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_after_a_success_costs_one_reply(server, engine, status):
+    assert engine.chat([question(1)], SHORT)[0].error is None
+    server.failures = [(status, {}, {"error": {"message": "not today"}})]
+    replies = engine.chat([question(seed) for seed in range(4)], SHORT)
+    failed = [reply for reply in replies if reply.error is not None]
+    assert len(failed) == 1
+    assert "not today" in failed[0].error
+
+
 def test_rules_beyond_openais_interface_go_to_vllm_alone():
     rules = replace(SHORT, sampling=Sampling(0.7, 0.8, 20, 1.5))
     with ModelServer(owner="vllm") as server, HttpEngine(server.url, None, FAMILY) as engine:

@@ -138,3 +138,55 @@ def test_a_reply_that_was_filtered_or_aborted_is_an_error_and_no_answer(finish_r
     reply = read_reply({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 1}})
     assert reply.stop_reason == ended
     assert (finish_reason in (reply.error or "")) if failed else reply.error is None
+
+
+USAGE = {"prompt_tokens": 9, "completion_tokens": 1}
+
+
+def said(**message):
+    return read_reply({"choices": [{"message": message, "finish_reason": "stop"}], "usage": USAGE})
+
+
+def test_tool_calls_in_the_formats_own_field_read_as_the_model_wrote_them():
+    call = {"type": "function", "function": {"name": "image_zoom_in", "arguments": '{"bbox": [1, 2, 3, 4]}'}}
+    expected = '<tool_call>\n{"name": "image_zoom_in", "arguments": {"bbox": [1, 2, 3, 4]}}\n</tool_call>'
+    assert said(content=None, tool_calls=[call]).text == expected
+    as_object = {"function": {"name": "image_zoom_in", "arguments": {"bbox": [1, 2, 3, 4]}}}
+    assert said(content="Look.\n", tool_calls=[as_object]).text == "Look.\n" + expected
+
+
+def test_content_in_parts_is_joined():
+    parts = [{"type": "text", "text": "two "}, {"type": "image_url"}, {"type": "text", "text": "ships"}]
+    assert said(content=parts).text == "two ships"
+
+
+def test_a_refusal_is_an_error_in_the_servers_words():
+    reply = said(content=None, refusal="I can't\nhelp with that.")
+    assert (reply.stop_reason, reply.error) == ("error", "the model declined: I can't help with that.")
+
+
+def test_reasoning_alone_is_an_empty_reply():
+    assert said(content=None, reasoning_content="It might be a ship.").text == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *[None, [], "text", 3, {}, {"choices": []}, {"choices": [None], "usage": USAGE}],
+        {"choices": [{"message": None}], "usage": USAGE},
+        {"choices": [{"message": {"content": 3}}], "usage": USAGE},
+        {"choices": [{"message": {"content": ["a"]}}], "usage": USAGE},
+        {"choices": [{"message": {"content": "a"}}], "usage": []},
+        {"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": "many"}},
+        {"choices": [{"message": {"content": "a", "tool_calls": ["x"]}}], "usage": USAGE},
+        {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [{}]}}], "usage": USAGE},
+    ],
+)
+def test_what_is_no_chat_completion_is_one_clear_error(body):
+    with pytest.raises(ValueError, match="no chat completion"):
+        read_reply(body)
+
+
+def test_a_providers_error_behind_status_200_is_told():
+    with pytest.raises(ValueError, match="HTTP 200: overloaded"):
+        read_reply({"error": {"message": "overloaded"}})
