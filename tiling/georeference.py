@@ -93,18 +93,37 @@ class Georeference:
         degrees, feet, Mercator metres and rotated grids alike, none of which ``res`` gets right. None
         without a CRS, or off the Earth.
         """
+        _, (gsd_x, gsd_y) = self._steps_at((x, y))
+        return (float(gsd_x), float(gsd_y)) if gsd_x > 0 and gsd_y > 0 else None
+
+    def axes_at(self, points: ArrayLike) -> Points:
+        """The way on the ground that one pixel along x and one along y make, at scene pixels (..., 2).
+
+        Returns:
+            (..., 2, 2): a row for x and one for y, each of metres east and metres north; NaN without a CRS,
+            or off the Earth.
+        """
+        azimuth, metres = self._steps_at(points)
+        angle = np.radians(azimuth)
+        return np.stack([metres * np.sin(angle), metres * np.cos(angle)], axis=-1)
+
+    def _steps_at(self, points: ArrayLike) -> tuple[Points, Points]:
+        """Azimuth (degrees) and length (metres) of a pixel along x and along y, (..., 2); NaN if unknown."""
+        points = np.asarray(points, dtype=np.float64)
+        unknown = np.full(points.shape, np.nan)
         if self.crs is None:
-            return None
-        ends = np.array([[x - 0.5, y], [x + 0.5, y], [x, y - 0.5], [x, y + 0.5]])
+            return unknown, unknown
+        half = np.array([[0.5, 0.0], [0.0, 0.5]])
+        ends = np.stack([points[..., None, :] - half, points[..., None, :] + half])
         try:
             transformer, geod = self._geodetic
-            lon, lat = _apply(transformer.transform, self.to_map(ends)).T
+            lonlat = _apply(transformer.transform, self.to_map(ends))
         except ProjError:
-            return None
-        if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
-            return None
-        _, _, (gsd_x, gsd_y) = geod.inv(lon[::2], lat[::2], lon[1::2], lat[1::2])
-        return (float(gsd_x), float(gsd_y)) if gsd_x > 0 and gsd_y > 0 else None
+            return unknown, unknown
+        lonlat = np.where(np.isfinite(lonlat), lonlat, np.nan)
+        (from_lon, to_lon), (from_lat, to_lat) = lonlat[..., 0], lonlat[..., 1]
+        azimuth, _, metres = geod.inv(from_lon, from_lat, to_lon, to_lat)
+        return np.asarray(azimuth), np.asarray(metres)
 
 
 class Located(NamedTuple):
@@ -181,7 +200,7 @@ def _by_transform(
         shown = ", ".join(f"{value:.6g}" for value in values)
         raise ValueError(f"({shown}) gives its pixels no extent")
     transform = stored @ orientation
-    return Georeference(crs, transform, *_affine_mapping(transform))
+    return Georeference(crs, transform, *affine_mapping(transform))
 
 
 def _by_points(
@@ -274,7 +293,7 @@ def apply_affine(transform: Affine, points: ArrayLike) -> Points:
     )
 
 
-def _affine_mapping(
+def affine_mapping(
     transform: Affine,
 ) -> tuple[Callable[[ArrayLike], Points], Callable[[ArrayLike], Points]]:
     """An affine transform and its inverse as functions of points.

@@ -13,7 +13,6 @@ from detection_eval.files import atomic_path, check_folder
 from tiling.errors import OutputError
 from tiling.raster import Raster
 from tiling.scene import Scene
-from tiling.view import Size, View, Window
 
 _COLOURS = ("#ff4b4b", "#35c4ff", "#ffd23f", "#6ee75a", "#ff8ad8", "#ff9640", "#b79bff", "#2ee6c3")
 _CASING = "#0c1018"
@@ -33,8 +32,8 @@ def class_colour(label: int) -> str:
 def write_overlay(path: str | Path, scene: Scene, detections: Detections, max_side: int = 2048) -> None:
     """Write a PNG of the whole scene with box outlines in class colours and a legend of counts.
 
-    The scene is read through its overviews, so that its size does not matter. Small scenes are enlarged, at
-    most four times.
+    The scene lies as a model sees it. It is read through its overviews, so that its size does not matter;
+    small scenes are enlarged, at most four times.
 
     Args:
         path: destination, replaced when the picture is complete.
@@ -47,7 +46,8 @@ def write_overlay(path: str | Path, scene: Scene, detections: Detections, max_si
         SceneError, OSError: where the scene cannot be read or the picture cannot be written.
     """
     destination = check_overlay(path)
-    image = scene.read(_view(scene.window, max_side))
+    scale = min(max_side / max(scene.plain_view(scene.window, 1.0).size), _LARGEST_ENLARGEMENT)
+    image = scene.read(scene.plain_view(scene.window, scale))
     picture = draw_detections(image, detections)
     with atomic_path(destination) as temporary:
         picture.save(temporary, format="PNG")
@@ -87,12 +87,6 @@ def draw_detections(image: Raster, detections: Detections) -> Image.Image:
     # Drawn larger and reduced, lines come out smooth.
     smooth = canvas.resize(picture.size, Image.Resampling.LANCZOS)
     return _with_legend(smooth, detections)
-
-
-def _view(window: Window, max_side: int) -> View:
-    """The whole window at the size of the picture."""
-    scale = min(max_side / max(window.width, window.height), _LARGEST_ENLARGEMENT)
-    return View(window, Size(max(1, round(window.height * scale)), max(1, round(window.width * scale))))
 
 
 def _with_legend(picture: Image.Image, detections: Detections) -> Image.Image:

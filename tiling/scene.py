@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,16 +18,22 @@ from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
 from tiling.georeference import Georeference, crs_name, geometric_mean, locate
 from tiling.handles import HandlePool
-from tiling.orientation import Orientation
+from tiling.orientation import Storage, nearest_to_north_up
 from tiling.overrides import AS_STORED, Overrides
 from tiling.pyramid import Pyramid
 from tiling.raster import Raster
 from tiling.resolution import Resolution
 from tiling.stretch import Stretch
-from tiling.view import Size, View, Window
+from tiling.view import UPRIGHT, Orientation, Size, View, Window
 
 STATISTICS_SIDE = 1024
 """Longer side in px of the reduced scene from which a stretch is computed."""
+
+SQUARE = 0.01
+"""Relative difference of a pixel's two sides on the ground up to which it is shown as it is."""
+
+MOST_STRETCHED = 32.0
+"""Largest ratio of a pixel's two sides on the ground that is made up for; 88 degrees north in degrees."""
 
 WIDEST_VIEW = 100
 """How many times longer than wide a view may be; rounding to a model's cells keeps it below 200."""
@@ -57,6 +64,8 @@ class Scene:
             few grey levels) and stretches others from the 2nd to the 98th percentile of the valid pixels,
             per band, once for the whole scene.
         overrides: what goes before the file's own word about validity, CRS and ground sampling distance.
+        north_up: views made by ``view`` are turned by quarters so that north is as nearly up as that allows,
+            and never mirrored; False shows the pixels as the file has them.
 
     Attributes:
         source: as given.
@@ -76,6 +85,7 @@ class Scene:
         gsd_m: their geometric mean.
         warnings: what is odd about the file and how it was taken, one line each; computing the stretch may
             add one.
+        orientation: how the views of this scene lie in its pixels.
 
     Raises:
         SceneError: SceneNotFound, EmptyScene, SceneUnreadable or BandError, with one clear line.
@@ -87,9 +97,10 @@ class Scene:
         bands: Sequence[int | str] | None = None,
         stretch: Stretch | None = None,
         overrides: Overrides = AS_STORED,
+        north_up: bool = True,
     ) -> None:
         self.source = str(source)
-        self._arguments = (self.source, None if bands is None else tuple(bands), stretch, overrides)
+        self._arguments = (self.source, None if bands is None else tuple(bands), stretch, overrides, north_up)
         self._pool = HandlePool(self.source)
         with self._pool.borrow() as dataset:
             if dataset.count == 0:
@@ -101,14 +112,14 @@ class Scene:
             layout = band_layout(dataset, shown.indexes, bands is not None, overrides)
             self.all_bands = bands_of(dataset)
             exif = dataset.tags().get("EXIF_Orientation", "1")
-            self._orientation = Orientation.from_exif(
+            self._storage = Storage.from_exif(
                 int(exif) if exif.isdigit() else 1, Size(dataset.height, dataset.width)
             )
-            located = locate(dataset, self._orientation.to_stored, overrides)
+            located = locate(dataset, self._storage.to_stored, overrides)
             self.band_count: int = dataset.count
             self.overviews: list[int] = dataset.overviews(layout.indexes[0])
             self.block_size = Size(*layout.block_size)
-        self.height, self.width = self._orientation.size
+        self.height, self.width = self._storage.size
         self.bands = layout.indexes
         self.dtype = layout.dtype
         self.nodata = layout.nodata[0]
@@ -121,6 +132,10 @@ class Scene:
         if overrides.gsd_m is not None:
             self._assume_gsd(overrides.gsd_m)
         self.gsd_m = geometric_mean(self.gsd_xy_m)
+        turned = north_up and self._georeference is not None
+        self.orientation: Orientation = (
+            nearest_to_north_up(self.axes_at(self.window.center)) if turned else UPRIGHT
+        )
         self._pyramid = Pyramid(self._pool, layout)
         self._others: dict[tuple[int | str, ...] | None, Pyramid] = {}
         self._stretch = stretch
@@ -177,7 +192,11 @@ class Scene:
         else:
             file = f"{self.source}|{self.width}x{self.height}x{self.band_count} {self.dtype}"
         stated = f"|{self.overrides}" if self.overrides != AS_STORED else ""
-        return f"{file}|bands {','.join(map(str, self.bands))}|stretch {self._arguments[2] or 'auto'}{stated}"
+        shown = "" if self._arguments[4] else "|orientation of the file"
+        return (
+            f"{file}|bands {','.join(map(str, self.bands))}|stretch {self._arguments[2] or 'auto'}"
+            f"{stated}{shown}"
+        )
 
     @property
     def stretch(self) -> Stretch:
@@ -222,11 +241,17 @@ class Scene:
         self.require_pixels()
         return self.view(self.window, resolution)
 
-    def view(self, window: Window, resolution: Resolution) -> View:
-        """A window at the size that fits a model.
+    def view(self, window: Window, resolution: Resolution, reduction: float | None = None) -> View:
+        """A window at the size that fits a model, its pixels square on the ground, in ``orientation``.
 
         The window is cut to the scene. A strip more than 100 times as long as it is wide is widened, beyond
         the scene if need be, since no model takes it as it is.
+
+        Args:
+            window: in scene pixels.
+            resolution: the sizes that the model accepts.
+            reduction: scene pixels per view pixel (geometric mean) before the size is made to fit; None
+                keeps all detail that the model's bounds allow.
 
         Raises:
             OutsideScene: for a window outside the scene.
@@ -237,9 +262,38 @@ class Scene:
                 f"window {tuple(round(v, 1) for v in window.bounds)} lies outside the scene of "
                 f"{self.width} x {self.height} px"
             )
-        least = max(1.0, max(inside.width, inside.height) / WIDEST_VIEW)
-        inside = inside.resized(max(inside.width, least), max(inside.height, least))
-        return View(inside, resolution.fit(max(1, round(inside.height)), max(1, round(inside.width))))
+        wider, taller = self._to_square(inside)
+        least = max(1.0, max(inside.width * wider, inside.height * taller) / WIDEST_VIEW)
+        inside = inside.resized(max(inside.width, least / wider), max(inside.height, least / taller))
+        shrink = 1.0 if reduction is None else reduction * math.sqrt(wider * taller)
+        rows, columns = (
+            max(1, round(length / shrink)) for length in (inside.height * taller, inside.width * wider)
+        )
+        size = resolution.fit(*self.orientation.size(Size(rows, columns)))
+        return View(inside, size, self.orientation)
+
+    def plain_view(self, window: Window, scale: float) -> View:
+        """A window at ``scale`` view pixels per scene pixel (geometric mean), in the scene's orientation."""
+        wider, taller = self._to_square(window)
+        share = scale / math.sqrt(wider * taller)
+        size = Size(
+            max(1, round(window.height * taller * share)), max(1, round(window.width * wider * share))
+        )
+        return View(window, self.orientation.size(size), self.orientation)
+
+    def _to_square(self, window: Window) -> tuple[float, float]:
+        """How much wider and taller the pixels in the middle of a window become to be square on the ground.
+
+        One of the two is 1, so that no detail is lost. Both are for a difference within 1 %, which the
+        rounding to a model's cells exceeds.
+        """
+        ground = self.gsd_xy_m
+        if self._georeference is not None:
+            ground = self._georeference.gsd_at(*window.center) or ground
+        if ground is None or math.isclose(*ground, rel_tol=SQUARE):
+            return 1.0, 1.0
+        ratio = min(max(ground[0] / ground[1], 1 / MOST_STRETCHED), MOST_STRETCHED)
+        return max(1.0, ratio), max(1.0, 1 / ratio)
 
     def read(self, view: View) -> Raster:
         """A view rendered for the eye: the bands shown as uint8 red, green and blue; black where invalid.
@@ -275,8 +329,10 @@ class Scene:
         return self._read(self._pyramid_of(bands), view)
 
     def _read(self, pyramid: Pyramid, view: View, rendering: Stretch | None = None) -> Raster:
-        block = pyramid.read(self._orientation.stored_view(view), rendering)
-        pixels, coverage = (np.ascontiguousarray(self._orientation.upright(part)) for part in block)
+        block = pyramid.read(self._storage.stored_view(view.untransposed), rendering)
+        pixels, coverage = (
+            np.ascontiguousarray(view.orientation.turned(self._storage.upright(part))) for part in block
+        )
         return Raster(pixels, coverage, pyramid.layout.bands, view, self.gsd_of(view))
 
     def _pyramid_of(self, bands: Sequence[int | str] | None) -> Pyramid:
@@ -296,7 +352,7 @@ class Scene:
 
     def valid_fraction(self, window: Window) -> float:
         """The part of a window that shows something, 0-1; 0 only where not a single pixel does."""
-        return self._pyramid.valid_fraction(self._orientation.stored_window(window))
+        return self._pyramid.valid_fraction(self._storage.stored_window(window))
 
     def gsd_of(self, view: View) -> float | None:
         """Metres per pixel of a view at its centre (geometric mean of x and y), None where unknown."""
@@ -304,6 +360,15 @@ class Scene:
         if self._georeference is not None and self.overrides.gsd_m is None:
             ground = self._georeference.gsd_at(*view.window.center) or ground
         return geometric_mean(ground and (ground[0] * view.scale[0], ground[1] * view.scale[1]))
+
+    def axes_at(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Metres east and north of one pixel along x and one along y, (..., 2, 2), at scene pixels (..., 2).
+
+        NaN where the place on the ground is unknown.
+        """
+        if self._georeference is None:
+            return np.full((*np.shape(points), 2), np.nan)
+        return self._georeference.axes_at(points)
 
     def to_map(self, points: ArrayLike) -> NDArray[np.float64]:
         """Scene pixels (..., 2) as map coordinates in the CRS.

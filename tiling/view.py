@@ -3,7 +3,8 @@
 Scene pixels are continuous, x right and y down, with (0, 0) at the outer corner of the top-left
 pixel (GDAL's convention). A view shows a window of the scene at a size; view pixels follow the same
 convention. x and y scale separately, because a resize to multiples of a model's factor changes the
-aspect a little.
+aspect a little, and because pixels need not be square on the ground. A view may be turned by quarters or
+mirrored against the scene's pixels, so that north is up where the file has it elsewhere.
 """
 
 from __future__ import annotations
@@ -25,6 +26,43 @@ class Size(NamedTuple):
     def to_json(self) -> dict[str, int]:
         """By name, since files of the field order the two either way."""
         return {"width": int(self.width), "height": int(self.height)}
+
+
+class Orientation(NamedTuple):
+    """One of the eight axis-aligned ways in which a picture can lie in a frame of pixels.
+
+    A point of the picture gets its place in the frame by exchanging x and y, then by mirroring in the frame.
+
+    Attributes:
+        transpose: x and y change places.
+        mirror_x: the frame's columns run right to left in the picture (top to bottom if transposed).
+        mirror_y: likewise the frame's rows.
+    """
+
+    transpose: bool = False
+    mirror_x: bool = False
+    mirror_y: bool = False
+
+    @property
+    def signs(self) -> tuple[int, int]:
+        """-1 for each axis of the frame that is mirrored, else 1."""
+        return -1 if self.mirror_x else 1, -1 if self.mirror_y else 1
+
+    def size(self, framed: Size) -> Size:
+        """Size of the picture for that in the frame, and the other way round."""
+        return Size(framed.width, framed.height) if self.transpose else framed
+
+    def turned(self, pixels: NDArray) -> NDArray:
+        """Pixels (height, width, ...) as they lie in the frame, turned into those of the picture."""
+        if self.mirror_x:
+            pixels = pixels[:, ::-1]
+        if self.mirror_y:
+            pixels = pixels[::-1]
+        return pixels.swapaxes(0, 1) if self.transpose else pixels
+
+
+UPRIGHT = Orientation()
+"""The picture lies as the frame does."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +153,12 @@ class View:
     Attributes:
         window: the part of the scene that is shown, in scene pixels.
         size: height and width of the rendered image in view pixels.
+        orientation: how the rendered image lies in scene pixels.
     """
 
     window: Window
     size: Size
+    orientation: Orientation = UPRIGHT
 
     def __post_init__(self) -> None:
         if self.size[0] < 1 or self.size[1] < 1:
@@ -126,19 +166,38 @@ class View:
                 f"view size {tuple(self.size)} is empty; give a height and width of at least 1 px"
             )
         object.__setattr__(self, "size", Size(*self.size))
+        object.__setattr__(self, "orientation", Orientation(*self.orientation))
+
+    @property
+    def untransposed(self) -> View:
+        """The same part with rows and columns along those of the scene."""
+        return View(self.window, self.orientation.size(self.size))
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Scene pixels per view pixel along x and y; above 1 where the view is reduced."""
-        return self.window.width / self.size.width, self.window.height / self.size.height
+        """Scene pixels per view pixel along the scene's x and y; above 1 where the view is reduced."""
+        height, width = self.orientation.size(self.size)
+        return self.window.width / width, self.window.height / height
 
     def to_scene(self, points: ArrayLike) -> NDArray[np.float64]:
         """View pixels (..., 2) as scene pixels."""
-        return np.asarray(points, dtype=np.float64) * self.scale + (self.window.x, self.window.y)
+        step, origin = self._step_and_origin
+        framed = np.asarray(points, dtype=np.float64)
+        return (framed[..., ::-1] if self.orientation.transpose else framed) * step + origin
 
     def from_scene(self, points: ArrayLike) -> NDArray[np.float64]:
         """Scene pixels (..., 2) as view pixels."""
-        return (np.asarray(points, dtype=np.float64) - (self.window.x, self.window.y)) / self.scale
+        step, origin = self._step_and_origin
+        framed = (np.asarray(points, dtype=np.float64) - origin) / step
+        return framed[..., ::-1] if self.orientation.transpose else framed
+
+    @property
+    def _step_and_origin(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The signed scale, and the scene pixel at which the view's (0, 0) lies."""
+        (scale_x, scale_y), (sign_x, sign_y) = self.scale, self.orientation.signs
+        left, top, right, bottom = self.window.bounds
+        origin = (right if sign_x < 0 else left, bottom if sign_y < 0 else top)
+        return (scale_x * sign_x, scale_y * sign_y), origin
 
     def window_of(self, box: Iterable[float]) -> Window:
         """The scene window of a box (x0, y0, x1, y1) in view pixels."""

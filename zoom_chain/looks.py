@@ -91,7 +91,7 @@ def requested_window(frame: View, box: Iterable[float], scene: Window) -> tuple[
         (x1, x2), (y1, y2) = sorted((x1, x2)), sorted((y1, y2))
     height, width = frame.size
     corners = frame.to_scene([(x1 * width, y1 * height), (x2 * width, y2 * height)])
-    if np.min(corners[1] - corners[0]) < _NO_SIDE:
+    if np.min(np.abs(corners[1] - corners[0])) < _NO_SIDE:
         raise RefusedRequest("invalid_request", "the box has no area")
     window = Window.around(corners)
     inside = window.intersection(scene)

@@ -126,7 +126,7 @@ def _mark(record: ViewRecord, later: ViewRecord, number: int, unit: float) -> di
     """The window of a later view, with its number on a flag that stays readable and inside the picture."""
     height, width = record.view.size
     corners = record.view.from_scene(np.reshape(later.view.window.bounds, (2, 2)))
-    (x0, y0), (x1, y1) = np.clip(corners, 0, (width, height)).tolist()
+    (x0, y0), (x1, y1) = np.sort(np.clip(corners, 0, (width, height)), axis=0).tolist()
     flag = 6 * unit
     return {
         "number": number,

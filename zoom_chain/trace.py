@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 from configs.checking import problems, told
 from tiling.errors import NotGeoreferenced
 from tiling.ground import lonlat_bounds
-from tiling.view import Size, View, Window
+from tiling.view import UPRIGHT, Orientation, Size, View, Window
 from zoom_chain.errors import TraceError
 
 if TYPE_CHECKING:
@@ -57,12 +57,19 @@ JsonSize = Annotated[Size, BeforeValidator(_read_size), PlainSerializer(Size.to_
 class _ViewJson(TypedDict):
     window: Window
     size: JsonSize
+    orientation: NotRequired[Orientation]
+
+
+def _view_json(view: View) -> _ViewJson:
+    """A view as JSON; the orientation is left out where the view lies as the scene does."""
+    plain = _ViewJson(window=view.window, size=view.size)
+    return plain if view.orientation == UPRIGHT else {**plain, "orientation": view.orientation}
 
 
 JsonView = Annotated[
     View,
     BeforeValidator(lambda value: View(**_adapter(_ViewJson).validate_python(value))),
-    PlainSerializer(lambda view: _adapter(_ViewJson).dump_python({"window": view.window, "size": view.size})),
+    PlainSerializer(lambda view: _adapter(_ViewJson).dump_python(_view_json(view))),
 ]
 
 

@@ -23,9 +23,11 @@ from rscovlm.cli.options import (
     MaxPixels,
     MaxTokens,
     Model,
+    Orientation,
     Sampled,
     Seed,
     ShownAt,
+    Upright,
     check_file,
     open_checkpoint,
     open_model,
@@ -97,6 +99,7 @@ def ask(
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     bands: Bands = None,
+    orientation: Orientation = Upright.north,
     resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
     max_tokens: MaxTokens = None,
@@ -129,7 +132,7 @@ def ask(
     task = OpenQuestion(SHORT if short else recipe.question_suffix)
     texts = [task.prompt(item.question).user for item in asked]
     zoomable = [recipe.zooms(item.question, item.category) for item in asked]
-    with open_scene(scene, bands) as opened:
+    with open_scene(scene, bands, orientation) as opened:
         checkpoint = open_checkpoint(model, family, recipe)
         settings = zoom_settings(recipe, checkpoint.family, zoom, max_zooms)
         options = Generation(recipe.max_tokens or 512, recipe.sampling_rules, seed)

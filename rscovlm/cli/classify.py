@@ -21,15 +21,16 @@ from rscovlm.cli.options import (
     MaxPixels,
     MaxTokens,
     Model,
+    Orientation,
     Sampled,
     Seed,
     ShownAt,
+    Upright,
     open_checkpoint,
     open_model,
     open_recipe,
     open_scene,
     print_request,
-    read_bands,
     read_classes,
 )
 from rscovlm.errors import UsageError
@@ -45,6 +46,7 @@ def classify(
     model: Model = "nano",
     config: Config = None,
     bands: Bands = None,
+    orientation: Orientation = Upright.north,
     resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
     max_tokens: MaxTokens = None,
@@ -57,7 +59,6 @@ def classify(
 ) -> None:
     """Classify scenes as a whole, one class each."""
     from rscovlm.tasks.classify import TOGETHER, Classification, classify_scenes
-    from tiling.scene import Scene
     from zoom_chain.chat import Generation
 
     recipe = open_recipe(
@@ -70,12 +71,12 @@ def classify(
         raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
     chosen.check_known(wanted, chosen.scene_classes)
     for source in scenes:
-        open_scene(source, bands).close()
+        open_scene(source, bands, orientation).close()
     results: list[SceneClass] = []
     options = Generation(recipe.max_tokens or 32, recipe.sampling_rules, seed)
     if dry_run:
         task = Classification(tuple(wanted), chosen.classification_prompt, chosen.class_joiner)
-        with Scene(scenes[0], read_bands(bands)) as first:
+        with open_scene(scenes[0], bands, orientation) as first:
             size = first.overview(chosen.resolution).size
         print_request(task.prompt(), [size], chosen, options)
         return
@@ -87,7 +88,7 @@ def classify(
             # No more files are open at once than are looked at together.
             with ExitStack() as files:
                 batch = [
-                    files.enter_context(Scene(source, read_bands(bands)))
+                    files.enter_context(open_scene(source, bands, orientation))
                     for source in scenes[start : start + TOGETHER]
                 ]
                 results += classify_scenes(batch, engine, wanted, options=options)

@@ -24,9 +24,11 @@ from rscovlm.cli.options import (
     MaxPixels,
     MaxTokens,
     Model,
+    Orientation,
     Sampled,
     Seed,
     ShownAt,
+    Upright,
     open_checkpoint,
     open_model,
     open_recipe,
@@ -95,6 +97,7 @@ def detect(
     max_tokens: MaxTokens = None,
     sampling: Sampled = None,
     bands: Bands = None,
+    orientation: Orientation = Upright.north,
     resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
     device: Device = None,
@@ -127,7 +130,7 @@ def detect(
     from rscovlm.tasks.tiles import plan_tiles
     from zoom_chain.chat import Generation
 
-    with open_scene(scene, bands) as opened:
+    with open_scene(scene, bands, orientation) as opened:
         _check_outputs(opened, output, overlay, score)
         checkpoint = open_checkpoint(model, family, recipe)
         seen = checkpoint.family

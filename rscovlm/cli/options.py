@@ -38,6 +38,19 @@ MaxPixels = Annotated[
     int | None, typer.Option(help="Largest area of an image shown to the model.", metavar="N", min=1)
 ]
 Bands = Annotated[str | None, typer.Option(help="Bands to show, such as 4,3,2.", metavar="R,G,B")]
+
+
+class Upright(StrEnum):
+    """Which way up scenes are shown, for the help text."""
+
+    north = "north"
+    file = "file"
+
+
+Orientation = Annotated[
+    Upright,
+    typer.Option(help="Which way up the model sees a scene: north (never mirrored), or as the file has it."),
+]
 Classes = Annotated[
     str | None,
     typer.Option(
@@ -135,7 +148,7 @@ def read_bands(text: str | None) -> list[int] | None:
     return None if names is None else [int(name) for name in names]
 
 
-def open_scene(source: str, bands: str | None) -> Scene:
+def open_scene(source: str, bands: str | None, orientation: Upright = Upright.north) -> Scene:
     """The scene, once it is sure that it shows something.
 
     Raises:
@@ -143,7 +156,7 @@ def open_scene(source: str, bands: str | None) -> Scene:
     """
     from tiling.scene import Scene
 
-    scene = Scene(source, read_bands(bands))
+    scene = Scene(source, read_bands(bands), north_up=orientation is Upright.north)
     try:
         scene.require_pixels()
         _probe(scene)

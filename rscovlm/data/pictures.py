@@ -76,4 +76,4 @@ def open_scene(path: str) -> Scene:
     Raises:
         SceneError: it cannot be opened.
     """
-    return Scene(path)
+    return Scene(path, north_up=False)  # samples are in the pixels of their files

@@ -68,22 +68,12 @@ def plan_tiles(
     factor = family.resolution.factor if side <= view_side(family.resolution) else 1
     grid = TileGrid(scene.width, scene.height, side, shared, factor, region)
     found = grid.valid_tiles(scene)
-    reduction = 1.0 if family.detect_gsd_m is None else max(1.0, side / view_side(family.resolution))
-    views = tuple(_view(scene, item.window, family.resolution, reduction) for item in found.tiles)
+    # Where the scene is smaller than a tile it could be shown larger than whole tiles are, at a resolution
+    # that the model did not learn to detect at.
+    reduction = side / view_side(family.resolution)
+    least = reduction if family.detect_gsd_m is not None and reduction > 1 else None
+    views = tuple(scene.view(item.window, family.resolution, least) for item in found.tiles)
     return TilePlan(grid, found.tiles, found.skipped, family.resolution, views)
-
-
-def _view(scene: Scene, window: Window, resolution: Resolution, reduction: float) -> View:
-    """A tile as the model sees it, reduced at least so far.
-
-    Where the scene is smaller than a tile it could be shown larger than whole tiles are, at a resolution that
-    the model did not learn to detect at.
-    """
-    view = scene.view(window, resolution)
-    if reduction == 1.0:
-        return view
-    height, width = (max(1, round(length / reduction)) for length in (view.window.height, view.window.width))
-    return View(view.window, resolution.fit(height, width))
 
 
 def default_tile(gsd_m: float | None, family: ModelFamily) -> int:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from tiling.georeference import apply_affine
-from tiling.orientation import Orientation
+from tiling.orientation import Storage
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 
@@ -62,22 +62,22 @@ def test_windows_are_cut_from_the_upright_image(photograph, value):
 
 @given(value=values, window=st.builds(Window, *[st.floats(-20, 80)] * 2, *[st.floats(0.1, 50)] * 2))
 def test_windows_and_points_turn_alike(value, window):
-    orientation = Orientation.from_exif(value, STORED)
+    storage = Storage.from_exif(value, STORED)
     x0, y0, x1, y1 = window.bounds
-    turned = Window.around(apply_affine(orientation.to_stored, [(x0, y0), (x1, y1)]))
-    np.testing.assert_allclose(orientation.stored_window(window).bounds, turned.bounds, atol=1e-9)
+    turned = Window.around(apply_affine(storage.to_stored, [(x0, y0), (x1, y1)]))
+    np.testing.assert_allclose(storage.stored_window(window).bounds, turned.bounds, atol=1e-9)
 
 
 @pytest.mark.parametrize("value", range(1, 9))
 def test_pixels_and_points_turn_alike(value):
-    orientation = Orientation.from_exif(value, STORED)
+    storage = Storage.from_exif(value, STORED)
     stored = np.arange(STORED.width * STORED.height).reshape(STORED)
-    upright = orientation.upright(stored)
-    assert upright.shape == orientation.size
-    for x, y in ((0, 0), (7, 3), (orientation.size.width - 1, orientation.size.height - 1)):
-        column, row = np.floor(apply_affine(orientation.to_stored, (x + 0.5, y + 0.5))).astype(int)
+    upright = storage.upright(stored)
+    assert upright.shape == storage.size
+    for x, y in ((0, 0), (7, 3), (storage.size.width - 1, storage.size.height - 1)):
+        column, row = np.floor(apply_affine(storage.to_stored, (x + 0.5, y + 0.5))).astype(int)
         assert upright[y, x] == stored[row, column]
 
 
 def test_an_unknown_orientation_means_upright():
-    assert Orientation.from_exif(0, STORED) == Orientation.from_exif(1, STORED)
+    assert Storage.from_exif(0, STORED) == Storage.from_exif(1, STORED)

@@ -15,7 +15,7 @@ from tiling.errors import OutputError
 from tiling.overlay import class_colour, write_overlay
 from tiling.raster import Raster
 from tiling.scene import Scene
-from tiling.view import View, Window
+from tiling.view import Size, View, Window
 
 CLASSES = ("ship", "plane")
 
@@ -25,7 +25,10 @@ def grey_scene(width: int, height: int) -> SimpleNamespace:
         pixels = np.full((*view.size, 3), 128, np.uint8)
         return Raster(pixels, np.full(view.size, 255, np.uint8), RGB, view)
 
-    return SimpleNamespace(window=Window(0, 0, width, height), read=read)
+    def plain_view(window: Window, scale: float) -> View:
+        return View(window, Size(round(window.height * scale), round(window.width * scale)))
+
+    return SimpleNamespace(window=Window(0, 0, width, height), read=read, plain_view=plain_view)
 
 
 def square(x: float, y: float, side: float, label: int = 0) -> Detections:

@@ -301,7 +301,7 @@ def _key(job: _Job, name: str, question: str) -> str:
 
 
 def _proposal(job: _Job, teacher: Engine, asking: TeacherRules) -> Conversation:
-    with Scene(job.image.path) as scene:
+    with Scene(job.image.path, north_up=False) as scene:
         overview = scene.view(scene.window, teacher.family.resolution)
         framed = frame(scene.read(overview).pixels, overview, job.target.box)
         crop = scene.read(scene.view(job.target.box, teacher.family.resolution)).pixels
@@ -311,7 +311,7 @@ def _proposal(job: _Job, teacher: Engine, asking: TeacherRules) -> Conversation:
 
 def _look(job: _Job, pair: Pair, teacher: Engine, prompt: str, crop: bool) -> Callable[[], Conversation]:
     def build() -> Conversation:
-        with Scene(job.image.path) as scene:
+        with Scene(job.image.path, north_up=False) as scene:
             window = job.target.box if crop else scene.window
             pixels = scene.read(scene.view(window, teacher.family.resolution)).pixels
         return Conversation().say("user", ImagePart(pixels), prompt.format(question=pair.question))
