@@ -57,7 +57,7 @@ JsonSize = Annotated[Size, BeforeValidator(_read_size), PlainSerializer(Size.to_
 class _ViewJson(TypedDict):
     window: Window
     size: JsonSize
-    orientation: NotRequired[Orientation]
+    orientation: NotRequired[Annotated[Orientation, PlainSerializer(Orientation._asdict)]]
 
 
 def _view_json(view: View) -> _ViewJson:

@@ -5,11 +5,14 @@ import json
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from PIL import Image
 
 from tiling.ground import lonlat_bounds
 from tiling.resolution import Resolution
 from tiling.scene import Scene
+from tiling.view import View
 from zoom_chain.chat import Reply
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO
@@ -137,3 +140,26 @@ def test_a_scene_outside_the_plane_of_its_projection_has_no_lonlat_bounds(script
         )
     assert trace.answer == "Clouds."
     assert Trace.from_json(trace.to_json()) == trace
+
+
+def test_a_scene_stored_south_up_or_on_its_side_is_zoomed_into_at_the_right_place(
+    scripted, small, scene, tmp_path
+):
+    window = scene.window
+    whole = scene.read(View(window, (window.height, window.width))).pixels
+    stored = whole[::-1].swapaxes(0, 1)  # x runs north, y east
+    transform = Affine(0, 0.5, 500_000, 0.5, 0, 5_000_000 - 512)
+    shape = {"height": 2048, "width": 1024, "count": 3, "dtype": "uint8"}
+    path = tmp_path / "side.tif"
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32633", transform=transform, **shape) as file:
+        file.write(np.moveaxis(stored, -1, 0))
+    script = [NANO.render_call((500, 0, 1000, 500), 1000, 1000), "there"]
+    with Scene(path) as side:
+        chains = (ZoomChain(scripted(question=list(script)), NANO, small) for _ in range(2))
+        answers = [chain.ask(shown, "question?") for chain, shown in zip(chains, (scene, side))]
+    upright, turned = (answer.trace for answer in answers)
+    assert [view.thumbnail for view in turned.views] == [view.thumbnail for view in upright.views]
+    assert turned.views[1].map_bounds == pytest.approx(upright.views[1].map_bounds)
+    assert turned.views[1].gain == upright.views[1].gain
+    assert json.loads(turned.to_json())["views"][1]["view"]["orientation"]["transpose"] is True
+    assert Trace.from_json(turned.to_json()) == turned
