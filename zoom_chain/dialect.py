@@ -155,37 +155,22 @@ RSCOVLM = ZoomDialect(
 )
 """RSCoVLM's ``image_zoom_in``: ``bbox`` in absolute pixels of the resized image shown last."""
 
-_QWEN3_TOOL = {
-    "type": "function",
-    "function": {
-        "name": "image_zoom_in_tool",
-        "description": "Zoom in on a specific region of an image by cropping it based on a bounding box "
-        "(bbox) and an optional object label",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "bbox_2d": {
-                    "type": "array",
-                    "items": {"type": "number"},
-                    "minItems": 4,
-                    "maxItems": 4,
-                    "description": "The bounding box of the region to zoom in, as [x1, y1, x2, y2], where "
-                    "(x1, y1) is the top-left corner and (x2, y2) is the bottom-right corner",
-                },
-                "label": {
-                    "type": "string",
-                    "description": "The name or label of the object in the specified bounding box",
-                },
-                "img_idx": {
-                    "type": "number",
-                    "description": "The index of the zoomed-in image (starting from 0)",
-                },
-            },
-            "required": ["bbox_2d", "label", "img_idx"],
+
+def _qwen3_tool(what: str, box: str, label: str, index: str, required: Iterable[str]) -> str:
+    """The system turn that offers Qwen3-VL's ``image_zoom_in_tool``, in the words given."""
+    numbers = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+    parameters = {
+        "type": "object",
+        "properties": {
+            "bbox_2d": {**numbers, "description": box},
+            "label": {"type": "string", "description": label},
+            "img_idx": {"type": "number", "description": index},
         },
-    },
-}
-"""The tool as Qwen-Agent declares it for Qwen3-VL (``qwen_agent/tools/image_zoom_in_qwen3vl.py``)."""
+        "required": list(required),
+    }
+    function = {"name": "image_zoom_in_tool", "description": what, "parameters": parameters}
+    return _tool_block(json.dumps({"type": "function", "function": function}, ensure_ascii=False))
+
 
 QWEN3_VL = ZoomDialect(
     name="qwen3-vl",
@@ -193,7 +178,16 @@ QWEN3_VL = ZoomDialect(
     box_key="bbox_2d",
     space=PERMILLE,
     frame="original",
-    system_prompt=_tool_block(json.dumps(_QWEN3_TOOL, ensure_ascii=False)),
+    # As Qwen-Agent declares it (qwen_agent/tools/image_zoom_in_qwen3vl.py).
+    system_prompt=_qwen3_tool(
+        "Zoom in on a specific region of an image by cropping it based on a bounding box (bbox) and an "
+        "optional object label",
+        "The bounding box of the region to zoom in, as [x1, y1, x2, y2], where (x1, y1) is the top-left "
+        "corner and (x2, y2) is the bottom-right corner",
+        "The name or label of the object in the specified bounding box",
+        "The index of the zoomed-in image (starting from 0)",
+        ("bbox_2d", "label", "img_idx"),
+    ),
     crop_before="<tool_response>\n",
     crop_text="\n</tool_response>",
     error_text="<tool_response>\nTool Execution Error {reason}\n</tool_response>",
@@ -209,36 +203,14 @@ As published: the crop returns in a user turn between ``<tool_response>`` tags (
 QWEN3_VL_PLAIN = replace(
     QWEN3_VL,
     name="qwen3-vl-plain",
-    system_prompt=_tool_block(
-        json.dumps(
-            {
-                "type": "function",
-                "function": {
-                    "name": "image_zoom_in_tool",
-                    "description": "Look closer at a part of an image; the part is returned enlarged.",
-                    "parameters": {
-                        "type": "object",
-                        "properties": {
-                            "bbox_2d": {
-                                "type": "array",
-                                "items": {"type": "number"},
-                                "minItems": 4,
-                                "maxItems": 4,
-                                "description": "The part to enlarge as [x1, y1, x2, y2], top-left and "
-                                "bottom-right corner, in relative coordinates from 0 to 1000",
-                            },
-                            "label": {"type": "string", "description": "What is looked for there"},
-                            "img_idx": {
-                                "type": "number",
-                                "description": "Index of the image that bbox_2d refers to, from 0 in the "
-                                "order shown; the original image (0) when left out",
-                            },
-                        },
-                        "required": ["bbox_2d", "label"],
-                    },
-                },
-            }
-        )
+    system_prompt=_qwen3_tool(
+        "Look closer at a part of an image; the part is returned enlarged.",
+        "The part to enlarge as [x1, y1, x2, y2], top-left and bottom-right corner, in relative coordinates "
+        "from 0 to 1000",
+        "What is looked for there",
+        "Index of the image that bbox_2d refers to, from 0 in the order shown; the original image (0) when "
+        "left out",
+        ("bbox_2d", "label"),
     ),
     crop_before="",
     crop_text="This is the enlarged part.",
