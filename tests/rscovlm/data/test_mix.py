@@ -49,6 +49,14 @@ def test_the_strings_of_rscovlm_are_read_as_it_wrote_them(tmp_path):
     }
 
 
+def test_rscovlm_draws_sizes_for_referring_and_detection_alone():
+    """VisionXLab/RSCoVLM@c507282: zoom and chat sources are shown at their own size."""
+    mix = read_mix("mix/rscovlm")
+    drawn = {source.name for source in mix.sources if source.resolution == {"linear": 1.0}}
+    assert drawn == {"refgeo_poly", "refgeo_hbb", "dota_poly_trainval512", "dota_hbb_trainval512"}
+    assert mix.defaults.resolution == {"native": 1.0}
+
+
 def test_ratios_are_shares_of_samples_or_of_tokens(tmp_path):
     stated = [{"name": "short", "ratio": 1}, {"name": "long", "ratio": 1}]
     sources = {"short": Sized("short", 500, tokens=10), "long": Sized("long", 500, tokens=90)}
