@@ -44,7 +44,7 @@ def checked(kind: type[Settings], data: Mapping[str, Any], source: str) -> Setti
     """
     text = json.dumps(data, default=str)
     try:
-        return _adapter(cast(Any, kind)).validate_json(text, strict=True)
+        return cast(Settings, _adapter(cast(Any, kind)).validate_json(text, strict=True))
     except ValidationError as error:
         raise ConfigError(told(problems(error, kind), source)) from None
 

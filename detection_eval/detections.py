@@ -53,9 +53,8 @@ class Detections:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Detections):
             return NotImplemented
-        same_scores = (self.scores is None) == (other.scores is None) and (
-            self.scores is None or np.array_equal(self.scores, other.scores)  # type: ignore[arg-type]
-        )
+        own, others = self.scores, other.scores
+        same_scores = own is others if own is None or others is None else np.array_equal(own, others)
         return (
             self.classes == other.classes
             and np.array_equal(self.polygons, other.polygons)

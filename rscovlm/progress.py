@@ -6,6 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 _PLAIN_SECONDS = 10.0
 
@@ -23,8 +28,8 @@ class Progress:
         self.verb = verb
         self.unit = unit
         self._clock = clock
-        self._bar = None
-        self._task = None
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
         self._first: tuple[float, int] | None = None
         self._last_line = clock()
 

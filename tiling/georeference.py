@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -355,7 +355,7 @@ def _warped_mapping(
     return to_map, from_map
 
 
-def _apply(function: Callable, points: ArrayLike) -> Points:
+def _apply(function: Callable[[Points, Points], Sequence[ArrayLike]], points: ArrayLike) -> Points:
     """Points (..., 2) through a function of two flat sequences x, y that returns two."""
     points = np.asarray(points, dtype=np.float64)
     x, y = function(points[..., 0].ravel(), points[..., 1].ravel())

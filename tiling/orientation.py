@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -63,7 +64,7 @@ class Storage:
         """The view of the stored pixels that, turned upright, is ``view``."""
         return View(self.stored_window(view.window), self.orientation.size(view.size))
 
-    def upright(self, pixels: NDArray) -> NDArray:
+    def upright(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Stored pixels (height, width, ...) turned upright."""
         return self.orientation.turned(pixels)
 

@@ -11,6 +11,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ class Pyramid:
             self.levels.append(Level(size, scale, overview))
         self.levels.sort(key=lambda level: level.scale)
 
-    def read(self, view: View, rendering: Callable[[NDArray], NDArray] | None = None) -> Block:
+    def read(self, view: View, rendering: Callable[[NDArray[Any]], NDArray[Any]] | None = None) -> Block:
         """A view of the stored pixels: (height, width, bands) and how much of each is valid.
 
         What lies outside the image is invalid; what is mostly invalid is 0 in all bands. The last filter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Raster:
         gsd_m: metres per pixel of the view at its centre (geometric mean of x and y), None where unknown.
     """
 
-    pixels: NDArray
+    pixels: NDArray[Any]
     coverage: NDArray[np.uint8]
     bands: tuple[Band, ...]
     view: View

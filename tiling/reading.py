@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
@@ -52,7 +52,7 @@ class Block(NamedTuple):
         coverage: (height, width) uint8, 255 where wholly valid, 0 where nothing is.
     """
 
-    pixels: NDArray
+    pixels: NDArray[Any]
     coverage: NDArray[np.uint8]
 
 
@@ -90,7 +90,7 @@ def read_pixels(
         return Block(np.abs(pixels) if pixels.dtype.kind == "c" else pixels, coverage)
 
 
-def _coloured(palette: NDArray[np.uint8], values: NDArray, coverage: NDArray[np.uint8]) -> Block:
+def _coloured(palette: NDArray[np.uint8], values: NDArray[Any], coverage: NDArray[np.uint8]) -> Block:
     """Colours (height, width, 3) of values; what the table does not hold is invalid."""
     known = (values >= 0) & (values < len(palette))
     colours = palette[np.where(known, values, 0).astype(np.intp)]
@@ -175,7 +175,7 @@ def reduce_by_mean(block: Block, step: tuple[int, int]) -> Block:
         pixels = np.pad(pixels, (*pad, (0, 0)))
         everything = False
 
-    def total(values: NDArray) -> NDArray[np.float32]:
+    def total(values: NDArray[Any]) -> NDArray[np.float32]:
         # Rows first: whole lines add up fast, and the sum of columns then has 1/step_y of the work.
         lines = values.reshape(rows, step_y, -1).sum(axis=1, dtype=np.float32)
         return lines.reshape(rows, columns, step_x, -1).sum(axis=2)
@@ -213,7 +213,7 @@ def resample(block: Block, box: tuple[float, float, float, float], size: Size) -
         return Block(pixels[part], coverage[part])
     box = (max(0.0, box[0]), max(0.0, box[1]), min(width, box[2]), min(height, box[3]))
 
-    def filtered(image: NDArray) -> NDArray:
+    def filtered(image: NDArray[Any]) -> NDArray[Any]:
         part = Image.fromarray(image).resize((size.width, size.height), Image.Resampling.BICUBIC, box)
         return np.asarray(part)
 

@@ -160,7 +160,7 @@ class Scene:
     def __repr__(self) -> str:
         return f"Scene({self.source!r}, {self.width} x {self.height} px, bands {self.bands}, {self.dtype})"
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[Scene], tuple[object, ...]]:
         return Scene, self._arguments
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Stretch:
 
     @classmethod
     def from_percentiles(
-        cls, pixels: NDArray, mask: NDArray[np.bool_], percentiles: tuple[float, float] = PERCENTILES
+        cls, pixels: NDArray[Any], mask: NDArray[np.bool_], percentiles: tuple[float, float] = PERCENTILES
     ) -> Stretch:
         """Per band, the percentiles of the valid pixels.
 
@@ -54,7 +55,7 @@ class Stretch:
         low, high = np.percentile(pixels[mask], percentiles, axis=0)
         return cls(tuple(low.tolist()), tuple(high.tolist()))
 
-    def __call__(self, pixels: NDArray) -> NDArray[np.uint8]:
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """(height, width, bands) of any real number type as uint8; what is not a number becomes 0."""
         if pixels.dtype == np.uint8 and self == Stretch.identity(pixels.shape[-1]):
             return pixels

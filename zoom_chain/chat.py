@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from tiling.view import Size
 
 Role = Literal["system", "user", "assistant"]
+
+
+Pixels: TypeAlias = NDArray[np.uint8 | np.float32]
+"""Pixels of an image in a message: (height, width, bands)."""
 
 
 class Picture(Protocol):
@@ -24,7 +28,7 @@ class Picture(Protocol):
         """Height and width in pixels."""
         ...
 
-    def read(self) -> NDArray:
+    def read(self) -> Pixels:
         """(height, width, bands) uint8 or float32; three uint8 bands are red, green and blue.
 
         Raises:
@@ -42,7 +46,7 @@ class ImagePart:
         bands: names of the bands; () where they have none.
     """
 
-    pixels: NDArray
+    pixels: Pixels
     bands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -75,7 +79,7 @@ class ImagePart:
         """Whether the pixels are uint8 red, green and blue, which is all that image files can hold."""
         return self.pixels.dtype == np.uint8 and self.pixels.shape[2] == 3
 
-    def read(self) -> NDArray:
+    def read(self) -> Pixels:
         """The pixels."""
         return self.pixels
 

@@ -152,4 +152,4 @@ def shows_evidence(window: Window, evidence: Window) -> bool:
 
 def coarseness(view: View) -> float:
     """Scene pixels per view pixel (geometric mean of x and y), one where the view shows all there are."""
-    return (max(1.0, view.scale[0]) * max(1.0, view.scale[1])) ** 0.5
+    return float((max(1.0, view.scale[0]) * max(1.0, view.scale[1])) ** 0.5)

@@ -199,10 +199,11 @@ class Trace:
         if schema != SCHEMA:
             raise TraceError(f"trace has schema {schema!r}; this version reads {SCHEMA!r}")
         try:
-            return _adapter(Trace).validate_python(data)
+            trace: Trace = _adapter(Trace).validate_python(data)
         except ValidationError as error:
             wrong = told(problems(error, Trace), "")
             raise TraceError(f"trace does not have the fields of {SCHEMA}: {wrong}") from None
+        return trace
 
 
 @cache

@@ -182,8 +182,9 @@ def _name(record: dict[str, Any], given: str | None, place: str) -> str:
 
 def _file_name(record: dict[str, Any]) -> str | None:
     for key in ("file_name", "img_path"):
-        if type(record.get(key)) is str:
-            return record[key].replace("\\", "/").rpartition("/")[2]
+        name = record.get(key)
+        if type(name) is str:
+            return name.replace("\\", "/").rpartition("/")[2]
     return None
 
 

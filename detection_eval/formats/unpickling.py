@@ -99,7 +99,7 @@ def _encode(allowance: Allowance, arguments: tuple[Any, ...]) -> bytes:
     text, codec = arguments
     expect(type(text) is str and codec in ("latin1", "latin-1"), "encodes text otherwise than as latin1")
     allowance.spend(len(text))
-    return text.encode("latin1")
+    return str(text).encode("latin1")
 
 
 def _bytes(allowance: Allowance, arguments: tuple[Any, ...]) -> bytes:

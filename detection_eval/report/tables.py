@@ -83,7 +83,11 @@ class ResultTable:
         """A row as text; AP in percent with two decimals, as the paper prints it."""
         threshold = missing if row.threshold is None else f"{row.threshold:.2f}"
         values = [row.per_class.get(name) for name in self.classes] + list(row.means)
-        return [row.method, threshold, *(missing if _unknown(v) else f"{100 * v:.2f}" for v in values)]  # type: ignore[operator]
+        return [
+            row.method,
+            threshold,
+            *(missing if v is None or v != v else f"{100 * v:.2f}" for v in values),
+        ]
 
     def to_csv(self) -> str:
         """Comma-separated, one row a method; what is unknown is empty."""
@@ -166,10 +170,6 @@ def published(name: str) -> tuple[TableRow, ...]:
 def shared_classes(rows: Iterable[TableRow], classes: Sequence[str]) -> bool:
     """Whether rows have a column for each of these classes and no others, so that their means compare."""
     return all(set(row.per_class) == set(classes) for row in rows)
-
-
-def _unknown(value: float | None) -> bool:
-    return value is None or value != value
 
 
 def _marked(row: TableRow) -> str:

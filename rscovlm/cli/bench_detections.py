@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -36,6 +36,9 @@ class CocoKind(StrEnum):
     BBOX = "bbox"
     SEGM = "segm"
     NONE = "none"
+
+
+_COCO: dict[CocoKind, Literal["bbox", "segm"]] = {CocoKind.BBOX: "bbox", CocoKind.SEGM: "segm"}
 
 
 def detections(
@@ -144,7 +147,7 @@ def detections(
         parsing={name: collection.report for name, collection in found.items()},
         samples=bootstrap,
         seed=seed,
-        coco=None if coco is CocoKind.NONE else coco.value,
+        coco=_COCO.get(coco),
     )
     ignored = int(bench.methods[0].result.overlaps.ignored.sum())
     if ignored:
@@ -237,7 +240,8 @@ def read_threshold(
     if text is not None and not scored:
         raise UsageError(f"--threshold {text} needs results with scores, and none of these have any")
     if text is None or text in ("oracle", "kfold"):
-        return dict.fromkeys(scored, text or "kfold")
+        choice: Threshold = "oracle" if text == "oracle" else "kfold"
+        return dict.fromkeys(scored, choice)
     if text.startswith("val:"):
         return _thresholds_of(Path(text.removeprefix("val:")), classes, scored)
     try:

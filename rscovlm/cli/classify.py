@@ -103,8 +103,9 @@ def classify(
             print(label if len(results) == 1 else f"{result.source}\t{label}")
     unclear = [result for result in results if result.label is None]
     if unclear:
-        first = unclear[0]
+        missing = unclear[0]
         reason = (
-            first.error or f"to {first.source} the model replied {first.text!r}, which names no one class"
+            missing.error
+            or f"to {missing.source} the model replied {missing.text!r}, which names no one class"
         )
         raise Incomplete(f"{len(unclear)} of {len(results)} scenes without a class: {reason}")

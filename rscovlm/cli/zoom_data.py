@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -21,6 +21,7 @@ from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
     from rscovlm.data.zoom.build import ZoomData, ZoomPlan
+    from rscovlm.data.zoom.items import Way
     from rscovlm.data.zoom.sources import Source
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
@@ -145,9 +146,9 @@ def _plan(
     from rscovlm.data.zoom.rules import EvidenceRules
     from rscovlm.data.zoom.teacher import TeacherRules
 
-    chosen = read_list(ways, "--ways") or ()
+    chosen = cast("tuple[Way, ...]", read_list(ways, "--ways") or ())  # checked by ``ZoomPlan``
     plan = ZoomPlan(
-        ways=chosen,  # type: ignore[arg-type]
+        ways=chosen,
         per_image=per_image,
         seed=seed,
         held_out=held_out,

@@ -42,7 +42,8 @@ class Thing:
     @cached_property
     def center(self) -> NDArray[np.float64]:
         """(2,) x, y: the mean of its corners."""
-        return self.polygon.mean(axis=0)
+        center: NDArray[np.float64] = self.polygon.mean(axis=0)
+        return center
 
     @cached_property
     def sides(self) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,13 @@ from rscovlm.models.prompting import (
     image_positions,
     image_token,
     inert,
-    template_messages,
+    templated,
     token_grid,
 )
 from zoom_chain.chat import Conversation, Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _END = "<|im_end|>"
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")  # not the 2 of "bbox_2d", nor the 220 of "A220"
@@ -56,10 +59,10 @@ class Encoder:
         patches: how the checkpoint cuts images.
     """
 
-    tokenizer: object
+    tokenizer: PreTrainedTokenizerBase
     patches: PatchSpec
 
-    def encode(self, example: Example, further: Mapping[str, NDArray] | None = None) -> Encoded:
+    def encode(self, example: Example, further: Mapping[str, NDArray[np.generic]] | None = None) -> Encoded:
         """The tokens of an example.
 
         ``tokens["coordinate"]`` marks targets that are numbers inside boxes.
@@ -151,8 +154,7 @@ class Encoder:
 
     def _written(self, messages: Sequence[Message], prompt: bool = False) -> str:
         """Messages in the template's words, with the beginning of the next answer where it is a prompt."""
-        given = template_messages(Conversation(tuple(messages)))
-        return self.tokenizer.apply_chat_template(given, tokenize=False, add_generation_prompt=prompt)
+        return templated(self.tokenizer, Conversation(tuple(messages)), prompt)
 
 
 def _box_spans(answer: Message, said: str) -> tuple[tuple[int, int], ...]:

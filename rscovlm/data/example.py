@@ -30,7 +30,7 @@ class Key(NamedTuple):
     """
 
     source: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls
     visit: int
 
 
@@ -86,8 +86,8 @@ class Encoded:
     grids: NDArray[np.int64]
     key: Key
     task: str
-    tokens: Mapping[str, NDArray] = field(default_factory=dict)
-    images: Mapping[str, NDArray] = field(default_factory=dict)
+    tokens: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    images: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     form: str = ""
     cut: int = 0
     numbers: Mapping[str, float] = field(default_factory=dict)

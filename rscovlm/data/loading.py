@@ -223,10 +223,10 @@ class Loader:
             with self.listing.open("a", encoding="utf-8") as file:
                 for each in new.values():
                     place = getattr(self.sources[each.key.source], "place", None)
-                    where = {"place": place(each.key.index)} if place else {}
+                    found_in = {"place": place(each.key.index)} if place else {}
                     line = {
                         **each.key._asdict(),
-                        **where,
+                        **found_in,
                         "why": each.why,
                         "reason": each.reason,
                         "rank": self.rank,

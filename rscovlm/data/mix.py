@@ -28,7 +28,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, overload
 
 import numpy as np
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -249,7 +249,11 @@ class Order(Sequence[Key]):
     def __len__(self) -> int:
         return len(self._source)
 
-    def __getitem__(self, place):
+    @overload
+    def __getitem__(self, place: int) -> Key: ...
+    @overload
+    def __getitem__(self, place: slice) -> Order: ...
+    def __getitem__(self, place: int | slice) -> Key | Order:
         if isinstance(place, slice):
             return Order(self.names, self._source[place], self._index[place], self._visit[place])
         return Key(self.names[self._source[place]], int(self._index[place]), int(self._visit[place]))
@@ -338,7 +342,9 @@ def draws_per_epoch(
     if empty:
         raise ConfigError(f"sources {', '.join(empty)} hold no samples; leave them out of the mix")
     left = {name: splits[name].trained if splits else None for name in sources}
-    sizes = {name: len(source if left[name] is None else left[name]) for name, source in sources.items()}
+    sizes = {
+        name: len(source) if (own := left[name]) is None else len(own) for name, source in sources.items()
+    }
     sizes |= {name: EPOCH_OF_ENDLESS for name, size in sizes.items() if size == ENDLESS}
     ratios = {source.name: source.ratio for source in settings.sources if source.ratio is not None}
     if not ratios and settings.temperature is None:

@@ -7,18 +7,19 @@ one pack is right under every attention implementation. Anything less leaks with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from rscovlm.data.example import Encoded, Key
 from rscovlm.errors import DataError
 from rscovlm.models.patches import PIXEL_DTYPES, PatchSpec, normalise, patchify
+from zoom_chain.chat import Pixels
 
 NOT_LEARNT = -100
 """The target of a token whose next token is not learnt."""
@@ -92,13 +93,13 @@ class Pack:
         """(P, channels * temporal * patch * patch) float32, made on the pack's device."""
         return normalise(self.patches, self.spec)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., Pack], tuple[object, ...]]:
         # Between processes each tensor is an open file, of which there may be few: only patches are worth
         # one, the rest travels as bytes.
         arrays = self._each(lambda tensor: tensor if tensor is self.patches else tensor.numpy())
         return _restored, tuple(getattr(arrays, field.name) for field in fields(self))
 
-    def _each(self, change) -> Pack:
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor | NDArray[Any]]) -> Pack:
         changed: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -109,10 +110,10 @@ class Pack:
         return replace(self, **changed)
 
 
-def _restored(*values) -> Pack:
+def _restored(*values: Any) -> Pack:
     """The pack that ``Pack.__reduce__`` took apart."""
 
-    def tensor(value):
+    def tensor(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {name: tensor(each) for name, each in value.items()}
         return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
@@ -142,7 +143,7 @@ def collate(
     examples: Sequence[Encoded],
     spec: PatchSpec,
     image_token_id: int,
-    patches: Sequence[Sequence[NDArray]] | None = None,
+    patches: Sequence[Sequence[Pixels]] | None = None,
     dummy: bool = True,
 ) -> Pack:
     """Put examples into one pack, in order.
@@ -160,7 +161,7 @@ def collate(
     """
     if patches is None:
         patches = [read_patches(example, spec) for example in examples]
-    images = [image for each in patches for image in each]
+    images: list[Pixels] = [image for each in patches for image in each]
     if len({image.dtype for image in images}) > 1:
         raise DataError("uint8 and float32 pictures cannot share a pack; read all of a mix alike")
     grids = [example.grids.reshape(-1, 3) for example in examples]
@@ -211,7 +212,7 @@ def shifted_targets(ids: NDArray[np.int64], learnt: NDArray[np.bool_]) -> NDArra
     return targets
 
 
-def read_patches(example: Encoded, spec: PatchSpec) -> list[NDArray]:
+def read_patches(example: Encoded, spec: PatchSpec) -> list[Pixels]:
     """The patches of each picture of an example, as ``patchify`` gives them.
 
     Raises:
@@ -237,17 +238,19 @@ def segments(pack: Pack) -> list[slice]:
     return [slice(start, end) for start, end in pairwise(pack.cu_seqlens.tolist())]
 
 
-def _row(parts: list[NDArray]) -> torch.Tensor:
+def _row(parts: list[NDArray[np.int64]]) -> torch.Tensor:
     return torch.from_numpy(_joined(parts, np.int64, empty=(0,)))[None]
 
 
-def _joined(parts: list[NDArray], dtype, axis: int = 0, empty: tuple[int, ...] = (0,)) -> NDArray:
+def _joined(
+    parts: Sequence[NDArray[np.generic]], dtype: DTypeLike, axis: int = 0, empty: tuple[int, ...] = (0,)
+) -> NDArray[Any]:
     return np.concatenate(parts, axis=axis, dtype=dtype) if parts else np.empty(empty, dtype)
 
 
 def _extras(examples: Sequence[Encoded], kind: str, has_dummy: bool) -> dict[str, torch.Tensor]:
     """Arrays of all examples by name; zeros where an example has none of that name, and for the dummy."""
-    found: dict[str, NDArray] = {}
+    found: dict[str, NDArray[np.generic]] = {}
     for example in examples:
         for name, value in getattr(example, kind).items():
             found.setdefault(name, value)

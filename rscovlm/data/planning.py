@@ -164,7 +164,9 @@ def steps_of_windows(
     kept = np.flatnonzero(lengths)
     for start in range(0, len(kept), batching.window):
         window = kept[start : start + batching.window]
-        found = [[int(window[index]) for index in pack] for pack in batching.packs_of(lengths[window])]
+        found = [
+            [int(window[index]) for index in pack] for pack in batching.packs_of(lengths[window].tolist())
+        ]
         shuffled = generator(seed, "packs", epoch, start).permutation(len(found))
         waiting += [found[place] for place in shuffled]
         while len(waiting) >= batching.packs:

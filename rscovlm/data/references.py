@@ -119,14 +119,14 @@ def _singled_out(
     for name, helper in alone.items():
         if helper in group.members or image.things[helper].difficult:
             continue
-        row = _closest(image, centers, image.things[helper].center, clarity)
-        if row is not None:
-            yield f"the {noun} nearest to the {name}", int(members[row]), frozenset({"position"}), (helper,)
+        at = _closest(image, centers, image.things[helper].center, clarity)
+        if at is not None:
+            yield f"the {noun} nearest to the {name}", int(members[at]), frozenset({"position"}), (helper,)
     yield from _related(image, group, alone)
 
 
 def _extremes(
-    image: Annotated, members: NDArray, centers: NDArray[np.float64], clarity: Clarity
+    image: Annotated, members: NDArray[np.int64], centers: NDArray[np.float64], clarity: Clarity
 ) -> Iterator[tuple[str, int, str]]:
     """(words with a slot for the noun, row of the member, what they tell) of superlatives that are clear."""
     for word, axis, sign in (
@@ -163,7 +163,9 @@ def _ahead(values: NDArray[np.float64], ratio: float) -> int | None:
     return int(order[0]) if second > 0 and second >= ratio * first else None
 
 
-def _closest(image: Annotated, centers: NDArray[np.float64], point: NDArray, clarity: Clarity) -> int | None:
+def _closest(
+    image: Annotated, centers: NDArray[np.float64], point: NDArray[np.float64], clarity: Clarity
+) -> int | None:
     """The row of the centre closest to a point, where it is clear which that is."""
     distances = np.linalg.norm(centers - point, axis=1)
     first, second = np.sort(distances)[:2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +29,18 @@ from rscovlm.errors import DataError
 from rscovlm.models.families import ModelFamily
 from tiling.errors import ResolutionError
 from tiling.headers import image_size
-from tiling.resolution import SIZE_POLICIES, Resolution, random_size, resolution_policy
+from tiling.resolution import SIZE_POLICIES, PolicyName, Resolution, random_size, resolution_policy
 from tiling.view import Size, View, Window
 from zoom_chain.chat import Conversation, Message, Picture
 from zoom_chain.looks import CropRule, crop_window
 from zoom_chain.settings import default_zoom_settings
 
-DRAWS = ("area", "linear")
+Draw = Literal["area", "linear"]
+DRAWS: tuple[Draw, ...] = ("area", "linear")
 """Random sizes: of uniform area, or as the RSCoVLM reference code draws them."""
 
-SIZINGS = (*SIZE_POLICIES, *DRAWS)
+Sizing = PolicyName | Draw
+SIZINGS: tuple[Sizing, ...] = (*SIZE_POLICIES, *DRAWS)
 
 _FORMS = ("quad", "obb", "hbb", "json-quad", "json-obb", "json-hbb")
 
@@ -127,9 +130,17 @@ def render_example(
 class _Rendering:
     """One visit: what has been drawn so far, and the views that have been shown."""
 
-    def __init__(self, sample, rules, key, seed, resolve, most_boxes):
+    def __init__(
+        self,
+        sample: Sample,
+        rules: Rules,
+        key: Key,
+        seed: int,
+        resolve: Callable[[ImageRef], Path],
+        most_boxes: int | None,
+    ) -> None:
         self.sample, self.rules, self.most_boxes = sample, rules, most_boxes
-        self._draw = lambda purpose: generator(seed, *key, purpose)
+        self._place = (seed, key)
         self.paths = [str(resolve(ref)) for ref in sample.images]
         self.contract = box_contract(self._form(), rules.family)
         self.views = [self._view(index) for index in range(len(sample.images))]
@@ -151,6 +162,10 @@ class _Rendering:
 
     # --- what is drawn ----------------------------------------------------------------------------
 
+    def _draw(self, purpose: str) -> np.random.Generator:
+        seed, key = self._place
+        return generator(seed, *key, purpose)
+
     def _form(self) -> str:
         name = _choose(self.rules.forms, self._draw("form"))
         contract = box_contract(name, self.rules.family)
@@ -170,10 +185,11 @@ class _Rendering:
         window = Window(*ref.window).intersection(whole) if ref.window else whole
         if window is None:
             raise DataError(f"window {ref.window} lies outside {ref.path} of {size.width} x {size.height} px")
-        sizing = _choose(self.rules.sizing, self._draw("sizing"))
+        # ``Rules`` has checked the names.
+        sizing = cast(Sizing, _choose(self.rules.sizing, self._draw("sizing")))
         height, width = max(1, round(window.height)), max(1, round(window.width))
         try:
-            if sizing in DRAWS:
+            if sizing == "area" or sizing == "linear":
                 rng = self._draw(f"size {index}")
                 return View(window, random_size(height, width, self.rules.resolution, rng, sizing))
             return View(window, resolution_policy(sizing, self.rules.resolution).fit(height, width))
@@ -205,7 +221,7 @@ class _Rendering:
     def _with_tool(self, turns: Sequence[Turn]) -> Sequence[Turn]:
         """The turns with the dialect's words about its tool: the offer, and what comes with a crop."""
         dialect = self.rules.family.dialect
-        told = []
+        told: list[Turn] = []
         for turn in turns:
             if turn.role == "user" and not told:
                 turn = replace(turn, text=turn.text + dialect.user_suffix)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rscovlm.data.broken import kind_of
 from rscovlm.data.example import BROKEN, Key, Source
@@ -164,7 +164,7 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
             (len(coded.ids), coded.patches // merge**2, int(coded.learnt.sum()), coded.patches, coded.cut)
         )
         tasks[coded.task] += 1
-    facts = {
+    facts: dict[str, Any] = {
         "name": source.name,
         "samples": mix.trained_on(source.name),
         "held_out": len(mix.held_out[source.name]),
@@ -176,7 +176,7 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
     }
     if not rows:
         return SourceReport(**facts)
-    table: NDArray = np.array(rows, dtype=np.float64)
+    table = np.array(rows, dtype=np.float64)
     return SourceReport(
         **facts,
         text_tokens=float((table[:, 0] - table[:, 1]).mean()),

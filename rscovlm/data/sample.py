@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal, NotRequired, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from detection_eval.geometry.quads import area, bounds
@@ -295,30 +295,30 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 _Side = Annotated[int, Field(ge=1)]
 
 
+@with_config(_STRICT)
 class _SizeJson(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     width: _Side
     height: _Side
 
 
+@with_config(_STRICT)
 class _WindowJson(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     x: FiniteFloat
     y: FiniteFloat
     width: FiniteFloat
     height: FiniteFloat
 
 
+@with_config(_STRICT)
 class _ImageJson(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     path: str
     window: NotRequired[_WindowJson | None]
     size: NotRequired[_SizeJson | None]
     gsd_m: NotRequired[FiniteFloat | None]
 
 
+@with_config(_STRICT)
 class _BoxJson(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     polygon: list[FiniteFloat] | list[list[FiniteFloat]]
     label: NotRequired[str]
     image: NotRequired[int]
@@ -326,8 +326,8 @@ class _BoxJson(TypedDict):
     difficult: NotRequired[bool]
 
 
+@with_config(_STRICT)
 class _SampleJson(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     id: str
     task: str
     images: NotRequired[list[_ImageJson]]

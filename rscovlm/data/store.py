@@ -290,8 +290,9 @@ class _Lines:
         return {**vars(self), "_file": None}
 
     def __del__(self) -> None:
-        if getattr(self, "_file", None) is not None:
-            os.close(self._file)  # type: ignore[arg-type]
+        file: int | None = getattr(self, "_file", None)
+        if file is not None:
+            os.close(file)
 
     def _open(self) -> int:
         """The open file. Reads state their offset, so that forked workers and threads may share it."""

@@ -152,7 +152,7 @@ class HttpEngine:
             raise ModelError(f"{self.url}/models is not an OpenAI-compatible list of models") from error
         if wanted is None and len(served) == 1:
             wanted = next(iter(served))
-        if wanted not in served:
+        if wanted is None or wanted not in served:
             names = ", ".join(sorted(served)) or "nothing"
             asked = f"does not serve {wanted!r}" if wanted else "needs a model name"
             raise ModelError(f"{self.url} {asked}; it serves {names}: give {self.url}#NAME")

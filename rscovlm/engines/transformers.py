@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads import read_heads
 from rscovlm.models.patches import PatchSpec, normalise, patchify
-from rscovlm.models.prompting import Prompt, Prompter, pad_left
+from rscovlm.models.prompting import Prompt, Prompter, decoded, pad_left
 from rscovlm.models.sampling import Chooser, sampling_of
 from rscovlm.models.weights import (
     best_device,
@@ -30,6 +31,11 @@ from rscovlm.models.weights import (
     stop_tokens,
 )
 from zoom_chain.chat import Conversation, Generation, Reply
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache, PreTrainedTokenizerBase
+
+    from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
 KEPT_TOKENS = 65_536
 """Positions whose keys and values are kept between calls, over all conversations."""
@@ -102,8 +108,8 @@ class TransformersEngine:
 
     def __init__(
         self,
-        model,
-        tokenizer,
+        model: VisionLanguageModel,
+        tokenizer: PreTrainedTokenizerBase,
         spec: PatchSpec,
         family: ModelFamily,
         name: str,
@@ -115,7 +121,7 @@ class TransformersEngine:
         self.heads = nn.ModuleDict() if heads is None else heads
         self.family = family
         self.name = name
-        self.model = model
+        self._model: VisionLanguageModel | None = model
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.model.visual.dtype
         self.max_batch = max_batch or max(1, min(_MOST_ROWS, _BATCH_PIXELS // family.resolution.max_pixels))
@@ -124,6 +130,17 @@ class TransformersEngine:
         self._tokenizer = tokenizer
         self._stops = stop_tokens(model, tokenizer)
         self._memory = _Memory(keep_tokens)
+
+    @property
+    def model(self) -> VisionLanguageModel:
+        """The model that runs.
+
+        Raises:
+            ModelError: after ``close``.
+        """
+        if self._model is None:
+            raise ModelError(f"{self.name} is closed; load it again to ask more")
+        return self._model
 
     @classmethod
     def of_checkpoint(
@@ -155,7 +172,8 @@ class TransformersEngine:
         precision = default_dtype(chosen) if dtype is None else dtype_named(dtype)
         tokenizer = read_tokenizer(folder)
         model = model_for_inference(folder, chosen, precision)
-        spec = PatchSpec.of_checkpoint(folder, model.config.vision_config)
+        config: VisionLanguageConfig = model.config
+        spec = PatchSpec.of_checkpoint(folder, config.vision_config)
         if spec.factor != family.resolution.factor:
             raise ModelError(
                 f"{folder} has visual tokens of {spec.factor} px, but family {family.name} of "
@@ -175,7 +193,7 @@ class TransformersEngine:
     def close(self) -> None:
         """Forget kept conversations and let go of the weights."""
         self._memory.clear()
-        self.model = None
+        self._model = None
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``ChatModel``."""
@@ -208,7 +226,7 @@ class TransformersEngine:
             self._remember(prompts, known, generated, cache)
         return [
             Reply(
-                text=self._tokenizer.decode(tokens, skip_special_tokens=False),
+                text=decoded(self._tokenizer, tokens),
                 stop_reason="stop" if stopped else "length",
                 prompt_tokens=len(prompt.ids),
                 completion_tokens=len(tokens) + stopped,
@@ -222,7 +240,7 @@ class TransformersEngine:
 
     # --- keys and values ----------------------------------------------------------------------------
 
-    def _restore(self, remembered: list[tuple[_Kept | None, int]]):
+    def _restore(self, remembered: list[tuple[_Kept | None, int]]) -> tuple[DynamicCache, torch.Tensor]:
         """A batch cache of the kept beginnings, right aligned, and its mask (B, P)."""
         from transformers import DynamicCache
 
@@ -245,7 +263,9 @@ class TransformersEngine:
             cache.update(pair[0], pair[1], index)
         return cache, mask
 
-    def _remember(self, prompts: list[Prompt], known: list[int], generated: _Generated, cache) -> None:
+    def _remember(
+        self, prompts: list[Prompt], known: list[int], generated: _Generated, cache: DynamicCache
+    ) -> None:
         """Keep what each row of the cache holds, without padding."""
         room = self._memory.most_tokens
         for row in range(len(prompts)):
@@ -255,12 +275,14 @@ class TransformersEngine:
             if room < 0:
                 return
             valid = generated.mask[row].bool()
-            layers = [(layer.keys[row][:, valid], layer.values[row][:, valid]) for layer in cache.layers]
+            layers = [(keys[row][:, valid], values[row][:, valid]) for keys, values in _held(cache)]
             self._memory.keep(_Kept(keys, layers))
 
     # --- running the model --------------------------------------------------------------------------
 
-    def _prefill(self, prompts: list[Prompt], known: list[int], cache, mask: torch.Tensor):
+    def _prefill(
+        self, prompts: list[Prompt], known: list[int], cache: DynamicCache, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Run what is new of each prompt: the logits (B, vocabulary) of what follows, and the mask (B, L)."""
         suffixes = [prompt.ids[length:] for prompt, length in zip(prompts, known, strict=True)]
         ids = self._tensor(pad_left(suffixes, self._tokenizer.pad_token_id or 0))
@@ -301,10 +323,10 @@ class TransformersEngine:
         self,
         prompts: list[Prompt],
         logits: torch.Tensor,
-        cache,
+        cache: DynamicCache,
         mask: torch.Tensor,
         seeds: list[int],
-        options,
+        options: Generation,
     ) -> _Generated:
         """Tokens one after the other, until each row has ended its turn or met its limit."""
         state = _Generated(len(prompts), mask)
@@ -330,6 +352,11 @@ class TransformersEngine:
 
     def _tensor(self, array: NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+def _held(cache: DynamicCache) -> Layers:
+    """Keys and values (B, heads, L, dim) of each layer of a cache that has been filled."""
+    return [(layer.keys, layer.values) for layer in cast("list[Any]", cache.layers)]
 
 
 class _Generated:

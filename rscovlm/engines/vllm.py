@@ -147,4 +147,4 @@ def _model_length(folder: Path) -> int:
     from transformers import AutoConfig
 
     text = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
-    return min(text.max_position_embeddings, MOST_TOKENS)
+    return min(int(text.max_position_embeddings), MOST_TOKENS)

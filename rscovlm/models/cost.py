@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rscovlm.models.qwen import VisionLanguageConfig
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,10 @@ class CostModel:
     merge: int
 
     @classmethod
-    def of_config(cls, config: Any) -> CostModel:
+    def of_config(cls, config: VisionLanguageConfig) -> CostModel:
         """The model of a Qwen2.5-VL or Qwen3-VL configuration of transformers."""
-        return cls(**_language_terms(config.text_config), **_vision_terms(config.vision_config))
+        terms = _language_terms(config.text_config) | _vision_terms(config.vision_config)
+        return cls(**terms)
 
     def cost(self, counts: Counts) -> Cost:
         """The cost of one pass over what ``counts`` says."""
@@ -160,7 +164,7 @@ def _squares(side: int, window: int) -> int:
     return whole * window**2 + rest**2
 
 
-def _language_terms(text: Any) -> dict[str, float]:
+def _language_terms(text: Any) -> dict[str, Any]:
     width, layers = text.hidden_size, text.num_hidden_layers
     head = getattr(text, "head_dim", None) or width // text.num_attention_heads
     queries, keys = text.num_attention_heads * head, text.num_key_value_heads * head

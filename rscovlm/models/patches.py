@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from rscovlm.errors import ModelError
 from rscovlm.models.sidecars import image_processor
+from zoom_chain.chat import Pixels
+
+if TYPE_CHECKING:
+    from rscovlm.models.qwen import VisionConfig
 
 PIXEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 """Number types of pixels: 8 bits in units of 255, or float32 in units of their own."""
@@ -56,7 +60,7 @@ class PatchSpec:
         return self.patch * self.merge
 
     @classmethod
-    def of_checkpoint(cls, folder: Path, vision_config) -> PatchSpec:
+    def of_checkpoint(cls, folder: Path, vision_config: VisionConfig) -> PatchSpec:
         """The spec from a checkpoint's configuration and that of its image processor.
 
         Raises:
@@ -86,7 +90,7 @@ class PatchSpec:
         )
 
 
-def patchify(pixels: NDArray, spec: PatchSpec) -> NDArray:
+def patchify(pixels: Pixels, spec: PatchSpec) -> Pixels:
     """The patches of one image, not normalised yet.
 
     Args:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from rscovlm.models.qwen import VisionLanguageConfig
 
 
 class Span(NamedTuple):
@@ -49,7 +52,7 @@ class RopeSpec:
     tokens_per_second: float | None = None
 
     @classmethod
-    def of_config(cls, config) -> RopeSpec:
+    def of_config(cls, config: VisionLanguageConfig) -> RopeSpec:
         """The spec of a Qwen2.5-VL or Qwen3-VL configuration of transformers."""
         vision = config.vision_config
         return cls(
@@ -94,7 +97,7 @@ def mrope_positions(
         part = next(images if is_image[start] else videos, None)
         count = part.frames * part.rows * part.columns if part else 0
         same = ids[start : start + count] == ids[start]
-        if not count or len(same) < count or not same.all():
+        if part is None or not count or len(same) < count or not same.all():
             found = f"a grid of {count} visual tokens" if part else "no grid"
             raise ValueError(f"placeholder {seen} at token {start} has {found}; ids and grids disagree")
         spans.append(part._replace(start=start))

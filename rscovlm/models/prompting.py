@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from rscovlm.models.families import ModelFamily
 from rscovlm.models.positions import Span, span_positions
 from tiling.view import Size
 from zoom_chain.chat import Conversation, ImagePart, Part
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class PromptError(RscovlmError):
@@ -139,7 +142,7 @@ class Prompter:
         factor: side of a visual token in px.
     """
 
-    def __init__(self, tokenizer, image_token_id: int, factor: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, image_token_id: int, factor: int) -> None:
         self.tokenizer = tokenizer
         self.image_token_id = image_token_id
         self.factor = factor
@@ -150,9 +153,7 @@ class Prompter:
         Raises:
             PromptError: for an image that does not divide into tokens.
         """
-        text = self.tokenizer.apply_chat_template(
-            template_messages(conversation), tokenize=False, add_generation_prompt=True
-        )
+        text = templated(self.tokenizer, conversation, add_generation_prompt=True)
         plain = np.array(self.tokenizer.encode(text, add_special_tokens=False), dtype=np.int64)
         images = tuple(ImagePart.of(image) for image in conversation.images)
         grids = tuple(token_grid(image.size, self.factor) for image in images)
@@ -160,9 +161,24 @@ class Prompter:
         return Prompt(expanded.ids, images, expanded.spans, grids)
 
 
-def image_token(tokenizer) -> int:
+def image_token(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that stands for a visual token."""
-    return tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    return cast(int, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
+
+
+def decoded(tokenizer: PreTrainedTokenizerBase, tokens: list[int] | NDArray[np.int64]) -> str:
+    """The text of tokens, special ones included."""
+    return cast(str, tokenizer.decode(tokens, skip_special_tokens=False))
+
+
+def templated(
+    tokenizer: PreTrainedTokenizerBase, conversation: Conversation, add_generation_prompt: bool = False
+) -> str:
+    """A conversation in a tokenizer's chat template, up to where the next turn begins if asked for."""
+    text = tokenizer.apply_chat_template(
+        template_messages(conversation), tokenize=False, add_generation_prompt=add_generation_prompt
+    )
+    return cast(str, text)
 
 
 def prompter_of(folder: Path, family: ModelFamily) -> Prompter:
@@ -185,7 +201,7 @@ def inert(text: str) -> str:
     return text.replace("<|", "< |")
 
 
-def template_messages(conversation: Conversation) -> list[dict[str, object]]:
+def template_messages(conversation: Conversation) -> list[dict[str, Any]]:
     """A conversation in the structure that chat templates take, its text inert."""
     return [
         {"role": message.role, "content": [_template_part(part) for part in message.content]}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from zoom_chain.chat import Sampling
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig
 
 
 class Chooser:
@@ -81,7 +85,7 @@ class Chooser:
         return logits
 
 
-def sampling_of(config) -> Sampling:
+def sampling_of(config: GenerationConfig) -> Sampling:
     """The rules in a ``transformers.GenerationConfig``; greedy where it does not sample."""
     temperature = config.temperature if config.temperature is not None else 1.0
     return Sampling(

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 
 from rscovlm.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import BitsAndBytesConfig, PreTrainedTokenizerBase
+
+    from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
 DTYPES = ("bfloat16", "float16", "float32")
 
@@ -35,12 +40,12 @@ def dtype_named(name: str) -> torch.dtype:
     """
     if name not in DTYPES:
         raise ModelError(f"dtype {name!r} is unknown; choose from {', '.join(DTYPES)}")
-    return getattr(torch, name)
+    return cast(torch.dtype, getattr(torch, name))
 
 
 def attention_for(device: torch.device, dtype: torch.dtype) -> tuple[str, str]:
     """The attention implementation to use, and why."""
-    from transformers.utils import is_flash_attn_2_available
+    from transformers.utils.import_utils import is_flash_attn_2_available
 
     if device.type != "cuda":
         return "sdpa", f"FlashAttention needs CUDA; the device is {device.type}"
@@ -53,7 +58,7 @@ def attention_for(device: torch.device, dtype: torch.dtype) -> tuple[str, str]:
     return "flash_attention_2", "flash-attn is installed"
 
 
-def read_settings(folder: Path) -> Any:
+def read_settings(folder: Path) -> VisionLanguageConfig:
     """The transformers configuration of a checkpoint.
 
     Raises:
@@ -62,10 +67,11 @@ def read_settings(folder: Path) -> Any:
     from transformers import AutoConfig
 
     with _readable(folder, "read"):
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+    return cast("VisionLanguageConfig", settings)
 
 
-def read_tokenizer(folder: Path) -> Any:
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint, with its chat template.
 
     Raises:
@@ -81,8 +87,11 @@ def read_tokenizer(folder: Path) -> Any:
 
 
 def read_weights(
-    folder: Path, dtype: torch.dtype, attention: str = "sdpa", quantization: Any = None
-) -> nn.Module:
+    folder: Path,
+    dtype: torch.dtype,
+    attention: str = "sdpa",
+    quantization: BitsAndBytesConfig | None = None,
+) -> VisionLanguageModel:
     """The model of a checkpoint; only safetensors are read, nothing in the folder is run.
 
     Args:
@@ -98,7 +107,7 @@ def read_weights(
 
     further = {"quantization_config": quantization} if quantization is not None else {}
     with _readable(folder, "loaded"):
-        return AutoModelForImageTextToText.from_pretrained(
+        model = AutoModelForImageTextToText.from_pretrained(
             folder,
             dtype=dtype,
             attn_implementation=attention,
@@ -106,6 +115,12 @@ def read_weights(
             local_files_only=True,
             **further,
         )
+    return cast("VisionLanguageModel", model)
+
+
+def move(model: nn.Module, target: torch.device | torch.dtype) -> None:
+    """Bring a model to a device or a precision, in place: transformers hides the arguments of its ``to``."""
+    model.to(target)
 
 
 @contextmanager
@@ -118,7 +133,7 @@ def _readable(folder: Path, verb: str) -> Iterator[None]:
         raise ModelError(f"{folder} cannot be {verb}: {reason}") from error
 
 
-def model_for_inference(folder: Path, device: torch.device, dtype: torch.dtype) -> nn.Module:
+def model_for_inference(folder: Path, device: torch.device, dtype: torch.dtype) -> VisionLanguageModel:
     """The model of a checkpoint on a device, in evaluation mode, with the best attention there.
 
     Raises:
@@ -127,14 +142,16 @@ def model_for_inference(folder: Path, device: torch.device, dtype: torch.dtype) 
     attention, _ = attention_for(device, dtype)
     model = read_weights(folder, dtype, attention)
     try:
-        return model.to(device).eval()
+        move(model, device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {device} cannot hold the model: {str(error).splitlines()[0]}") from error
+    model.eval()
+    return model
 
 
-def stop_tokens(model, tokenizer) -> set[int]:
+def stop_tokens(model: VisionLanguageModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
     """Tokens that end a turn."""
     configured = model.generation_config.eos_token_id
-    stops = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
-    end_of_turn = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    return {token for token in stops | {end_of_turn} if token is not None}
+    stops = configured if isinstance(configured, list) else [configured]
+    ends = (*stops, tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>"))
+    return {token for token in ends if isinstance(token, int)}

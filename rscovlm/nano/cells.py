@@ -69,7 +69,11 @@ def _covers(world: World, view: View) -> list[str]:
 
 
 def _by_cell(
-    drawn: NDArray, names: list[str], sites: int, outlines: list[NDArray[np.float64]], covers: list[str]
+    drawn: NDArray[np.integer],
+    names: list[str],
+    sites: int,
+    outlines: list[NDArray[np.float64]],
+    covers: list[str],
 ) -> CellTruth:
     cells = drawn.reshape(CELLS, _FINE, CELLS, _FINE).swapaxes(1, 2).reshape(CELLS * CELLS, -1)
     words, corners = [], np.full((CELLS * CELLS, 8), np.nan, dtype=np.float32)

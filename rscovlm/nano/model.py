@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 VIEW_SIDE = 128
 """Sides of the square images that nano is trained on, in pixels."""
@@ -45,11 +46,13 @@ class Shape:
     deepstack: tuple[int, ...] = (3,)
 
 
-def build_config(shape: Shape, tokenizer):
+def build_config(shape: Shape, tokenizer: PreTrainedTokenizerBase) -> Qwen3VLConfig:
     """A Qwen3VLConfig of this shape for a tokenizer."""
     from transformers import Qwen3VLConfig
 
-    token = tokenizer.convert_tokens_to_ids
+    def token(name: str) -> int:
+        return cast(int, tokenizer.convert_tokens_to_ids(name))
+
     return Qwen3VLConfig(
         text_config={
             "vocab_size": -(-len(tokenizer) // 64) * 64,
@@ -90,7 +93,9 @@ def build_config(shape: Shape, tokenizer):
     )
 
 
-def build_model(shape: Shape, tokenizer, number_ids: list[int], seed: int):
+def build_model(
+    shape: Shape, tokenizer: PreTrainedTokenizerBase, number_ids: list[int], seed: int
+) -> Qwen3VLForConditionalGeneration:
     """A fresh model in which numbers, and the places of patches, start as Fourier features.
 
     Neighbours so start alike, which makes coordinates learnable by so small a model.
@@ -100,7 +105,7 @@ def build_model(shape: Shape, tokenizer, number_ids: list[int], seed: int):
 
     torch.manual_seed(seed)
     model = Qwen3VLForConditionalGeneration(build_config(shape, tokenizer))
-    words, places = model.get_input_embeddings().weight, model.model.visual.pos_embed.weight
+    words, places = model.model.language_model.embed_tokens.weight, model.model.visual.pos_embed.weight
     numbers = fourier_features(torch.arange(len(number_ids)) / 1000, shape.width, octaves=7)
     side = VIEW_SIDE // TOKEN_SIDE
     along = fourier_features((torch.arange(side) + 0.5) / side, shape.vision_width // 2, octaves=2)

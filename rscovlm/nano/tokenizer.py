@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -73,7 +77,7 @@ def build_tokenizer(texts: Iterable[str], folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
 
 
-def number_tokens(tokenizer) -> list[int]:
+def number_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The token id of each number from 0 to 1000."""
     ids = [tokenizer.encode(str(number), add_special_tokens=False) for number in range(1001)]
     broken = [number for number, tokens in enumerate(ids) if len(tokens) != 1]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from rscovlm.synth.render import render
 from rscovlm.synth.world import World, plan_world
 from tiling.output import coco_attributes, write_detections
 from tiling.scene import Scene
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetWriter
 from tiling.view import Size, Window
 
 BLOCK = 512
@@ -90,7 +93,7 @@ def write_scene(world: World, path: Path, *, cog: bool = False, progress: Progre
             os.replace(arranged, partial)
 
 
-def _write_blocks(world: World, raster, progress: Progress | None) -> None:
+def _write_blocks(world: World, raster: DatasetWriter, progress: Progress | None) -> None:
     from rasterio.windows import Window as RasterWindow
 
     windows = list(_blocks(world))
@@ -117,7 +120,8 @@ def _blocks(world: World) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _overview_factors(world: World) -> list[int]:
-    factors, side = [], max(world.width, world.height)
+    factors: list[int] = []
+    side = max(world.width, world.height)
     while side > BLOCK:
         side = -(-side // 2)
         factors.append(2 ** (len(factors) + 1))

@@ -23,7 +23,9 @@ _PATCH_PX = 2600.0
 _PATCH_LEVEL = 0.66
 
 
-def _texture(cover: str, x: NDArray, y: NDArray, pixel: float, seed: int) -> NDArray[np.float32]:
+def _texture(
+    cover: str, x: NDArray[np.float64], y: NDArray[np.float64], pixel: float, seed: int
+) -> NDArray[np.float32]:
     """(h, w, 3) float32 colours of one land cover; see ``render_ground`` for the arguments."""
     colour = np.empty((len(y), len(x), 3), dtype=np.float32)
     colour[:] = _BASE[cover]
@@ -47,7 +49,13 @@ def _texture(cover: str, x: NDArray, y: NDArray, pixel: float, seed: int) -> NDA
 
 
 def _blend_cells(
-    colour: NDArray, palette: NDArray, x: NDArray, y: NDArray, side: float, pixel: float, seed: int
+    colour: NDArray[np.float32],
+    palette: NDArray[np.float32],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    side: float,
+    pixel: float,
+    seed: int,
 ) -> None:
     choice = (noise.cells(x, y, side, seed + 3) * len(palette)).astype(np.intp)
     strength = np.float32(noise.visible(side, pixel))

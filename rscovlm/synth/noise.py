@@ -6,6 +6,8 @@ Wavelengths that a reduced view cannot show fade to their mean instead of aliasi
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,9 @@ def lattice(x: NDArray[np.int64], y: NDArray[np.int64], seed: int) -> NDArray[np
     return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
 
 
-def _nodes(positions: NDArray[np.float64], wavelength: float) -> tuple[NDArray, NDArray, NDArray]:
+def _nodes(
+    positions: NDArray[np.float64], wavelength: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     scaled = positions / wavelength
     cells = np.floor(scaled).astype(np.int64)
     fraction = (scaled - cells).astype(np.float32)
@@ -44,7 +48,8 @@ def smooth(
     nodes_y, top, weight_y = _nodes(y, wavelength)
     values = lattice(nodes_x, nodes_y, seed)
     rows = values[:, left] * (1 - weight_x) + values[:, left + 1] * weight_x
-    return rows[top] * (1 - weight_y)[:, None] + rows[top + 1] * weight_y[:, None]
+    between = rows[top] * (1 - weight_y)[:, None] + rows[top + 1] * weight_y[:, None]
+    return cast("NDArray[np.float32]", between)
 
 
 def cells(x: NDArray[np.float64], y: NDArray[np.float64], side: float, seed: int) -> NDArray[np.float32]:

@@ -34,10 +34,10 @@ def render(world: World, window: Window, size: Size, supersample: int = 2) -> ND
         window.x - scale_x, window.y - scale_y, window.width + 2 * scale_x, window.height + 2 * scale_y
     )
     rows, columns = size.height + 2, size.width + 2
-    x = outer.x + (np.arange(columns) + 0.5) * scale_x
-    y = outer.y + (np.arange(rows) + 0.5) * scale_y
-    ground = render_ground(world.cover, world.patch, x, y, max(scale_x, scale_y), world.seed)
-    ground = np.clip(ground, 0, 255).astype(np.uint8)
+    x = outer.x + (np.arange(columns, dtype=np.float64) + 0.5) * scale_x
+    y = outer.y + (np.arange(rows, dtype=np.float64) + 0.5) * scale_y
+    colours = render_ground(world.cover, world.patch, x, y, max(scale_x, scale_y), world.seed)
+    ground = np.clip(colours, 0, 255).astype(np.uint8)
     sites = [site for site in world.sites if site.window.pad(site.side * 0.1).intersection(outer)]
     objects = world.objects_in(outer)
     if not sites and not objects:

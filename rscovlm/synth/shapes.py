@@ -35,6 +35,8 @@ def _darker(colour: tuple[int, int, int], share: float = 0.6) -> tuple[int, int,
 
 def _plane(kind: str, paint: tuple[int, int, int]) -> list[Shape]:
     fuselage = [(1.0, 0.0), (0.8, 0.11), (-0.85, 0.08), (-1.0, 0.0), (-0.85, -0.08), (0.8, -0.11)]
+    wings: Sequence[tuple[float, float]]
+    tail: Sequence[tuple[float, float]]
     if kind == "jet":
         wings = [(0.35, 0.0), (-0.35, 1.0), (-0.55, 1.0), (-0.2, 0.0), (-0.55, -1.0), (-0.35, -1.0)]
         tail = [(-0.65, 0.0), (-0.95, 0.38), (-1.0, 0.38), (-0.9, 0.0), (-1.0, -0.38), (-0.95, -0.38)]

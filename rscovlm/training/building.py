@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -28,6 +28,12 @@ from rscovlm.training.parallel import quiet_deepspeed
 from rscovlm.training.speedups import patch_embed_as_matmul
 from tiling.errors import ResolutionError
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import BitsAndBytesConfig, PreTrainedTokenizerBase
+
+    from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
+
 
 @dataclass(frozen=True)
 class Base:
@@ -43,9 +49,9 @@ class Base:
 
     folder: Path
     family: ModelFamily
-    tokenizer: object
+    tokenizer: PreTrainedTokenizerBase
     patches: PatchSpec
-    settings: Any
+    settings: VisionLanguageConfig
 
     @property
     def encoder(self) -> Encoder:
@@ -64,7 +70,7 @@ class Built:
     """
 
     learner: Learner
-    adapters: object | None
+    adapters: PeftModel | None
     notes: dict[str, str]
 
 
@@ -156,14 +162,14 @@ def choose_attention(config: TrainConfig, device: torch.device) -> tuple[str, st
     return config.attention, "as configured"
 
 
-def heads_of(model: nn.Module, config: TrainConfig) -> nn.ModuleDict:
+def heads_of(model: VisionLanguageModel, config: TrainConfig) -> nn.ModuleDict:
     """Fresh heads, as the configuration asks for them."""
     # Seeded, or two processes, and a run and its repetition, would begin with different ones.
     torch.manual_seed(config.seed)
     return make_heads(model, {name: own.model_dump() for name, own in config.heads.chosen.items()})
 
 
-def read_model(folder: Path, config: TrainConfig, attention: str) -> nn.Module:
+def read_model(folder: Path, config: TrainConfig, attention: str) -> VisionLanguageModel:
     """The model, in float32, or in bfloat16 where DeepSpeed keeps the float32 master weights itself.
 
     Raises:
@@ -176,7 +182,7 @@ def read_model(folder: Path, config: TrainConfig, attention: str) -> nn.Module:
     return read_weights(folder, dtype, attention, quantization)
 
 
-def _four_bits(config: TrainConfig):
+def _four_bits(config: TrainConfig) -> BitsAndBytesConfig:
     """How adapted towers are quantised; all others stay as they are."""
     from importlib.util import find_spec
 
@@ -197,7 +203,7 @@ def _four_bits(config: TrainConfig):
     )
 
 
-def apply_liger(model: nn.Module, config: TrainConfig, device: torch.device) -> str:
+def apply_liger(model: VisionLanguageModel, config: TrainConfig, device: torch.device) -> str:
     """Fused norms and MLPs of liger-kernel, where they can run; what came of it.
 
     Its fused cross-entropy is left out: the loss has weights of its own, which that one does not take.
@@ -218,7 +224,7 @@ def apply_liger(model: nn.Module, config: TrainConfig, device: torch.device) -> 
     return f"off: {reason or 'it patched no module of this model'}"
 
 
-def _patch_with_liger(model: nn.Module, device: torch.device) -> str | None:
+def _patch_with_liger(model: VisionLanguageModel, device: torch.device) -> str | None:
     """Apply what liger-kernel has for this model; the reason where nothing could be applied."""
     if device.type != "cuda":
         return f"its kernels need CUDA; the device is {device.type}"
@@ -235,8 +241,8 @@ def _patch_with_liger(model: nn.Module, device: torch.device) -> str | None:
     return None
 
 
-def _comes_from_liger(function) -> bool:
-    return getattr(function, "__module__", "").startswith("liger_kernel")
+def _comes_from_liger(function: object) -> bool:
+    return str(getattr(function, "__module__", "")).startswith("liger_kernel")
 
 
 def _settle_dtypes(learner: Learner, config: TrainConfig) -> None:

@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -28,7 +28,10 @@ from torch import nn
 from detection_eval.files import commit_folder
 from rscovlm.errors import UsageError
 from rscovlm.training.config import changes
-from rscovlm.training.parallel import plain, zero_stage
+from rscovlm.training.parallel import engine_of, plain, zero_stage
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 SCHEMA = "rscovlm.checkpoint/1"
 FOLDER, STATE, WEIGHTS, OPTIMIZER, ZERO = (
@@ -70,7 +73,14 @@ class State:
     schema: str = SCHEMA
 
 
-def save(run: Path, state: State, accelerator, wrapped: nn.Module, optimizer, keep: int) -> Path:
+def save(
+    run: Path,
+    state: State,
+    accelerator: Accelerator,
+    wrapped: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    keep: int,
+) -> Path:
     """Write a checkpoint and remove those beyond the newest ``keep``; all ranks call it together.
 
     Raises:
@@ -86,7 +96,9 @@ def save(run: Path, state: State, accelerator, wrapped: nn.Module, optimizer, ke
         partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
     if zero_stage(accelerator) is not None:
-        wrapped.save_checkpoint(str(partial), tag=ZERO, save_latest=False, exclude_frozen_parameters=True)
+        engine_of(wrapped).save_checkpoint(
+            str(partial), tag=ZERO, save_latest=False, exclude_frozen_parameters=True
+        )
     elif accelerator.is_main_process:
         _save_plain(partial, plain(wrapped), optimizer)
     accelerator.wait_for_everyone()
@@ -98,7 +110,7 @@ def save(run: Path, state: State, accelerator, wrapped: nn.Module, optimizer, ke
     return final
 
 
-def _save_plain(folder: Path, learner: nn.Module, optimizer) -> None:
+def _save_plain(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     from safetensors.torch import save_file
 
     save_file(learnt_weights(learner), folder / WEIGHTS)
@@ -177,14 +189,16 @@ def check_resume(
         )
 
 
-def load(checkpoint: Path, accelerator, wrapped: nn.Module, optimizer) -> None:
+def load(
+    checkpoint: Path, accelerator: Accelerator, wrapped: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
     """Put a checkpoint's weights and optimizer state back; all ranks call it together.
 
     Raises:
         UsageError: where it does not hold what this run trains.
     """
     if zero_stage(accelerator) is not None:
-        path, _ = wrapped.load_checkpoint(str(checkpoint), tag=ZERO, load_module_strict=False)
+        path, _ = engine_of(wrapped).load_checkpoint(str(checkpoint), tag=ZERO, load_module_strict=False)
         if path is None:
             raise UsageError(f"DeepSpeed cannot read {checkpoint / ZERO}")
         return

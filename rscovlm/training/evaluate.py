@@ -6,16 +6,17 @@ Work is dealt out so that every rank runs as many forward passes as any other, w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
 from detection_eval.text.contracts import CONTRACTS
 from rscovlm.data.example import BROKEN, Encoded, Key
 from rscovlm.data.mix import Mix
 from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack
+from rscovlm.models.prompting import decoded
 from rscovlm.tasks.task import Tally, score_reply
 from rscovlm.tasks.turns import task_of_turn
 from rscovlm.training.building import Base
@@ -23,14 +24,18 @@ from rscovlm.training.config import TrainConfig
 from rscovlm.training.live import learnt_runs, live_engine, prompt_before
 from rscovlm.training.loss import sample_losses
 from rscovlm.training.metrics import summed
+from rscovlm.training.modules import Learner
 from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import zero_stage
 from tiling.view import Size
 from zoom_chain.chat import Generation
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 
 def held_out_numbers(
-    learner: nn.Module, config: TrainConfig, base: Base, mix: Mix, accelerator
+    learner: Learner, config: TrainConfig, base: Base, mix: Mix, accelerator: Accelerator
 ) -> dict[str, float]:
     """Evaluate on the first samples that each source holds out; all ranks call it together.
 
@@ -41,14 +46,14 @@ def held_out_numbers(
     keys = [key for name in mix.sources for key in mix.held_out[name][: config.evaluation.samples]]
     tally = Tally()
     with _evaluating(learner), torch.no_grad(), accelerator.autocast():
-        counts = _losses(learner, keys, config, base, mix, accelerator)
+        counts = _losses(learner, keys, base, mix, accelerator)
         if config.evaluation.generate and zero_stage(accelerator) != 3:
             tally = _replies(learner, keys, config, base, mix, accelerator)
     return _over_ranks(counts, tally)
 
 
 @contextmanager
-def _evaluating(learner: nn.Module):
+def _evaluating(learner: Learner) -> Iterator[None]:
     """Without dropout and gradient checkpointing."""
     learner.eval()
     try:
@@ -83,14 +88,16 @@ def _mean_losses(counts: Mapping[str, float]) -> dict[str, float]:
     return numbers
 
 
-def _mine(keys: Sequence[Key], accelerator) -> list[Key | None]:
+def _mine(keys: Sequence[Key], accelerator: Accelerator) -> list[Key | None]:
     """This rank's share, filled up with None so that all ranks have as many."""
     world, rank = accelerator.num_processes, accelerator.process_index
     share: list[Key | None] = list(keys[rank::world])
     return share + [None] * (-(-len(keys) // world) - len(share))
 
 
-def _losses(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
+def _losses(
+    learner: Learner, keys: Sequence[Key], base: Base, mix: Mix, accelerator: Accelerator
+) -> dict[str, float]:
     counts: dict[str, float] = defaultdict(float)
     spec, image_id = base.patches, base.encoder.image_id
     for key in _mine(keys, accelerator):
@@ -109,14 +116,23 @@ def _losses(learner, keys, config, base, mix, accelerator) -> dict[str, float]:
     return dict(counts)
 
 
-def _replies(learner, keys, config, base, mix, accelerator) -> Tally:
+def _replies(
+    learner: Learner,
+    keys: Sequence[Key],
+    config: TrainConfig,
+    base: Base,
+    mix: Mix,
+    accelerator: Accelerator,
+) -> Tally:
     """Let the model speak each turn that it would learn, after what the sample says comes before."""
     tally = Tally()
     prompts, asked = [], []
     for key in _mine(keys, accelerator):
+        if key is None:
+            continue
         try:
-            example = _encoded(mix, key) if key is not None else None
-            for turn in learnt_runs(example) if example is not None else ():
+            example = _encoded(mix, key)
+            for turn in learnt_runs(example):
                 prompts.append(prompt_before(example, turn.start, base))
                 asked.append((example, turn))
         except BROKEN:
@@ -124,7 +140,7 @@ def _replies(learner, keys, config, base, mix, accelerator) -> Tally:
     options = Generation(max_new_tokens=config.evaluation.max_new_tokens)
     replies = live_engine(learner.model, base).answer(prompts, options)
     for reply, prompt, (example, turn) in zip(replies, prompts, asked, strict=True):
-        expected = base.tokenizer.decode(example.ids[turn], skip_special_tokens=False)
+        expected = decoded(base.tokenizer, example.ids[turn])
         expected = expected.removesuffix("<|im_end|>")
         side = base.patches.factor
         rows, columns = prompt.grids[-1] if prompt.grids else (1, 1)
@@ -140,7 +156,9 @@ def _encoded(mix: Mix, key: Key) -> Encoded:
     return mix.sources[key.source].encode(key.index, key.visit)
 
 
-def evaluator(config: TrainConfig, base: Base, mix: Mix, accelerator) -> Callable | None:
+def evaluator(
+    config: TrainConfig, base: Base, mix: Mix, accelerator: Accelerator
+) -> Callable[[Learner], Mapping[str, float]] | None:
     """What the loop calls to evaluate a learner; None where the configuration never does."""
     if config.evaluation.every is None:
         return None

@@ -21,23 +21,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
 
 from detection_eval.files import commit_folder, write_json
 from rscovlm.errors import UsageError
 from rscovlm.models.heads import write_heads
-from rscovlm.models.weights import read_weights
+from rscovlm.models.weights import move, read_weights
 from rscovlm.training.building import Base, heads_of, open_base, read_model
 from rscovlm.training.checkpoint import ZERO, checkpoints, read_state, restore_weights
-from rscovlm.training.config import TrainConfig
+from rscovlm.training.config import Checkpointing, TrainConfig
 from rscovlm.training.live import live_engine
 from rscovlm.training.modules import Learner, choose_trainable
 from rscovlm.training.objective import next_token
 from zoom_chain.chat import Conversation, Generation, ImagePart
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+    from rscovlm.models.qwen import VisionLanguageModel
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -116,13 +120,14 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
     partial.mkdir(parents=True)
     checked = None
     dtype = torch.bfloat16 if TrainConfig.model_validate(state.config).precision == "bf16" else torch.float32
-    if state.adapters and not merge:
-        adapters.save_pretrained(partial)
+    if adapters is not None and not merge:
+        adapters.save_pretrained(str(partial))
         write_heads(partial, learner.heads)
     else:
         before = _said(learner.model, base) if merge else None
-        model = adapters.merge_and_unload() if merge else learner.model
-        model.to(dtype).save_pretrained(partial)
+        model = adapters.merge_and_unload() if adapters is not None else learner.model
+        move(model, dtype)
+        model.save_pretrained(partial)
         write_sidecars(partial, base)
         write_heads(partial, learner.heads)
         checked = _said(read_weights(partial, torch.float32), base) == before if merge else None
@@ -167,7 +172,9 @@ def _for_export(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update=changed)
 
 
-def _trained(checkpoint: Path, stage: int | None, config: TrainConfig, base: Base) -> tuple[Learner, Any]:
+def _trained(
+    checkpoint: Path, stage: int | None, config: TrainConfig, base: Base
+) -> tuple[Learner, PeftModel | None]:
     """The model and its heads with the weights of a checkpoint, float32 on the CPU."""
     model = read_model(base.folder, config, "sdpa")
     learner = Learner(model, heads_of(model, config), next_token)
@@ -181,7 +188,7 @@ def _trained(checkpoint: Path, stage: int | None, config: TrainConfig, base: Bas
     return learner.eval(), adapters
 
 
-def _no_checkpointing(config: TrainConfig):
+def _no_checkpointing(config: TrainConfig) -> Checkpointing:
     return config.checkpointing.model_copy(update={"vision": False, "language": False})
 
 
@@ -205,13 +212,14 @@ def _restore_zero(checkpoint: Path, learner: Learner) -> None:
             parameter.copy_(weights[name])
 
 
-def _said(model: nn.Module, base: Base, tokens: int = 24) -> list[str]:
+def _said(model: VisionLanguageModel, base: Base, tokens: int = 24) -> list[str]:
     """What a model says, greedily, about a drawn picture."""
     if torch.cuda.is_available():
-        model = model.cuda()
+        move(model, torch.device("cuda"))
     questions = [Conversation().say("user", _picture(base), question) for question in QUESTIONS]
-    replies = live_engine(model.eval(), base).chat(questions, Generation(max_new_tokens=tokens))
-    model.cpu()
+    model.eval()
+    replies = live_engine(model, base).chat(questions, Generation(max_new_tokens=tokens))
+    move(model, torch.device("cpu"))
     return [reply.text for reply in replies]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from torch import nn
 
 from rscovlm.data.example import Encoded
 from rscovlm.engines.transformers import TransformersEngine
@@ -11,8 +12,11 @@ from rscovlm.models.prompting import Prompt
 from rscovlm.training.building import Base
 from zoom_chain.chat import ImagePart
 
+if TYPE_CHECKING:
+    from rscovlm.models.qwen import VisionLanguageModel
 
-def live_engine(model: nn.Module, base: Base, max_batch: int = 8) -> TransformersEngine:
+
+def live_engine(model: VisionLanguageModel, base: Base, max_batch: int = 8) -> TransformersEngine:
     """A model in training as an engine; it is used as it is, on its own device and in its own precision.
 
     Args:

@@ -8,9 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
 
 from detection_eval.files import write_text
 from detection_eval.formats.lines import json_lines
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 LOG = "log.jsonl"
 TENSORBOARD = "tensorboard"
@@ -39,13 +43,14 @@ class Logs:
         step: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self._file = self._board = None
+        self._file: TextIO | None = None
+        self._board: SummaryWriter | None = None
         self._progress = progress
         self.active = active
         if not active:
             return
         path = run / LOG
-        keep = [line for line in read_log(path) if line["step"] <= step] if step else []
+        keep = [line for line in read_log(path) if (line["step"] or 0) <= step] if step else []
         text = "".join(json.dumps(line) + "\n" for line in keep)
         write_text(path, text)
         self._file = path.open("a", encoding="utf-8")
@@ -85,14 +90,14 @@ class Logs:
             print(line, file=sys.stderr, flush=True)
 
 
-def read_log(path: Path) -> list[dict]:
+def read_log(path: Path) -> list[dict[str, float | None]]:
     """The lines of a log; one that a killed run left torn at the end is left out."""
     if not path.is_file():
         return []
     return [line for _, line in json_lines(path, may_be_torn=True)]
 
 
-def _board(folder: Path, step: int):
+def _board(folder: Path, step: int) -> SummaryWriter | None:
     """TensorBoard's writer, or None where it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -38,6 +38,7 @@ from rscovlm.training.metrics import (
     waiting,
 )
 from rscovlm.training.modules import (
+    Learner,
     build_optimizer,
     check_rates,
     full_size,
@@ -52,7 +53,10 @@ from rscovlm.training.schedule import rate_share
 from rscovlm.training.startup import print_startup
 from rscovlm.training.stopping import Interruption, SaveClock
 
-Evaluator = Callable[[nn.Module], Mapping[str, float]]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Evaluator = Callable[[Learner], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,9 @@ class Run:
 
     config: TrainConfig
     folder: Path
-    accelerator: Any
+    accelerator: Accelerator
     wrapped: nn.Module
-    optimizer: Any
+    optimizer: torch.optim.Optimizer
     reduction: Reduction
     steps: int
     flops: StepFlops
@@ -83,7 +87,7 @@ class Run:
     mix: str
 
     @property
-    def learner(self) -> nn.Module:
+    def learner(self) -> Learner:
         """The learner inside its engine."""
         return plain(self.wrapped)
 
@@ -103,7 +107,9 @@ class Ending:
     stopped_by: str | None
 
 
-def prepare(config: TrainConfig, built: Built, mix: Mix, steps: int, folder: Path, accelerator) -> Run:
+def prepare(
+    config: TrainConfig, built: Built, mix: Mix, steps: int, folder: Path, accelerator: Accelerator
+) -> Run:
     """Put a built model into its engine, and check there that all learns as asked.
 
     Raises:
@@ -125,7 +131,7 @@ def prepare(config: TrainConfig, built: Built, mix: Mix, steps: int, folder: Pat
     )  # fmt: skip
 
 
-def _processes_note(accelerator) -> str:
+def _processes_note(accelerator: Accelerator) -> str:
     stage = zero_stage(accelerator)
     strategy = f"DeepSpeed ZeRO-{stage}" if stage is not None else str(accelerator.distributed_type.value)
     return f"{accelerator.num_processes} ({strategy}) on {accelerator.device.type}"
@@ -165,7 +171,7 @@ def train(
     """
     settings = run.config
     step = state.step if state else 0
-    seen = Counter(state.seen if state else {})
+    seen: defaultdict[str, float] = defaultdict(float, state.seen if state else {})
     clock, tally, packs_of = SaveClock(settings.checkpoints), Tally(), iter(batches)
     if evaluate and step == 0:
         logs.write(0, evaluate(run.learner))
@@ -186,7 +192,7 @@ def train(
                 started, logged = time.perf_counter(), step
                 if step == run.steps and not seen["samples"]:
                     raise DataError(f"all samples of all {step} steps were left out; nothing was learnt")
-            if evaluate and (step % settings.evaluation.every == 0 or step == run.steps):
+            if evaluate and (step == run.steps or step % (settings.evaluation.every or run.steps) == 0):
                 logs.write(step, evaluate(run.learner))
                 started = time.perf_counter()
             if stop or by_time or clock.by_steps(step) or step == run.steps:
@@ -245,10 +251,10 @@ def _log(
     logs: Logs,
     step: int,
     tally: Tally,
-    norms: Mapping[str, float],
+    norms: dict[str, float],
     seconds: float,
     steps: int,
-    seen: Counter,
+    seen: defaultdict[str, float],
 ) -> None:
     """Add up the tallies of all ranks and write what they say."""
     from accelerate.utils import gather_object

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 
@@ -60,18 +60,26 @@ def linear_cross_entropy(
     device = hidden.device.type
     precision = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
     with torch.autocast(device, enabled=False):
-        return _LinearCrossEntropy.apply(
+        found = _LinearCrossEntropy.apply(
             hidden.to(precision),
             weight.to(precision),
             targets,
             token_weights.float(),
             (chunk, wanted or HardTargets(targets), torch.is_grad_enabled()),
         )
+    return cast(tuple[torch.Tensor, torch.Tensor], found)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden, weight, targets, token_weights, settings):
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        targets: torch.Tensor,
+        token_weights: torch.Tensor,
+        settings: tuple[int, Targets, bool],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         chunk, wanted, with_gradient = settings
         losses = torch.zeros(len(targets), dtype=torch.float32, device=hidden.device)
         to_hidden, to_weight = (with_gradient and needed for needed in ctx.needs_input_grad[:2])
@@ -82,11 +90,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
             logits = (part @ weight.T).float()
             losses[rows] = _replace_by_gradient(logits, wanted.wanted(rows))
             gradient = logits.mul_(token_weights[rows, None]).to(hidden.dtype)
-            if to_hidden:
+            if hidden_gradient is not None:
                 hidden_gradient[rows] = gradient @ weight
-            if to_weight and weight.dtype == torch.float32:
+            if weight_gradient is not None and weight.dtype == torch.float32:
                 weight_gradient.addmm_(gradient.T, part)
-            elif to_weight:
+            elif weight_gradient is not None:
                 weight_gradient += gradient.T @ part
         ctx.save_for_backward(hidden_gradient, weight_gradient)
         ctx.precision = hidden.dtype
@@ -94,7 +102,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return losses @ token_weights, losses
 
     @staticmethod
-    def backward(ctx, outer, _):
+    def backward(ctx: Any, outer: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         hidden_gradient, weight_gradient = (
             gradient if gradient is None else (gradient * outer).to(ctx.precision)
             for gradient in ctx.saved_tensors

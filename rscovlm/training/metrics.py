@@ -203,7 +203,7 @@ def memory_numbers(device: torch.device) -> dict[str, float]:
 def _resident_bytes() -> int:
     import psutil
 
-    return psutil.Process().memory_info().rss
+    return int(psutil.Process().memory_info().rss)
 
 
 @contextmanager

@@ -13,12 +13,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
 from rscovlm.errors import UsageError
 from rscovlm.training.config import GROUPS, TOWERS, Group, TrainConfig, Tuning
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+    from rscovlm.data.packing import Pack
+    from rscovlm.models.qwen import VisionLanguageModel
+    from rscovlm.training.objective import Moment, Objective, Outcome
 
 MODEL, HEADS = "model", "heads"
 
@@ -32,15 +40,15 @@ class Learner(nn.Module):
         objective: see ``rscovlm.training.objective``.
     """
 
-    def __init__(self, model: nn.Module, heads: nn.ModuleDict, objective) -> None:
+    def __init__(self, model: VisionLanguageModel, heads: nn.ModuleDict, objective: Objective) -> None:
         super().__init__()
-        self.model = model
+        self.model: VisionLanguageModel = model
         self.heads = heads
         self._objective = objective
 
-    def forward(self, *arguments, **settings):
+    def forward(self, pack: Pack, weights: torch.Tensor, moment: Moment) -> Outcome:
         """The objective of the model: engines hook into this call."""
-        return self._objective(self.model, self.heads, *arguments, **settings)
+        return self._objective(self.model, self.heads, pack, weights, moment)
 
 
 def group_of(name: str) -> Group:
@@ -59,7 +67,7 @@ def group_of(name: str) -> Group:
     raise UsageError(f"parameter {name} belongs to no known group; supported are Qwen2.5-VL and Qwen3-VL")
 
 
-def choose_trainable(learner: Learner, config: TrainConfig) -> object | None:
+def choose_trainable(learner: Learner, config: TrainConfig) -> PeftModel | None:
     """Freeze what does not learn and add adapters where they are asked for.
 
     Returns:
@@ -83,7 +91,7 @@ def choose_trainable(learner: Learner, config: TrainConfig) -> object | None:
     return peft_model
 
 
-def _add_adapters(learner: Learner, tuning: Tuning):
+def _add_adapters(learner: Learner, tuning: Tuning) -> PeftModel:
     """Low-rank adapters in the linear layers of the chosen towers, and there alone."""
     from peft import LoraConfig, get_peft_model
 
@@ -96,13 +104,13 @@ def _add_adapters(learner: Learner, tuning: Tuning):
         raise UsageError(f"tuning.towers: {', '.join(tuning.towers)} have no linear layers to adapt")
     settings = LoraConfig(
         r=tuning.rank,
-        lora_alpha=tuning.alpha,
+        lora_alpha=cast(int, tuning.alpha),  # peft divides it by the rank, so a fraction is as good
         lora_dropout=tuning.dropout,
         use_dora=tuning.method == "dora",
         target_modules=targets,
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(learner.model, settings)
+    return cast("PeftModel", get_peft_model(learner.model, settings))
 
 
 def _check_trainable(learner: Learner, config: TrainConfig) -> None:
@@ -142,7 +150,7 @@ def full_size(parameter: nn.Parameter) -> int:
     return getattr(parameter, "ds_numel", parameter.numel())
 
 
-def enable_checkpointing(model: nn.Module, config: TrainConfig) -> None:
+def enable_checkpointing(model: VisionLanguageModel, config: TrainConfig) -> None:
     """Gradient checkpointing in the towers that ask for it, and in no other.
 
     Raises:
@@ -171,18 +179,18 @@ class Rate:
         weight_decay: likewise.
     """
 
-    group: str
+    group: Group
     decays: bool
     lr: float
     weight_decay: float
 
 
-def optimizer_groups(learner: Learner, config: TrainConfig) -> list[dict]:
+def optimizer_groups(learner: Learner, config: TrainConfig) -> list[dict[str, Any]]:
     """Parameter groups for AdamW: each group of modules, its matrices apart from its norms and biases.
 
     ``group``, ``decays`` and ``peak_lr`` go with each, so that they can be found again inside an engine.
     """
-    held: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    held: dict[tuple[Group, bool], list[nn.Parameter]] = {}
     for name, parameter in learner.named_parameters():
         if parameter.requires_grad:
             # By shape, not by name: the ViT of Qwen2.5-VL calls its norms norm1 and ln_q.
@@ -204,7 +212,7 @@ def optimizer_groups(learner: Learner, config: TrainConfig) -> list[dict]:
     return groups
 
 
-def _order(group: str, matrix: bool) -> tuple[int, bool]:
+def _order(group: Group, matrix: bool) -> tuple[int, bool]:
     return GROUPS.index(group), not matrix
 
 
@@ -216,7 +224,7 @@ def build_optimizer(learner: Learner, config: TrainConfig) -> torch.optim.AdamW:
     )
 
 
-def rates_in(parameter_groups: Iterable[Mapping]) -> list[Rate]:
+def rates_in(parameter_groups: Iterable[Mapping[str, Any]]) -> list[Rate]:
     """The rates that an engine's optimizer really has."""
     return [
         Rate(group["group"], group["decays"], float(group["lr"]), float(group["weight_decay"]))

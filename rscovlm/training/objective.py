@@ -6,18 +6,25 @@ export keeps those that inference needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 import torch
 from torch import nn
 
 from rscovlm.data.packing import Pack, model_inputs
 from rscovlm.errors import UsageError
+from rscovlm.models.weights import move, read_tokenizer, read_weights
 from rscovlm.training.config import SoftNumbers, TrainConfig
 from rscovlm.training.loss import linear_cross_entropy
 from rscovlm.training.targets import NumberTokens, Targets, TeacherTargets, number_tokens_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from rscovlm.models.heads.base import Head
+    from rscovlm.models.qwen import VisionLanguageModel
 
 
 class Moment(NamedTuple):
@@ -50,7 +57,12 @@ class Objective(Protocol):
     """Of a pack of L tokens, whose weights (1, L) say how much each target counts in the step."""
 
     def __call__(
-        self, model: nn.Module, heads: nn.ModuleDict, pack: Pack, weights: torch.Tensor, moment: Moment
+        self,
+        model: VisionLanguageModel,
+        heads: nn.ModuleDict,
+        pack: Pack,
+        weights: torch.Tensor,
+        moment: Moment,
     ) -> Outcome:
         """The pack's share of the step's loss."""
         ...
@@ -75,17 +87,23 @@ class NextToken:
     aim: Aim | None = None
 
     def __call__(
-        self, model: nn.Module, heads: nn.ModuleDict, pack: Pack, weights: torch.Tensor, moment: Moment
+        self,
+        model: VisionLanguageModel,
+        heads: nn.ModuleDict,
+        pack: Pack,
+        weights: torch.Tensor,
+        moment: Moment,
     ) -> Outcome:
         """See ``Objective``."""
         output = model.model(**model_inputs(pack), output_hidden_states=len(heads) > 0)
-        hidden, wanted = output.last_hidden_state[0], self.aim and self.aim.targets(pack, moment)
+        hidden = output.last_hidden_state[0]
+        wanted = self.aim.targets(pack, moment) if self.aim is not None else None
         loss, losses = linear_cross_entropy(
             hidden, model.lm_head.weight, pack.targets[0], weights[0], wanted=wanted
         )
         # The weights of a step sum to one, those of a pack to its share of the step.
         share, parts = weights.sum(), {}
-        for head in heads.values():
+        for head in cast("Iterable[Head]", heads.values()):
             for name, term in head.terms(model, output.hidden_states, pack).items():
                 loss = loss + share * term.weight * term.value
                 parts[name] = term.value.detach() * share
@@ -112,7 +130,7 @@ class NearNumbers:
         """Standard deviation of targets at a step, falling geometrically."""
         first, last, until = self.settings.first, self.settings.last, self.settings.until
         progress = min(1.0, moment.step / max(1.0, until * moment.steps))
-        return first * (last / first) ** progress
+        return float(first * (last / first) ** progress)
 
     def targets(self, pack: Pack, moment: Moment) -> Targets:
         """See ``Aim``."""
@@ -131,18 +149,18 @@ class FromTeacher:
         share: part of each target that is its.
     """
 
-    model: nn.Module
+    model: VisionLanguageModel
     share: float
 
     @torch.no_grad()
     def targets(self, pack: Pack, moment: Moment) -> Targets:
         """See ``Aim``."""
-        self.model.to(pack.input_ids.device)
+        move(self.model, pack.input_ids.device)
         hidden = self.model.model(**model_inputs(pack)).last_hidden_state[0]
         return TeacherTargets(pack.targets[0], hidden, self.model.lm_head.weight, self.share)
 
 
-def objective_of(config: TrainConfig, tokenizer) -> Objective:
+def objective_of(config: TrainConfig, tokenizer: PreTrainedTokenizerBase) -> Objective:
     """The objective that a configuration asks for.
 
     Raises:
@@ -159,12 +177,13 @@ def objective_of(config: TrainConfig, tokenizer) -> Objective:
     return next_token
 
 
-def _teacher(model: str, config: TrainConfig, tokenizer) -> nn.Module:
+def _teacher(model: str, config: TrainConfig, tokenizer: PreTrainedTokenizerBase) -> VisionLanguageModel:
     from rscovlm.models.checkpoints import resolve
-    from rscovlm.models.weights import read_tokenizer, read_weights
 
     folder = resolve(model).local
     if read_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
         raise UsageError(f"objective.teacher: {model} has another vocabulary than the model that learns")
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
-    return read_weights(folder, dtype).eval().requires_grad_(False)
+    teacher = read_weights(folder, dtype)
+    teacher.eval().requires_grad_(False)
+    return teacher

@@ -11,10 +11,10 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import nn
@@ -23,8 +23,41 @@ from configs import ConfigError
 from rscovlm.errors import UsageError
 from rscovlm.training.config import TrainConfig
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator, DeepSpeedPlugin
+
+    from rscovlm.training.modules import Learner
+
 _OURS = ("optimizer", "scheduler")
 _DEEPSPEED = "deepspeed"
+
+
+class Engine(Protocol):
+    """What is used of DeepSpeed's ``DeepSpeedEngine``, which has no types of its own."""
+
+    optimizer: Any
+
+    def set_gradient_accumulation_boundary(self, is_boundary: bool) -> None:
+        """Say whether the next backward pass is the last of a step."""
+
+    def backward(self, loss: torch.Tensor) -> object:
+        """Add a gradient."""
+
+    def step(self) -> None:
+        """Take the optimizer's step."""
+
+    def get_global_grad_norm(self) -> float | torch.Tensor | None:
+        """The norm of the gradient of the last step, before clipping."""
+
+    def save_checkpoint(
+        self, save_dir: str, *, tag: str, save_latest: bool, exclude_frozen_parameters: bool
+    ) -> object:
+        """Write the shards of this rank."""
+
+    def load_checkpoint(
+        self, load_dir: str, *, tag: str, load_module_strict: bool
+    ) -> tuple[str | None, object]:
+        """Read the shards of this rank: where they were, None if nowhere."""
 
 
 def quiet_deepspeed() -> None:
@@ -33,7 +66,7 @@ def quiet_deepspeed() -> None:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 
-def start(config: TrainConfig):
+def start(config: TrainConfig) -> Accelerator:
     """The processes of this run, joined by accelerate's ``Accelerator``.
 
     Raises:
@@ -63,7 +96,7 @@ def start(config: TrainConfig):
     return accelerator
 
 
-def _check_processes(accelerator, started: int) -> None:
+def _check_processes(accelerator: Accelerator, started: int) -> None:
     """Make sure that all processes that were started found each other, or each would train alone."""
     if accelerator.num_processes != started:
         raise UsageError(
@@ -72,7 +105,7 @@ def _check_processes(accelerator, started: int) -> None:
         )
 
 
-def _deepspeed_plugin(config: TrainConfig):
+def _deepspeed_plugin(config: TrainConfig) -> DeepSpeedPlugin:
     try:
         import deepspeed
     except ImportError as error:
@@ -92,7 +125,7 @@ def _deepspeed_plugin(config: TrainConfig):
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def deepspeed_settings(config: TrainConfig) -> dict[str, Any]:
@@ -165,36 +198,45 @@ def _read_json(name: str) -> dict[str, Any]:
     return data
 
 
-def zero_stage(accelerator) -> int | None:
+def zero_stage(accelerator: Accelerator) -> int | None:
     """DeepSpeed's ZeRO stage; None where DeepSpeed is not used."""
     plugin = accelerator.state.deepspeed_plugin
     return None if plugin is None else plugin.zero_stage
 
 
-def wrap(accelerator, learner: nn.Module, optimizer: torch.optim.Optimizer):
+def engine_of(wrapped: nn.Module) -> Engine:
+    """DeepSpeed's engine, where ``zero_stage`` says that ``wrap`` made one."""
+    return cast(Engine, wrapped)
+
+
+def wrap(
+    accelerator: Accelerator, learner: Learner, optimizer: torch.optim.Optimizer
+) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The learner and its optimizer as the strategy runs them."""
     if zero_stage(accelerator) == 3:
         _announce_output_layer(learner)
     elif zero_stage(accelerator) is None:
         learner.to(accelerator.device)
-    return accelerator.prepare(learner, optimizer)
+    wrapped, prepared = accelerator.prepare(learner, optimizer)
+    return wrapped, prepared
 
 
-def _announce_output_layer(learner: nn.Module) -> None:
+def _announce_output_layer(learner: Learner) -> None:
     """Tell ZeRO-3 that the objective reads the output layer's weight outside of that layer."""
     import deepspeed
 
     deepspeed.zero.register_external_parameter(learner, learner.model.lm_head.weight)
 
 
-def run_pack(accelerator, wrapped: nn.Module, last: bool):
+def run_pack(accelerator: Accelerator, wrapped: nn.Module, last: bool) -> AbstractContextManager[object]:
     """Context of one forward and backward pass: gradients are exchanged in the last of a step alone."""
     if last or zero_stage(accelerator) is not None:
         return nullcontext()
-    return accelerator.no_sync(wrapped)
+    unsynchronised: AbstractContextManager[object] = accelerator.no_sync(wrapped)
+    return unsynchronised
 
 
-def backward(accelerator, wrapped: nn.Module, loss: torch.Tensor, last: bool) -> None:
+def backward(accelerator: Accelerator, wrapped: nn.Module, loss: torch.Tensor, last: bool) -> None:
     """Add the gradient of a share of the step's loss.
 
     Args:
@@ -207,16 +249,20 @@ def backward(accelerator, wrapped: nn.Module, loss: torch.Tensor, last: bool) ->
     if zero_stage(accelerator) is None:
         loss.backward()
         return
-    wrapped.set_gradient_accumulation_boundary(last)
-    wrapped.backward(loss)
+    engine = engine_of(wrapped)
+    engine.set_gradient_accumulation_boundary(last)
+    engine.backward(loss)
 
 
-def apply(accelerator, wrapped: nn.Module, optimizer, clip: float | None) -> float:
+def apply(
+    accelerator: Accelerator, wrapped: nn.Module, optimizer: torch.optim.Optimizer, clip: float | None
+) -> float:
     """Clip, take the optimizer's step and forget the gradient; the norm before clipping."""
     if zero_stage(accelerator) is not None:
-        wrapped.step()
-        norm = wrapped.get_global_grad_norm()
-        return float(norm) if norm is not None else float("nan")
+        engine = engine_of(wrapped)
+        engine.step()
+        found = engine.get_global_grad_norm()
+        return float(found) if found is not None else float("nan")
     parameters = [parameter for parameter in wrapped.parameters() if parameter.requires_grad]
     norm = torch.nn.utils.clip_grad_norm_(parameters, float("inf") if clip is None else clip)
     optimizer.step()
@@ -225,7 +271,7 @@ def apply(accelerator, wrapped: nn.Module, optimizer, clip: float | None) -> flo
 
 
 def group_norms(
-    accelerator, wrapped: nn.Module, grouped: Iterable[tuple[str, nn.Parameter]]
+    accelerator: Accelerator, wrapped: nn.Module, grouped: Iterable[tuple[str, nn.Parameter]]
 ) -> dict[str, float]:
     """Norm of the gradient by group, before clipping; empty where the strategy keeps it elsewhere.
 
@@ -238,12 +284,12 @@ def group_norms(
             if parameter.grad is not None:
                 squares[group] = squares.get(group, 0) + parameter.grad.float().square().sum()
         return {group: float(square) ** 0.5 for group, square in squares.items()}
-    return _partitioned_norms(accelerator, wrapped) if stage in (1, 2) else {}
+    return _partitioned_norms(accelerator, engine_of(wrapped)) if stage in (1, 2) else {}
 
 
-def _partitioned_norms(accelerator, wrapped) -> dict[str, float]:
+def _partitioned_norms(accelerator: Accelerator, engine: Engine) -> dict[str, float]:
     """Under ZeRO-1 and 2 each rank holds a part of each group's gradient."""
-    optimizer = wrapped.optimizer
+    optimizer = engine.optimizer
     held = getattr(optimizer, "averaged_gradients", None)
     if not held or any(parts is None for parts in held.values()):
         return {}
@@ -258,6 +304,6 @@ def _partitioned_norms(accelerator, wrapped) -> dict[str, float]:
     return {name: value**0.5 for name, value in squares.items()}
 
 
-def plain(wrapped: nn.Module) -> nn.Module:
+def plain(wrapped: nn.Module) -> Learner:
     """The learner inside its engine."""
-    return getattr(wrapped, "module", wrapped)
+    return cast("Learner", getattr(wrapped, "module", wrapped))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from configs import available
 from detection_eval.files import locked, write_text
@@ -27,6 +28,9 @@ from rscovlm.training.loop import Ending, prepare, resume, train
 from rscovlm.training.parallel import start
 from rscovlm.training.self_check import check_isolation
 from rscovlm.training.summary import write_summary
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 CONFIG, SKIPPED, LENGTHS = "config.yaml", "skipped.jsonl", "lengths"
 PROBED = 32
@@ -98,8 +102,9 @@ def run_training(
         unusable = check_usable(data, base)
         built = build(base, config, accelerator.device)
         loader = open_loader(config, base, data, folder, accelerator)
-        check_warmup(config, loader.steps)
-        run = prepare(config, built, data, loader.steps, folder, accelerator)
+        steps = loader.steps = config.steps or loader.steps_of(config.epochs or 1)
+        check_warmup(config, steps)
+        run = prepare(config, built, data, steps, folder, accelerator)
         state = resume(run) if going_on else None
         if config.batch.packing:
             with accelerator.autocast():
@@ -176,7 +181,7 @@ def check_warmup(config: TrainConfig, steps: int) -> None:
 
 
 @contextmanager
-def _alone_in(folder: Path, writes: bool):
+def _alone_in(folder: Path, writes: bool) -> Iterator[None]:
     """Keep a second run out of the folder of this one."""
     if not writes:
         yield
@@ -195,11 +200,11 @@ def _write_config(config: TrainConfig, folder: Path) -> None:
     write_text(folder / CONFIG, yaml.safe_dump(data, sort_keys=False))
 
 
-def open_loader(config: TrainConfig, base: Base, mix: Mix, folder: Path, accelerator) -> Loader:
-    """This rank's packs, step by step; of as many steps as the configuration says."""
+def open_loader(config: TrainConfig, base: Base, mix: Mix, folder: Path, accelerator: Accelerator) -> Loader:
+    """This rank's packs, step by step."""
     cost = ExampleFlops(CostModel.of_config(base.settings))
     batch = config.batch
-    loader = Loader(
+    return Loader(
         mix.sources,
         mix.order,
         Batching(batch.samples, batch.packs, batch.max_tokens, batch.packing),
@@ -214,5 +219,3 @@ def open_loader(config: TrainConfig, base: Base, mix: Mix, folder: Path, acceler
         listing=folder / SKIPPED,
         most_broken=config.broken_limit,
     )
-    loader.steps = config.steps or loader.steps_of(config.epochs or 1)
-    return loader

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rscovlm.data.example import Encoded, Key
 from rscovlm.data.packing import NOT_LEARNT, Pack, collate, model_inputs
 from rscovlm.errors import ModelError
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.positions import RopeSpec, mrope_positions
+from tiling.view import Size
+
+if TYPE_CHECKING:
+    from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
 _WORDS = 24  # learnt tokens of each sample: short, and enough for a mean
 _BOUNDS = {torch.float32: (1e-4, 1e-2), torch.bfloat16: (2e-3, 2e-1), torch.float16: (1e-3, 1e-1)}
@@ -43,9 +48,9 @@ class Isolation:
 
 @torch.no_grad()
 def check_isolation(
-    model: torch.nn.Module,
+    model: VisionLanguageModel,
     spec: PatchSpec,
-    config=None,
+    config: VisionLanguageConfig | None = None,
     inputs_of: Callable[[Pack], Mapping[str, Any]] = model_inputs,
 ) -> Isolation:
     """Compare losses of two short made-up samples, packed and alone.
@@ -63,18 +68,22 @@ def check_isolation(
         ModelError: what leaks, and by how much.
     """
     config = config if config is not None else model.config
+    image_id, device = config.image_token_id, next(model.parameters()).device
     first, second = _samples(config, spec)
     was_training = model.training
     model.eval()
     try:
-        together = _losses(model, _pack([first, second], spec, config, model), inputs_of)
-        alone = [_losses(model, _pack([each], spec, config, model), inputs_of)[0] for each in (first, second)]
-        open_pack = _without_borders(_pack([first, second], spec, config, model))
+        together = _losses(model, _pack([first, second], spec, image_id, device), inputs_of)
+        alone = [
+            _losses(model, _pack([each], spec, image_id, device), inputs_of)[0] for each in (first, second)
+        ]
+        open_pack = _without_borders(_pack([first, second], spec, image_id, device))
         shown = _losses(model, open_pack, model_inputs)[1]
     finally:
         model.train(was_training)
     leak = float((shown - alone[1]).abs().mean())
-    differences = tuple(float((a - b).abs().mean()) for a, b in zip(together, alone, strict=True))
+    before, after = (float((a - b).abs().mean()) for a, b in zip(together, alone, strict=True))
+    differences = (before, after)
     floor, ceiling = _BOUNDS.get(_precision(model), _BOUNDS[torch.bfloat16])
     tolerance = max(floor, min(leak / 10, ceiling))
     # Written so that a loss which is not a number is refused as well.
@@ -83,7 +92,9 @@ def check_isolation(
     return Isolation(differences, leak, tolerance)
 
 
-def _complaint(differences: tuple[float, float], leak: float, tolerance: float, model) -> str:
+def _complaint(
+    differences: tuple[float, float], leak: float, tolerance: float, model: VisionLanguageModel
+) -> str:
     first, second = differences
     if not first <= tolerance:
         # The language model is causal: what comes later reaches the first sample through its image only.
@@ -99,25 +110,33 @@ def _complaint(differences: tuple[float, float], leak: float, tolerance: float, 
     )
 
 
-def _samples(config, spec: PatchSpec) -> tuple[Encoded, Encoded]:
+def _samples(config: VisionLanguageConfig, spec: PatchSpec) -> tuple[Encoded, Encoded]:
     """Two samples with the same words after images of 1 x 2 and 2 x 2 visual tokens."""
     rng = np.random.default_rng(0)
     special = {value for name, value in vars(config).items() if name.endswith("_token_id")}
     usual = np.setdiff1d(np.arange(min(config.text_config.vocab_size, 4096)), [s for s in special if s])
     words = rng.choice(usual, _WORDS)
     rope = RopeSpec.of_config(config)
-    return tuple(
-        _sample(index, rows, columns, words, rope, spec, config)
-        for index, (rows, columns) in enumerate([(1, 2), (2, 2)])
-    )  # type: ignore[return-value]
+    return (
+        _sample(0, Size(1, 2), words, rope, spec, config),
+        _sample(1, Size(2, 2), words, rope, spec, config),
+    )
 
 
-def _sample(index: int, rows: int, columns: int, words, rope: RopeSpec, spec: PatchSpec, config) -> Encoded:
+def _sample(
+    index: int,
+    cells: Size,
+    words: NDArray[np.int64],
+    rope: RopeSpec,
+    spec: PatchSpec,
+    config: VisionLanguageConfig,
+) -> Encoded:
+    rows, columns = cells
     image = [config.vision_start_token_id, *[config.image_token_id] * (rows * columns)]
     ids = np.array([*image, config.vision_end_token_id, *words], dtype=np.int64)
     learnt = np.arange(len(ids)) >= len(ids) - _WORDS
     grids = np.array([[1, rows * spec.merge, columns * spec.merge]], dtype=np.int64)
-    picture = _Noise((rows * spec.factor, columns * spec.factor), spec.channels, index)
+    picture = _Noise(Size(rows * spec.factor, columns * spec.factor), spec.channels, index)
     return Encoded(
         ids, learnt, mrope_positions(ids, grids, rope), (picture,), grids, Key("check", index, 0), "check"
     )
@@ -125,16 +144,16 @@ def _sample(index: int, rows: int, columns: int, words, rope: RopeSpec, spec: Pa
 
 @dataclass(frozen=True)
 class _Noise:
-    size: tuple[int, int]
+    size: Size
     bands: int
     seed: int
 
-    def read(self) -> np.ndarray:
+    def read(self) -> NDArray[np.uint8]:
         return np.random.default_rng(self.seed).integers(0, 256, (*self.size, self.bands), dtype=np.uint8)
 
 
-def _pack(samples: list[Encoded], spec: PatchSpec, config, model) -> Pack:
-    return collate(samples, spec, config.image_token_id).to(next(model.parameters()).device)
+def _pack(samples: list[Encoded], spec: PatchSpec, image_id: int, device: torch.device) -> Pack:
+    return collate(samples, spec, image_id).to(device)
 
 
 def _without_borders(pack: Pack) -> Pack:
@@ -145,7 +164,9 @@ def _without_borders(pack: Pack) -> Pack:
     return replace(pack, position_ids=positions, cu_seqlens=ends, max_length=pack.length)
 
 
-def _losses(model, pack: Pack, inputs_of: Callable[[Pack], Mapping[str, Any]]) -> list[torch.Tensor]:
+def _losses(
+    model: VisionLanguageModel, pack: Pack, inputs_of: Callable[[Pack], Mapping[str, Any]]
+) -> list[torch.Tensor]:
     """(learnt tokens,) losses of each sample."""
     logits = model(**inputs_of(pack)).logits[0].float()
     losses = torch.nn.functional.cross_entropy(
@@ -155,7 +176,7 @@ def _losses(model, pack: Pack, inputs_of: Callable[[Pack], Mapping[str, Any]]) -
     return [losses[learnt & (pack.sample[0] == index)] for index in range(len(pack.keys))]
 
 
-def _precision(model) -> torch.dtype:
+def _precision(model: VisionLanguageModel) -> torch.dtype:
     """What the model computes in: autocast's precision, or that of its largest part."""
     device = next(model.parameters()).device.type
     if torch.is_autocast_enabled(device):

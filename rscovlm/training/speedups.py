@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 
+if TYPE_CHECKING:
+    from rscovlm.models.qwen import VisionLanguageModel
 
-def patch_embed_as_matmul(model) -> None:
+
+def patch_embed_as_matmul(model: VisionLanguageModel) -> None:
     """Compute the patch embedding, a convolution whose stride is its kernel, as a matrix product.
 
     Same weights, same result. On a CPU the backward pass of the convolution alone took a tenth of nano's

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from detection_eval.files import write_text
@@ -54,7 +54,7 @@ def write_summary(run: Path, left_out: str | None = None) -> Path:
     return page
 
 
-def _series(lines: Sequence[Mapping[str, float | None]], wanted) -> _Series:
+def _series(lines: Sequence[Mapping[str, float | None]], wanted: Callable[[str], bool]) -> _Series:
     """(step, value) of each wanted number, by name, so that a source has one colour on all charts."""
     found: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
@@ -92,7 +92,7 @@ def _curves(
     return {"title": title, "svg": chart.svg(unit), "legend": legend}
 
 
-def _first_and_last(series: _Series) -> dict[str, list] | None:
+def _first_and_last(series: _Series) -> dict[str, list[str] | list[list[str]]] | None:
     """A table of the first and the last value of each series; None where nothing was evaluated."""
     if not series:
         return None

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 DIGITS = 10
 
@@ -248,7 +251,7 @@ def _index_in(ids: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     return torch.where(order.values[place] == tokens, order.indices[place], -1)
 
 
-def number_tokens_of(tokenizer) -> NumberTokens:
+def number_tokens_of(tokenizer: PreTrainedTokenizerBase) -> NumberTokens:
     """How a tokenizer writes the numbers 0 to 1000.
 
     Raises:
@@ -256,7 +259,7 @@ def number_tokens_of(tokenizer) -> NumberTokens:
     """
 
     def ids(number: int) -> list[int]:
-        return tokenizer.encode(str(number), add_special_tokens=False)
+        return list(tokenizer.encode(str(number), add_special_tokens=False))
 
     digits = [ids(digit) for digit in range(DIGITS)]
     if all(len(each) == 1 for each in digits):

@@ -61,7 +61,7 @@ def test_flash_attention_is_taken_where_the_gpu_the_dtype_and_the_package_allow_
     monkeypatch, capability, dtype, installed, attention, reason
 ):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    monkeypatch.setattr("transformers.utils.is_flash_attn_2_available", lambda: installed)
+    monkeypatch.setattr("transformers.utils.import_utils.is_flash_attn_2_available", lambda: installed)
     found = attention_for(torch.device("cuda"), dtype)
     assert found[0] == attention
     assert reason in found[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rscovlm.data.readers.common import (
     IMAGE_SUFFIXES,
@@ -79,7 +80,7 @@ def read_vhm(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     yield from each(read_records(path, options), options, read)
 
 
-def _scene(name: str, said: Dialogue, attributes: dict) -> Sample | None:
+def _scene(name: str, said: Dialogue, attributes: dict[str, Any]) -> Sample | None:
     """A classification sample, where that is what is asked and the answer is one of the candidates."""
     listed = _CANDIDATES.search(said.first_question)
     if listed is None or len(said.turns) != 2 or len(said.images) != 1:

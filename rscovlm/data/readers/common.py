@@ -212,12 +212,12 @@ def stated_size(record: Record, height: str, width: str) -> tuple[int, int] | No
     Raises:
         LeftOut: they are no positive numbers.
     """
-    sides = record.get(height), record.get(width)
+    sides: tuple[Any, Any] = record.get(height), record.get(width)
     if not all(sides):
         return None
     if not all(isinstance(side, (int, float)) and 1 <= side < _FARTHEST for side in sides):
         raise LeftOut("a field is malformed", f"{sides!r:.60} is no height and width")
-    return int(sides[0]), int(sides[1])  # type: ignore[arg-type]
+    return int(sides[0]), int(sides[1])
 
 
 def kept(record: Record, *names: str) -> dict[str, Any]:
@@ -355,4 +355,4 @@ def box_of(
 def outside(box: Box, size: tuple[int, int]) -> bool:
     """Whether nothing of a box lies inside an image of (height, width)."""
     x0, y0, x1, y1 = bounds(box.polygon).tolist()
-    return x1 <= 0 or y1 <= 0 or x0 >= size[1] or y0 >= size[0]
+    return bool(x1 <= 0 or y1 <= 0 or x0 >= size[1] or y0 >= size[0])

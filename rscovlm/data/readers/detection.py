@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -122,7 +123,7 @@ def _coco(path: Path, options: Options) -> Collection:
     return gathering.finish()
 
 
-def _coco_corners(row: dict, place: str, options: Options) -> list[float]:
+def _coco_corners(row: Mapping[str, Any], place: str, options: Options) -> list[float]:
     """The four corners of an annotation, as eight numbers."""
     rings = row.get("segmentation")
     if not rings or options.geometry == "hbb" or not isinstance(rings, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from detection_eval.formats.lines import text_files
 from detection_eval.formats.markup import parse_xml
@@ -70,7 +71,7 @@ def _inside(box: Box, image: ImageRef) -> Box:
     return box
 
 
-def _sample(name: str, image: ImageRef, phrase: str, box: Box, attributes: dict) -> Sample:
+def _sample(name: str, image: ImageRef, phrase: str, box: Box, attributes: dict[str, Any]) -> Sample:
     phrase = " ".join(phrase.split()).rstrip(". ")
     return Sample(name, "grounding", (image,), (), (box,), phrase=phrase, attributes=attributes)
 

@@ -50,7 +50,7 @@ def balance(items: Iterable[Item], rules: BalanceRules, seed: int) -> Balanced:
 
 def without_contradictions(result: Balanced) -> None:
     """Where one question about an image has several answers, none of them can be trusted."""
-    answers: dict[tuple, set[str]] = {}
+    answers: dict[tuple[str, str, bool], set[str]] = {}
     for item in result.items:
         answers.setdefault(item.key, set()).add(normalised_answer(item.meant))
     bad = {key for key, found in answers.items() if len(found) > 1}
@@ -59,8 +59,8 @@ def without_contradictions(result: Balanced) -> None:
 
 def without_repetitions(result: Balanced, rules: BalanceRules) -> None:
     """Keep the first of questions that ask the same in the same words, or of the same evidence."""
-    seen: set[tuple] = set()
-    groups: dict[tuple, list[Item]] = {}
+    seen: set[tuple[str, str, bool]] = set()
+    groups: dict[tuple[str, str, str, bool, str], list[Item]] = {}
     fresh = []
     for item in result.items:
         ask = (item.image, item.category, normalised_answer(item.meant), bool(item.options), item.about)
@@ -85,15 +85,15 @@ def without_foregone(result: Balanced, rules: BalanceRules, seed: int) -> None:
 
     That is so where all open questions of a category about a class have one answer in the whole collection.
     """
-    groups: dict[tuple, list[int]] = {}
-    answers: dict[tuple, set[str]] = {}
+    groups: dict[tuple[str, tuple[str, str, str]], list[int]] = {}
+    answers: dict[tuple[str, str, str], set[str]] = {}
     for index, item in enumerate(result.items):
         kind = (item.category, item.notes.get("topic", ""), item.about)
         answers.setdefault(kind, set()).add(normalised_answer(item.meant))
-        groups.setdefault((item.way, *kind), []).append(index)
+        groups.setdefault((item.way, kind), []).append(index)
     keep = [True] * len(result.items)
-    for (_, *kind), rows in groups.items():
-        if kind[-1] and len(answers[tuple(kind)]) == 1:
+    for (_, asked), rows in groups.items():
+        if asked[-1] and len(answers[asked]) == 1:
             for row in _drawn(rows, result.items, seed)[rules.least :]:
                 keep[row] = False
     _keep(result, keep, "answer follows from the class")
@@ -101,7 +101,7 @@ def without_foregone(result: Balanced, rules: BalanceRules, seed: int) -> None:
 
 def without_excess(result: Balanced, rules: BalanceRules, seed: int) -> None:
     """Cap each answer within its category; which go is drawn by the seed and the question alone."""
-    groups: dict[tuple, dict[str, list[int]]] = {}
+    groups: dict[tuple[str, str, bool], dict[str, list[int]]] = {}
     for index, item in enumerate(result.items):
         if not item.options:
             answer = normalised_answer(item.answer)
@@ -199,7 +199,7 @@ def _guessable(items: Sequence[Item]) -> float:
 
     They answer what most other questions of the category about the same class have; a tie counts half.
     """
-    groups: dict[tuple, Counter[str]] = {}
+    groups: dict[tuple[str, str, str, bool], Counter[str]] = {}
     for item in items:
         polar = item.meant.lower() in ("yes", "no")
         kind = (item.category, item.notes.get("topic", ""), item.about, polar)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from rscovlm.data.words import FAIR1M_FAMILIES
 from rscovlm.errors import DataError
 from tiling.errors import SceneError
 from tiling.view import Window
+
+if TYPE_CHECKING:
+    from rscovlm.synth.world import World
 
 ANNOTATION_FORMATS = ("synth", "star", "objects", *FORMATS)
 
@@ -197,9 +200,10 @@ def _read_synth(path: Path, folder: Path) -> Iterator[Annotated]:
         yield synthetic(world, file.stem, file, path.stem)
 
 
-def synthetic(world: Any, name: str, path: Path, source: str = "synth") -> Annotated:
+def synthetic(world: World, name: str, path: Path, source: str = "synth") -> Annotated:
     """All that is known of a planned scene (``rscovlm.synth.world.World``)."""
-    things, places = [], []
+    things: list[Thing] = []
+    places: list[Place] = []
     for site in world.sites:
         first = len(things)
         things += [_synthetic_thing(world, item, site.kind.name) for item in site.objects]
@@ -228,7 +232,7 @@ def _synthetic_thing(world: Any, item: Any, place: str | None) -> Thing:
     return Thing(name, canonical(item.polygon[None])[0], attributes)
 
 
-def ground_at(world: Any, x: float, y: float) -> str | None:
+def ground_at(world: World, x: float, y: float) -> str | None:
     """The land cover at a point of a synthetic scene; None where two covers blend."""
     from rscovlm.synth.ground import patch_share
 

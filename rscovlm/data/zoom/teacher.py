@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -60,7 +61,10 @@ FROM_OVERVIEW = (
 class Store(Protocol):
     """Where replies are kept: a journal, or nothing."""
 
-    done: MutableMapping[str, str]
+    @property
+    def done(self) -> Mapping[str, str]:
+        """What is kept, by key."""
+        ...
 
     def append(self, items: dict[str, str]) -> None:
         """Keep finished replies."""
@@ -206,7 +210,7 @@ def _teach_some(
     jobs: list[_Job], teacher: Engine, asking: TeacherRules, store: Store, result: Taught
 ) -> None:
     proposals = [
-        _Request(_key(job, "propose", ""), lambda job=job: _proposal(job, teacher, asking), asking.max_tokens)
+        _Request(_key(job, "propose", ""), partial(_proposal, job, teacher, asking), asking.max_tokens)
         for job in jobs
     ]
     replies = _ask(proposals, teacher, asking, store, result)

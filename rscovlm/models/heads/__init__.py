@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -15,13 +15,16 @@ from rscovlm.models.heads.base import Head
 from rscovlm.models.heads.cells import CellsHead
 from rscovlm.models.heads.regression import RegressionHead
 
+if TYPE_CHECKING:
+    from rscovlm.models.qwen import VisionLanguageModel
+
 HEADS: dict[str, type[Head]] = {"cells": CellsHead, "regression": RegressionHead}
 """Heads by the names that configurations use."""
 
 WEIGHTS, SIDECAR, ENTRY = "heads.safetensors", "rscovlm.json", "heads"
 
 
-def make_heads(model: nn.Module, settings: Mapping[str, Mapping[str, Any]]) -> nn.ModuleDict:
+def make_heads(model: VisionLanguageModel, settings: Mapping[str, Mapping[str, Any]]) -> nn.ModuleDict:
     """Fresh heads for a model.
 
     Args:
@@ -43,7 +46,7 @@ def make_heads(model: nn.Module, settings: Mapping[str, Mapping[str, Any]]) -> n
     return nn.ModuleDict(made)
 
 
-def write_heads(folder: Path, heads: Mapping[str, nn.Module]) -> None:
+def write_heads(folder: Path, heads: nn.ModuleDict) -> None:
     """Put the heads that inference needs beside the weights of a checkpoint; none leave nothing.
 
     The weights go to ``heads.safetensors`` as float32, the settings to the entry ``heads`` of
@@ -65,7 +68,7 @@ def write_heads(folder: Path, heads: Mapping[str, nn.Module]) -> None:
     write_json(sidecar, known | {ENTRY: {name: head.settings for name, head in kept.items()}}, indent=2)
 
 
-def read_heads(folder: Path, model: nn.Module) -> nn.ModuleDict:
+def read_heads(folder: Path, model: VisionLanguageModel) -> nn.ModuleDict:
     """The heads that stand beside a checkpoint, on the device of its model; empty where there are none.
 
     Raises:

@@ -10,6 +10,7 @@ from torch import nn
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
+    from rscovlm.models.qwen import VisionLanguageModel
 
 
 class Term(NamedTuple):
@@ -39,7 +40,9 @@ class Head(nn.Module):
         super().__init__()
         self.settings = settings
 
-    def terms(self, model: nn.Module, hidden: Sequence[torch.Tensor], pack: Pack) -> Mapping[str, Term]:
+    def terms(
+        self, model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack
+    ) -> Mapping[str, Term]:
         """Its parts of the loss over a pack, by name.
 
         Args:

@@ -14,6 +14,7 @@ from rscovlm.models.heads.base import Head, Term
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
+    from rscovlm.models.qwen import VisionLanguageModel
 
 
 class CellsHead(Head):
@@ -37,7 +38,9 @@ class CellsHead(Head):
         self.norm = nn.RMSNorm(width)
         self.outline = nn.Linear(width, 12)  # bounds and corners
 
-    def terms(self, model: nn.Module, hidden: Sequence[torch.Tensor], pack: Pack) -> Mapping[str, Term]:
+    def terms(
+        self, model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack
+    ) -> Mapping[str, Term]:
         """``cells``: nats of the names; ``outline``: error of the outlines as part of the image's side."""
         middle = hidden[len(hidden) // 2][0]
         # The dummy of a pack without images stands for no cell.

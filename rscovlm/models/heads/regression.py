@@ -13,6 +13,7 @@ from rscovlm.models.heads.base import Head, Term
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
+    from rscovlm.models.qwen import VisionLanguageModel
 
 
 class RegressionHead(Head):
@@ -36,10 +37,13 @@ class RegressionHead(Head):
 
     def forward(self, visual: torch.Tensor) -> torch.Tensor:
         """(S,) values in the target's unit from (S, width) means of visual tokens."""
-        scaled = self.value(self.norm(visual.to(self.value.weight.dtype)))[:, 0]
-        return scaled.float() * self.settings["deviation"] + self.settings["mean"]
+        scaled: torch.Tensor = self.value(self.norm(visual.to(self.value.weight.dtype)))[:, 0]
+        mean, deviation = float(self.settings["mean"]), float(self.settings["deviation"])
+        return scaled.float() * deviation + mean
 
-    def terms(self, model: nn.Module, hidden: Sequence[torch.Tensor], pack: Pack) -> Mapping[str, Term]:
+    def terms(
+        self, model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack
+    ) -> Mapping[str, Term]:
         """``regression``: Huber loss of the scaled value, a mean over the samples that have one."""
         means, counts = visual_means(hidden[-1][0], model.config.image_token_id, pack)
         wanted = pack.sample_extras.get(self.settings["target"])

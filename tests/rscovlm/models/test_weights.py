@@ -57,7 +57,7 @@ def test_attention_on_a_gpu_depends_on_card_precision_and_library(
     monkeypatch, capability, dtype, installed, attention, reason
 ):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    monkeypatch.setattr("transformers.utils.is_flash_attn_2_available", lambda: installed)
+    monkeypatch.setattr("transformers.utils.import_utils.is_flash_attn_2_available", lambda: installed)
     chosen, why = attention_for(torch.device("cuda"), dtype)
     assert chosen == attention
     assert reason in why
