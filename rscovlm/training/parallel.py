@@ -32,8 +32,8 @@ _OURS = ("optimizer", "scheduler")
 _DEEPSPEED = "deepspeed"
 
 
-class Engine(Protocol):
-    """What is used of DeepSpeed's ``DeepSpeedEngine``, which has no types of its own."""
+class DeepSpeedEngine(Protocol):
+    """What is used of DeepSpeed's engine, which has no types of its own."""
 
     optimizer: Any
 
@@ -204,9 +204,9 @@ def zero_stage(accelerator: Accelerator) -> int | None:
     return None if plugin is None else plugin.zero_stage
 
 
-def engine_of(wrapped: nn.Module) -> Engine:
+def engine_of(wrapped: nn.Module) -> DeepSpeedEngine:
     """DeepSpeed's engine, where ``zero_stage`` says that ``wrap`` made one."""
-    return cast(Engine, wrapped)
+    return cast(DeepSpeedEngine, wrapped)
 
 
 def wrap(
@@ -287,7 +287,7 @@ def group_norms(
     return _partitioned_norms(accelerator, engine_of(wrapped)) if stage in (1, 2) else {}
 
 
-def _partitioned_norms(accelerator: Accelerator, engine: Engine) -> dict[str, float]:
+def _partitioned_norms(accelerator: Accelerator, engine: DeepSpeedEngine) -> dict[str, float]:
     """Under ZeRO-1 and 2 each rank holds a part of each group's gradient."""
     optimizer = engine.optimizer
     held = getattr(optimizer, "averaged_gradients", None)
