@@ -12,9 +12,17 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from rscovlm.errors import DataError
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+_Key = TypeVar("_Key", contravariant=True)
+_Item = TypeVar("_Item", covariant=True)
+_K = TypeVar("_K")
+_T = TypeVar("_T")
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _POLL_S = 1.0
@@ -29,9 +37,17 @@ _SHARED_MEMORY = (
 )
 
 
+class Indexed(Protocol[_Key, _Item]):
+    """What makes an item for a key."""
+
+    def __getitem__(self, key: _Key, /) -> _Item:
+        """The item of a key."""
+        ...
+
+
 def made_ahead(
-    dataset: Any, sampler: Iterable, workers: int, prefetch: int, pinned: bool = False
-) -> Iterator:
+    dataset: Indexed[_K, _T], sampler: Iterable[_K], workers: int, prefetch: int, pinned: bool = False
+) -> Iterator[_T]:
     """What a dataset gives for each key of a sampler, in order, made by processes of their own.
 
     Args:
@@ -47,8 +63,8 @@ def made_ahead(
     from torch import Generator
     from torch.utils.data import DataLoader
 
-    loader = DataLoader(
-        dataset,
+    loader: DataLoader[_T] = DataLoader(
+        cast("Dataset[_T]", dataset),
         batch_size=None,
         sampler=sampler,
         num_workers=workers,
