@@ -78,7 +78,7 @@ class SourceMask:
         rows = _edges(cells.y0, cells.y1, scale[1], source.height)
         return self._share_of_source(columns, rows)
 
-    def _share_of_source(self, columns: NDArray, rows: NDArray) -> NDArray[np.uint8]:
+    def _share_of_source(self, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The valid part of cells between edges in stored pixels, read in bands of rows."""
         shares = np.empty((len(rows) - 1, len(columns) - 1), np.uint8)
         width = int(columns[-1] - columns[0])
@@ -175,7 +175,9 @@ def _edges(first: int, last: int, scale: float, available: int) -> NDArray[np.in
     return np.maximum.accumulate(np.maximum(edges, 0))
 
 
-def _means(values: NDArray[np.uint8], columns: NDArray, rows: NDArray) -> NDArray[np.uint8]:
+def _means(
+    values: NDArray[np.uint8], columns: NDArray[np.int64], rows: NDArray[np.int64]
+) -> NDArray[np.uint8]:
     """Means of values between edges, rounded up so that only nothing is 0."""
     lines = np.add.reduceat(values, rows[:-1], axis=0, dtype=np.uint32)
     sums = np.add.reduceat(lines, columns[:-1], axis=1, dtype=np.uint64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -102,7 +103,7 @@ def _alpha(
 def read_validity(
     dataset: rasterio.DatasetReader,
     validity: Validity,
-    pixels: NDArray,
+    pixels: NDArray[Any],
     window: RasterioWindow,
     images: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
@@ -130,7 +131,7 @@ def read_validity(
     return coverage
 
 
-def _fill(pixels: NDArray, masks: NDArray[np.bool_], images: bool) -> None:
+def _fill(pixels: NDArray[Any], masks: NDArray[np.bool_], images: bool) -> None:
     """Write 0 where one band is invalid and another is not, unless the value may be a colour."""
     if len(masks) != pixels.shape[-1] or len(masks) == 1 or not (images or pixels.dtype.kind in "ifc"):
         return
@@ -139,7 +140,7 @@ def _fill(pixels: NDArray, masks: NDArray[np.bool_], images: bool) -> None:
         pixels[np.moveaxis(~masks, 0, -1) & mixed[..., None]] = 0
 
 
-def _all_nodata(pixels: NDArray, nodata: tuple[float | None, ...]) -> NDArray[np.bool_]:
+def _all_nodata(pixels: NDArray[Any], nodata: tuple[float | None, ...]) -> NDArray[np.bool_]:
     """Where each band has its nodata value."""
     absent = np.ones(pixels.shape[:2], bool)
     for band, value in enumerate(nodata):
@@ -148,7 +149,7 @@ def _all_nodata(pixels: NDArray, nodata: tuple[float | None, ...]) -> NDArray[np
     return absent
 
 
-def is_value(values: NDArray, value: float) -> NDArray[np.bool_]:
+def is_value(values: NDArray[Any], value: float) -> NDArray[np.bool_]:
     """Where values are a given one, to within the digits that float32 keeps of it."""
     if np.isnan(value):
         return np.isnan(values)

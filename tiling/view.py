@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,7 +52,7 @@ class Orientation(NamedTuple):
         """Size of the picture for that in the frame, and the other way round."""
         return Size(framed.width, framed.height) if self.transpose else framed
 
-    def turned(self, pixels: NDArray) -> NDArray:
+    def turned(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Pixels (height, width, ...) as they lie in the frame, turned into those of the picture."""
         if self.mirror_x:
             pixels = pixels[:, ::-1]
