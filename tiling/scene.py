@@ -76,6 +76,8 @@ class Scene:
         bands: 1-based numbers of the bands shown.
         dtype: number type of the bands shown, as stored.
         nodata: the value that stands for no data in the first of them, if any.
+        nodata_values: the same for each of them.
+        validity: what says which pixels are valid.
         overviews: reductions of the overviews in the file, finest first.
         block_size: height and width of the blocks in which the file is stored.
         crs: coordinate reference system, None where unknown. A file may state one although its pixels have
@@ -123,6 +125,8 @@ class Scene:
         self.bands = layout.indexes
         self.dtype = layout.dtype
         self.nodata = layout.nodata[0]
+        self.nodata_values = layout.nodata
+        self.validity = layout.validity
         self.overrides = overrides
         self.warnings: list[str] = [*located.warnings, *([shown.warning] if shown.warning else [])]
         self._georeference: Georeference | None = located.georeference

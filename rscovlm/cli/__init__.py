@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import typer
@@ -28,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: of the command line, without the program's name; None takes those of the process.
     """
+    own_process = arguments is None
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
+    if own_process and not debug and not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries, to programmers; what a user should know is said
     from rscovlm.cli.app import app
 
     command = typer.main.get_command(app)

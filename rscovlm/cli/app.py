@@ -13,6 +13,7 @@ from rscovlm.cli.classify import classify
 from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
+from rscovlm.cli.info import info
 from rscovlm.cli.synth import synth
 from rscovlm.cli.train import export, train
 from rscovlm.cli.zoom_data import zoom_data
@@ -35,6 +36,7 @@ app.add_typer(data)
 app.command()(train)
 app.command()(export)
 app.command(name="zoom-data")(zoom_data)
+app.command()(info)
 app.command()(doctor)
 
 

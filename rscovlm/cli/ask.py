@@ -15,7 +15,6 @@ import typer
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
-    Bands,
     Config,
     Device,
     DryRun,
@@ -23,17 +22,17 @@ from rscovlm.cli.options import (
     MaxPixels,
     MaxTokens,
     Model,
-    Orientation,
     Sampled,
+    SceneOptions,
     Seed,
     ShownAt,
-    Upright,
     check_file,
     open_checkpoint,
     open_model,
     open_recipe,
     open_scene,
     print_request,
+    reads_scenes,
 )
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
@@ -74,6 +73,7 @@ class Asked:
     category: str | None = None
 
 
+@reads_scenes
 def ask(
     scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
     question: Annotated[
@@ -98,8 +98,6 @@ def ask(
     ] = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
-    bands: Bands = None,
-    orientation: Orientation = Upright.north,
     resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
     max_tokens: MaxTokens = None,
@@ -108,6 +106,8 @@ def ask(
     family: Family = None,
     seed: Seed = 0,
     as_json: AsJson = False,
+    *,
+    reading: SceneOptions,
 ) -> None:
     """Ask about a scene; the model zooms in to see what it needs."""
     asked = [Asked(text) for text in question or []]
@@ -132,7 +132,7 @@ def ask(
     task = OpenQuestion(SHORT if short else recipe.question_suffix)
     texts = [task.prompt(item.question).user for item in asked]
     zoomable = [recipe.zooms(item.question, item.category) for item in asked]
-    with open_scene(scene, bands, orientation) as opened:
+    with open_scene(scene, reading) as opened:
         checkpoint = open_checkpoint(model, family, recipe)
         settings = zoom_settings(recipe, checkpoint.family, zoom, max_zooms)
         options = Generation(recipe.max_tokens or 512, recipe.sampling_rules, seed)

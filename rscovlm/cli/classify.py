@@ -12,7 +12,6 @@ import typer
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
-    Bands,
     Classes,
     Config,
     Device,
@@ -21,17 +20,17 @@ from rscovlm.cli.options import (
     MaxPixels,
     MaxTokens,
     Model,
-    Orientation,
     Sampled,
+    SceneOptions,
     Seed,
     ShownAt,
-    Upright,
     open_checkpoint,
     open_model,
     open_recipe,
     open_scene,
     print_request,
     read_classes,
+    reads_scenes,
 )
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
@@ -40,13 +39,12 @@ if TYPE_CHECKING:
     from rscovlm.tasks.classify import SceneClass
 
 
+@reads_scenes
 def classify(
     scenes: Annotated[list[str], typer.Argument(help="Scenes to classify.", metavar="SCENE...")],
     classes: Classes = None,
     model: Model = "nano",
     config: Config = None,
-    bands: Bands = None,
-    orientation: Orientation = Upright.north,
     resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
     max_tokens: MaxTokens = None,
@@ -56,6 +54,8 @@ def classify(
     family: Family = None,
     seed: Seed = 0,
     as_json: AsJson = False,
+    *,
+    reading: SceneOptions,
 ) -> None:
     """Classify scenes as a whole, one class each."""
     from rscovlm.tasks.classify import TOGETHER, Classification, classify_scenes
@@ -71,12 +71,12 @@ def classify(
         raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
     chosen.check_known(wanted, chosen.scene_classes)
     for source in scenes:
-        open_scene(source, bands, orientation).close()
+        open_scene(source, reading).close()
     results: list[SceneClass] = []
     options = Generation(recipe.max_tokens or 32, recipe.sampling_rules, seed)
     if dry_run:
         task = Classification(tuple(wanted), chosen.classification_prompt, chosen.class_joiner)
-        with open_scene(scenes[0], bands, orientation) as first:
+        with reading.open(scenes[0]) as first:
             size = first.overview(chosen.resolution).size
         print_request(task.prompt(), [size], chosen, options)
         return
@@ -88,8 +88,7 @@ def classify(
             # No more files are open at once than are looked at together.
             with ExitStack() as files:
                 batch = [
-                    files.enter_context(open_scene(source, bands, orientation))
-                    for source in scenes[start : start + TOGETHER]
+                    files.enter_context(reading.open(source)) for source in scenes[start : start + TOGETHER]
                 ]
                 results += classify_scenes(batch, engine, wanted, options=options)
             progress(len(results), len(scenes))

@@ -15,7 +15,6 @@ import typer
 from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.options import (
     AsJson,
-    Bands,
     Classes,
     Config,
     Device,
@@ -24,17 +23,17 @@ from rscovlm.cli.options import (
     MaxPixels,
     MaxTokens,
     Model,
-    Orientation,
     Sampled,
+    SceneOptions,
     Seed,
     ShownAt,
-    Upright,
     open_checkpoint,
     open_model,
     open_recipe,
     open_scene,
     print_request,
     read_classes,
+    reads_scenes,
 )
 from rscovlm.cli.outputs import check_outputs
 from rscovlm.errors import UsageError
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from tiling.view import Window
 
 
+@reads_scenes
 def detect(
     scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
     classes: Classes = None,
@@ -96,14 +96,14 @@ def detect(
     batch_size: Annotated[int, typer.Option(help="Tiles of one batch.", min=1, metavar="N")] = 16,
     max_tokens: MaxTokens = None,
     sampling: Sampled = None,
-    bands: Bands = None,
-    orientation: Orientation = Upright.north,
     resolution: ShownAt = None,
     max_pixels: MaxPixels = None,
     device: Device = None,
     family: Family = None,
     seed: Seed = 0,
     as_json: AsJson = False,
+    *,
+    reading: SceneOptions,
 ) -> None:
     """Detect objects in a scene, tile by tile, and merge them to one map layer.
 
@@ -130,7 +130,7 @@ def detect(
     from rscovlm.tasks.tiles import plan_tiles
     from zoom_chain.chat import Generation
 
-    with open_scene(scene, bands, orientation) as opened:
+    with open_scene(scene, reading) as opened:
         _check_outputs(opened, output, overlay, score)
         checkpoint = open_checkpoint(model, family, recipe)
         seen = checkpoint.family

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
     from rscovlm.tasks.recipe import Recipe
     from rscovlm.tasks.task import Prompt
+    from tiling.overrides import Overrides
     from tiling.scene import Scene
     from tiling.view import Size
     from zoom_chain.chat import Generation, Sampling
@@ -37,7 +41,12 @@ Family = Annotated[
 MaxPixels = Annotated[
     int | None, typer.Option(help="Largest area of an image shown to the model.", metavar="N", min=1)
 ]
-Bands = Annotated[str | None, typer.Option(help="Bands to show, such as 4,3,2.", metavar="R,G,B")]
+Bands = Annotated[
+    str | None,
+    typer.Option(
+        help="One or three bands to show, by number or name: 4,3,2 or red,green,blue.", metavar="R,G,B"
+    ),
+]
 
 
 class Upright(StrEnum):
@@ -47,10 +56,6 @@ class Upright(StrEnum):
     file = "file"
 
 
-Orientation = Annotated[
-    Upright,
-    typer.Option(help="Which way up the model sees a scene: north (never mirrored), or as the file has it."),
-]
 Classes = Annotated[
     str | None,
     typer.Option(
@@ -136,33 +141,131 @@ def read_list(text: str | None, option: str) -> tuple[str, ...] | None:
     return names
 
 
-def read_bands(text: str | None) -> list[int] | None:
-    """Band numbers separated by commas; None stays None.
+def read_bands(text: str | None) -> list[int | str] | None:
+    """Band numbers or names separated by commas; None stays None.
 
     Raises:
-        UsageError: for what is no number.
+        UsageError: where a band has neither.
     """
     names = None if text is None else [part.strip() for part in text.split(",")]
-    if names is not None and not all(name.isdecimal() for name in names):
-        raise UsageError(f"--bands {text!r} is not a list of band numbers; give one or three, such as 4,3,2")
-    return None if names is None else [int(name) for name in names]
+    if names is not None and not all(names):
+        raise UsageError(
+            f"--bands {text!r} is not a list of bands; give one or three, such as 4,3,2 or red,green,blue"
+        )
+    return None if names is None else [int(name) if name.isdecimal() else name for name in names]
 
 
-def open_scene(source: str, bands: str | None, orientation: Upright = Upright.north) -> Scene:
-    """The scene, once it is sure that it shows something.
+@dataclass(frozen=True)
+class SceneOptions:
+    """How the scenes of a command are read; each field is an option of every command that reads scenes."""
+
+    bands: Bands = None
+    alpha: Annotated[
+        str | None,
+        typer.Option(
+            help="Band that says what is transparent, or none; by default the one marked, unless --bands "
+            "names some.",
+            metavar="N|none",
+        ),
+    ] = None
+    nodata: Annotated[
+        str | None,
+        typer.Option(help="Value without data, or none; the file's own by default.", metavar="V|none"),
+    ] = None
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            help="Raster that is not 0 where pixels are valid, or none; the file's own by default.",
+            metavar="FILE|none",
+        ),
+    ] = None
+    assume_crs: Annotated[
+        str | None, typer.Option(help="Coordinate reference system of the scene.", metavar="EPSG:N")
+    ] = None
+    assume_gsd: Annotated[float | None, typer.Option(help="Metres per pixel of the scene.", metavar="M")] = (
+        None
+    )
+
+    orientation: Annotated[
+        Upright,
+        typer.Option(
+            help="Which way up the model sees a scene: north (never mirrored), or as the file has it."
+        ),
+    ] = Upright.north
+
+    def overrides(self) -> Overrides:
+        """What goes before the files' own words.
+
+        Raises:
+            UsageError, SceneError: with one clear line.
+        """
+        from tiling.overrides import Overrides
+
+        alpha: int | Literal["file", "none"] = "file"
+        if self.alpha is not None:
+            if self.alpha != "none" and not self.alpha.isdecimal():
+                raise UsageError(f"--alpha {self.alpha!r} is no band; give its number, or none")
+            alpha = "none" if self.alpha == "none" else int(self.alpha)
+        nodata: float | Literal["file", "none"] = "file"
+        if self.nodata is not None:
+            try:
+                nodata = "none" if self.nodata == "none" else float(self.nodata)
+            except ValueError:
+                raise UsageError(f"--nodata {self.nodata!r} is no number; give one, or none") from None
+        mask: Path | Literal["file", "none"] = "file"
+        if self.mask is not None:
+            mask = "none" if self.mask == "none" else Path(self.mask)
+        return Overrides(alpha, nodata, mask, self.assume_crs, self.assume_gsd)
+
+    def open(self, source: str) -> Scene:
+        """A scene, of which no more than the header is read.
+
+        Raises:
+            UsageError, SceneError: with one clear line.
+        """
+        from tiling.scene import Scene
+
+        upright = self.orientation is Upright.north
+        return Scene(source, read_bands(self.bands), north_up=upright, overrides=self.overrides())
+
+
+def reads_scenes(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with all options of ``SceneOptions``, which it gets as one value named ``reading``."""
+    own = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(SceneOptions, include_extras=True)
+    more = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(SceneOptions)
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        reading = SceneOptions(**{option.name: given.pop(option.name) for option in more})
+        command(**given, reading=reading)
+
+    kept = [parameter for parameter in own.parameters.values() if parameter.name != "reading"]
+    run.__signature__ = own.replace(parameters=[*kept, *more])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *more]}
+    return run
+
+
+def open_scene(source: str, reading: SceneOptions) -> Scene:
+    """The scene, once it is sure that it shows something; its warnings go to stderr.
 
     Raises:
         UsageError, SceneError: with one clear line.
     """
-    from tiling.scene import Scene
-
-    scene = Scene(source, read_bands(bands), north_up=orientation is Upright.north)
+    scene = reading.open(source)
     try:
         scene.require_pixels()
         _probe(scene)
     except BaseException:
         scene.close()
         raise
+    for warning in scene.warnings:
+        print(f"rscovlm: warning: {source}: {warning}", file=sys.stderr, flush=True)
     return scene
 
 

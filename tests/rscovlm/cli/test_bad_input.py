@@ -56,7 +56,14 @@ BAD = [
     # Bands.
     (f"ask good.tif any? --bands 4,3,2 {HTTP}", "band 4"),
     (f"ask good.tif any? --bands 1,2 {HTTP}", "bands"),
-    (f"ask good.tif any? --bands red {HTTP}", "--bands 'red' is not a list of band numbers"),
+    (f"ask good.tif any? --bands nir {HTTP}", "no band nir"),
+    (f"ask good.tif any? --bands 1,,2 {HTTP}", "--bands '1,,2' is not a list of bands"),
+    (f"ask good.tif any? --alpha x {HTTP}", "--alpha 'x' is no band"),
+    (f"ask good.tif any? --alpha 9 {HTTP}", "no band 9 for alpha"),
+    (f"ask good.tif any? --nodata x {HTTP}", "--nodata 'x' is no number"),
+    (f"ask good.tif any? --mask gone.tif {HTTP}", "gone.tif does not exist"),
+    (f"ask good.tif any? --assume-crs EPSG:0 {HTTP}", "EPSG:0"),
+    (f"ask good.tif any? --assume-gsd -1 {HTTP}", "-1.0 m is no length"),
     # The model.
     ("ask good.tif any? --model checkpoint", "config.json"),
     ("ask good.tif any? --model no-such-model", "no-such-model"),

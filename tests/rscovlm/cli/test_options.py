@@ -44,8 +44,9 @@ def test_lists_keep_their_order_and_drop_repeats():
         read_list(",", "--x")
 
 
-def test_bands_are_numbers():
+def test_bands_are_numbers_or_names():
     assert read_bands("4, 3,2") == [4, 3, 2]
+    assert read_bands("red,Green,5") == ["red", "Green", 5]
     assert read_bands(None) is None
-    with pytest.raises(UsageError, match="--bands 'red'"):
-        read_bands("red")
+    with pytest.raises(UsageError, match="--bands '1,,2'"):
+        read_bands("1,,2")

@@ -1,0 +1,105 @@
+"""``rscovlm info``, and the options with which every command reads scenes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from tests.rscovlm.cli.conftest import MODEL
+from tests.rscovlm.scripted import write_raster
+
+PIXELS = np.random.default_rng(0).integers(1, 4000, (4, 200, 300), dtype=np.uint16)
+NAMES = ("Blue", "Green", "Red", "NIR")
+
+
+@pytest.fixture
+def planet(tmp_path):
+    """Four named bands without colours, 3 m in UTM, a collar of 0 declared as nodata."""
+    pixels = PIXELS.copy()
+    pixels[:, :50] = 0
+    place = {"crs": "EPSG:32631", "transform": Affine(3, 0, 480000, 0, -3, 4600000), "nodata": 0}
+    path = write_raster(tmp_path / "planet.tif", pixels=pixels, photometric="minisblack", **place)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.descriptions = NAMES
+        dataset.build_overviews([2, 4])
+    return path
+
+
+def test_says_what_a_scene_is_and_what_a_model_sees(run, planet, no_model):
+    done = run("info", planet, "--json")
+    assert (done.code, done.err) == (0, "")
+    (found,) = json.loads(done.out)
+    assert found["size"] == {"width": 300, "height": 200}
+    assert [band["name"] for band in found["bands"]] == list(NAMES)
+    assert {(band["dtype"], band["nodata"]) for band in found["bands"]} == {("uint16", 0.0)}
+    assert found["shown_bands"] == [3, 2, 1]
+    assert (found["crs"], found["georeference"]) == ("EPSG:32631", "transform")
+    assert found["gsd_m"] == pytest.approx(3, rel=1e-3)
+    assert "EPSG:32631" in found["gsd_from"]
+    assert found["bounds"] == {"left": 480000, "bottom": 4599400, "right": 480900, "top": 4600000}
+    assert found["lonlat_bounds"]["west"] == pytest.approx(2.76, abs=0.01)
+    assert (found["valid_by"], found["valid_fraction"]) == ("nodata 0", pytest.approx(0.75, abs=0.01))
+    assert found["overviews"] == [2, 4]
+    assert found["block"] == {"width": 300, "height": pytest.approx(10, abs=10), "tiled": False}
+    seen = found["seen"]
+    width, height = seen["size"]["width"], seen["size"]["height"]
+    assert width / height == pytest.approx(1.5, rel=0.15)
+    assert seen["gsd_m"] == pytest.approx(3 * np.sqrt(300 * 200 / (width * height)), rel=1e-3)
+    assert seen["visual_tokens"] > 0
+    assert [warning.startswith("bands 3, 2, 1 (Red, Green, Blue)") for warning in found["warnings"]] == [True]
+
+
+def test_the_table_has_the_same_in_words(run, planet):
+    lines = run("info", planet).out.splitlines()
+    assert lines[0] == str(planet)
+    table = dict(line.strip().split(maxsplit=1) for line in lines[1:])
+    assert table["size"] == "300 x 200 px"
+    assert table["CRS"] == "EPSG:32631"
+    assert table["valid"].startswith("75.")
+    assert "visual tokens" in table["seen"]
+    assert any("Red: uint16, undefined, nodata 0.0, shown as red" in line for line in lines)
+
+
+def test_model_and_options_change_what_is_said(run, planet):
+    def told(*options: str):
+        return json.loads(run("info", planet, "--json", *options).out)[0]
+
+    wide = told("--model", "http://x/v1#qwen2.5-vl-3b")
+    assert wide["seen"]["size"]["width"] >= 300 - 28
+    assert told("--bands", "nir,red,green")["shown_bands"] == [4, 3, 2]
+    assert told("--nodata", "none")["valid_fraction"] == 1
+    assert told("--assume-gsd", "10")["gsd_m"] == 10
+    assert told("--assume-crs", "EPSG:32632")["crs"] == "EPSG:32632"
+
+
+def test_a_file_that_cannot_be_read_leaves_the_others(run, planet, tmp_path):
+    done = run("info", tmp_path / "gone.tif", planet, "--json")
+    assert done.code == 1
+    assert [record["file"] for record in json.loads(done.out)] == [str(planet)]
+    assert "gone.tif does not exist" in done.err
+    assert run("info", tmp_path / "gone.tif").code == 2
+
+
+def test_a_scene_of_nodata_is_described_all_the_same(run, tmp_path):
+    path = write_raster(tmp_path / "empty.tif", pixels=np.zeros((3, 32, 32), np.uint8), nodata=0)
+    done = run("info", path)
+    assert done.code == 0
+    assert "no pixel is valid" in done.out
+
+
+@pytest.mark.parametrize("command", [("ask", "any?"), ("classify",), ("detect", "--classes", "plane")])
+def test_every_command_says_warnings_once_and_takes_the_same_options(run, scripted, planet, command):
+    scripted(lambda conversation: "water")
+    verb, *rest = command
+    done = run(verb, planet, *rest, "--model", MODEL)
+    assert done.err.count("rscovlm: warning:") == 1
+    assert "Red, Green, Blue" in done.err
+    done = run(
+        verb, planet, *rest, "--model", MODEL, "--bands", "3,2,1", "--nodata", "none", "--assume-gsd", 9
+    )
+    assert done.err.count("rscovlm: warning:") == 1
+    assert "taken as 9 m" in done.err

@@ -1,0 +1,141 @@
+"""What the header of a scene says, and how this package takes it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from tiling.errors import NotGeoreferenced
+from tiling.handles import HandlePool
+from tiling.scene import Scene
+
+
+@dataclass(frozen=True)
+class BandFacts:
+    """One band of a file.
+
+    Attributes:
+        name, unit, wavelength_nm: as ``Band``.
+        dtype: number type as stored.
+        nodata: the value that stands for no data, None without one.
+        colour: as the file marks it (``red``, ``gray``, ``alpha``, ``undefined``, ...).
+    """
+
+    name: str
+    dtype: str
+    unit: str
+    nodata: float | None
+    colour: str
+    wavelength_nm: float | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A scene in words and numbers.
+
+    Attributes:
+        driver: GDAL's name of the format.
+        bands: all bands of the file.
+        georeference: what gives pixels their place: ``transform``, ``ground control points``, ``rational
+            polynomial coefficients``; None where nothing does.
+        gsd_from: how the ground sampling distance was found; None where it is unknown.
+        bounds: left, bottom, right, top in the CRS of the scene; None without georeference.
+        lonlat_bounds: west, south, east, north in degrees; None where there is no way to them.
+        validity: what says which pixels are valid, in words.
+        tiled: whether blocks are tiles, rather than strips of whole rows.
+        compression: name, None where pixels are not compressed.
+    """
+
+    driver: str
+    bands: tuple[BandFacts, ...]
+    georeference: str | None
+    gsd_from: str | None
+    bounds: tuple[float, float, float, float] | None
+    lonlat_bounds: tuple[float, float, float, float] | None
+    validity: str
+    tiled: bool
+    compression: str | None
+
+
+def facts_of(scene: Scene) -> Facts:
+    """The facts of an open scene; reads the header only.
+
+    Raises:
+        SceneError: where the file cannot be opened any more.
+    """
+    pool = HandlePool(scene.source)
+    try:
+        with pool.borrow() as dataset:
+            bands = tuple(
+                BandFacts(band.name, dtype, band.unit, _number(nodata), kind.name, band.wavelength_nm)
+                for band, dtype, nodata, kind in zip(
+                    scene.all_bands, dataset.dtypes, dataset.nodatavals, dataset.colorinterp
+                )
+            )
+            driver, width = dataset.driver, dataset.width
+            tags = dataset.tags(ns="IMAGE_STRUCTURE")
+            points = bool(dataset.gcps[0])
+    finally:
+        pool.close()
+    kind = None
+    if scene.georeferenced or scene.transform is not None:
+        others = "ground control points" if points else "rational polynomial coefficients"
+        kind = "transform" if scene.transform is not None else others
+    return Facts(
+        driver,
+        bands,
+        kind,
+        _gsd_from(scene, kind),
+        _bounds(scene, lonlat=False),
+        _bounds(scene, lonlat=True),
+        _validity(scene),
+        tiled=scene.block_size.width < width,
+        compression=tags.get("COMPRESSION"),
+    )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _gsd_from(scene: Scene, kind: str | None) -> str | None:
+    if scene.overrides.gsd_m is not None:
+        return "as stated"
+    if scene.gsd_m is None:
+        return None
+    return f"{kind} and {scene.crs_name if len(scene.crs_name or '') < 40 else 'the CRS'}, at the centre"
+
+
+def _bounds(scene: Scene, lonlat: bool) -> tuple[float, float, float, float] | None:
+    """Of the outline, corners and middles of the sides; None where it has no place."""
+    width, height = scene.width, scene.height
+    outline = [(x * width / 2, y * height / 2) for x in range(3) for y in range(3)]
+    try:
+        places = scene.to_lonlat(outline) if lonlat else scene.to_map(outline)
+    except NotGeoreferenced:
+        return None
+    (left, bottom), (right, top) = places.min(axis=0).tolist(), places.max(axis=0).tolist()
+    bounds = (left, bottom, right, top)
+    return bounds if all(map(math.isfinite, bounds)) else None
+
+
+def _validity(scene: Scene) -> str:
+    validity = scene.validity
+    said = []
+    if validity.file is not None:
+        said.append(f"mask {validity.file}")
+    if validity.images:
+        said.append("mask of the file")
+    elif validity.masks:
+        values = ", ".join("none" if value is None else f"{value:g}" for value in _once(scene.nodata_values))
+        said.append(f"nodata {values}")
+    if validity.alpha is not None:
+        said.append(f"alpha in band {validity.alpha}")
+    if validity.nodata:
+        said.append(f"nodata {', '.join(f'{v:g}' for v in _once(validity.nodata) if v is not None)}")
+    return " and ".join(said) or "every pixel"
+
+
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
