@@ -247,6 +247,12 @@ _ALL = (
 FORMATS: dict[str, Format] = {known.name: known for known in _ALL}
 """The formats by name."""
 
+NUMBERED = frozenset({"mmrotate-0.x", "mmrotate-1.x", "mmrotate-json", "ultralytics", "ultralytics-json"})
+"""Formats that hold numbers of classes and no names, so that the order of the class list matters."""
+
+UNORDERED = frozenset({"dota", "task1", "rscovlm", "lmmrotate"})
+"""Formats whose class list is what names were met, and so in no order that numbers could mean."""
+
 
 def format_named(name: str) -> Format:
     """A format.

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import atomic_path, write_text
+from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.lines import finite_numbers, read_json
-from detection_eval.formats.records import Collection, Gathering, ImageBoxes, image_id
+from detection_eval.formats.records import Collection, Gathering, ImageBoxes
 from detection_eval.geometry.quads import area, bounds
 from detection_eval.geometry.rotated import boxes_to_quads
 from detection_eval.metrics.ground_truth import CROWD
@@ -65,11 +66,12 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
         raise FormatError(f"{path}: not a COCO data set ({error!r})") from error
     gathering = Gathering(tuple(names.values()) if classes is None else classes)
     for key, file_name in files.items():
-        gathering.image(image_id(file_name), str(path), file_name=file_name, size=sizes[key])
+        number = key if type(key) is int else None
+        gathering.image(file_name, str(path), file_name=file_name, size=sizes[key], coco_id=number)
     for position, annotation in enumerate(annotations):
         place = f"{path}: annotation {position}"
         try:
-            image, name = image_id(files[annotation["image_id"]]), names[annotation["category_id"]]
+            image, name = files[annotation["image_id"]], names[annotation["category_id"]]
             score = annotation.get("score")
             written = None if score is None else finite_numbers([score], place)[0]
             grade = CROWD if annotation.get("iscrowd") else int(annotation.get("difficulty", 0))
@@ -209,13 +211,15 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
     if not isinstance(content, list):
         raise FormatError(f"{path}: no list of detections but a {type(content).__name__}")
     gathering = Gathering(classes)
+    seen: set[str] = set()
     for position, row in enumerate(content):
         place = f"{path}: entry {position}"
         try:
             label = int(row["category_id"]) - first_category
             numbers = finite_numbers(row["poly"] if "poly" in row else row["bbox"], place)
             (score,) = finite_numbers([row["score"]], place)
-            image = image_id(str(row["image_id"]))
+            named = row.get("file_name") or row["image_id"]
+            image = image_id(str(named))
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{place}: missing or malformed value ({error!r})") from error
         if not 0 <= label < len(classes):
@@ -227,6 +231,10 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
             numbers = boxes_to_quads([numbers]).reshape(8).tolist()
         elif len(numbers) != 8:
             raise FormatError(f"{place}: a box of {len(numbers)} numbers; rotated boxes have 5, polygons 8")
+        if image not in seen:
+            # Ultralytics makes numbers of names; all others take the number that COCO has for the image.
+            seen.add(image)
+            gathering.image(image, place, coco_id=None if first_category or type(named) is not int else named)
         gathering.box(image, numbers, classes[label], place, score)
     return gathering.finish()
 

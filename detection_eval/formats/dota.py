@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import write_text
+from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.lines import (
     check_names,
     finite_numbers,
@@ -22,6 +24,9 @@ from detection_eval.formats.lines import (
     text_files,
 )
 from detection_eval.formats.records import ClassIndex, Collection, Gathering
+from detection_eval.metrics.ground_truth import CROWD
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 
 # --- DOTA labelTxt --------------------------------------------------------------------------------
 
@@ -98,15 +103,37 @@ def _gather_labels(path: Path, gathering: Gathering) -> int:
                 raise FormatError(
                     f"{place}: {len(tokens)} columns in {line!r:.100}; a label has 8 numbers and a category"
                 )
-            rated = len(tokens) > 9 and tokens[-1].isdecimal()
-            without += not rated
-            name = " ".join(tokens[8 : -1 if rated else None])
-            grade = int(tokens[-1][:9]) if rated else 0
-            rows.append((finite_numbers(tokens[:8], place), name, place, None, grade))
+            name, grade = _category(tokens[8:], gathering.classes or (), place)
+            without += grade is None
+            rows.append((finite_numbers(tokens[:8], place), name, place, None, grade or 0))
     gathering.image(path.stem, str(path), **header)
     for row in rows:
         gathering.box(path.stem, *row)
     return without
+
+
+def _category(words: Sequence[str], classes: Sequence[str], place: str) -> tuple[str, int | None]:
+    """The category and the difficulty, or None where there is no such column.
+
+    A number belongs to a category only where a class is called so, such as ``Boeing 737``.
+
+    Raises:
+        FormatError: a difficulty that is none, or further columns.
+    """
+    if " ".join(words) in classes:
+        return " ".join(words), None
+    *rest, last = words
+    if (rest and " ".join(rest) in classes) or not any(map(_NUMBER.fullmatch, rest)):
+        if not rest or not _NUMBER.fullmatch(last):
+            return " ".join(words), None
+        value = float(last)
+        if value not in range(CROWD + 1):
+            raise FormatError(f"{place}: the difficulty {last} is no whole number from 0, such as 0, 1 or 2")
+        return " ".join(rest), int(value)
+    raise FormatError(
+        f"{place}: {' '.join(words)!r:.60} is no category with one difficulty; if the number belongs to the "
+        "category, give the classes"
+    )
 
 
 def write_dota_labels(
@@ -196,7 +223,7 @@ def read_task1(folder: str | Path, classes: Sequence[str] | None = None) -> dict
                     f"{place}: {len(tokens)} columns in {line!r:.100}; an image, a score, 8 numbers"
                 )
             score, *corners = finite_numbers(tokens[1:], place)
-            rows.setdefault(tokens[0], []).append((corners, label, score))
+            rows.setdefault(image_id(tokens[0]), []).append((corners, label, score))
     return {
         image: Detections(
             np.array([corners for corners, _, _ in found]),

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import write_bytes
+from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.pickling import dump_pickle
-from detection_eval.formats.records import Collection, ImageBoxes, image_id
+from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.formats.unpickling import EXPANSION, LEAST_ALLOWANCE, load_pickle
 from detection_eval.geometry.quads import Floats, canonical
 from detection_eval.geometry.rotated import LE90, AngleConvention, boxes_to_quads, quads_to_boxes
@@ -69,7 +70,10 @@ def read_results(
     if found == "1.x":
         return _read_1(path, results, tuple(classes), images)
     if images is None:
-        raise FormatError(f"{path}: results of mmrotate 0.x name no images; give the ids in their order")
+        raise FormatError(
+            f"{path}: results of mmrotate 0.x name no images; give the ids in the order of the data set, one "
+            "a line (--images FILE)"
+        )
     return _read_0(path, results, tuple(classes), images)
 
 
@@ -112,7 +116,7 @@ def _read_0(path: Path, results: list[Any], classes: tuple[str, ...], images: Se
 def _read_1(
     path: Path, results: list[Any], classes: tuple[str, ...], images: Sequence[str] | None
 ) -> Collection:
-    ids, sizes, names = [], [], []
+    ids, sizes, names, numbers = [], [], [], []
     found: list[_Part] = []
     truth: list[_Part] = []
     ignored: list[_Part] = []
@@ -121,13 +125,17 @@ def _read_1(
         if type(record) is not dict or type(record.get("pred_instances")) is not dict:
             raise FormatError(f"{place}: no dict with pred_instances; is this a results.pkl of mmrotate 1.x?")
         ids.append(_name(record, None if images is None else images[position], place))
+        numbers.append(record["img_id"] if type(record.get("img_id")) is int else None)
         names.append(_file_name(record))
         sizes.append(_size(record))
         found.append(_instances(record["pred_instances"], len(classes), place, scored=True))
         if "gt_instances" in record:
             truth.append(_instances(record["gt_instances"], len(classes), place))
             ignored.append(_instances(record.get("ignored_instances", {}), len(classes), place))
-    about = {image: {"size": size, "file_name": name} for image, size, name in zip(ids, sizes, names)}
+    about = {
+        image: {"size": size, "file_name": name, "coco_id": number}
+        for image, size, name, number in zip(ids, sizes, names, numbers)
+    }
     objects = None
     if len(truth) == len(results):
         pairs = list(zip(truth, ignored))
@@ -172,7 +180,7 @@ def _name(record: dict[str, Any], given: str | None, place: str) -> str:
     """The name of the file rather than the id, which is a number where the data set was in COCO's format."""
     for key in ("img_path", "file_name", "img_id"):
         if type(record.get(key)) is str and record[key]:
-            return image_id(record[key]) if key != "img_id" else str(record[key])
+            return image_id(record[key])
     if given is not None:
         return image_id(given)
     if type(record.get("img_id")) is int:

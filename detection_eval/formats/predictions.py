@@ -87,6 +87,10 @@ def _about(record: dict[str, Any], place: str) -> dict[str, Any]:
         raise FormatError(f"{place}: file_name and source are text")
     if "gsd_m" in record:
         (about["gsd_m"],) = finite_numbers([record["gsd_m"]], place)
+    if "coco_id" in record:
+        if type(record["coco_id"]) is not int:
+            raise FormatError(f"{place}: coco_id is a whole number")
+        about["coco_id"] = record["coco_id"]
     if "size" in record:
         about["size"] = _size(record["size"], place)
     return about
@@ -164,7 +168,7 @@ def write_predictions(path: str | Path, collection: Collection) -> None:
     records = [head]
     for image, boxes in collection.images.items():
         record: dict[str, Any] = {"image": image}
-        for name in ("file_name", "source", "gsd_m"):
+        for name in ("file_name", "source", "gsd_m", "coco_id"):
             if (value := getattr(boxes, name)) is not None:
                 record[name] = value
         if boxes.size is not None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.errors import FormatError, SettingError
+from detection_eval.formats.image_ids import image_id
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.text.labels import spoken
 from detection_eval.text.parsing import ParseReport
@@ -33,6 +33,7 @@ class ImageBoxes:
         file_name: of the image, with its suffix.
         source: of DOTA's header: who took it.
         gsd_m: of DOTA's header: metres per pixel.
+        coco_id: the image's number in a COCO file.
         report: what became of a model's text, where the boxes were read from one.
     """
 
@@ -43,6 +44,7 @@ class ImageBoxes:
     source: str | None = None
     gsd_m: float | None = None
     report: ParseReport | None = None
+    coco_id: int | None = None
 
     def __post_init__(self) -> None:
         if self.difficulty is None:
@@ -71,8 +73,8 @@ class Collection:
     """The boxes of many images: a ground truth, or what a detector found.
 
     Attributes:
-        images: by image id, which is the image's file name without folder and suffix; in the file's order.
-            Images without boxes are in it where the format can tell.
+        images: by image id (see ``image_ids.image_id``), in the file's order. Images without boxes are in it
+            where the format can tell.
         classes: the class names that all images share.
         truth: the ground truth, where a file of results holds that too.
         notes: what the reader had to leave out or assume, one line each.
@@ -155,12 +157,6 @@ def subset(collection: Collection, classes: Sequence[str]) -> Collection:
     return Collection(images, index.names, truth, notes)
 
 
-def image_id(path: str) -> str:
-    """The image that a path names: no folder, no suffix; either system's separators."""
-    name = PurePosixPath(PureWindowsPath(path).as_posix()).name
-    return name.rpartition(".")[0] or name
-
-
 class ClassIndex:
     """Finds the class of a name: as written, or else as spoken (case, hyphens and underscores apart).
 
@@ -220,6 +216,7 @@ class Gathering:
         Raises:
             FormatError: the image was there before.
         """
+        image = image_id(image)
         if image in self._about:
             raise FormatError(f"{place}: image {image!r} is there twice; ids are file names without suffix")
         self._about[image] = about
@@ -235,6 +232,7 @@ class Gathering:
         difficulty: int | None = None,
     ) -> None:
         """A box of an image, (8,) numbers; the image need not have been named before."""
+        image = image_id(image)
         if image not in self._rows:
             self.image(image)
         self._rows[image].append(len(self._corners))

@@ -17,9 +17,10 @@ import numpy as np
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite, FormatError, SettingError
 from detection_eval.files import write_text
+from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.lines import finite_numbers, read_json
 from detection_eval.formats.mmrotate import instances_of_images
-from detection_eval.formats.records import Collection, ImageBoxes, image_id
+from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.formats.ultralytics import Sizes, size_of
 from detection_eval.text.aliases import aliases_for
 from detection_eval.text.contracts import CONTRACTS, Contract

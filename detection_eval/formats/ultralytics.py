@@ -8,6 +8,7 @@ from pathlib import Path
 
 from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import write_text
+from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.lines import (
     check_names,
     finite_numbers,
@@ -43,7 +44,7 @@ def read_ultralytics(path: str | Path, classes: Sequence[str], sizes: Sizes) -> 
     """
     gathering = Gathering(classes)
     for file in text_files(Path(path)):
-        size = size_of(file.stem, sizes)
+        size = size_of(image_id(file.stem), sizes)
         if size is None:
             raise FormatError(
                 f"{file}: the size of image {file.stem!r} is not given, and coordinates are parts of it"

@@ -158,8 +158,8 @@ def words_for(aliases: str, classes: Sequence[str]) -> dict[str, str]:
 
 def _read_images(path: Path) -> list[tuple[str, tuple[int, int] | None]]:
     """Ids, without the suffix of a file name, with sizes where they stand in the line."""
+    from detection_eval.formats.image_ids import image_id
     from detection_eval.formats.lines import numbered_lines
-    from detection_eval.formats.records import image_id
 
     listed: list[tuple[str, tuple[int, int] | None]] = []
     for number, line in numbered_lines(path):

@@ -8,19 +8,20 @@ import math
 import platform
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rscovlm.cli.bench import Aliases, words_for
-from rscovlm.cli.options import AsJson, Seed, read_classes
+from rscovlm.cli.bench import Aliases, ImageSize, read_options, words_for
+from rscovlm.cli.options import AsJson, Seed
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
-    from detection_eval.formats import Collection
+    from detection_eval.formats import Collection, ReadOptions
     from detection_eval.metrics.comparison import Benchmark
     from detection_eval.metrics.evaluation import Threshold
     from detection_eval.report.gallery import Pixels
@@ -91,11 +92,14 @@ def detections(
         ),
     ] = None,
     images: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            help="Folder of the images, named as in --gt: the report shows their pixels.", metavar="FOLDER"
+            help="Folder of the images: the report shows their pixels. Or a file with a line for each image: "
+            "its id, in the order of results of mmrotate 0.x, and its width and height. Both may be given.",
+            metavar="FOLDER|FILE",
         ),
     ] = None,
+    size: ImageSize = None,
     coco: Annotated[
         CocoKind,
         typer.Option(help="COCO's own numbers (pycocotools) too; auto: where all boxes are horizontal."),
@@ -115,10 +119,13 @@ def detections(
     sources = read_sources(pred)
     check_out(output)
     check_outputs({"--output": output}, (), overwrite=overwrite)
-    pixels = None if images is None else crops(images)
-    truth, names = read_truth(gt, classes)
+    folder, listing = split_images(images or [])
+    pixels = None if folder is None else crops(folder)
+    given = read_options(classes, listing, size, None)
+    truth, names = read_truth(gt, given, classes)
     words = None if aliases is None else words_for(aliases, names)
-    found = {name: read_results(path, names, truth, words) for name, path in sources.items()}
+    given = replace(given, classes=names if given.classes or declares_order(gt) else None, aliases=words)
+    found = {name: read_results(name, spec, names, truth, given) for name, spec in sources.items()}
     for name, collection in found.items():
         for note in (*collection.notes, *(collection.report.losses() if collection.report else ())):
             _note(f"{name}: {note}")
@@ -179,7 +186,33 @@ def read_sources(pred: list[str]) -> dict[str, str]:
     return sources
 
 
-def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, ...]]:
+def split_images(given: list[Path]) -> tuple[Path | None, Path | None]:
+    """The folder of images and the file that lists them.
+
+    Raises:
+        UsageError: more than one of either.
+        FileNotFoundError: there is no such path.
+    """
+    for path in given:
+        if not path.exists():
+            raise UsageError(f"--images {path} is no folder and no file")
+    folders = [path for path in given if path.is_dir()]
+    files = [path for path in given if not path.is_dir()]
+    if len(folders) > 1 or len(files) > 1:
+        raise UsageError("--images takes one folder of images and one file that lists them")
+    return next(iter(folders), None), next(iter(files), None)
+
+
+def declares_order(spec: str) -> bool:
+    """Whether a ground truth says in what order its classes are numbered."""
+    from detection_eval.formats import detect_format, split_format
+    from detection_eval.formats.catalogue import UNORDERED
+
+    path, format_name = split_format(spec)
+    return (format_name or detect_format(path)) not in UNORDERED
+
+
+def read_truth(spec: str, given: ReadOptions, classes: str | None) -> tuple[Collection, tuple[str, ...]]:
     """The ground truth and the classes that are evaluated.
 
     Raises:
@@ -187,9 +220,9 @@ def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, .
     """
     from detection_eval.formats import read, split_format
 
-    wanted = read_classes(classes)
+    wanted = given.classes
     path, format_name = split_format(spec)
-    truth = read(path, format_name, wanted, others="leave out")
+    truth = read(path, format_name, wanted, images=given.images, sizes=given.sizes, others="leave out")
     if truth.truth is not None:
         truth = truth.with_truth_as_images()
     if not truth.images:
@@ -204,28 +237,46 @@ def read_truth(spec: str, classes: str | None) -> tuple[Collection, tuple[str, .
 
 
 def read_results(
-    spec: str, classes: tuple[str, ...], truth: Collection, aliases: Mapping[str, str] | None = None
+    name: str, spec: str, classes: tuple[str, ...], truth: Collection, given: ReadOptions
 ) -> Collection:
-    """What a method found.
+    """What a method found, by the ids of the ground truth.
 
-    Results of mmrotate 0.x name no images: they are taken to stand in the order of the ground truth.
+    Args:
+        name: the method.
+        spec: ``PATH[:FORMAT]``.
+        classes: those that are evaluated.
+        truth: the ground truth.
+        given: what the options say; its ``classes`` is None where they are in no stated order.
 
     Raises:
-        DetectionError: it is malformed.
+        DetectionError, UsageError: malformed, of other images, or numbers of classes without a class list.
     """
-    from detection_eval.formats import read, split_format
+    from detection_eval.errors import EvaluationError
+    from detection_eval.formats import detect_format, read, split_format
+    from detection_eval.formats.catalogue import NUMBERED
+    from detection_eval.formats.image_ids import match_images, without_constant_scores
 
     path, format_name = split_format(spec)
+    format_name = format_name or detect_format(path)
+    if format_name in NUMBERED and given.classes is None:
+        raise UsageError(
+            f"--pred {name}: {path} ({format_name}) holds numbers of classes, and --gt states no order of "
+            "its classes; give --classes in the order of the config"
+        )
     sizes = {image: boxes.size for image, boxes in truth.images.items() if boxes.size is not None}
-    return read(
+    collection = read(
         path,
         format_name,
         classes,
-        images=list(truth.images),
-        sizes=sizes or None,
+        images=given.images,
+        sizes=given.sizes if isinstance(given.sizes, tuple) else sizes | dict(given.sizes or {}) or None,
         others="leave out",
-        aliases=aliases,
+        aliases=given.aliases,
     )
+    try:
+        return without_constant_scores(match_images(collection, truth))
+    except EvaluationError as error:
+        raise UsageError(f"--pred {name}: {error}") from error
 
 
 def read_threshold(
@@ -333,15 +384,13 @@ def crops(folder: Path) -> Pixels:
     """A reader of squares of the images in a folder, at most 340 px a side.
 
     Raises:
-        UsageError: there is no such folder.
+        NotADirectoryError: there is no such folder.
     """
     from rscovlm.data.readers.common import ImageFolder, LeftOut
     from tiling.errors import SceneError
     from tiling.scene import Scene
     from tiling.view import Size, View, Window
 
-    if not folder.is_dir():
-        raise UsageError(f"--images {folder} is no folder")
     files = ImageFolder(folder)
 
     def read(image: str, place: tuple[float, float, float]) -> bytes | None:

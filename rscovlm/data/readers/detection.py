@@ -10,8 +10,9 @@ import numpy as np
 
 from detection_eval.errors import FormatError
 from detection_eval.formats import Collection, ImageBoxes, read
+from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.lines import finite_numbers, read_json
-from detection_eval.formats.records import Gathering, image_id
+from detection_eval.formats.records import Gathering
 from detection_eval.geometry.quads import bounds, box_quads, min_area_rectangle
 from detection_eval.metrics.ground_truth import CROWD
 from rscovlm.data.readers.common import Geometry, ImageFolder, LeftOut, Options, box_of, outside

@@ -66,6 +66,11 @@ def test_headers_difficulty_and_one_word_names_are_optional(tmp_path):
         ("1 2 3 4 5 6 7 x ship 0", r"a\.txt:2: 'x' is no finite number"),
         ("1 2 3 4 5 6 7 nan ship 0", r"a\.txt:2: 'nan' is no finite number"),
         (f"{CORNERS} boat 0", r"a\.txt:2: category 'boat' is none of plane, ship"),
+        (f"{CORNERS} plane 0 extra", r"a\.txt:2: 'plane 0 extra' is no category with one difficulty"),
+        (f"{CORNERS} plane 0 1", r"a\.txt:2: 'plane 0 1' is no category with one difficulty"),
+        (f"{CORNERS} plane -1", r"a\.txt:2: the difficulty -1 is no whole number from 0"),
+        (f"{CORNERS} plane 0.5", r"a\.txt:2: the difficulty 0.5 is no whole number from 0"),
+        (f"{CORNERS} plane 1e9", r"a\.txt:2: the difficulty 1e9 is no whole number from 0"),
     ],
 )
 def test_a_malformed_label_is_told_by_file_and_line(tmp_path, line, message):
@@ -73,6 +78,19 @@ def test_a_malformed_label_is_told_by_file_and_line(tmp_path, line, message):
     path.write_text(f"{CORNERS} ship 0\n{line}\n")
     with pytest.raises(FormatError, match=message):
         read_dota_labels(path, CLASSES)
+
+
+def test_a_difficulty_may_be_written_as_a_decimal_and_a_number_may_belong_to_a_class(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(f"{CORNERS} plane 2.0\n{CORNERS} plane 1\n{CORNERS} plane\n")
+    read = read_dota_labels(path)
+    assert (read.detections.classes, read.difficulty.tolist()) == (("plane",), [2, 1, 0])
+    assert read.without_difficulty == 1
+    path.write_text(f"{CORNERS} Boeing 737 1\n{CORNERS} Boeing 737\n")
+    with pytest.raises(FormatError, match=r"a\.txt:1: .*if the number belongs to the category, give the"):
+        read_dota_labels(path)
+    read = read_dota_labels(path, ("Boeing 737",))
+    assert (read.detections.names, read.difficulty.tolist()) == (["Boeing 737"] * 2, [1, 0])
 
 
 def test_what_a_label_file_cannot_hold_is_refused_and_nothing_is_written(tmp_path):

@@ -366,7 +366,7 @@ def instances(count=1, labels=0):
     [
         ([], None, "of no images"),
         ({"a": 1}, None, "a dict of no images"),
-        ([[rows()] * 3], None, "name no images; give the ids"),
+        ([[rows()] * 3], None, "name no images; give the ids in the order"),
         ([[rows()] * 3], ["a", "b"], "1 images, but 2 ids are given"),
         ([[rows()] * 2], ["a"], "image 0: 2 classes, but 3 names are given"),
         ([[rows()] * 3, 5], ["a", "b"], "image 1: a int, where a list of classes"),

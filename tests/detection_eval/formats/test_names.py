@@ -24,7 +24,6 @@ from detection_eval.formats import (
     write,
 )
 from detection_eval.formats.class_lists import CLASS_LISTS, HRSC2016_CODES, classes
-from detection_eval.formats.records import image_id
 from detection_eval.geometry.quads import box_quads, canonical
 from detection_eval.geometry.rotated import boxes_to_quads, quads_to_boxes
 
@@ -242,15 +241,6 @@ def test_other_categories_of_fair1m_are_left_out_with_a_note(tmp_path):
     assert back.detections["a"].names == ["Dry Cargo Ship"]
     assert back.notes == ("1 boxes of categories other-... are left out",)
     assert len(read(tmp_path / "a.txt", classes=classes("fair1m-37")).detections["a"]) == 2
-
-
-def test_image_ids_are_file_names_without_folder_and_suffix():
-    assert [image_id(path) for path in ("a/b.c/P1.v2.png", "C:\\x\\P1.tif", "P1", ".hidden")] == [
-        "P1.v2",
-        "P1",
-        "P1",
-        ".hidden",
-    ]
 
 
 def test_the_documentation_names_every_format_and_class_list():

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from detection_eval.detections import Detections
 from detection_eval.formats import Collection, ImageBoxes, write
 from tests.detection_eval.problem import CLASSES, problem
 
@@ -183,7 +184,11 @@ def test_the_page_shows_the_pixels_of_images_that_are_there(run, files):
     page = (files / "out" / "report.html").read_text()
     shown = page.count("data:image/png;base64,")
     assert 0 < shown < page.count("<figure>")  # half of the images are missing
-    assert run(*arguments(files, "--images", files / "nowhere")).err.strip().endswith("nowhere is no folder")
+    assert (
+        run(*arguments(files, "--images", files / "nowhere"))
+        .err.strip()
+        .endswith("nowhere is no folder and no file")
+    )
 
 
 def test_horizontal_boxes_get_cocos_own_numbers(run, tmp_path):
@@ -295,3 +300,95 @@ def test_conversion_takes_aliases_and_says_what_was_not_read(run, replies):
         "bench", "convert", replies / "said.jsonl", "--output", replies / "more", "--aliases", "dota"
     )
     assert (refused.code, "give --classes" in refused.err) == (2, True)
+
+
+SQUARES = ("0 0 20 0 20 20 0 20", "30 0 50 0 50 20 30 20", "60 0 80 0 80 20 60 20")
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """labelTxt of two patches with a point in their names; a plane is in one, a ship in both."""
+    (tmp_path / "labelTxt").mkdir()
+    (tmp_path / "labelTxt" / "P1__0.5__0___0.txt").write_text(f"{SQUARES[0]} ship 0\n{SQUARES[1]} plane 0\n")
+    (tmp_path / "labelTxt" / "P1__0.5__824___0.txt").write_text(f"{SQUARES[2]} ship 0\n")
+    return tmp_path
+
+
+def scored(run, folder, pred, *more):
+    call = ("bench", "detections", "--gt", folder / "labelTxt", "--pred", f"A={pred}", "--bootstrap", "0")
+    done = run(*call, "--threshold", "0.1", "--json", *more)
+    assert done.code == 0, done.err
+    return json.loads(done.out)["results"]["A"], done.err
+
+
+def test_task1_matches_with_suffixes_and_points_in_its_names(run, labelled):
+    (labelled / "out").mkdir()
+    (labelled / "out" / "Task1_ship.txt").write_text(
+        f"P1__0.5__0___0.png 0.9 {SQUARES[0]}\nP1__0.5__824___0 0.8 {SQUARES[2]}\n"
+    )
+    (labelled / "out" / "Task1_plane.txt").write_text(f"P1__0.5__0___0.png 0.7 {SQUARES[1]}\n")
+    found, said = scored(run, labelled, labelled / "out")
+    assert (found["APnc50"], found["AP50"]) == (1, 1)
+    assert "not in the" not in said
+
+
+def test_results_of_other_images_are_an_error_that_shows_both_sides(run, labelled):
+    (labelled / "out").mkdir()
+    (labelled / "out" / "Task1_ship.txt").write_text(f"P9 0.9 {SQUARES[0]}\n")
+    done = run("bench", "detections", "--gt", labelled / "labelTxt", "--pred", f"A={labelled / 'out'}")
+    assert (done.code, done.out) == (2, "")
+    assert "--pred A: no image of the results is in the ground truth: 'P9' in the results" in done.err
+    assert "'P1__0.5__0___0'" in done.err
+
+
+def test_a_constant_score_does_not_make_a_method_scored(run, labelled):
+    (labelled / "out").mkdir()
+    for name, rows in (("ship", (0, 2)), ("plane", (1,))):
+        places = {0: "P1__0.5__0___0", 1: "P1__0.5__0___0", 2: "P1__0.5__824___0"}
+        (labelled / "out" / f"Task1_{name}.txt").write_text(
+            "".join(f"{places[row]} 1.0 {SQUARES[row]}\n" for row in rows)
+        )
+    call = ("bench", "detections", "--gt", labelled / "labelTxt", "--pred", f"A={labelled / 'out'}")
+    done = run(*call, "--bootstrap", "0", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["results"]["A"]["AP50"] is None
+    assert "A: all boxes have the score 1, which ranks nothing" in done.err
+
+
+def test_results_of_mmrotate_0_need_the_order_of_images_and_of_classes(run, labelled):
+    truth = {"P1__0.5__824___0": [(SQUARES[2], 1)], "P1__0.5__0___0": [(SQUARES[0], 1), (SQUARES[1], 0)]}
+    images = {}
+    for image, rows in truth.items():
+        quads = [[float(x) for x in row.split()] for row, _ in rows]
+        found = Detections(quads, [label for _, label in rows], ("plane", "ship"), [0.9, 0.8][: len(rows)])
+        images[image] = ImageBoxes(found)
+    pickled = labelled / "results.pkl"
+    write(pickled, Collection(images, ("plane", "ship")), "mmrotate-0.x")
+    call = ("bench", "detections", "--gt", labelled / "labelTxt", "--pred", f"A={pickled}")
+    refused = run(*call)
+    assert refused.code == 2
+    assert "holds numbers of classes, and --gt states no order of its classes; give --classes" in refused.err
+    (labelled / "names.txt").write_text("plane\nship\n")
+    refused = run(*call, "--classes", labelled / "names.txt")
+    assert refused.code == 2
+    assert "name no images; give the ids in the order of the data set, one a line (--images" in refused.err
+    (labelled / "order.txt").write_text("\n".join(f"{image}.png" for image in truth))
+    more = ("--classes", labelled / "names.txt", "--images", labelled / "order.txt")
+    found, _ = scored(run, labelled, pickled, *more)
+    assert (found["APnc50"], found["AP50"]) == (1, 1)
+
+
+@pytest.mark.parametrize("sizes", [("--size", "100x50"), ("--images", "sizes.txt")])
+def test_labels_of_ultralytics_compare_with_labeltxt(run, labelled, monkeypatch, sizes):
+    monkeypatch.chdir(labelled)
+    (labelled / "names.txt").write_text("ship\nplane\n")
+    (labelled / "sizes.txt").write_text("P1__0.5__0___0.png 100 50\nP1__0.5__824___0.png 100 50\n")
+    (labelled / "labels").mkdir()
+    for image, rows in (("P1__0.5__0___0", (0, 1)), ("P1__0.5__824___0", (2,))):
+        lines = []
+        for row in rows:
+            parts = [float(x) / side for x, side in zip(SQUARES[row].split(), (100, 50) * 4)]
+            lines.append(" ".join(map(str, [int(row == 1), *parts, 0.9 - row / 10])) + "\n")
+        (labelled / "labels" / f"{image}.txt").write_text("".join(lines))
+    found, _ = scored(run, labelled, "labels", "--classes", "names.txt", *sizes)
+    assert (found["APnc50"], found["AP50"]) == (1, 1)
