@@ -269,7 +269,9 @@ class _Finder:
         if not node.texts:
             return self._untitled(node, around, nested)
         follow: list[Work] = []
-        label, waiting, run = around, [], []  # type: ignore[var-annotated]
+        label = around
+        waiting: list[Written] = []
+        run: list[Any] = []
         pairs: list[tuple[Written, str | None]] = []
 
         def flush() -> None:
