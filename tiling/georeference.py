@@ -96,6 +96,16 @@ class Georeference:
         _, (gsd_x, gsd_y) = self._steps_at((x, y))
         return (float(gsd_x), float(gsd_y)) if gsd_x > 0 and gsd_y > 0 else None
 
+    def pixel_side_m(self, x: float, y: float) -> float | None:
+        """Square root of the area on the ground of the pixel at scene pixel (x, y), in metres.
+
+        Of pixels whose sides are not at right angles on the ground (a sheared transform, the sinusoidal
+        projection) it is less than the geometric mean of the sides.
+        """
+        (east_x, north_x), (east_y, north_y) = self.axes_at((x, y))
+        area = abs(east_x * north_y - east_y * north_x)
+        return math.sqrt(area) if area > 0 else None
+
     def axes_at(self, points: ArrayLike) -> Points:
         """The way on the ground that one pixel along x and one along y make, at scene pixels (..., 2).
 
@@ -276,11 +286,6 @@ def crs_name(crs: CRS) -> str:
     except (*UNUSABLE, ProjError):
         authority = None
     return ":".join(authority) if authority else crs.to_wkt()
-
-
-def geometric_mean(pair: tuple[float, float] | None) -> float | None:
-    """One figure for an anisotropic pair: the side of the square with the same area."""
-    return None if pair is None else math.sqrt(pair[0] * pair[1])
 
 
 def apply_affine(transform: Affine, points: ArrayLike) -> Points:

@@ -15,6 +15,7 @@ from affine import AffineError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from tiling.containers import hint
 from tiling.errors import EmptyScene, SceneError, SceneNotFound, SceneUnreadable
 
 GDAL_OPTIONS = {
@@ -107,10 +108,11 @@ class HandlePool:
 
     def _explain(self, error: Exception) -> SceneError:
         path = Path(self.source)
-        if path.is_dir():
-            return SceneUnreadable(f"{self.source} is a folder; give a raster file")
         if path.is_file() and path.stat().st_size == 0:
             return EmptyScene(f"{self.source} is empty (0 bytes)")
+        instead = hint(path)
+        if instead is not None:
+            return SceneUnreadable(instead)
         reason = " ".join(str(error.__cause__ or error).split())
         # A file that is there may still lack another that it names, as a VRT does its sources.
         if not path.exists() and any(phrase in reason for phrase in ABSENT):

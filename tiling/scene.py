@@ -16,14 +16,14 @@ from rasterio.crs import CRS
 
 from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
-from tiling.georeference import Georeference, crs_name, geometric_mean, locate
+from tiling.georeference import Georeference, crs_name, locate
 from tiling.handles import HandlePool
 from tiling.orientation import Storage, nearest_to_north_up
 from tiling.overrides import AS_STORED, Overrides
 from tiling.pyramid import Pyramid
 from tiling.raster import Raster
 from tiling.resolution import Resolution
-from tiling.stretch import Stretch
+from tiling.stretch import Stretch, undeclared_nodata
 from tiling.view import UPRIGHT, Orientation, Size, View, Window
 
 STATISTICS_SIDE = 1024
@@ -84,7 +84,7 @@ class Scene:
             no place in it; ``georeferenced`` says whether they have.
         transform: scene pixels to map coordinates, None without one (also for ground control points and RPC).
         gsd_xy_m: metres per pixel along x and y at the centre, None where unknown.
-        gsd_m: their geometric mean.
+        gsd_m: square root of the area of a pixel on the ground, at the centre, in metres; None where unknown.
         warnings: what is odd about the file and how it was taken, one line each; computing the stretch may
             add one.
         orientation: how the views of this scene lie in its pixels.
@@ -133,9 +133,9 @@ class Scene:
         self.crs: CRS | None = located.crs
         self.transform: Affine | None = self._georeference.transform if self._georeference else None
         self.gsd_xy_m = self._georeference.gsd_at(*self.window.center) if self._georeference else None
+        self.gsd_m = self._georeference.pixel_side_m(*self.window.center) if self._georeference else None
         if overrides.gsd_m is not None:
             self._assume_gsd(overrides.gsd_m)
-        self.gsd_m = geometric_mean(self.gsd_xy_m)
         turned = north_up and self._georeference is not None
         self.orientation: Orientation = (
             nearest_to_north_up(self.axes_at(self.window.center)) if turned else UPRIGHT
@@ -148,10 +148,10 @@ class Scene:
 
     def _assume_gsd(self, gsd_m: float) -> None:
         """Take a stated ground sampling distance for that of the file, and say so where it differs."""
-        own = geometric_mean(self.gsd_xy_m)
+        own = self.gsd_m
         if own is not None and abs(gsd_m - own) > 0.01 * own:
             self.warnings.append(f"its ground sampling distance of {own:.3g} m is taken as {gsd_m:.3g} m")
-        self.gsd_xy_m = (gsd_m, gsd_m)
+        self.gsd_xy_m, self.gsd_m = (gsd_m, gsd_m), gsd_m
 
     def __enter__(self) -> Scene:
         return self
@@ -215,17 +215,25 @@ class Scene:
             return self._stretch
 
     def _automatic_stretch(self) -> Stretch:
-        if self._pyramid.layout.pixel_dtype == np.uint8 and len(self._pyramid.layout.bands) == 3:
+        layout = self._pyramid.layout
+        if layout.pixel_dtype == np.uint8 and len(layout.bands) == 3:
             return Stretch.identity(3)
         block = self._pyramid.overall(STATISTICS_SIDE)
         valid = block.coverage > 0
         if not valid.any():
             raise NoValidPixels(f"{self.source} has no valid pixels: all are nodata, transparent or NaN")
-        if self.dtype == np.uint8:
+        if layout.pixel_dtype == np.uint8:
             values = block.pixels[valid]
             if np.ptp(values) >= FEW_LEVELS or values.max() >= 128:
                 return Stretch.identity(1)
-        return Stretch.from_percentiles(block.pixels, valid)
+            return Stretch.from_percentiles(block.pixels, valid)
+        undeclared = None if self.overrides.nodata == "none" else undeclared_nodata(block.pixels, valid)
+        if undeclared is None:
+            return Stretch.from_percentiles(block.pixels, valid)
+        self.warnings.append(undeclared.warning)
+        without = replace(layout, validity=replace(layout.validity, nodata=undeclared.values))
+        block = Pyramid(self._pool, without).overall(STATISTICS_SIDE)
+        return Stretch.from_percentiles(block.pixels, block.coverage > 0)
 
     def require_pixels(self) -> None:
         """Make sure that there is something to look at.
@@ -359,11 +367,11 @@ class Scene:
         return self._pyramid.valid_fraction(self._storage.stored_window(window))
 
     def gsd_of(self, view: View) -> float | None:
-        """Metres per pixel of a view at its centre (geometric mean of x and y), None where unknown."""
-        ground = self.gsd_xy_m
+        """Metres per pixel of a view at its centre (root of the pixel's area), None where unknown."""
+        ground = self.gsd_m
         if self._georeference is not None and self.overrides.gsd_m is None:
-            ground = self._georeference.gsd_at(*view.window.center) or ground
-        return geometric_mean(ground and (ground[0] * view.scale[0], ground[1] * view.scale[1]))
+            ground = self._georeference.pixel_side_m(*view.window.center) or ground
+        return None if ground is None else ground * math.sqrt(view.scale[0] * view.scale[1])
 
     def axes_at(self, points: ArrayLike) -> NDArray[np.float64]:
         """Metres east and north of one pixel along x and one along y, (..., 2, 2), at scene pixels (..., 2).

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -456,3 +458,109 @@ def test_gdal_says_nothing_on_the_terminal(make_raster, tmp_path, capfd):
         scene.read(whole(scene))
     assert logging.getLogger("rasterio").handlers
     assert capfd.readouterr() == ("", "")
+
+
+class TestGroundOfPixels:
+    """A pixel's size is the square root of its area on the ground."""
+
+    @pytest.mark.parametrize("shear", [0, 0.3, -0.6])
+    def test_of_a_sheared_transform(self, make_raster, shear):
+        transform = Affine(0.3, shear, 500000, 0, -0.3, 4600000)  # |0.3 * -0.3 - shear * 0| = 0.09 m2
+        with Scene(make_raster(NOISE, crs="EPSG:32631", transform=transform)) as scene:
+            assert scene.gsd_m == pytest.approx(0.3, rel=1e-3)
+            assert scene.gsd_of(whole(scene, 4)) == pytest.approx(1.2, rel=1e-3)
+
+    @pytest.mark.parametrize("longitude", [0, 60, 150])
+    def test_of_the_sinusoidal_projection_wherever_it_is_cut(self, make_raster, longitude):
+        # Equal areas: a MODIS pixel of 463 m has that size everywhere, however much its corners lean.
+        crs = "+proj=sinu +lon_0=0 +R=6371007.181 +units=m"
+        northing = 6371007.181 * np.radians(50)
+        easting = 6371007.181 * np.radians(longitude) * np.cos(np.radians(50))
+        transform = Affine(463.3127, 0, easting, 0, -463.3127, northing)
+        with Scene(make_raster(NOISE, crs=crs, transform=transform)) as scene:
+            assert scene.gsd_m == pytest.approx(463.3, rel=2e-3)
+
+    def test_odd_file(self):
+        with Scene(odd("shear.tif")) as scene:
+            assert scene.gsd_m == pytest.approx(0.3, rel=1e-3)
+
+
+class TestUndeclaredNodata:
+    def collared(self, make_raster, value: float, dtype: str, **profile: object) -> Path:
+        pixels = NOISE.astype(dtype) * 10 + 500
+        pixels[:, :60], pixels[:, :, :70] = value, value
+        return make_raster(pixels, **profile)
+
+    @pytest.mark.parametrize(("value", "dtype"), [(0, "uint16"), (65535, "uint16"), (-9999, "float32")])
+    def test_on_the_border_is_said_and_left_out_of_the_stretch(self, make_raster, value, dtype):
+        path = self.collared(make_raster, value, dtype)
+        with Scene(path) as scene, Scene(path, overrides=Overrides(nodata=value)) as told:
+            assert scene.stretch == told.stretch
+            assert [f"value {value} " in line for line in scene.warnings] == [True]
+            assert told.warnings == []
+            scene.read(whole(scene))
+            assert len(scene.warnings) == 1
+        with Scene(path, overrides=Overrides(nodata="none")) as scene:
+            assert value in (scene.stretch.low[0], scene.stretch.high[0])
+            assert scene.warnings == []
+
+    def test_inside_a_pixel_of_the_statistics_is_left_out_as_well(self, make_raster, monkeypatch):
+        monkeypatch.setattr("tiling.scene.STATISTICS_SIDE", 37)
+        with Scene(self.collared(make_raster, -9999, "float32")) as scene:
+            assert min(scene.stretch.low) > 400
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda pixels: pixels, id="no collar"),
+            pytest.param(lambda pixels: np.where(pixels < 520, 520, pixels), id="dark pixels inside"),
+            pytest.param(lambda pixels: np.full_like(pixels, 700), id="one value"),
+        ],
+    )
+    def test_values_of_a_scene_are_not_taken_for_it(self, make_raster, change):
+        with Scene(make_raster(change(NOISE.astype(np.uint16) * 10 + 500))) as scene:
+            assert scene.stretch
+            assert scene.warnings == []
+
+    @pytest.mark.parametrize("name", ["u16_collar_nonodata.tif", "float_undeclared.tif"])
+    def test_odd_files(self, name):
+        with Scene(odd(name)) as scene:
+            assert scene.stretch.low[0] > 0
+            assert len(scene.warnings) == 1
+
+
+class TestContainers:
+    def test_a_zip_is_refused_with_a_path_that_works(self, make_raster, tmp_path):
+        inside = make_raster(NOISE, **UTM)
+        with zipfile.ZipFile(tmp_path / "scene.zip", "w") as archive:
+            archive.writestr("__MACOSX/._scene.tif", b"")
+            archive.writestr("readme.txt", "a scene")
+            archive.write(inside, "deep/scene.tif")
+        with pytest.raises(SceneUnreadable, match="is an archive; give a raster file in it") as error:
+            Scene(tmp_path / "scene.zip")
+        with Scene(str(error.value).rsplit("such as ", 1)[1]) as scene:
+            assert (scene.width, scene.height) == (320, 240)
+
+    def test_a_tar_is_refused_with_a_path_that_works(self, make_raster, tmp_path):
+        inside = make_raster(NOISE, **UTM)
+        with tarfile.open(tmp_path / "scene.tar.gz", "w:gz") as archive:
+            archive.add(inside, "scene.tif")
+        with pytest.raises(SceneUnreadable, match="archive") as error:
+            Scene(tmp_path / "scene.tar.gz")
+        with Scene(str(error.value).rsplit("such as ", 1)[1]) as scene:
+            assert scene.gsd_m == pytest.approx(0.3, rel=1e-3)
+
+    def test_a_product_folder_names_the_picture_in_it(self, tmp_path):
+        granule = tmp_path / "S2A.SAFE" / "GRANULE" / "L2A" / "IMG_DATA"
+        granule.mkdir(parents=True)
+        for name in ("T31_B02_10m.jp2", "T31_TCI_10m.jp2", "T31_B03_10m.jp2"):
+            (granule / name).touch()
+        with pytest.raises(SceneUnreadable, match=r"is a folder.*IMG_DATA/T31_TCI_10m\.jp2"):
+            Scene(tmp_path / "S2A.SAFE")
+
+    def test_an_archive_or_folder_without_rasters_says_so(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "text.zip", "w") as archive:
+            archive.writestr("readme.txt", "nothing")
+        for path in (tmp_path / "text.zip", tmp_path):
+            with pytest.raises(SceneUnreadable, match="none in it"):
+                Scene(path)
