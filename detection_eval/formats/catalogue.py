@@ -83,8 +83,9 @@ class Format(NamedTuple):
         what: it is, in a few words.
         read: the reader.
         write: the writer.
-        keeps: which of names of classes, scores, difficulty, size, empty images and exact numbers a file of
-            it holds.
+        keeps: what a file of it holds, among names of classes, scores (and whether they are demanded),
+            difficulty, size, header, empty images, ids, order, file names and COCO ids of images, and exact
+            numbers.
         classes: the class list that goes with it, where it is made for one data set.
     """
 
@@ -124,35 +125,60 @@ _ALL = (
         "this project's own JSON lines",
         lambda path, options: read_predictions(path, options.classes, options.aliases),
         lambda path, boxes, _: write_predictions(path, boxes),
-        _keeps("names", "scores", "difficulty", "size", "empty", "exact", "truth", "report", "header"),
+        _keeps(
+            "names",
+            "scores",
+            "difficulty",
+            "size",
+            "empty",
+            "exact",
+            "truth",
+            "report",
+            "header",
+            "file names",
+            "coco ids",
+            "ids",
+            "order",
+        ),
     ),
     Format(
         "dota",
         "labelTxt, a file or a folder of them",
         lambda path, options: read_dota(path, options.classes),
         lambda path, boxes, _: write_dota(path, boxes),
-        _keeps("names", "difficulty", "empty", "exact", "header"),
+        _keeps("names", "difficulty", "empty", "exact", "header", "ids"),
     ),
     Format(
         "task1",
         "a folder of Task1_<class>.txt",
         _read_task1,
         _write_task1,
-        _keeps("names", "scores", "exact"),
+        _keeps("names", "scores", "exact", "ids", "scores demanded"),
     ),
     Format(
         "coco",
         "a COCO data set with polygons in segmentation",
         lambda path, options: read_coco_collection(path, options.classes),
         lambda path, boxes, _: write_coco_collection(path, boxes),
-        _keeps("names", "scores", "difficulty", "size", "empty", "exact"),
+        _keeps(
+            "names",
+            "scores",
+            "difficulty",
+            "size",
+            "empty",
+            "exact",
+            "file names",
+            "coco ids",
+            "ids",
+            "order",
+        ),
     ),
     Format(
         "mmrotate-0.x",
         "results.pkl of mmrotate 0.x",
         lambda path, options: read_results(path, options.class_list(path), options.images, version="0.x"),
         lambda path, boxes, options: write_results_0(path, boxes, constant_score=options.constant_score),
-        _keeps("scores", "empty"),
+        _keeps("scores", "empty", "order", "scores demanded"),
     ),
     Format(
         "mmrotate-1.x",
@@ -161,14 +187,14 @@ _ALL = (
         lambda path, boxes, options: write_results_1(
             path, boxes, constant_score=options.constant_score, boxes=options.boxes
         ),
-        _keeps("scores", "size", "empty", "truth"),
+        _keeps("scores", "size", "empty", "truth", "file names", "ids", "order", "scores demanded"),
     ),
     Format(
         "mmrotate-json",
         "a list of detections of mmrotate 1.x (*.bbox.json)",
         lambda path, options: read_detection_list(path, options.class_list(path)),
         lambda path, boxes, options: write_detection_list(path, boxes, constant_score=options.constant_score),
-        _keeps("scores", "exact"),
+        _keeps("scores", "exact", "ids", "order", "scores demanded"),
     ),
     Format(
         "ultralytics-json",
@@ -177,21 +203,21 @@ _ALL = (
         lambda path, boxes, options: write_detection_list(
             path, boxes, constant_score=options.constant_score, first_category=1
         ),
-        _keeps("scores", "exact"),
+        _keeps("scores", "exact", "ids", "order", "scores demanded"),
     ),
     Format(
         "ultralytics",
         "OBB labels of Ultralytics, a file or a folder of them",
         _read_ultralytics,
         lambda path, boxes, _: write_ultralytics(path, boxes),
-        _keeps("scores", "empty", "exact"),
+        _keeps("scores", "empty", "exact", "ids"),
     ),
     Format(
         "dior-r",
         "XML of DIOR-R, a file or a folder of them",
         lambda path, options: read_dior(path, options.classes),
         lambda path, boxes, _: write_dior(path, boxes),
-        _keeps("names", "difficulty", "size", "empty", "exact"),
+        _keeps("names", "difficulty", "size", "empty", "exact", "file names", "ids"),
         "dior-r",
     ),
     Format(
@@ -199,7 +225,7 @@ _ALL = (
         "XML of FAIR1M, a file or a folder of them",
         lambda path, options: read_fair1m(path, options.classes),
         lambda path, boxes, _: write_fair1m(path, boxes),
-        _keeps("names", "scores", "size", "empty", "exact"),
+        _keeps("names", "scores", "size", "empty", "exact", "file names", "ids"),
         "fair1m",
     ),
     Format(
@@ -207,7 +233,7 @@ _ALL = (
         "XML of HRSC2016, a file or a folder of them",
         lambda path, options: read_hrsc(path, options.classes),
         lambda path, boxes, _: write_hrsc(path, boxes),
-        _keeps("difficulty", "size", "empty"),
+        _keeps("difficulty", "size", "empty", "file names", "ids"),
         "hrsc2016",
     ),
     Format(
@@ -215,7 +241,18 @@ _ALL = (
         "SRSDD: COCO with its class list",
         lambda path, options: read_coco_collection(path, options.classes),
         lambda path, boxes, _: write_coco_collection(path, boxes),
-        _keeps("names", "scores", "difficulty", "size", "empty", "exact"),
+        _keeps(
+            "names",
+            "scores",
+            "difficulty",
+            "size",
+            "empty",
+            "exact",
+            "file names",
+            "coco ids",
+            "ids",
+            "order",
+        ),
         "srsdd",
     ),
     Format(
@@ -223,7 +260,7 @@ _ALL = (
         "RSAR: labelTxt with its class list",
         lambda path, options: read_dota(path, options.classes),
         lambda path, boxes, _: write_dota(path, boxes),
-        _keeps("names", "difficulty", "empty", "exact", "header"),
+        _keeps("names", "difficulty", "empty", "exact", "header", "ids"),
         "rsar",
     ),
     Format(
@@ -231,7 +268,7 @@ _ALL = (
         "inference_results.json of RSCoVLM, parsed from the text",
         lambda path, options: read_rscovlm(path, options.classes, options.contract, options.aliases),
         lambda path, boxes, options: write_rscovlm(path, boxes, options.contract or "rscovlm-quad"),
-        _keeps("size", "empty"),
+        _keeps("size", "empty", "file names", "ids", "order"),
     ),
     Format(
         "lmmrotate",
@@ -240,7 +277,7 @@ _ALL = (
             path, options.classes, options.sizes, options.contract or "lmmrotate", options.aliases
         ),
         lambda path, boxes, _: write_lmmrotate(path, boxes),
-        _keeps("empty", "exact"),
+        _keeps("empty", "exact", "file names", "ids", "order"),
     ),
 )
 

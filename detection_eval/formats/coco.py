@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
         names = {category["id"]: str(category["name"]) for category in categories}
         images = {image["id"]: image for image in content["images"]}
         files = {key: str(image["file_name"]) for key, image in images.items()}
-        sizes = {key: (int(image["width"]), int(image["height"])) for key, image in images.items()}
+        sizes = {key: _size(image) for key, image in images.items()}
         annotations = list(content["annotations"])
         rows = [row for row in annotations if isinstance(row, dict)]
         graded = any("difficulty" in row or row.get("iscrowd") for row in rows)
@@ -81,14 +82,24 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
     return gathering.finish()
 
 
+def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Width and height, or None where an image states neither."""
+    if image.get("width") is None and image.get("height") is None:
+        return None
+    return int(image["width"]), int(image["height"])
+
+
 def _corners(annotation: dict[str, Any], place: str) -> list[float]:
     rings = annotation.get("segmentation")
     if not rings:
         x, y, width, height = finite_numbers(annotation["bbox"], place)
         return [x, y, x + width, y, x + width, y + height, x, y + height]
-    if not isinstance(rings, list) or not isinstance(rings[0], list) or len(rings[0]) != 8:
+    ring = rings[0] if isinstance(rings, list) else None
+    if isinstance(ring, list) and len(ring) == 10 and ring[8:] == ring[:2]:  # the first point closes the ring
+        ring = ring[:8]
+    if not isinstance(ring, list) or len(ring) != 8:
         raise FormatError(f"{place}: its segmentation is no ring of four vertices")
-    return finite_numbers(rings[0], place)
+    return finite_numbers(ring, place)
 
 
 def write_coco(
@@ -121,7 +132,8 @@ def write_coco(
 def write_coco_collection(path: str | Path, collection: Collection) -> None:
     """Write a COCO data set; objects of the difficulty ``CROWD`` or above are ``iscrowd``.
 
-    A key ``difficulty``, which COCO has not, keeps the others.
+    A key ``difficulty``, which COCO has not, keeps the others. Images keep the ids of a COCO file where all
+    have one, and count from 1 else.
 
     Raises:
         CannotWrite: an image whose size is not known.
@@ -131,7 +143,7 @@ def write_coco_collection(path: str | Path, collection: Collection) -> None:
     for image, held in collection.images.items():
         if held.size is None:
             raise CannotWrite(f"{image}: COCO demands the image's size and it is not known; give the sizes")
-        boxes.append(ImageBoxes(held.detections, held.difficulty, held.size, held.file_name or image))
+        boxes.append(replace(held, file_name=held.file_name or image))
     _write(Path(path), boxes, collection.classes)
 
 
@@ -144,14 +156,16 @@ def _write(
 ) -> None:
     """Write the file one annotation a line, so that a large scene needs no memory for its text."""
     category = {name: number for number, name in enumerate(classes, start=1)}
+    kept = [boxes.coco_id for boxes in images if boxes.coco_id is not None]
+    ids = kept if len(set(kept)) == len(images) else list(range(1, len(images) + 1))
     listed = []
-    for number, boxes in enumerate(images, start=1):
+    for number, boxes in zip(ids, images):
         width, height = boxes.size or (0, 0)
         listed.append({"id": number, "file_name": boxes.file_name, "width": width, "height": height})
     categories = [{"id": number, "name": name, "supercategory": ""} for name, number in category.items()]
     rows = (
         row | dict(more)
-        for number, boxes in enumerate(images, start=1)
+        for number, boxes in zip(ids, images)
         for row, more in zip(
             _rows(number, boxes, category), (attributes or {}).get(boxes.file_name or "", repeat({}))
         )
@@ -195,7 +209,8 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
     """Read a list of ``{"image_id", "category_id", "score", "bbox" or "poly"}``.
 
     Such lists are written by mmrotate 1.x (``*.bbox.json``, categories from 0, ``bbox`` of 5 or 8 numbers)
-    and by Ultralytics (``predictions.json``, categories from 1, vertices in ``poly``).
+    and by Ultralytics (``predictions.json``, categories from 1, vertices in ``poly``). Results as COCO has
+    them (``bbox`` of 4 numbers: left, top, width, height) count from 1 too.
 
     Args:
         path: the file.
@@ -212,6 +227,7 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
         raise FormatError(f"{path}: no list of detections but a {type(content).__name__}")
     gathering = Gathering(classes)
     seen: set[str] = set()
+    rectangles = 0
     for position, row in enumerate(content):
         place = f"{path}: entry {position}"
         try:
@@ -227,16 +243,25 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
                 f"{place}: category {row['category_id']}, but {len(classes)} class names are given, "
                 f"counted from {first_category}"
             )
-        if len(numbers) == 5:
+        if len(numbers) == 4:
+            rectangles += 1
+            left, top, width, height = numbers
+            numbers = [left, top, left + width, top, left + width, top + height, left, top + height]
+        elif len(numbers) == 5:
             numbers = boxes_to_quads([numbers]).reshape(8).tolist()
         elif len(numbers) != 8:
-            raise FormatError(f"{place}: a box of {len(numbers)} numbers; rotated boxes have 5, polygons 8")
+            raise FormatError(
+                f"{place}: a box of {len(numbers)} numbers; COCO's have 4, rotated ones 5, polygons 8"
+            )
         if image not in seen:
             # Ultralytics makes numbers of names; all others take the number that COCO has for the image.
             seen.add(image)
-            gathering.image(image, place, coco_id=None if first_category or type(named) is not int else named)
+            known = type(named) is int and not (first_category and "poly" in row)
+            gathering.image(image, place, coco_id=named if known else None)
         gathering.box(image, numbers, classes[label], place, score)
-    return gathering.finish()
+    first, last = f"{first_category} {classes[0]}", f"{first_category + len(classes) - 1} {classes[-1]}"
+    note = f"{rectangles:,} horizontal boxes (COCO results), whose categories count from {first} to {last}"
+    return gathering.finish([note] if rectangles else [])
 
 
 def write_detection_list(

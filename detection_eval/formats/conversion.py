@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from detection_eval.errors import FormatError, SettingError
-from detection_eval.formats.catalogue import FORMATS, ReadOptions, WriteOptions, format_named
+from detection_eval.formats.catalogue import FORMATS, NUMBERED, ReadOptions, WriteOptions, format_named
 from detection_eval.formats.class_lists import CLASS_LISTS
 from detection_eval.formats.mmrotate import Boxes
 from detection_eval.formats.patches import Naming, merge_patches
@@ -108,19 +108,55 @@ def write(
 
 def losses(collection: Collection, format: str) -> list[str]:
     """What a format cannot hold of a collection, in words."""
-    keeps = format_named(format).keeps
+    known = format_named(format)
+    lost = _lost(collection, _ALL - known.keeps)
+    if format in NUMBERED:
+        lost.append(f"the names of classes, counted as {', '.join(collection.classes)}")
+    return lost
+
+
+_ALL = {
+    *("scores", "difficulty", "empty", "size", "header", "file names", "coco ids", "ids", "order", "truth"),
+    *("report", "exact"),
+}
+
+
+def _lost(collection: Collection, what: Set[str]) -> list[str]:
+    """What there is of some things in a collection, in words."""
     images = collection.images.values()
+    sized = sum(boxes.size is not None for boxes in images)
+    headed = sum(boxes.source is not None or boxes.gsd_m is not None for boxes in images)
+    named = sum(image != boxes.file_name is not None for image, boxes in collection.images.items())
+    numbered = sum(boxes.coco_id is not None for boxes in images)
     empty = sum(not len(boxes.detections) for boxes in images)
     graded = sum(boxes.difficulty is not None and bool(boxes.difficulty.any()) for boxes in images)
     lost = {
         "scores": "the scores" if collection.scored else "",
         "difficulty": f"the difficulty of objects in {graded} images" if graded else "",
         "empty": f"{empty} images without boxes" if empty else "",
+        "size": f"the size of {sized} images" if sized else "",
+        "header": f"the header (source, GSD) of {headed} images" if headed else "",
+        "file names": f"the suffix of the file names of {named} images" if named else "",
+        "coco ids": f"the COCO ids of {numbered} images" if numbered else "",
+        "ids": "the ids of images, whose order is that of --images when it is read",
+        "order": "the order of the images" if list(collection.images) != sorted(collection.images) else "",
         "truth": "the ground truth beside the results" if collection.truth is not None else "",
         "report": "the parse reports" if collection.report is not None else "",
         "exact": "digits: it holds rounded numbers or rectangles" if any(map(_filled, images)) else "",
     }
-    return [words for what, words in lost.items() if words and what not in keeps]
+    return [words for name, words in lost.items() if words and name in what]
+
+
+def unused(collection: Collection, format: str, writing: WriteOptions) -> list[str]:
+    """What is given for the writing and plays no part in it, in words."""
+    lines = []
+    if writing.constant_score is not None and "scores demanded" not in format_named(format).keeps:
+        lines.append(f"--score {writing.constant_score:g} is not used: {format} demands no scores")
+    elif writing.constant_score is not None and collection.scored:
+        lines.append(f"--score {writing.constant_score:g} is not used: the boxes have scores")
+    if writing.boxes == "qbox" and format != "mmrotate-1.x":
+        lines.append(f"--vertices is not used: it is for mmrotate-1.x, not {format}")
+    return lines
 
 
 def _filled(boxes: ImageBoxes) -> bool:
@@ -185,9 +221,14 @@ def convert(
         notes += collection.report.losses()
     if patches is not None:
         merged = merge_patches(collection, patches, nms)
-        collection = merged.scenes
         notes.append(merged.line)
+        notes += [
+            f"merging of patches loses {what}"
+            for what in _lost(collection, {"difficulty", "header", "truth"})
+        ]
+        collection = merged.scenes
     aim = target_format or _by_suffix(Path(target), collection)
+    notes += unused(collection, aim, writing)
     write(target, collection, aim, **vars(writing))
     boxes = sum(map(len, collection.detections.values()))
     lost = tuple(losses(collection, aim))

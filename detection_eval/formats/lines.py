@@ -108,12 +108,18 @@ def check_names(names: Iterable[str], *, spaces: bool = True, file: bool = False
 def text_files(path: Path, suffix: str = ".txt") -> list[Path]:
     """The file itself, or the files of a folder with a suffix, sorted by name.
 
+    macOS's ``._name`` files, which hold attributes of the file ``name``, are skipped.
+
     Raises:
         FileNotFoundError: there is none.
     """
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() == suffix and file.is_file())
+    files = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() == suffix and not file.name.startswith("._") and file.is_file()
+    )
     if not files:
         raise FileNotFoundError(f"{path} holds no *{suffix} file")
     return files

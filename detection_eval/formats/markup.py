@@ -33,7 +33,10 @@ _CORNERS = ("left_top", "right_top", "right_bottom", "left_bottom")
 
 @dataclass
 class Element:
-    """An XML element with the line on which it starts; attributes play no part in these formats."""
+    """An XML element with the line on which it starts, its tag without namespace.
+
+    Attributes play no part in these formats.
+    """
 
     tag: str
     place: str
@@ -89,7 +92,7 @@ def parse_xml(path: Path) -> Element:
     parser.buffer_text = True
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        element = Element(tag, f"{path}:{parser.CurrentLineNumber}")
+        element = Element(tag.rpartition(":")[2], f"{path}:{parser.CurrentLineNumber}")
         if len(open_elements) > _DEEPEST:
             raise FormatError(f"{element.place}: nested deeper than {_DEEPEST} elements")
         open_elements[-1][0].children.append(element)
@@ -140,7 +143,10 @@ def _size(element: Element, width: str, height: str) -> tuple[int, int] | None:
 
 
 def _grade(element: Element, path: str) -> int | None:
-    return int(element.numbers([path])[0]) if element.word(path) is not None else None
+    word = element.word(path)
+    if word is None or word.lower() == "unspecified":  # as annotation tools write it that have no such field
+        return None
+    return int(element.numbers([path])[0])
 
 
 def _write_folder(

@@ -8,6 +8,8 @@ from pathlib import Path
 from detection_eval.formats.unpickling import load_pickle
 
 _HEAD = 1 << 16
+_TAG = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
+_RECTANGLE = re.compile(r'"bbox"\s*:\s*\[(?:[^,\[\]]*,){3}[^,\[\]]*\]')
 _FIRST = re.compile(rb"\x80.(?:\x95.{8})?\](?:q.|\x94)?\(?([}\]])", re.DOTALL)
 
 
@@ -22,7 +24,7 @@ def recognize(path: Path) -> str | None:
 
 
 def _of_folder(folder: Path) -> str | None:
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    names = sorted(e.name for e in folder.iterdir() if e.is_file() and not e.name.startswith("._"))
     if any(name.startswith("Task1_") and name.endswith(".txt") for name in names):
         return "task1"
     for suffix in (".xml", ".txt"):
@@ -57,11 +59,12 @@ def _of_pickle(path: Path, head: bytes) -> str:
 
 
 def _of_xml(text: str) -> str | None:
-    if "<HRSC_Image" in text:
+    tags = set(_TAG.findall(text))
+    if "HRSC_Image" in tags:
         return "hrsc2016"
-    if "<possibleresult" in text or "<objects" in text:
+    if tags & {"possibleresult", "objects"}:
         return "fair1m"
-    return "dior-r" if "<annotation" in text else None
+    return "dior-r" if "annotation" in tags else None
 
 
 def _of_json(text: str) -> str | None:
@@ -72,7 +75,8 @@ def _of_json(text: str) -> str | None:
         if all(f'"{key}"' in text for key in ("message", "img_path")) or '"resized_width"' in text:
             return "rscovlm"
         if '"category_id"' in text and '"score"' in text:
-            return "ultralytics-json" if '"poly"' in text else "mmrotate-json"
+            counted_from_1 = '"poly"' in text or _RECTANGLE.search(text) is not None
+            return "ultralytics-json" if counted_from_1 else "mmrotate-json"
         return None
     if '"<ROD>"' in text or "<loc_" in text:
         return "lmmrotate"

@@ -282,7 +282,12 @@ class Gathering:
             raise FormatError(
                 f"{self._places[first]}: no score, but other boxes of the image have one; give all or none"
             )
-        grades = [grade for row in rows if (grade := self._difficulty[row]) is not None]
+        written = [self._difficulty[row] for row in rows]
+        grades = (
+            [0 if grade is None else grade for grade in written]
+            if any(g is not None for g in written)
+            else []
+        )
         boxes = Detections(quads[rows], labels[rows], classes, np.array(scores) if scores else None)
-        difficulty = np.array(grades) if grades and len(grades) == len(rows) else None
+        difficulty = np.array(grades) if grades else None
         return replace(ImageBoxes(boxes, difficulty), **about)

@@ -159,6 +159,32 @@ def test_tensors_that_torch_pickles_are_read_without_torch(tmp_path, protocol):
     assert read.images["P0__1024__0___0"].size == (768, 1024)
 
 
+def test_difficult_objects_are_objects_and_only_crowds_are_ignored(tmp_path):
+    quads = canonical(boxes_to_quads([[50, 50, 20, 10, 0.5]] * 3))
+    objects = Detections(quads, [0, 1, 2], CLASSES)
+    found = {"a": ImageBoxes(Detections(quads[:0], [], CLASSES, []))}
+    truth = {"a": ImageBoxes(objects, [1, 2, CROWD])}
+    write_results_1(tmp_path / "results.pkl", Collection(found, CLASSES, truth))
+    (record,) = load_pickle((tmp_path / "results.pkl").read_bytes(), "results.pkl")
+    assert record["gt_instances"]["labels"].tolist() == [0, 1]
+    assert record["ignored_instances"]["labels"].tolist() == [2]
+
+
+def test_objects_may_be_rectangles_where_ignored_ones_are_polygons(tmp_path):
+    quad = [0, 0, 20, 0, 20, 10, 0, 10]
+    for objects, ignored in (([[10, 5, 20, 10, 0]], [quad]), ([quad], [[10, 5, 20, 10, 0]])):
+        record = {
+            "img_id": "a",
+            "pred_instances": {"bboxes": np.zeros((0, 5)), "scores": np.zeros(0), "labels": np.zeros(0, int)},
+            "gt_instances": {"bboxes": np.array(objects, float), "labels": np.array([1])},
+            "ignored_instances": {"bboxes": np.array(ignored, float), "labels": np.array([2])},
+        }
+        (tmp_path / "results.pkl").write_bytes(pickle.dumps([record]))
+        truth = read_results(tmp_path / "results.pkl", CLASSES).truth["a"]
+        assert truth.difficulty.tolist() == [0, CROWD]
+        np.testing.assert_allclose(truth.detections.polygons.reshape(2, 8), [quad, quad], atol=1e-9)
+
+
 def test_torch_loads_the_tensors_that_are_written_without_it(tmp_path):
     torch = pytest.importorskip("torch")
     write_results_1(tmp_path / "results.pkl", collection(2, [3], truth=True))

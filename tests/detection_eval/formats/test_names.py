@@ -350,8 +350,8 @@ POINTS = "".join(f"<point>{x},{y}</point>" for x, y in ((0, 0), (4, 0), (4, 4), 
         ("mmrotate-json", '[{"bbox": [1, 2, 3, 4]}]', "entry 0: missing or malformed value"),
         (
             "mmrotate-json",
-            '[{"bbox": [1, 2, 3, 4], "score": 1, "category_id": 0, "image_id": "a"}]',
-            "entry 0: a box of 4 numbers",
+            '[{"bbox": [1, 2, 3], "score": 1, "category_id": 0, "image_id": "a"}]',
+            "entry 0: a box of 3 numbers; COCO's have 4, rotated ones 5, polygons 8",
         ),
         (
             "mmrotate-json",
@@ -510,12 +510,14 @@ def test_a_format_stands_after_the_last_colon():
 def test_a_conversion_says_what_the_target_cannot_hold(tmp_path):
     write(tmp_path / "a.jsonl", collection(1, [3, 0], scored=True, graded=True), "predictions")
     done = convert(tmp_path / "a.jsonl", tmp_path / "out", target_format="dota")
-    assert done[:5] == ("predictions", "dota", 2, 3, ("the scores",))
+    assert done[:4] == ("predictions", "dota", 2, 3)
+    assert done.lost == ("the scores", "the size of 2 images", "the suffix of the file names of 2 images")
     done = convert(tmp_path / "a.jsonl", tmp_path / "b.pkl")
     assert done.target == "mmrotate-1.x"
     assert done.lost == (
         "the difficulty of objects in 1 images",
         "digits: it holds rounded numbers or rectangles",
+        "the names of classes, counted as small-vehicle, plane, ship",
     )
     assert losses(collection(1, [2]), "predictions") == []
 

@@ -23,7 +23,8 @@ def labels(tmp_path, monkeypatch):
 
 def test_labels_become_coco_and_come_back_with_every_byte(run, labels):
     done = run("bench", "convert", "labelTxt", "--output", "gt.json", "--images", "images.txt")
-    assert (done.code, done.out, done.err) == (0, "gt.json: coco, 2 images, 2 boxes\n", "")
+    assert (done.code, done.out) == (0, "gt.json: coco, 2 images, 2 boxes\n")
+    assert done.err == "gt.json does not hold the header (source, GSD) of 1 images\n"
     assert json.loads((labels / "gt.json").read_text())["images"][1]["width"] == 512
     assert run("bench", "convert", "gt.json", "--output", "back:dota").code == 0
     assert (labels / "back" / "P1.txt").read_text() == f"{CORNERS} ship 1\n{CORNERS} plane 0\n"
