@@ -91,7 +91,13 @@ def learnt_names(run):
 
 def test_a_course_that_was_stopped_goes_on_with_the_same_lessons_to_the_bit(base, tmp_path):
     def course(folder, steps, going_on=False):
-        overrides = ["steps=6", "batch.samples=4", "workers=0", "logging.tensorboard=false"]
+        overrides = [
+            "steps=6",
+            "schedule.warmup_steps=2",
+            "batch.samples=4",
+            "workers=0",
+            "logging.tensorboard=false",
+        ]
         config = load_train_config("nano", [*overrides, "checkpoints.steps=2", f"model={base}"])
         if steps < 6:
             stop_after(folder, config, steps)
