@@ -74,6 +74,17 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut)
     assert path.read_bytes() == recorded
 
 
+def test_nothing_is_left_of_a_torn_line_that_was_longer_than_what_comes_after_it(path):
+    with Journal(path, PARAMETERS) as journal:
+        journal.append({"a": 1})
+        journal.append({"b": "x" * 500})
+    path.write_bytes(path.read_bytes()[:-5])
+    with Journal(path, PARAMETERS, resume=True) as journal:
+        journal.append({"c": 3})
+    with Journal(path, PARAMETERS, resume=True) as journal:
+        assert journal.done == {"a": 1, "c": 3}
+
+
 def test_changed_parameters_are_refused_and_each_change_is_named(path):
     with Journal(path, PARAMETERS) as journal:
         journal.append({"a": 1})
@@ -113,6 +124,16 @@ def test_overwrite_starts_anew(path):
     with Journal(path, PARAMETERS, overwrite=True) as journal:
         assert journal.done == {}
     assert path.read_text().count("\n") == 1
+
+
+def test_nothing_of_the_old_run_comes_back_after_overwrite_though_its_parameters_are_the_same(path):
+    with Journal(path, PARAMETERS) as journal:
+        journal.append({"a": "old", "b": "old"})
+    with Journal(path, PARAMETERS, overwrite=True) as journal:
+        assert journal.done == {}
+        journal.append({"b": "new"})
+    with Journal(path, PARAMETERS, resume=True) as journal:
+        assert journal.done == {"b": "new"}
 
 
 @pytest.mark.parametrize("line", [0, 1, 2])

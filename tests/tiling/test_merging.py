@@ -196,6 +196,84 @@ def test_rows_of_long_ships_across_a_seam_are_joined_each_with_its_own_half() ->
     assert sorted(bounds(merged.detections)) == sorted(bounds(boxes(ships)))
 
 
+def test_an_object_across_the_corner_from_top_right_to_bottom_left_is_joined_too() -> None:
+    # It lies in the strip that rows share; tiles 1 (top right) and 2 (bottom left) each see one end, and the
+    # other two tiles miss it.
+    _, top_right, bottom_left, _ = SQUARE
+    merged = merge_tiles(
+        [
+            (top_right, boxes(upright((90, 95, 140, 105)))),
+            (bottom_left, boxes(upright((60, 95, 110, 105)))),
+        ],
+        SQUARE,
+    )
+    assert bounds(merged.detections) == [(60, 95, 140, 105)]
+    assert merged.pieces.tolist() == [2]
+
+
+def test_of_two_neighbours_the_half_that_continues_a_half_best_is_joined_with_it() -> None:
+    # With the upper one (60 + 70) x 10 are filled wholly; with the lower one 1380 of 130 x 14 px.
+    halves = upright((90, 40, 170, 50), (90, 44, 170, 54))
+    merged = merge_tiles([(LEFT, boxes(upright((40, 40, 110, 50)))), (RIGHT, boxes(halves))], PAIR)
+    assert bounds(merged.detections) == [(40, 40, 170, 50), (90, 44, 170, 54)]
+    assert merged.pieces.tolist() == [2, 1]
+
+
+def test_of_two_neighbours_the_most_alike_is_the_object_that_both_tiles_saw_whole() -> None:
+    # IoU 1 with the first, 8 / 12 with the second; the left tile owns the centre of what both saw.
+    merged = merge_tiles(
+        [
+            (LEFT, boxes(upright((93, 40, 103, 50)))),
+            (RIGHT, boxes(upright((93, 40, 103, 50), (95, 40, 105, 50)))),
+        ],
+        PAIR,
+    )
+    assert bounds(merged.detections) == [(93, 40, 103, 50), (95, 40, 105, 50)]
+
+
+def test_of_two_cut_views_the_one_with_fewer_cuts_counts_whatever_the_scores() -> None:
+    # The right tile sees the object up to x = 112; the left one ends at 110, and both end at y = 110.
+    merged = merge_tiles(
+        [
+            (SQUARE[0], boxes(upright((95, 95, 110, 110)), scores=[0.9])),
+            (SQUARE[1], boxes(upright((95, 95, 112, 110)), scores=[0.2])),
+        ],
+        SQUARE,
+    )
+    assert bounds(merged.detections) == [(95, 95, 112, 110)]
+    assert (merged.cut_dropped, merged.pieces.tolist(), merged.cut.tolist()) == (1, [1], [True])
+
+
+def test_of_two_cut_views_with_as_many_cuts_the_better_score_counts() -> None:
+    for scores in ([0.9, 0.2], [0.2, 0.9]):
+        merged = merge_tiles(
+            [
+                (SQUARE[0], boxes(upright((94, 92, 106, 110)), scores=scores[:1])),
+                (SQUARE[1], boxes(upright((95, 92, 107, 110)), scores=scores[1:])),
+            ],
+            SQUARE,
+        )
+        best = (94, 92, 106, 110) if scores[0] > scores[1] else (95, 92, 107, 110)
+        assert bounds(merged.detections) == [best]
+
+
+def test_an_object_joined_from_three_tiles_lies_in_the_tile_that_owns_its_centre() -> None:
+    # Tiles of 100 at 0, 80, 160; the centre, x = 130, lies in the core of the middle one, 90-170.
+    grid = TileGrid(260, 100, tile=100, overlap=20)
+    merged = merge_tiles(observe(grid, upright((50, 40, 210, 50))), grid)
+    assert (merged.pieces.tolist(), merged.tile.tolist()) == ([3], [1])
+
+
+def test_an_object_whose_end_no_tile_found_is_joined_and_still_cut() -> None:
+    # The last part goes on beyond the middle tile, and the third tile says nothing.
+    grid = TileGrid(260, 100, tile=100, overlap=20)
+    first, second, third = grid
+    parts = [(first, upright((50, 40, 100, 50))), (second, upright((80, 40, 180, 50))), (third, upright())]
+    merged = merge_tiles([(tile, boxes(part)) for tile, part in parts], grid)
+    assert bounds(merged.detections) == [(50, 40, 180, 50)]
+    assert (merged.pieces.tolist(), merged.cut.tolist()) == ([2], [True])
+
+
 # What is never merged
 
 
@@ -236,6 +314,60 @@ def test_a_cut_box_covered_by_two_whole_objects_does_not_make_them_one() -> None
     whole = upright((95, 36, 130, 47), (94, 43, 130, 54))
     merged = merge_tiles([(LEFT, boxes(cut)), (RIGHT, boxes(whole))], PAIR)
     assert sorted(bounds(merged.detections)) == sorted(bounds(boxes(whole)))
+
+
+def test_a_cut_box_of_another_class_on_a_joined_object_stays() -> None:
+    # A bridge along the strip that rows share, joined from the upper tiles; a ship on it, cut by the right
+    # edge of the lower left tile.
+    merged = merge_tiles(
+        [
+            (SQUARE[0], boxes(upright((40, 95, 110, 105)), 1)),
+            (SQUARE[1], boxes(upright((90, 95, 170, 105)), 1)),
+            (SQUARE[2], boxes(upright((80, 96, 110, 104)), 0)),
+        ],
+        SQUARE,
+    )
+    assert sorted(zip(merged.detections.names, bounds(merged.detections))) == [
+        ("bridge", (40, 95, 170, 105)),
+        ("ship", (80, 96, 110, 104)),
+    ]
+
+
+def test_a_box_that_lost_to_a_better_view_draws_no_other_object_to_it() -> None:
+    # The small cut box lies on a whole object of the right tile, and on a larger cut one of the lower left
+    # tile, which that whole one does not cover.
+    merged = merge_tiles(
+        [
+            (SQUARE[0], boxes(upright((95, 95, 110, 105)))),
+            (SQUARE[1], boxes(upright((95, 95, 150, 105)))),
+            (SQUARE[2], boxes(upright((60, 97, 110, 140)))),
+        ],
+        SQUARE,
+    )
+    assert bounds(merged.detections) == [(95, 95, 150, 105), (60, 97, 110, 140)]
+    assert merged.cut_dropped == 1
+
+
+def test_of_a_chain_of_ever_better_views_the_best_one_is_left() -> None:
+    # Cut twice, cut once, whole.
+    merged = merge_tiles(
+        [
+            (SQUARE[0], boxes(upright((95, 95, 110, 110)))),
+            (SQUARE[1], boxes(upright((95, 95, 112, 110)))),
+            (SQUARE[3], boxes(upright((95, 95, 112, 125)))),
+        ],
+        SQUARE,
+    )
+    assert bounds(merged.detections) == [(95, 95, 112, 125)]
+    assert merged.cut_dropped == 2
+
+
+def test_a_cut_box_that_the_other_tile_hardly_sees_does_not_lose_to_a_whole_one_on_its_end() -> None:
+    # 20 of 70 px lie where the right tile looks.
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((40, 40, 110, 50)))), (RIGHT, boxes(upright((94, 30, 150, 60))))], PAIR
+    )
+    assert bounds(merged.detections) == [(40, 40, 110, 50), (94, 30, 150, 60)]
 
 
 def test_a_small_whole_object_inside_a_large_one_stays() -> None:

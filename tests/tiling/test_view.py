@@ -111,6 +111,9 @@ def test_window_algebra_by_hand():
     assert Window.around([[6, 3], [2, 9], [4, 4]]) == window
     assert window.intersection(Window(6, 3, 1, 1)) is None  # they touch, but share no area
     assert window.iou(Window(2, 3, 4, 3)) == 0.5
+    # Half of either: 12 of 24 + 24 - 12.
+    assert window.iou(Window(4, 3, 4, 6)) == pytest.approx(1 / 3)
+    assert window.iou(Window(2, 0, 4, 6)) == pytest.approx(1 / 3)
     assert window.contains(window)
     assert not window.contains(window.pad(0.001))
 
@@ -140,6 +143,12 @@ SCENE = Window(0, 0, 100, 60)
 )
 def test_a_window_is_moved_inside_and_cut_only_where_it_is_longer(window, expected):
     assert window.moved_inside(SCENE) == expected
+
+
+def test_a_window_is_moved_inside_an_extent_that_does_not_begin_at_the_origin():
+    extent = Window(100, 200, 50, 40)
+    assert Window(0, 0, 20, 10).moved_inside(extent) == Window(100, 200, 20, 10)
+    assert Window(900, 900, 20, 10).moved_inside(extent) == Window(130, 230, 20, 10)
 
 
 def test_a_window_is_resized_about_its_centre():

@@ -108,6 +108,18 @@ def test_unreadable_calls_say_what_is_wrong(text, reason):
     assert reason in found.reason
 
 
+def test_of_several_calls_the_first_that_can_be_read_counts():
+    later = call_text([8, 4, 40, 20])
+    assert parse(GOOD + later).box == BOX
+    assert parse(f"<tool_call>oops</tool_call>{GOOD}{later}").box == BOX
+    assert parse(GOOD + later).before == ""
+
+
+def test_of_several_calls_that_cannot_be_read_the_first_is_explained():
+    found = parse(call_text([1, 2, 3]) + call_text(None))
+    assert "[1, 2, 3] is not a list of four numbers" in found.reason
+
+
 def test_a_reason_tells_the_model_what_would_be_right():
     assert (
         'give "bbox": [x1, y1, x2, y2] with x from 0 to 800 and y from 0 to 400'
@@ -128,6 +140,10 @@ def test_calls_inside_thoughts_are_thoughts():
     assert parse(f"<think>{GOOD}</think>Blue.") is None
     assert parse(f"<think>Should I?</think>{GOOD}").box == BOX
     assert spoken_text("<think>Should I?</think>\nBlue. ") == "Blue."
+
+
+def test_thoughts_end_where_the_last_of_them_ends():
+    assert spoken_text("<think>Blue?</think>\nOr green?</think>\nBlue.") == "Blue."
 
 
 def test_letters_of_the_tags_are_never_stripped_from_what_they_enclose():

@@ -221,6 +221,13 @@ def test_policy_single_shows_one_crop_whatever_the_budget(chain_of, scene):
     assert (len(answer.trace.views), answer.stop_reason, answer.text) == (2, "zoom_budget", "Blue.")
 
 
+def test_policy_single_does_not_override_a_budget_without_zooms(chain_of, scene):
+    answer = chain_of(nano_call(0, 0, 250, 250), "Blue.", policy=SINGLE, budget=Budget(max_zooms=0)).ask(
+        scene, "question?"
+    )
+    assert (len(answer.trace.views), answer.stop_reason, answer.text) == (1, "zoom_budget", "Blue.")
+
+
 @pytest.mark.parametrize(
     ("call", "told"),
     [
@@ -309,6 +316,21 @@ def test_a_part_without_data_is_not_shown_as_a_crop(chain_of, tmp_path):
     assert answer.trace.views[0].map_bounds is None
 
 
+def test_an_overview_without_a_valid_pixel_is_shown_where_the_scene_has_some(chain_of, tmp_path):
+    # One valid pixel in 1024 x 1024: far less than half of any pixel of the overview.
+    pixels = np.zeros((3, 1024, 1024), np.uint8)
+    pixels[:, 700, 300] = 90
+    profile = {"driver": "GTiff", "width": 1024, "height": 1024, "count": 3, "dtype": "uint8", "nodata": 0}
+    with rasterio.open(tmp_path / "dust.tif", "w", **profile) as f:
+        f.write(pixels)
+    chain = chain_of(nano_call(250, 650, 350, 750), "A dot.")
+    with Scene(tmp_path / "dust.tif") as dust:
+        answer = chain.ask(dust, "question?")
+    assert (answer.text, answer.stop_reason, len(answer.trace.views)) == ("A dot.", "answered", 2)
+    assert not chain.model.batches[0][0].messages[-1].images[0].pixels.any()
+    assert last_turn(chain).images[0].pixels.max() == 90
+
+
 def test_the_overview_takes_at_most_half_of_the_pixels_and_crops_fit_the_rest(chain_of, scene):
     # 24 tokens: 12 for the overview at most (4 x 2 fit the aspect), 16 left, then less than the least size.
     calls = nano_call(0, 0, 300, 300), nano_call(0, 0, 500, 500), nano_call(0, 0, 500, 500)
@@ -373,6 +395,12 @@ def test_a_failed_request_ends_only_its_own_chain(scripted, small, scene):
     assert (bad.text, bad.stop_reason, bad.trace.error) == ("", "error", "server said 500")
     assert len(bad.trace.views) == 2
     assert (good.text, good.stop_reason) == ("Blue.", "answered")
+
+
+def test_a_failure_without_a_message_is_a_failure_too(chain_of, scene):
+    answer = chain_of(Reply("The ship is bl", stop_reason="error")).ask(scene, "question?")
+    assert (answer.text, answer.stop_reason) == ("", "error")
+    assert answer.trace.error == "the model failed without saying why"
 
 
 def test_a_scene_that_cannot_be_shown_ends_only_its_own_chain(scripted, small, scene, tmp_path):

@@ -75,6 +75,24 @@ def test_map_bounds_are_those_of_the_window(trace):
     assert lat0 < lat1
 
 
+def test_bounds_follow_edges_that_bulge_between_the_corners(scripted, small, tmp_path):
+    """A line of constant northing is farthest north where it meets the central meridian."""
+    transform = Affine(500, 0, 300_000, 0, -500, 6_700_000)  # 400 x 200 km about the central meridian
+    shape = {"height": 400, "width": 800, "count": 3, "dtype": "uint8"}
+    with rasterio.open(
+        tmp_path / "wide.tif", "w", driver="GTiff", crs="EPSG:32633", transform=transform, **shape
+    ) as file:
+        file.write(np.full((3, 400, 800), 90, np.uint8))
+    with Scene(tmp_path / "wide.tif") as wide:
+        trace = ZoomChain(scripted(question=["Blue."]), NANO, small).ask(wide, "question?").trace
+        corner, middle, lower = wide.to_lonlat([(0, 0), (400, 0), (0, 400)])
+    west, south, east, north = trace.views[0].lonlat_bounds
+    assert middle[1] - corner[1] > 0.02  # more than 2 km
+    assert north == pytest.approx(middle[1], abs=1e-6)
+    assert south == pytest.approx(lower[1], abs=1e-6)
+    assert (west + east) / 2 == pytest.approx(15)
+
+
 def ring(*corners):
     return np.array([*corners, corners[0]], dtype=float)
 
@@ -115,6 +133,7 @@ def test_a_thumbnail_keeps_small_views_and_shrinks_large_ones():
 
     assert size(60, 90) == (90, 60)
     assert size(200, 400) == (100, 50)
+    assert size(400, 200) == (50, 100)
 
 
 @pytest.mark.parametrize(

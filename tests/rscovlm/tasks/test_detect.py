@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from detection_eval.text.contracts import CONTRACTS
 from rscovlm.errors import JournalError, UsageError
 from rscovlm.journal import Journal
 from rscovlm.models.families import FAMILIES
@@ -17,6 +19,7 @@ from rscovlm.tasks.detect import (
     detect_scene,
     plan_detection,
     read_ahead,
+    tile_key,
     wanted_classes,
 )
 from rscovlm.tasks.task import score_reply
@@ -25,7 +28,9 @@ from tests.rscovlm.painted import FAMILY, SIDE, SQUARE, TRUTH, find_squares, pai
 from tests.rscovlm.scripted import ScriptedEngine
 from tests.rscovlm.tasks.replies import QUAD, SIZE, listed
 from tiling.errors import SceneUnreadable
+from tiling.grid import Tile
 from tiling.scene import Scene
+from tiling.view import Window
 from zoom_chain.chat import Generation, Reply
 
 STEP = 128 / 1000
@@ -95,6 +100,11 @@ def on_tile(number: int, special: Reply):
         (Reply(" \n"), "replied nothing"),
         (Reply("1 1 2", "length"), "cut off"),
         (Reply("I see some ships at 3:30."), "cannot be read"),
+        (Reply("I cannot help with that request."), "declined"),
+        (
+            Reply('[{"label": "ship", "bbox_2d": [1, 2, 3, 4]}, {"label": "ship", "bbox_2d": [1'),
+            "after 1 boxes",
+        ),
     ],
 )
 def test_a_tile_without_a_usable_reply_is_listed_while_the_others_go_on(scene, special, reason):
@@ -136,8 +146,6 @@ def test_what_can_be_read_of_a_reply_that_was_cut_off_is_kept(scene):
 
 
 def test_a_scene_with_nothing_to_find_is_a_complete_result(scene):
-    from detection_eval.text.contracts import CONTRACTS
-
     found = detect_scene(scene, ScriptedEngine(lambda conversation: CONTRACTS["nano"].empty))
     assert len(found.detections) == 0
     assert found.failures == ()
@@ -185,6 +193,43 @@ def test_a_resumed_run_asks_again_where_there_was_no_usable_reply(scene, tmp_pat
         found = detect_scene(scene, ScriptedEngine(find_squares), run, journal=journal)
     assert found.failures == ()
     assert len(found.detections) == len(TRUTH)
+    with Journal(path, facts, resume=True) as journal:
+        # What came second is what was kept: the model is not asked a third time.
+        assert same(detect_scene(scene, ScriptedEngine(lambda _: 1 / 0), run, journal=journal), found)
+
+
+def test_a_resumed_run_asks_in_the_batches_of_an_uninterrupted_one_and_keeps_its_first_replies(
+    scene, tmp_path
+):
+    run = plan_detection(scene, FAMILY, batch_size=4)
+    path, facts = tmp_path / "journal", run.facts(scene, "model")
+    whole = ScriptedEngine(find_squares)
+    expected = detect_scene(scene, whole, run)
+    with Journal(path, facts) as journal:
+        failing = on_tile(6, Reply("", "error", error="server gone"))
+        detect_scene(scene, ScriptedEngine(failing), run, journal=journal)
+
+    # Tile 6 is in the second batch of four, whose other tiles find nothing when they are asked again.
+    numbers = iter(range(4))
+    again = ScriptedEngine(lambda shown: find_squares(shown) if next(numbers) == 2 else "There are none.")
+    with Journal(path, facts, resume=True) as journal:
+        assert same(detect_scene(scene, again, run, journal=journal), expected)
+    assert [[pixels(shown) for shown in batch] for batch in again.batches] == [
+        [pixels(shown) for shown in whole.batches[1]]
+    ]
+
+
+def pixels(conversation) -> bytes:
+    return conversation.messages[-1].images[0].pixels.tobytes()
+
+
+def test_the_words_of_the_contract_reach_the_model(scene):
+    contract = CONTRACTS["rscovlm-quad"]
+    engine = ScriptedEngine(lambda _: contract.empty)
+    detect_scene(scene, engine, plan_detection(scene, FAMILY, ["ship"], contract=contract))
+    system, user = engine.batches[0][0].messages
+    assert (system.role, system.text) == ("system", contract.system)
+    assert (user.role, user.text) == ("user", "find the ship")
 
 
 def test_a_reply_about_a_tile_is_the_same_after_the_journal():
@@ -209,11 +254,34 @@ def test_the_facts_of_a_run_name_what_its_replies_depend_on(scene, change, name)
     assert plan_detection(scene, FAMILY).facts(scene, "other")["model"] != usual["model"]
 
 
-def test_the_facts_of_a_run_tell_grids_apart(scene):
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"overlap": SQUARE}, {"overlap"}),
+        ({"tile": 256}, {"tile", "overlap"}),
+        ({"region": Window(0, 0, 200, 200)}, {"window"}),
+    ],
+)
+def test_the_facts_of_a_run_tell_grids_apart(scene, change, names):
     usual = plan_detection(scene, FAMILY).facts(scene, "model")
-    plan = plan_tiles(scene, FAMILY, tile=128, overlap=SQUARE)
+    plan = plan_tiles(scene, FAMILY, **{"tile": 128, **change})
     other = plan_detection(scene, FAMILY, plan=plan).facts(scene, "model")
-    assert {key for key in usual if usual[key] != other[key]} == {"overlap"}
+    assert {key for key in usual if usual[key] != other.get(key)} == names
+
+
+def test_the_facts_of_a_run_name_the_sizes_that_tiles_are_shown_at(scene):
+    larger = replace(FAMILY, resolution=replace(FAMILY.resolution, min_pixels=FAMILY.resolution.max_pixels))
+    usual, other = (
+        plan_detection(scene, family, plan=plan_tiles(scene, family, tile=128)).facts(scene, "model")
+        for family in (FAMILY, larger)
+    )
+    assert {key for key in usual if usual[key] != other[key]} == {"resolution"}
+
+
+def test_tiles_at_one_place_but_of_other_sizes_are_recorded_apart():
+    sizes = [(100, 100), (100, 90), (90, 100)]
+    keys = {tile_key(Tile(0, 0, 0, Window(5, 7, *size), Window(5, 7, *size))) for size in sizes}
+    assert keys == {"5,7,100,100", "5,7,100,90", "5,7,90,100"}
 
 
 def test_classes_are_those_given_or_the_familys_own_or_those_of_dota():

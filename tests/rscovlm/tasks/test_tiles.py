@@ -56,6 +56,13 @@ def test_lengths_are_pixels_or_metres(tmp_path):
         assert plan_tiles(scene, NANO, tile="256", overlap="30px").grid.tile == 256
 
 
+def test_neighbours_share_a_quarter_of_a_tile_unless_told_otherwise(tmp_path):
+    with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
+        assert plan_tiles(scene, NANO, tile=128).grid.overlap == 32
+        assert plan_tiles(scene, NANO, tile=500).grid.overlap == 125
+        assert plan_tiles(scene, NANO, tile=128, overlap=0).grid.overlap == 0
+
+
 def test_small_tiles_are_whole_visual_tokens_and_large_ones_stay_as_asked(tmp_path):
     with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
         assert plan_tiles(scene, NANO, tile=100).grid.tile == 112  # seven tokens of 16 px
