@@ -25,7 +25,7 @@ def load_config(name_or_path: str | Path) -> dict[str, Any]:
     What exists as a path is read as one; a name never reaches outside this package.
 
     Raises:
-        ConfigError: where there is no such configuration, it is no YAML mapping, or a key is given twice.
+        ConfigError: no such configuration, not a YAML mapping, or a key given twice.
     """
     import yaml
 

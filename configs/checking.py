@@ -32,12 +32,12 @@ class Section(BaseModel):
 
 
 def checked(kind: type[Settings], data: Mapping[str, Any], source: str) -> Settings:
-    """Settings of a kind from the mapping in a YAML file; nothing is converted, so that "3" is no number.
+    """Settings of a kind from the mapping in a YAML file; nothing is converted, so that "3" is not a number.
 
     Args:
         kind: a pydantic model or a dataclass.
         data: from the file.
-        source: what an error message calls the file.
+        source: name of the file in error messages.
 
     Raises:
         ConfigError: naming every unknown key and wrong value.
@@ -60,7 +60,7 @@ def told(found: Sequence[Problem], source: str) -> str:
 
 
 def problems(error: ValidationError, kind: Any) -> list[Problem]:
-    """What pydantic found wrong with settings of a kind, in the order of the fields."""
+    """Pydantic's findings about settings of a kind, in the order of the fields."""
     return [_problem(dict(entry), kind) for entry in error.errors()]
 
 
@@ -71,7 +71,7 @@ def _problem(entry: Mapping[str, Any], kind: Any) -> Problem:
         names = list(_fields(_kind_at(kind, path[:-1])))
         near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(names)}"
-        return key, f"there is no such setting; {hint}"
+        return key, f"unknown setting; {hint}"
     if entry["type"] in _MISSING:
         return key, "is missing"
     if entry["type"] == "value_error":

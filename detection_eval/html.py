@@ -20,7 +20,7 @@ def render(package: str, template: str, /, **values: Any) -> Markup:
     Args:
         package: dotted name of the package whose folder ``templates`` holds the template.
         template: name of the file.
-        values: what the template is given.
+        values: template variables.
 
     Raises:
         jinja2.UndefinedError: for a name in the template that has no value.
@@ -30,7 +30,7 @@ def render(package: str, template: str, /, **values: Any) -> Markup:
 
 @cache
 def environment(package: str) -> Environment:
-    """Where the templates of a package are found: its own by name, the shared ones under ``shared/``."""
+    """Template loader of a package: its own by name, the shared ones under ``shared/``."""
     shared = PrefixLoader({"shared": PackageLoader("detection_eval")})
     return Environment(
         loader=ChoiceLoader([shared, PackageLoader(package)]),

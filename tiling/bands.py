@@ -45,7 +45,7 @@ class Band:
 
     Attributes:
         name: its description in the file, else its colour, else ``band 1``, ``band 2``, ...
-        unit: of the physical values, such as ``m`` or ``dB``; "" where the file states none.
+        unit: unit of the physical values, such as ``m`` or ``dB``; "" where the file states none.
         scale, offset: physical value = stored value * scale + offset.
         wavelength_nm: centre of the band, None where the file states none.
     """
@@ -124,7 +124,7 @@ def shown_bands(dataset: rasterio.DatasetReader, bands: Sequence[int | str] | No
             those of such wavelengths, else the first three, else the first.
 
     Raises:
-        BandError: for a band that does not exist, or a number of bands other than one or three.
+        BandError: a band does not exist, or other than one or three bands are given.
     """
     if bands is not None:
         if len(bands) not in (1, 3):
@@ -196,7 +196,7 @@ def band_indexes(dataset: rasterio.DatasetReader, bands: Sequence[int | str] | N
     Names are compared without regard to case.
 
     Raises:
-        BandError: for a band that does not exist, a name that two bands have, or no band at all.
+        BandError: a band does not exist, two bands have the name, or no band is given.
     """
     if bands is None:
         kinds = dataset.colorinterp
@@ -269,7 +269,7 @@ def band_layout(
     named: bool = False,
     stated: Overrides = AS_STORED,
 ) -> BandLayout:
-    """How bands of a dataset are read.
+    """Selection of bands of a dataset.
 
     Args:
         dataset: the open dataset.

@@ -1,4 +1,4 @@
-"""Where a scene lies on the Earth: scene pixels, map coordinates, longitude and latitude, metres per pixel.
+"""Georeference of a scene: scene pixels, map coordinates, longitude and latitude, metres per pixel.
 
 Three ways of georeferencing share one interface: an affine transform (rotation, shear and south-up
 included), ground control points, and rational polynomial coefficients (RPC). Points are arrays (..., 2) of
@@ -79,7 +79,7 @@ class Georeference:
         Points without a place on the Earth (off the disc of a geostationary image) are infinite.
 
         Raises:
-            NotGeoreferenced: where the CRS is missing or has no relation to WGS84.
+            NotGeoreferenced: the CRS is missing or has no relation to WGS84.
         """
         try:
             return _apply(self._lonlat.transform, self.to_map(points))

@@ -35,7 +35,7 @@ class Tile:
         index: position in the grid, row by row.
         row: from the top, starting at 0.
         column: from the left, starting at 0.
-        window: what the tile shows, in scene pixels; always inside the scene.
+        window: extent of the tile in scene pixels, always inside the scene.
         core: the part of the window that no other tile owns; the cores partition the tiled region.
     """
 
@@ -77,7 +77,7 @@ class TileGrid:
     Raises:
         GridError: for an empty scene, a tile that is not larger than the overlap, a negative overlap or a
             factor below 1.
-        OutsideScene: for a region outside the scene.
+        OutsideScene: the region lies outside the scene.
     """
 
     width: int
@@ -134,7 +134,7 @@ class TileGrid:
 
     @property
     def extent(self) -> Window:
-        """What the tiles cover together: the scene, or the region in whole pixels inside it."""
+        """Extent that the tiles cover: the scene, or the region in whole pixels inside it."""
         scene = Window(0, 0, self.width, self.height)
         if self.region is None:
             return scene
@@ -208,7 +208,7 @@ def parse_length(length: int | str, gsd_m: float | None) -> int:
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where the tiles of one axis start: a regular stride, the last one shifted back inside."""
+    """Start of each tile on one axis: a regular stride, the last one shifted back inside."""
     last = length - tile
     if last <= 0:
         return [0]

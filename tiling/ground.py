@@ -56,7 +56,7 @@ class Ground:
     def measure(
         self, to_map: Callable[[ArrayLike], NDArray[np.float64]], polygons: NDArray[np.float64]
     ) -> dict[str, NDArray[np.float64]]:
-        """Where boxes (n, 4, 2) in scene pixels lie and how large they are.
+        """Position and size on the ground of boxes (n, 4, 2) in scene pixels.
 
         Returns:
             Columns (n,): ``lon`` and ``lat`` of the centre in degrees, ``area_m2``, ``length_m`` and

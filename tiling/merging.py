@@ -33,7 +33,7 @@ from tiling.seams import (
 __all__ = ["MergeRules", "MergedDetections", "merge_tiles"]
 
 _WHOLE_SETS = {Reason.SEEN_TWICE: 2, Reason.SEEN_BETTER: 1, Reason.HALVES: 0}
-"""How many of two sets may hold whole boxes for a reason to unite them."""
+"""Most of two sets that may hold whole boxes, for each reason to unite them."""
 
 
 @dataclass(frozen=True)

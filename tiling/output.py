@@ -58,8 +58,8 @@ def check_output(path: str | Path, scene: Scene, *, scored: bool = True) -> Path
         scored: whether the detections will have scores, or a constant one will be given.
 
     Raises:
-        CannotWrite: for DOTA Task1 without scores.
-        OutputError: for a suffix that no format has.
+        CannotWrite: DOTA Task1 without scores.
+        OutputError: no format for the suffix.
         FileNotFoundError, NotADirectoryError, PermissionError: where the folder is missing, is a file or
             cannot be written.
         NotGeoreferenced: for a map format where the scene has no CRS, or none that leads to WGS84.
@@ -96,7 +96,7 @@ def write_detections(
         path: destination; an existing file is replaced. A path without suffix is a folder.
         scene: the scene whose pixels the boxes are in.
         found: the boxes; merged ones keep their tile, number of parts and whether they are still cut.
-        provenance: what made them (model, prompt hash, version ...), of values that JSON can hold.
+        provenance: origin (model, prompt hash, version ...), as JSON values.
         constant_score: the score that Task1 gets for boxes without one, since that format demands it. Such
             files rank nothing, and average precision from them depends on the order of lines.
 

@@ -1,4 +1,4 @@
-"""How many pixels of a scene a model sees: Qwen's ``smart_resize`` and the choices around it.
+"""Resolution at which a model sees a scene: Qwen's ``smart_resize`` and the choices around it.
 
 A vision-language model of the Qwen family cuts its input into square cells of ``factor`` pixels (28 for
 Qwen2.5-VL: patch 14, 2 x 2 patches merged; 32 for Qwen3-VL: patch 16), one visual token each, and takes any

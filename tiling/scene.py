@@ -36,7 +36,7 @@ MOST_STRETCHED = 32.0
 """Largest ratio of a pixel's two sides on the ground that is made up for; 88 degrees north in degrees."""
 
 WIDEST_VIEW = 100
-"""How many times longer than wide a view may be; rounding to a model's cells keeps it below 200."""
+"""Largest aspect ratio of a view; rounding to a model's cells keeps it below 200."""
 
 MOST_PYRAMIDS = 4
 """Choices of bands, besides those shown, of which levels are kept; each may hold one in memory."""
@@ -68,7 +68,7 @@ class Scene:
             and never mirrored; False shows the pixels as the file has them.
 
     Attributes:
-        source: as given.
+        source: path or URL as given.
         width: px, after EXIF orientation.
         height: px, after EXIF orientation.
         band_count: bands in the file, alpha included.
@@ -188,7 +188,7 @@ class Scene:
 
     @property
     def identity(self) -> str:
-        """What a journal knows a scene by: the file's path, size and time of change, bands and stretch."""
+        """Identity of a scene in a journal: the file's path, size and time of change, bands and stretch."""
         path = Path(self.source)
         if path.is_file():
             facts = path.stat()
@@ -331,7 +331,7 @@ class Scene:
         ``Raster.physical`` applies the bands' scale and offset.
 
         Args:
-            view: to read.
+            view: view to read.
             bands: 1-based numbers or names; None takes all but alpha.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What happens at the seams between tiles: which boxes of different tiles may show the same object.
+"""Seams between tiles: which boxes of different tiles may show the same object.
 
 A box that touches an *inner* edge of its tile (one beyond which other tiles look) may be a part of an object:
 it is *cut* there. Two boxes of one class from different tiles are candidates for one of three reasons:
@@ -35,7 +35,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class MergeRules:
-    """When two boxes of different tiles are the same object; the defaults suit boxes of a few pixels' error.
+    """Rules by which two boxes of different tiles are one object; defaults suit errors of a few pixels.
 
     Attributes:
         edge_px: how near an inner tile edge a box has to come to count as cut there, in scene px; None
@@ -156,7 +156,7 @@ def reading_order(tile: Indices, detections: Detections) -> Indices:
 
 
 def distance_to_core(points: Floats, core: Floats) -> Floats:
-    """How far points (n, 2) lie outside the bounds (n, 4), 0 inside."""
+    """Distance of points (n, 2) outside the bounds (n, 4), 0 inside."""
     outside = np.maximum(0.0, np.maximum(core[:, :2] - points, points - core[:, 2:]))
     return np.hypot(outside[:, 0], outside[:, 1])
 

@@ -204,6 +204,6 @@ class View:
         return Window.around(self.to_scene(np.reshape(np.fromiter(box, dtype=np.float64), (2, 2))))
 
     def magnification_over(self, other: View) -> float:
-        """How many times more view pixels per scene pixel this view has than ``other`` (geometric mean)."""
+        """Ratio of view pixels per scene pixel to those of ``other`` (geometric mean)."""
         (ax, ay), (bx, by) = self.scale, other.scale
         return float(np.sqrt((bx * by) / (ax * ay)))

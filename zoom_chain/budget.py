@@ -1,4 +1,4 @@
-"""What one question may cost."""
+"""Budget of one question: zooms, tokens, pixels, seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Budget:
-    """What one question may cost; None stands for no bound.
+    """Upper bounds on the cost of one question; None stands for no bound.
 
     Attributes:
         max_zooms: crops shown, the overview not counted.

@@ -36,10 +36,10 @@ class ZoomCall:
     Attributes:
         box: x1, y1, x2, y2 as fractions of the width and height of the image it refers to; as asked for,
             so that it may be inverted, empty or partly outside.
-        label: what the model looks for, or "".
-        image_index: which of the images shown the box refers to, from 0; None for the dialect's own rule.
+        label: object that the model looks for, or "".
+        image_index: index of the image shown that the box refers to, from 0; None for the dialect's own rule.
         before: the text of the reply before the call.
-        notes: what was irregular about the call and how it was read.
+        notes: irregularities of the call and how they were read.
     """
 
     box: Box
@@ -54,7 +54,7 @@ class InvalidCall:
     """A request that cannot be read.
 
     Attributes:
-        reason: what is wrong and what would be right, in words for the model.
+        reason: error and correction, in words for the model.
         before: the text of the reply before the call.
     """
 

@@ -1,4 +1,4 @@
-"""What a vision-language model is to the rest of the code: conversations in, replies out."""
+"""Chat protocol of vision-language models: conversations in, replies out."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen. Penalties come first, then temperature, ``top_k`` and ``top_p``.
+    """Sampling: choice of the next token. Penalties come first, then temperature, ``top_k`` and ``top_p``.
 
     Attributes:
         temperature: divides the logits; 0 takes the likeliest token.
@@ -179,13 +179,13 @@ GREEDY = Sampling()
 
 @dataclass(frozen=True)
 class Generation:
-    """How replies are produced.
+    """Options for generating replies.
 
     Attributes:
         max_new_tokens: hard limit of one reply.
         sampling: how tokens are chosen; None leaves it to the checkpoint's own ``generation_config.json``,
             as servers do for requests that state nothing.
-        seed: for sampling; request i of a batch uses seed + i.
+        seed: random seed of sampling; request i of a batch uses seed + i.
         logprobs: whether replies carry the log-probability of each generated token, before penalties.
     """
 
@@ -200,7 +200,7 @@ StopReason = Literal["stop", "length", "error"]
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model answered to one conversation.
+    """Reply of a model to one conversation.
 
     Attributes:
         text: the generated text without end-of-turn markers.

@@ -49,7 +49,7 @@ tool was withdrawn."""
 
 @dataclass(frozen=True)
 class Answer:
-    """What a chain came to.
+    """Result of a zoom chain.
 
     Attributes:
         text: the answer without thoughts; "" where the model gave none.
@@ -113,7 +113,7 @@ class ZoomChain:
         model: any chat model; it must speak ``dialect``.
         dialect: the wire format of the zoom tool.
         resolution: the image sizes that the model accepts.
-        budget: what one question may cost.
+        budget: bounds on the cost of one question.
         policy: ``off``, ``single`` or ``chain``.
         crops: how a requested box becomes the window that is read.
         options: how replies are generated.
@@ -279,7 +279,7 @@ class ZoomChain:
         """The view that answers a call.
 
         Raises:
-            RefusedRequest: where the request cannot be met, or would show nothing new.
+            RefusedRequest: the request cannot be met, or would show nothing new.
         """
         index = self._frame_index(chain, call.image_index)
         shown, scene = chain.shown, chain.scene.window

@@ -92,10 +92,10 @@ class ZoomDialect:
         Args:
             box_pixels: x1, y1, x2, y2 in pixels of the image that ``frame`` refers to; written
                 as the nearest whole numbers inside that image.
-            width: of that image in pixels.
-            height: of that image in pixels.
-            label: what is looked for; written only where the dialect takes labels.
-            image_index: of the image that the box is in; written only where the dialect writes it.
+            width: image width in pixels.
+            height: image height in pixels.
+            label: object that is looked for; written only where the dialect takes labels.
+            image_index: index of the image that the box is in; written only where the dialect writes it.
         """
         corners = np.fromiter(box_pixels, dtype=np.float64, count=4).reshape(2, 2)
         far_edge = (width, height) if self.space.extent is None else (self.space.extent, self.space.extent)
@@ -110,7 +110,7 @@ class ZoomDialect:
         return f"<tool_call>{line_break}{call}{line_break}</tool_call>"
 
     def describe_box(self, width: int, height: int) -> str:
-        """What a valid box looks like, in words for a model; sizes in pixels of the image shown."""
+        """Description of a valid box, in words for a model; sizes in pixels of the image shown."""
         if self.space.extent is None:
             limits = f"x from 0 to {width} and y from 0 to {height}"
         else:

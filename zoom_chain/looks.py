@@ -1,4 +1,4 @@
-"""Which part of a scene a request shows, what it adds, and when it is refused: pure functions of views."""
+"""Zoom requests to views: the window shown, the detail added, and refusals, as pure functions of views."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_SIDE = 1e-3  # scene px; a box thinner than this is a line
 
 @dataclass(frozen=True)
 class CropRule:
-    """How a requested box becomes the window that is read.
+    """Rules that turn a requested box into the window that is read.
 
     Attributes:
         margin: context added on each side, as a fraction of the box's side, and no less than one unit of
@@ -65,7 +65,7 @@ class RefusedRequest(ZoomError):
     """A request that cannot be carried out; the message says why, in words for the model.
 
     Attributes:
-        kind: what stands in the way.
+        kind: reason of the refusal.
     """
 
     def __init__(self, kind: Refusal, reason: str):
@@ -82,7 +82,7 @@ def requested_window(frame: View, box: Iterable[float], scene: Window) -> tuple[
         scene: the whole scene.
 
     Raises:
-        RefusedRequest: for a box without area or outside the scene.
+        RefusedRequest: the box has no area or lies outside the scene.
     """
     x1, y1, x2, y2 = box
     notes: list[str] = []
@@ -120,9 +120,9 @@ def crop_window(window: Window, quantum: tuple[float, float], scene: Window, rul
 
 
 def detail_gain(view: View, requested: Window, shown: Sequence[View]) -> float:
-    """How many times finer a view resolves the source than the best earlier view of what was asked for.
+    """Gain in resolution of a view over the best earlier view of the window asked for.
 
-    Enlarging beyond the source's own pixels is no detail: scales finer than one scene pixel per view
+    Enlarging beyond the source's own pixels adds no detail: scales finer than one scene pixel per view
     pixel count as one.
 
     Args:

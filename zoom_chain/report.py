@@ -36,7 +36,7 @@ def write_report(path: str | Path, traces: Sequence[Trace], title: str = "Zoom-i
     """Write the chains to one HTML file, complete or not at all.
 
     Raises:
-        OSError: where the file cannot be written.
+        OSError: the file cannot be written.
     """
     write_text(Path(path), render_report(traces, title))
 

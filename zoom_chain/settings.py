@@ -20,7 +20,7 @@ def policy_named(name: Any) -> ZoomPolicy | None:
     """A policy by its name; None stays None.
 
     Raises:
-        ValueError: for another name.
+        ValueError: unknown name.
     """
     if name is None:
         return None
@@ -42,7 +42,7 @@ class ZoomSettings:
 
     Attributes:
         policy: ``off``, ``single`` or ``chain``.
-        budget: what one question may cost.
+        budget: bounds on the cost of one question.
         crops: how a requested box becomes the window that is read.
     """
 

@@ -106,9 +106,9 @@ class RequestRecord:
     Attributes:
         frame: index of the view that the box was drawn in.
         box: x1, y1, x2, y2 as fractions of that view.
-        label: what the model looks for, or "".
+        label: object that the model looks for, or "".
         window: the part of the scene asked for, before margin; None where there is none.
-        notes: what was irregular about the request and how it was mended.
+        notes: irregularities of the request and how they were mended.
     """
 
     frame: int
@@ -124,7 +124,7 @@ class ReplyRecord:
 
     Attributes:
         reply: the text, unmodified.
-        words: what it says beside a call.
+        words: text beside a call.
         request: the zoom asked for, where the reply holds a readable one.
         refusal: why the zoom was not carried out, as the model was told; None where it was, or none asked.
         shown: index of the view that the request led to.
@@ -153,8 +153,8 @@ class Trace:
     """The evidence behind one answer.
 
     Attributes:
-        question: as the user put it.
-        answer: what the model answered, or "".
+        question: question as the user put it.
+        answer: answer of the model, or "".
         stop_reason: why the chain ended; see ``zoom_chain.controller.StopReason``.
         error: one line where something failed, else None.
         scene: facts about the scene: source, identity, width, height, gsd_m, crs.
@@ -189,7 +189,7 @@ class Trace:
         """The trace that ``to_json`` wrote.
 
         Raises:
-            TraceError: for text that is no trace of this schema.
+            TraceError: the text is not a trace of this schema.
         """
         try:
             data = json.loads(text)

@@ -1,4 +1,4 @@
-"""All formats by name: what reads and writes each, what it has to be told, and what it cannot hold."""
+"""Registry of file formats: reader, writer, required options and what each can hold."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from detection_eval.text.contracts import Contract
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a file may not say itself.
+    """Information that a file itself may lack.
 
     Attributes:
         classes: names that count, in the order of the data set's config where the file holds numbers.
@@ -53,7 +53,7 @@ class ReadOptions:
         """The class names, where a format cannot do without.
 
         Raises:
-            FormatError: they are not given.
+            FormatError: no class names are given.
         """
         if self.classes is None:
             raise FormatError(f"{path}: holds numbers of classes and no names; give the class list, in order")
@@ -62,12 +62,12 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How a format is written.
+    """Options for writing a format.
 
     Attributes:
-        constant_score: for boxes without scores, in formats that demand them.
-        boxes: what results of mmrotate 1.x hold: rectangles or vertices.
-        contract: how replies are written.
+        constant_score: score written for boxes that have none, in formats that demand one.
+        boxes: geometry in results of mmrotate 1.x: rectangles or vertices.
+        contract: output contract in which replies are written.
     """
 
     constant_score: float | None = None
@@ -79,8 +79,8 @@ class Format(NamedTuple):
     """One format.
 
     Attributes:
-        name: as in ``PATH:FORMAT``.
-        what: it is, in a few words.
+        name: format name, as in ``PATH:FORMAT``.
+        what: short description.
         read: the reader.
         write: the writer.
         keeps: what a file of it holds, among names of classes, scores (and whether they are demanded),

@@ -98,7 +98,7 @@ def _corners(annotation: dict[str, Any], place: str) -> list[float]:
     if isinstance(ring, list) and len(ring) == 10 and ring[8:] == ring[:2]:  # the first point closes the ring
         ring = ring[:8]
     if not isinstance(ring, list) or len(ring) != 8:
-        raise FormatError(f"{place}: its segmentation is no ring of four vertices")
+        raise FormatError(f"{place}: expected a segmentation ring of four vertices")
     return finite_numbers(ring, place)
 
 

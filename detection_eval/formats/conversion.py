@@ -22,13 +22,13 @@ def detect_format(path: str | Path) -> str:
     """The name of a file's or folder's format, by its content.
 
     Raises:
-        FormatError: it is none of those known; the message says how to name it.
-        OSError: it cannot be read.
+        FormatError: the format is not recognised; the message lists the names.
+        OSError: the file cannot be read.
     """
     found = recognize(Path(path))
     if found is None:
         choices = ", ".join(FORMATS)
-        raise FormatError(f"{path}: its format cannot be told; name it: {path}:FORMAT with {choices}")
+        raise FormatError(f"{path}: format not recognised; give {path}:FORMAT with {choices}")
     return found
 
 
@@ -51,9 +51,9 @@ def read(
         classes: names that count, in the order of the data set's config where the file holds numbers. None
             takes the list of the data set where the format is made for one, or else the file's own.
         images: ids in the order of the data set, for results of mmrotate 0.x.
-        sizes: of the images, where the file lacks them and needs them; they fill in what it does not say.
+        sizes: image sizes, where the file lacks them.
         contract: how a model wrote its replies.
-        others: what becomes of boxes of other classes, in files that hold names: an error, or left out with a
+        others: treatment of boxes of other classes, in files that hold names: an error, or left out with a
             note.
         aliases: other words for classes in replies, {word: class}; see ``text.aliases``.
 
@@ -94,9 +94,9 @@ def write(
         path: a file, or for formats of several files a folder.
         collection: the boxes.
         format: its name.
-        constant_score: for boxes without scores, in formats that demand them; none is invented.
-        boxes: for results of mmrotate 1.x: rectangles or vertices.
-        contract: for replies.
+        constant_score: score written for boxes that have none, in formats that demand one; none is invented.
+        boxes: geometry in results of mmrotate 1.x: rectangles or vertices.
+        contract: output contract in which replies are written.
 
     Raises:
         SettingError: unknown format or contract.
@@ -107,7 +107,7 @@ def write(
 
 
 def losses(collection: Collection, format: str) -> list[str]:
-    """What a format cannot hold of a collection, in words."""
+    """Properties of a collection that a format cannot hold, in words."""
     known = format_named(format)
     lost = _lost(collection, _ALL - known.keeps)
     if format in NUMBERED:
@@ -164,15 +164,15 @@ def _filled(boxes: ImageBoxes) -> bool:
 
 
 class Conversion(NamedTuple):
-    """What a conversion did.
+    """Result of a conversion.
 
     Attributes:
         source: the format read.
         target: the format written.
         images: how many images were written.
         boxes: how many boxes.
-        lost: what the target cannot hold, in words.
-        notes: what reading, parsing and merging remarked, in words.
+        lost: properties that the target cannot hold, in words.
+        notes: remarks of reading, parsing and merging.
     """
 
     source: str
@@ -202,7 +202,7 @@ def convert(
         source_format: None tells it by the content.
         target_format: None tells it by the name: ``.jsonl`` is ``predictions``, ``.pkl`` is ``mmrotate-1.x``,
             ``.json`` is ``coco``, and no suffix is ``task1`` for results and ``dota`` for ground truth.
-        options: what the source may not say.
+        options: information that the source may lack.
         writing: how the target is written.
         patches: merge patches into scenes; the meaning of the first number of their names.
         nms: the overlap above which merging suppresses, or None.
@@ -242,5 +242,5 @@ def _by_suffix(path: Path, collection: Collection) -> str:
         return "task1" if collection.scored else "dota"
     if suffix not in suffixes:
         choices = ", ".join(FORMATS)
-        raise SettingError(f"{path}: no format goes by {suffix}; name it: {path}:FORMAT with {choices}")
+        raise SettingError(f"{path}: no format for suffix {suffix}; give {path}:FORMAT with {choices}")
     return suffixes[suffix]

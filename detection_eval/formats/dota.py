@@ -38,8 +38,8 @@ class DotaLabels:
     Attributes:
         detections: the objects, in pixels of the image.
         difficulty: (n,) int64: 0, 1 (difficult) or 2 (cut by the edge of a patch).
-        source: of the header, or None.
-        gsd_m: of the header, or None.
+        source: image source stated in the header, or None.
+        gsd_m: metres per pixel stated in the header, or None.
         without_difficulty: objects whose line has no difficulty column; they count as 0.
     """
 

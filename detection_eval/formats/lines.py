@@ -70,7 +70,7 @@ def finite_numbers(written: Iterable[Any], place: str) -> list[float]:
     """Numbers as floats.
 
     Raises:
-        FormatError: one is no number, or not finite; the message starts with the place.
+        FormatError: a value is not a finite number; the message starts with the place.
     """
     values = []
     for item in written:
@@ -79,30 +79,30 @@ def finite_numbers(written: Iterable[Any], place: str) -> list[float]:
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
-            raise FormatError(f"{place}: {item!r:.60} is no finite number")
+            raise FormatError(f"{place}: {item!r:.60} is not a finite number")
         values.append(value)
     return values
 
 
 def check_names(names: Iterable[str], *, spaces: bool = True, file: bool = False) -> None:
-    """Make sure that names can stand in columns of text.
+    """Check that names fit into columns of text.
 
     Args:
-        names: of classes or images.
-        spaces: whether they may hold spaces between words.
-        file: they are to be the names of files too.
+        names: class or image names.
+        spaces: spaces between words are allowed.
+        file: names also serve as file names.
 
     Raises:
-        CannotWrite: one cannot.
+        CannotWrite: a name does not fit.
     """
     for name in names:
         plain = name.strip() and name == " ".join(name.split())
         if not plain or (not spaces and (" " in name or "/" in name)):
             raise CannotWrite(
-                f"the name {name!r} cannot stand in a column of text; use a hyphen for white space"
+                f"name {name!r} does not fit into a column of text; use hyphens for white space"
             )
         if file and (set(name) & set("/\\\0") or name in (".", "..")):
-            raise CannotWrite(f"the name {name!r} cannot be that of a file")
+            raise CannotWrite(f"name {name!r} is not a valid file name")
 
 
 def text_files(path: Path, suffix: str = ".txt") -> list[Path]:
@@ -111,7 +111,7 @@ def text_files(path: Path, suffix: str = ".txt") -> list[Path]:
     macOS's ``._name`` files, which hold attributes of the file ``name``, are skipped.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the folder has no such file.
     """
     if not path.is_dir():
         return [path]

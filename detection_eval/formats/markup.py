@@ -130,7 +130,7 @@ def _read_folder(
     for file in text_files(Path(path), ".xml"):
         element = parse_xml(file)
         if element.tag != root:
-            raise FormatError(f"{element.place}: <{element.tag}>, where <{root}> is due")
+            raise FormatError(f"{element.place}: expected <{root}>, not <{element.tag}>")
         read(element, file.stem, gathering)
     return gathering.finish()
 
@@ -199,7 +199,7 @@ def write_dior(folder: str | Path, collection: Collection) -> None:
     """Write DIOR-R annotations.
 
     Raises:
-        CannotWrite: an image whose id is no file name.
+        CannotWrite: an image id that is not a valid file name.
         OSError: a file cannot be written.
     """
     _write_folder(folder, collection, _render_dior)
@@ -248,7 +248,7 @@ def _read_fair1m(root: Element, image: str, gathering: Gathering) -> None:
         if len(written) == 5 and written[4] == written[0]:
             del written[4]
         if len(written) != 4 or any(point.count(",") != 1 for point in written):
-            raise FormatError(f"{element.place}: its <points> are no ring of four points 'x,y'")
+            raise FormatError(f"{element.place}: expected <points> as a ring of four points 'x,y'")
         corners = finite_numbers((number for point in written for number in point.split(",")), element.place)
         known = element.word("possibleresult/probability") is not None
         score = element.numbers(["possibleresult/probability"])[0] if known else None
@@ -259,7 +259,7 @@ def write_fair1m(folder: str | Path, collection: Collection) -> None:
     """Write FAIR1M annotations, with probabilities where there are scores.
 
     Raises:
-        CannotWrite: an image whose id is no file name.
+        CannotWrite: an image id that is not a valid file name.
         OSError: a file cannot be written.
     """
     _write_folder(folder, collection, _render_fair1m)
@@ -331,7 +331,7 @@ def write_hrsc(folder: str | Path, collection: Collection) -> None:
     """Write HRSC2016 annotations: the rectangles around the polygons, to 9 decimals.
 
     Raises:
-        CannotWrite: a class that HRSC2016 has not, or an image whose id is no file name.
+        CannotWrite: a class unknown to HRSC2016, or an image id that is not a valid file name.
         OSError: a file cannot be written.
     """
     codes = {name: code for code, name in HRSC2016_CODES.items()}

@@ -50,7 +50,7 @@ def read_results(
         classes: names in the order of the config, since the file holds none.
         images: ids in the order of the data set, which files of 0.x need; with those of 1.x they are
             compared in number only where images have no name.
-        version: what the file has to be; None takes either.
+        version: required version; None takes either.
 
     Raises:
         FormatError: no such file, something in it that is not loaded, or a number of classes or images that
@@ -100,7 +100,7 @@ def _read_0(path: Path, results: list[Any], classes: tuple[str, ...], images: Se
     for position, lists in enumerate(results):
         place = f"{path}: image {position}"
         if type(lists) not in (list, tuple):
-            raise FormatError(f"{place}: a {type(lists).__name__}, where a list of classes is due")
+            raise FormatError(f"{place}: expected a list of classes, not {type(lists).__name__}")
         if len(lists) != len(classes):
             raise FormatError(f"{place}: {len(lists)} classes, but {len(classes)} names are given")
         arrays = [_numbers(array, (6,), f"{place}, class {label}") for label, array in enumerate(lists)]
@@ -173,7 +173,7 @@ def _as_arrays(group: Any, place: str) -> Any:
             for name, values in group.items()
         }
     except (TypeError, ValueError, OverflowError) as error:
-        raise FormatError(f"{place}: its ground truth is no table of numbers ({error})") from error
+        raise FormatError(f"{place}: expected a table of numbers as ground truth ({error})") from error
 
 
 def _name(record: dict[str, Any], given: str | None, place: str) -> str:
@@ -241,13 +241,13 @@ def _numbers(array: Any, widths: tuple[int, ...], place: str) -> Floats:
     if type(array) is list and not array:
         array = np.zeros((0, widths[0]))
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise FormatError(f"{place}: a {type(array).__name__}, where an array of boxes is due")
+        raise FormatError(f"{place}: expected an array of boxes, not {type(array).__name__}")
     if array.size == 0:
         width = array.shape[1] if array.ndim == 2 and array.shape[1] in widths else widths[0]
         return np.zeros((0, width))
     if array.ndim != 2 or array.shape[1] not in widths:
         wanted = " or ".join(map(str, widths))
-        raise FormatError(f"{place}: boxes of shape {array.shape}; (n, {wanted}) is due")
+        raise FormatError(f"{place}: expected boxes of shape (n, {wanted}), not {array.shape}")
     if not np.isfinite(array).all():
         raise FormatError(f"{place}: a box with a number that is not finite")
     return array.astype(np.float64)
@@ -270,7 +270,7 @@ def _images(
     polygons = _all_quads([numbers for numbers, _, _ in parts])
     for row, (image, quads, (_, labels, scores)) in enumerate(zip(ids, polygons, parts)):
         if image in images:
-            raise FormatError(f"{path}: image {row}: {image!r} is there twice")
+            raise FormatError(f"{path}: image {row}: {image!r} is listed twice")
         images[image] = ImageBoxes(
             Detections(quads, labels, classes, scores),
             None if difficulty is None else difficulty[row],
@@ -303,8 +303,8 @@ def write_results_0(
 
     Args:
         path: the file.
-        results: what to write.
-        constant_score: for boxes without scores, which the format demands.
+        results: detections to write.
+        constant_score: score written for boxes that have none; the format demands one.
         angle: the convention of the config.
 
     Returns:
@@ -336,8 +336,8 @@ def write_results_1(
 
     Args:
         path: the file.
-        results: what to write.
-        constant_score: for boxes without scores, which the format demands.
+        results: detections to write.
+        constant_score: score written for boxes that have none; the format demands one.
         boxes: float32 rectangles around the polygons, or their vertices in float32.
         angle: the convention of rectangles.
 

@@ -2,7 +2,7 @@
 
 A patch is called ``P0706__1024__824___0``: scene, a first number, x, y. To MMRotate's splitter the first
 number is the patch's size, to DOTA_devkit it is the rate by which the scene was scaled before it was cut.
-Nothing in the name tells which, so the reader has to be told.
+The name does not say which, so the reader has to be given it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NAME = re.compile(r"(?P<scene>.+?)__(?P<first>\d+(?:\.\d+)?)__(?P<x>\d+)___(?P<
 
 
 class Patch(NamedTuple):
-    """Where a patch lies: pixels of the scene are (pixels of the patch + x, y) / rate."""
+    """Position of a patch: pixels of the scene are (pixels of the patch + x, y) / rate."""
 
     scene: str
     x: int
@@ -35,7 +35,7 @@ class Patch(NamedTuple):
 
 
 def parse_patch(name: str, naming: Naming) -> Patch | None:
-    """What a patch's name says, or None where it is no such name.
+    """Parse the name of a patch; None for any other name.
 
     Args:
         name: an image id.
@@ -94,8 +94,9 @@ def merge_patches(collection: Collection, naming: Naming, iou: float | None = 0.
         collection: results of patches. Difficulty and ground truth do not survive, since objects at seams
             are in several patches.
         naming: the meaning of the first number.
-        iou: of two boxes that overlap more, the lower scored one is removed; None removes none. MMRotate and
-            DOTA_devkit take 0.1. Without scores all are equal and the order given decides.
+        iou: NMS threshold: of two boxes that overlap more, the lower scored one is removed; None
+            disables it. MMRotate and DOTA_devkit take 0.1. Without scores
+            all are equal and the order given decides.
 
     Raises:
         FormatError: a patch of rate 0.
@@ -147,7 +148,7 @@ def _joined(scene: str, parts: Sequence[Detections], classes: tuple[str, ...]) -
 
 
 def _survivors(boxes: Detections, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which boxes stay, with equally scored ones in the order given and in the reverse order."""
+    """Boxes kept by NMS, with equally scored ones in the order given and in the reverse order."""
     groups = (boxes.labels, boxes.labels)
     first, second, overlap = overlapping_pairs(boxes.polygons, boxes.polygons, groups, at_least=iou)
     close = (overlap > iou) & (first != second)

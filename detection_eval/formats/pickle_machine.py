@@ -22,7 +22,7 @@ class Refused(Exception):
 
 @dataclass
 class Allowance:
-    """How many bytes may still be made, and the head of a nested file that was found in order."""
+    """Byte allowance that is left, and the head of a nested file that was found in order."""
 
     left: int
     head: bytes = b""
@@ -47,11 +47,11 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a pickle may use beside plain values.
+    """Values that a pickle may use beside plain ones.
 
     Attributes:
         names: the globals, by module and name.
-        set_state: of a value that a global made.
+        set_state: applies a pickled state to a value that a global made.
         refer: makes a value of a persistent id.
     """
 
@@ -118,14 +118,14 @@ class Machine:
         return self.data[start:stop]
 
     def line(self) -> bytes:
-        """What is left of the line."""
+        """The rest of the line."""
         stop = self.data.index(b"\n", self.position)
         line = self.data[self.position : stop]
         self.position = stop + 1
         return line
 
     def popped(self) -> list[Any]:
-        """What lies above the last mark."""
+        """Stack items above the last mark."""
         mark = self.marks.pop()
         items = self.stack[mark:]
         del self.stack[mark:]
@@ -172,7 +172,7 @@ class Machine:
             target[key] = value
 
     def persistent(self) -> None:
-        """What a persistent id stands for."""
+        """The value that a persistent id stands for."""
         self.stack.append(self.vocabulary.refer(self.stack.pop()))
 
 

@@ -119,7 +119,7 @@ def _gather(boxes: Any, image: str, gathering: Gathering, place: str) -> None:
         if not isinstance(polygon, list) or len(polygon) != 8 or not isinstance(name, str):
             raise FormatError(f"{place}: a box is not 8 numbers with a label")
         if grade is not None and type(grade) is not int:
-            raise FormatError(f"{place}: the difficulty {grade!r:.40} is no whole number")
+            raise FormatError(f"{place}: difficulty {grade!r:.40} is not a whole number")
         value = None if score is None else finite_numbers([score], place)[0]
         gathering.box(image, finite_numbers(polygon, place), name, place, value, grade)
 
@@ -153,7 +153,7 @@ def _report(written: Any, place: str) -> ParseReport:
         guesses = tuple(LabelGuess(**guess) for guess in written["guesses"])
         return ParseReport(**{**written, "guesses": guesses})
     except (KeyError, TypeError) as error:
-        raise FormatError(f"{place}: 'parse' is no parse report ({error})") from error
+        raise FormatError(f"{place}: 'parse' is not a parse report ({error})") from error
 
 
 def write_predictions(path: str | Path, collection: Collection) -> None:

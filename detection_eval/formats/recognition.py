@@ -14,7 +14,7 @@ _FIRST = re.compile(rb"\x80.(?:\x95.{8})?\](?:q.|\x94)?\(?([}\]])", re.DOTALL)
 
 
 def recognize(path: Path) -> str | None:
-    """The name of the format of a file or folder, or None where it cannot be told.
+    """The name of the format of a file or folder, or None where it is not recognised.
 
     Raises:
         FormatError: a pickle that is refused.

@@ -1,4 +1,4 @@
-"""What every reader returns and every writer takes: the boxes of many images."""
+"""Collection: boxes of many images, as every reader returns and every writer takes them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class ImageBoxes:
         detections: in pixels of the image.
         difficulty: (n,) int64: 0 ordinary, 1 difficult, 2 cut by the edge of a patch, ``CROWD``.
         size: width and height in pixels.
-        file_name: of the image, with its suffix.
-        source: of DOTA's header: who took it.
-        gsd_m: of DOTA's header: metres per pixel.
+        file_name: image file name with its suffix.
+        source: image source stated in DOTA's header.
+        gsd_m: metres per pixel stated in DOTA's header.
         coco_id: the image's number in a COCO file.
-        report: what became of a model's text, where the boxes were read from one.
+        report: parse report, where the boxes were read from a model's text.
     """
 
     detections: Detections
@@ -77,7 +77,7 @@ class Collection:
             where the format can tell.
         classes: the class names that all images share.
         truth: the ground truth, where a file of results holds that too.
-        notes: what the reader had to leave out or assume, one line each.
+        notes: omissions and assumptions of the reader, one line each.
     """
 
     images: Mapping[str, ImageBoxes]
@@ -99,7 +99,7 @@ class Collection:
 
     @property
     def report(self) -> ParseReport | None:
-        """What became of all texts together, or None where the boxes were not read from any."""
+        """Sum of the parse reports of all images, or None where no boxes were read from text."""
         reports = [boxes.report for boxes in self.images.values() if boxes.report is not None]
         return reduce(add, reports) if reports else None
 
@@ -183,7 +183,7 @@ class ClassIndex:
         """The index of the class.
 
         Raises:
-            FormatError: it is none; the message starts with the place.
+            FormatError: the value is not valid; the message starts with the place.
         """
         index = self.find(name)
         if index is None:
@@ -218,7 +218,7 @@ class Gathering:
         """
         image = image_id(image)
         if image in self._about:
-            raise FormatError(f"{place}: image {image!r} is there twice; ids are file names without suffix")
+            raise FormatError(f"{place}: image {image!r} is listed twice; ids are file names without suffix")
         self._about[image] = about
         self._rows[image] = []
 
@@ -246,7 +246,7 @@ class Gathering:
         """All images.
 
         Raises:
-            FormatError: a name that is no class, or some boxes of an image have a score and others none.
+            FormatError: an unknown class name, or some boxes of an image have a score and others none.
         """
         met = sorted(set(self._names))
         index = ClassIndex(met if self.classes is None else self.classes)

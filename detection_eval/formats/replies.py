@@ -35,7 +35,7 @@ def contract_of(name: str | Contract) -> Contract:
     """A contract by its name.
 
     Raises:
-        SettingError: there is none.
+        SettingError: no contract has this name.
     """
     if isinstance(name, Contract):
         return name
@@ -81,7 +81,7 @@ def read_rscovlm(
     path = Path(path)
     content = read_json(path)
     if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
-        raise FormatError(f"{path}: no list of records, each with the output for an image")
+        raise FormatError(f"{path}: expected a list of records, each with the output for an image")
     replies: dict[str, ImageBoxes] = {}
     records = []
     for position, record in enumerate(content):
@@ -91,7 +91,7 @@ def read_rscovlm(
         chosen = contract_of(contract or _asked(record))
         image, boxes = _reply(record, chosen, classes, aliases, place)
         if image in replies:
-            raise FormatError(f"{place}: image {image!r} is there twice")
+            raise FormatError(f"{place}: image {image!r} is listed twice")
         replies[image] = boxes
         records.append(record)
     if content and not replies:
@@ -190,7 +190,7 @@ def read_lmmrotate(
         place = f"{path}: {file_name}"
         image = image_id(file_name)
         if image in images:
-            raise FormatError(f"{place}: image {image!r} is there twice")
+            raise FormatError(f"{place}: image {image!r} is listed twice")
         inner = answer.get("<ROD>") if isinstance(answer, dict) else answer
         size = size_of(image, sizes)
         if isinstance(inner, str):

@@ -36,7 +36,7 @@ def read_ultralytics(path: str | Path, classes: Sequence[str], sizes: Sizes) -> 
     Args:
         path: a text file, or a folder of them; a file's name is the image's.
         classes: names in the order of the data set's YAML, which differs from DOTA's own.
-        sizes: of the images, since the files hold none.
+        sizes: image sizes; the files hold none.
 
     Raises:
         FormatError: with the line.
@@ -73,7 +73,7 @@ def write_ultralytics(folder: str | Path, collection: Collection) -> None:
     """Write a label file for each image.
 
     Raises:
-        CannotWrite: an image whose size is not known, or whose id is no file name.
+        CannotWrite: an image whose size is not known, or whose id is not a valid file name.
         OSError: a file cannot be written.
     """
     folder = Path(folder)

@@ -23,7 +23,7 @@ from detection_eval.errors import FormatError
 from detection_eval.formats.pickle_machine import Allowance, Machine, Named, Refused, Vocabulary, expect
 
 EXPANSION = 64
-"""What is made of a file may be this many times its size."""
+"""Most bytes that may be made of a file, as a multiple of its size."""
 
 LEAST_ALLOWANCE = 1 << 22
 """Bytes that may be made of any file."""
@@ -50,7 +50,7 @@ def load_pickle(data: bytes, name: str) -> Any:
 
     Args:
         data: the pickle.
-        name: of the file, for errors.
+        name: file name, for error messages.
 
     Raises:
         FormatError: the pickle is damaged, or asks for something else than values, arrays and tensors.
@@ -192,7 +192,7 @@ def _storage(allowance: Allowance, arguments: tuple[Any, ...]) -> _Storage:
 
 
 def _torch_head(blob: bytes, allowance: Allowance) -> int:
-    """Where the storage's own pickle starts: after the magic number, the version and the machine's traits."""
+    """Offset of the storage's own pickle: after the magic number, the version and the machine's traits."""
     if allowance.head and blob.startswith(allowance.head):
         return len(allowance.head)
     magic, position = Machine(blob, "", allowance, _RESULTS).run(0)

@@ -21,7 +21,7 @@ def visible_quads(polygons: ArrayLike, width: float, height: float) -> tuple[Flo
 
     Args:
         polygons: (n, 4, 2) in px of the image, which they may leave.
-        width: of the image in px.
+        width: image width in px.
         height: likewise.
 
     Returns:

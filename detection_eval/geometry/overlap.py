@@ -86,7 +86,7 @@ def intersection_area(first: ArrayLike, second: ArrayLike) -> Floats:
 
 
 def _block_intersection(a: Floats, b: Floats) -> Floats:
-    """Of quadrilaterals in ``planes``, (2, 4, n) and (2, 4, n) -> (n,); so are all functions below it."""
+    """IoU of quadrilaterals in ``planes``, (2, 4, n) and (2, 4, n) -> (n,), as for all functions below."""
     upright = _are_upright(a) & _are_upright(b)
     common = np.zeros(a.shape[2])
     if upright.any():
@@ -107,7 +107,7 @@ def _block_intersection(a: Floats, b: Floats) -> Floats:
 
 
 def _are_upright(quads: Floats) -> NDArray[np.bool_]:
-    """Which quadrilaterals are axis-aligned rectangles, to the last bit."""
+    """Mask of the quadrilaterals that are axis-aligned rectangles, to the last bit."""
     x, y = quads
     level = (y[0] == y[1]) & (x[1] == x[2]) & (y[2] == y[3]) & (x[3] == x[0])
     upright = (x[0] == x[1]) & (y[1] == y[2]) & (x[2] == x[3]) & (y[3] == y[0])
@@ -192,7 +192,7 @@ def _cut(outline: Floats, sides: int, inner0: Floats, inner1: Floats) -> tuple[F
 
 
 def _occurrence(owners: Indices) -> Indices:
-    """How often each number occurred before."""
+    """Occurrences of each number before its position."""
     if not len(owners) or np.bincount(owners).max() < 2:
         return np.zeros(len(owners), dtype=np.int64)
     order = np.argsort(owners, kind="stable")

@@ -13,7 +13,7 @@ Bhattacharyya distance is
 
     1/4 (A y^2 + B x^2) / D - 1/2 C x y / D + 1/2 ln(D / (4 sqrt(det1 det2))),
 
-and ProbIoU is 1 - sqrt(1 - exp(-distance)). It is no IoU: of a square and the same square turned by
+and ProbIoU is 1 - sqrt(1 - exp(-distance)). It is not an IoU: for a square and the same square turned by
 45 degrees it is 1, where the IoU is 0.71, and where the IoU is about 0.5 it is 0.65 or so.
 """
 

@@ -204,7 +204,7 @@ def _smallest_rectangles(points: Floats, starts: Floats, directions: Floats) -> 
 
 
 def _preferred(area_px: Floats, length: Floats, along: Floats) -> NDArray[np.int64]:
-    """Which of the rectangles (n, d) is taken, by area, then edge, then lean; see ``min_area_rectangles``."""
+    """Index of the rectangle (n, d) to take, by area, then edge, then lean; see ``min_area_rectangles``."""
     scale = length.max(axis=1, keepdims=True, initial=0.0) ** 2
     smallest = area_px.min(axis=1, keepdims=True, initial=np.inf)
     left = area_px <= smallest * (1 + EQUALLY_SMALL) + 1e-12 * scale

@@ -17,10 +17,10 @@ from detection_eval.geometry.quads import Floats, as_quads, min_area_rectangles
 
 @dataclass(frozen=True)
 class AngleConvention:
-    """Which of the equivalent (w, h, angle) of a rectangle is written.
+    """Convention that selects one of the equivalent (w, h, angle) of a rectangle.
 
     Attributes:
-        name: as the field calls it.
+        name: name in the literature.
         start: lower end of the angle's range, radians.
         turn: length of the range: pi/2 (w and h swap freely), pi (w is the longer side), 2 pi (w points to
             the head).

@@ -1,4 +1,4 @@
-"""What is wrong with quadrilaterals, and the declared policy for the broken ones."""
+"""Validity of quadrilaterals, and the declared policy for invalid ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Validity:
         return self.not_finite | self.self_intersecting | self.concave | self.zero_area
 
     def counts(self) -> dict[str, int]:
-        """How many quadrilaterals show each finding."""
+        """Number of quadrilaterals with each finding."""
         return {name: int(mask.sum()) for name, mask in vars(self).items()}
 
 

@@ -123,7 +123,7 @@ def _best(n: int, detection: Indices, found: Indices, iou: Floats) -> tuple[Indi
 
 
 def misplacement(detections: Floats, objects: Floats, level: float = 0.5) -> NDArray[np.int8]:
-    """What is wrong with the place of detections of objects that they overlap too loosely.
+    """Localisation error of detections that overlap their object too loosely.
 
     Width and height stand the wrong way round where the long sides are across each other and a turn by a
     right angle is enough. Otherwise sides may be paired either way, since a near-square has no long side.

@@ -20,7 +20,7 @@ _FLOAT_GRIDS = {"11-point": np.arange(0.0, 1.1, 0.1), "101-point": np.linspace(0
 
 
 def needed(positives: int, preset: Preset) -> Indices:
-    """How many of the objects must be found to reach each recall point: (11,) or (101,)."""
+    """Number of objects to find for each recall point: (11,) or (101,)."""
     intervals = _INTERVALS[preset.interpolation]
     if preset.recall_grid == "exact":
         return -(-np.arange(intervals + 1) * positives // intervals)
@@ -70,7 +70,7 @@ def class_average_precision(overlaps: Overlaps, matches: Matches) -> Floats:
 
 
 def best_scored(overlaps: Overlaps, most: int | None) -> Mask:
-    """Which detections (detections,) are among the ``most`` of their image and class; None takes all."""
+    """Mask (detections,) of the ``most`` highest scored of each image and class; None takes all."""
     seen = np.ones(len(overlaps.detections), dtype=bool)
     if most is None or overlaps.scores is None:
         return seen

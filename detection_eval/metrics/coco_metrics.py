@@ -18,7 +18,7 @@ METRICS = (
     *("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large"),
     *("AR_1", "AR_10", "AR_100", "AR_small", "AR_medium", "AR_large"),
 )
-"""What COCOeval summarises, in its order."""
+"""COCOeval's summary values, in its order."""
 
 
 def coco_metrics(
@@ -32,7 +32,7 @@ def coco_metrics(
     Args:
         truth: by image id. Objects of difficulty ``CROWD`` are COCO's crowds.
         predictions: by image id. COCO ranks by score; without scores all are equal, and their order decides.
-        kind: what overlaps.
+        kind: geometry that is compared.
         classes: those that are evaluated; None takes the ground truth's.
 
     Returns:

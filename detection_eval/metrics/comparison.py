@@ -23,9 +23,9 @@ class Method:
     """One method of a comparison.
 
     Attributes:
-        name: as tables call it.
+        name: name in tables.
         result: its evaluation.
-        parsing: what became of its text, where it wrote text.
+        parsing: parse report, where the method wrote text.
         summary: ``Result.summary`` and ``parse``, as JSON holds them.
     """
 
@@ -50,7 +50,7 @@ class Benchmark:
         levels: IoU levels whose APnc and F1 are listed beside the usual ones.
         methods: in the order given.
         paired: by "A - B", ``summarize_comparison`` of two of them.
-        seed: of folds, random orders and resampling.
+        seed: random seed of folds, orders and resampling.
     """
 
     preset: Preset
@@ -101,7 +101,7 @@ def benchmark(
         per_class_threshold: give each class its own, where they are chosen here.
         parsing: by method, what became of its text.
         samples: resamplings of intervals and tests; 0 leaves both out.
-        seed: of folds, random orders and resampling.
+        seed: random seed of folds, orders and resampling.
         coco: COCO's own numbers too, of the bounds or of the masks of the polygons.
 
     Raises:
@@ -190,9 +190,11 @@ def parse_levels(text: str) -> tuple[float, ...]:
         try:
             low, high = float(first), float(last if colon else first)
         except ValueError:
-            raise SettingError(f"{part!r} is no IoU level; give levels such as 0.5,0.75,0.5:0.95") from None
+            raise SettingError(
+                f"IoU must be a number in [0.1, 1), not {part!r}; give levels such as 0.5,0.75,0.5:0.95"
+            ) from None
         if not 0.1 <= low <= high < 1:
-            raise SettingError(f"IoU levels lie between 0.1 and 1, and {part!r} does not")
+            raise SettingError(f"IoU must be in [0.1, 1), not {part!r}")
         steps = round((high - low) / 0.05) if colon else 0
         levels += [round(low + 0.05 * step, 10) for step in range(steps + 1)]
     return tuple(dict.fromkeys(levels))

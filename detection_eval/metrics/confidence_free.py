@@ -80,11 +80,11 @@ def confidence_free_ap(
     """APnc of the detections that a threshold keeps, with the values that other orders would give.
 
     Args:
-        overlaps: what was matched.
+        overlaps: matched overlaps.
         matches: the verdicts at one level.
         keep: (detections,) those above the threshold; None keeps all.
         shuffles: random orders.
-        seed: of the random orders. Each class draws from its own stream.
+        seed: random seed of the orders. Each class draws from its own stream.
     """
     counts = count(overlaps, matches, keep)
     return ConfidenceFreeAP(

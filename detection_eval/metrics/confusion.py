@@ -1,4 +1,4 @@
-"""Which class is taken for which, and the mF1 that LMMRotate derives from it."""
+"""Confusion matrix of classes, and the mF1 that LMMRotate derives from it."""
 
 from __future__ import annotations
 

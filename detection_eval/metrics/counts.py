@@ -93,7 +93,7 @@ def count(overlaps: Overlaps, matches: Matches, keep: Mask | None = None) -> Cou
     """Counts by class, (classes,).
 
     Args:
-        overlaps: what was matched.
+        overlaps: matched overlaps.
         matches: the verdicts.
         keep: (detections,) those above a score threshold; None keeps all. Of the detections of one image and
             class it must keep those with the highest scores.
@@ -148,7 +148,7 @@ def count_by_scene(
 
 @dataclass(frozen=True)
 class CountError:
-    """How far the number of detections is from the number of objects, over images and classes.
+    """Counting error: detections against objects, over images and classes.
 
     Attributes:
         mean_absolute: per image and class, over those with an object or a detection; NaN if there are none.

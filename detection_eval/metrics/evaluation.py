@@ -44,7 +44,7 @@ class Result:
     Attributes:
         overlaps: the data set under the predictions.
         choice: the score threshold at which confidence-free values are computed; None keeps everything.
-        seed: of random orders and resampling.
+        seed: random seed of orders and resampling.
     """
 
     overlaps: Overlaps
@@ -276,12 +276,12 @@ def evaluate(
         predictions: by image id, in the pixel frame of the ground truth, all with scores or none.
         preset: the protocol, or its name.
         classes: those that are evaluated; None takes the ground truth's.
-        threshold: where confidence-free values are computed for scored detections: a score; chosen on the
+        threshold: score above which detections count for confidence-free values; chosen on the
             evaluated images as a whole (``oracle``) or on the other folds of their scenes (``kfold``: five
             folds, fewer of fewer scenes); or a choice made on other data by ``thresholds.best_threshold``.
             None keeps everything.
         per_class_threshold: give each class its own, where it is chosen here.
-        seed: of folds, random orders and resampling.
+        seed: random seed of folds, orders and resampling.
 
     Raises:
         SettingError: an unknown preset.

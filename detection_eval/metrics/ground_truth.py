@@ -1,4 +1,4 @@
-"""What an evaluation compares: the objects of each image, and all boxes of a data set in one table."""
+"""Ground truth of an evaluation: the objects of each image, and all boxes of a data set in one table."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class GroundTruth:
     Attributes:
         objects: in the pixel frame of the predictions; without scores.
         difficulty: (n,) int64, all 0 if not given: 1 difficult, 2 cut by the edge of a patch, ``CROWD``.
-        scene: what the image is a part of. Images of one scene are not independent samples. None takes the
-            image id up to the first ``__``, as DOTA's patches are named.
+        scene: scene that the image is a part of. Images of one scene are not independent samples. None
+            takes the image id up to the first ``__``, as DOTA's patches are named.
         size: width and height in pixels, or None where they are not known.
     """
 
@@ -74,7 +74,7 @@ def tabulate(images: Sequence[Detections], classes: Sequence[str], owners: Seque
     Args:
         images: the boxes of each image.
         classes: the names that count.
-        owners: what the boxes of each image are called in an error.
+        owners: name for the boxes of each image in errors.
 
     Raises:
         EvaluationError: a box of a class that does not count.

@@ -52,7 +52,7 @@ def localisation(overlaps: Overlaps, matches: Matches, keep: Mask | None = None)
     """LRP of the detections that a threshold keeps.
 
     Args:
-        overlaps: what was matched.
+        overlaps: matched overlaps.
         matches: the verdicts at one level.
         keep: (detections,) those above the threshold; None keeps all.
     """

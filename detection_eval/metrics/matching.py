@@ -1,4 +1,4 @@
-"""Which detection is right about which object: overlaps computed once, then matching at any level.
+"""Matching of detections to objects: overlaps computed once, then matching at any level.
 
 Matching is greedy in the order of scores, so a detection's verdict never depends on those below it: what a
 score threshold keeps is a prefix, and one matching serves every threshold.
@@ -51,7 +51,7 @@ class Overlaps:
         images: ids of the images of the ground truth.
         scenes: (images,) the scene of each.
         sizes: (images, 2) width and height in pixels, NaN where not known.
-        objects: of the ground truth.
+        objects: ground-truth objects.
         difficulty: (objects,).
         ignored: (objects,) those whose detections are neither right nor wrong.
         detections: in the order given.
@@ -230,7 +230,7 @@ def _are_rectangles(polygons: Floats) -> Mask:
 
 
 def _demanded(objects: Boxes, difficulty: Indices, images: int, preset: Preset) -> tuple[Mask, Mask]:
-    """Which objects exist for a protocol, and which of them it ignores."""
+    """Masks of the objects that count for a protocol, and of those that it ignores."""
     difficult = difficulty > preset.difficult_above
     if preset.difficult == "count":
         difficult = np.zeros_like(difficult)

@@ -38,11 +38,11 @@ def shuffled_ap(
     It depends on the data and the seed alone, not on how images and boxes are listed.
 
     Args:
-        overlaps: what is matched; scores are forgotten.
+        overlaps: overlaps to match; scores are ignored.
         level: IoU.
         keep: (detections,) those above a threshold; None keeps all.
         shuffles: random orders.
-        seed: of the orders. Each class draws from its own stream.
+        seed: random seed of the orders. Each class draws from its own stream.
     """
     draw = _draw_voc if overlaps.preset.matching == "voc" else _draw_coco
     return draw(overlaps, level, keep, shuffles, seed)
@@ -75,7 +75,7 @@ def _kept(overlaps: Overlaps, keep: Mask | None) -> Mask:
 
 
 def _claims(overlaps: Overlaps, level: float, kept: Mask) -> tuple[Indices, Indices]:
-    """How many detections claim each object (objects,), and how many of each class claim none (classes,)."""
+    """Detections that claim each object (objects,), and that claim none, by class (classes,)."""
     claimed, iou = overlaps.claims
     reaches = (iou >= level) if overlaps.preset.inclusive else (iou > level)
     claims = kept & reaches
@@ -120,7 +120,7 @@ def _draw_groups(
 
 
 def _first_of_groups(groups: Indices, detections: int, rows: int, rng: np.random.Generator) -> Mask:
-    """Which places of random orders (rows, detections) hold the first detection of a group."""
+    """Mask of places in random orders (rows, detections) that hold the first detection of a group."""
     true, rivalry = len(groups), groups[0] > 1
     if not rivalry:
         return rng.permuted(np.broadcast_to(np.arange(detections) < true, (rows, detections)), axis=1)

@@ -40,21 +40,21 @@ class Preset:
     """One evaluation protocol.
 
     Attributes:
-        name: as printed in reports.
+        name: name in reports.
         overlap: exact intersection over union, or Ultralytics' ProbIoU of Gaussians (``geometry.probiou``),
             whose values compare with no IoU.
-        shape: what overlaps: the minimum-area rectangle of a quadrilateral, or the quadrilateral itself.
-        equal_rectangles: which of several equally small rectangles is taken: ``stable``, the one along the
+        shape: compared geometry: the minimum-area rectangle of a quadrilateral, or the quadrilateral itself.
+        equal_rectangles: choice among equally small rectangles: ``stable``, the one along the
             longest edge, whatever the order of vertices (``quads.min_area_rectangles``); or the one that
             ``cv2.minAreaRect`` takes, as MMRotate does (``calipers.opencv_rectangles``).
         min_side_px: objects of the ground truth whose rectangle is thinner are dropped.
         inclusive: an overlap equal to the level matches (>=), or does not (>).
         matching: ``voc``: a detection claims the object that it overlaps most, and is false where a better
             one has claimed it. ``coco``: it then falls back to the next object that is free.
-        equal_overlap: which of several equally overlapped objects is claimed: the first as listed; the first
+        equal_overlap: choice among equally overlapped objects: the first as listed; the first
             that is not ignored; the last; or, of those not ignored, the one whose corners come first in
             number order, which no reordering can change.
-        difficult: what objects above ``difficult_above`` are: counted like others; ignored, which means that
+        difficult: treatment of objects above ``difficult_above``: counted like others; ignored, so that
             their detections are neither right nor wrong; or dropped, which makes these wrong.
         difficult_above: the highest difficulty of an ordinary object. DOTA marks difficult objects by 1 and
             its splitter objects that the edge of a patch cuts by 2.
@@ -73,9 +73,9 @@ class Preset:
             None. Lists without scores have no rank and are never cut. RotatedCocoMetric prints AP50 and AP75
             from the first 1000, and only its mean over ten levels from the first 100.
         score_thresholds: the grid from which the threshold of a scored detector is chosen (score > t).
-        threshold_split: where the original chose it.
+        threshold_split: data on which the original chose the threshold.
         original_overlap: the kernel of the original, for the record.
-        units: what the original is run on, for the record.
+        units: images that the original is run on, for the record.
     """
 
     name: str

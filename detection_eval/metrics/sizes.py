@@ -50,7 +50,7 @@ class SizeResult:
     """Means over classes for objects of one range of area; NaN without objects.
 
     Attributes:
-        name: of the range.
+        name: name of the range.
         objects: that count.
         apnc_50: APnc at IoU 0.5.
         apnc: mean of APnc over 50:95.

@@ -63,7 +63,7 @@ def sweep(
     """Count at every threshold; matching is greedy by score, so each count is read off one cumulative sum.
 
     Args:
-        overlaps: what was matched; detections without scores are kept at every threshold.
+        overlaps: matched overlaps; detections without scores are kept at every threshold.
         matched: the verdicts, one per level.
         thresholds: the grid; None takes the preset's.
         images: (images,) those that count; None takes all.
@@ -86,7 +86,7 @@ def sweep(
 
 
 def _above(overlaps: Overlaps, ranked: Indices, grid: Sequence[float]) -> Indices:
-    """How many of the ranked detections have a score above each threshold."""
+    """Number of ranked detections with a score above each threshold."""
     if overlaps.scores is None:
         return np.full(len(grid), len(ranked))
     return np.searchsorted(-overlaps.scores[ranked], -np.asarray(grid), side="left")
@@ -106,7 +106,7 @@ def given_sweep(
 
 
 def above(overlaps: Overlaps, threshold: float) -> Mask:
-    """Which detections (detections,) have a score above a threshold; all, where they have no scores."""
+    """Mask (detections,) of scores above a threshold; all, where there are no scores."""
     if overlaps.scores is None:
         return np.ones(len(overlaps.detections), dtype=bool)
     return overlaps.scores > threshold
@@ -131,7 +131,7 @@ class ThresholdChoice:
     fold_of_scene: dict[str, int]
 
     def keep(self, overlaps: Overlaps) -> Mask:
-        """Which detections (detections,) are above their threshold; all, where they have no scores.
+        """Mask (detections,) of scores above their threshold; all, where there are no scores.
 
         Raises:
             EvaluationError: thresholds of other classes, or a scene that no fold holds.
@@ -179,12 +179,12 @@ def best_threshold(
     Args:
         overlaps: the data on which it is chosen. For ``oracle`` and ``kfold`` these are the evaluated images,
             for ``train`` and ``val`` other ones.
-        split: what this data is. ``kfold`` chooses, for each part of the scenes, on all the others.
+        split: name of this split of the data. ``kfold`` chooses for each part of the scenes on all others.
         level: IoU.
         thresholds: the grid; None takes the preset's.
         per_class: choose for each class on its own.
         folds: parts of ``kfold``.
-        seed: of the assignment of scenes to folds.
+        seed: random seed of the assignment of scenes to folds.
 
     Raises:
         EvaluationError: fewer scenes than folds.

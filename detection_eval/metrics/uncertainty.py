@@ -1,4 +1,4 @@
-"""How sure a value or a difference is: bootstrap over scenes, sign-flip tests, Holm's correction.
+"""Uncertainty of a value or a difference: bootstrap over scenes, sign-flip tests, Holm's correction.
 
 Patches of one scene show the same place, season and sensor, so whole scenes are drawn, not images or objects.
 """
@@ -27,7 +27,7 @@ class Interval:
     """A value with its bootstrap percentile interval; arrays have the shape of the statistic.
 
     Attributes:
-        value: of all scenes.
+        value: value over all scenes.
         low: lower end.
         high: upper end.
         samples: (samples, ...) the values of the resampled scenes.
@@ -44,7 +44,7 @@ class PairedDifference:
     """A difference between two methods on the same scenes, with interval and sign-flip test.
 
     Attributes:
-        interval: of the first method's value minus the second's.
+        interval: confidence interval of the first method's value minus the second's.
         p_value: two-sided: how often swapping the methods in random scenes gives a difference as large.
     """
 
@@ -53,7 +53,7 @@ class PairedDifference:
 
 
 def draw_scenes(scenes: int, samples: int, seed: int) -> NDArray[np.int64]:
-    """How often each scene is drawn, (samples, scenes): as many draws as scenes, with replacement."""
+    """Draws of each scene, (samples, scenes): as many draws as scenes, with replacement."""
     if scenes == 0:
         return np.zeros((samples, 0), dtype=np.int64)
     rng = np.random.default_rng(seed)
@@ -67,10 +67,10 @@ def bootstrap(
 
     Args:
         by_scene: counts (scenes, classes).
-        statistic: what is computed from their sum.
+        statistic: function of their sum.
         samples: resamplings.
-        seed: of the drawing; equal seeds draw equal scenes.
-        coverage: of the interval.
+        seed: random seed; equal seeds draw equal scenes.
+        coverage: coverage of the interval, 0-1.
     """
     drawn = draw_scenes(len(by_scene.true), samples, seed)
     return _interval(statistic(_total(by_scene)), statistic(_weighted(by_scene, drawn)), coverage)
@@ -92,11 +92,11 @@ def paired_test(
 
     Args:
         first: counts (scenes, classes) of one method.
-        second: of the other, scenes and classes in the same order.
-        statistic: what is computed from the sum over scenes.
+        second: the other method's, scenes and classes in the same order.
+        statistic: function of the sum over scenes.
         samples: resamplings, and random swaps.
-        seed: of both.
-        coverage: of the interval.
+        seed: random seed of both.
+        coverage: coverage of the interval, 0-1.
 
     Raises:
         ValueError: counts of different scenes or objects.
@@ -188,7 +188,7 @@ def _tie_ends(overlaps: Overlaps, ranked: NDArray[np.int64]) -> NDArray[np.int64
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """p-values (n,) corrected for their number (Holm, Scand. J. Statistics 6, 1979); NaN is no test."""
+    """p-values (n,) corrected for their number (Holm, Scand. J. Statistics 6, 1979); NaN marks no test."""
     p = np.asarray(p_values, dtype=np.float64)
     corrected = np.full(p.shape, np.nan)
     known = np.flatnonzero(~np.isnan(p))

@@ -25,7 +25,7 @@ def box_verdicts(overlaps: Overlaps, matches: Matches, errors: Anatomy, keep: Ma
         index: place of the box in the list of its image, from 0.
         class, score: of the box.
         verdict: ``tp``, ``fp``, ``ignored`` (of an ignored object), ``below threshold``, or ``fn``.
-        error: of a wrong detection, its kind (``anatomy.KINDS``: class, centre, size, angle, swap, both,
+        error: kind of error of a wrong detection (``anatomy.KINDS``: class, centre, size, angle, swap, both,
             duplicate, background); of a missed object ``missed``, or ``mistaken`` where a detection with an
             error of class or place stands for it.
         object, object_class, iou: the object that a detection was matched to, or that its error is about, by

@@ -80,7 +80,7 @@ class Chart:
         ]
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Where a value is drawn."""
+        """Position of a value in px."""
         (x0, x1), (y0, y1) = self.x, self.y
         return (
             _LEFT + (x - x0) / (x1 - x0) * (self.width - _LEFT - _RIGHT),

@@ -27,7 +27,7 @@ class Drawing:
     """One error.
 
     Attributes:
-        kind: of the error.
+        kind: kind of error.
         words: class and score.
         place: image, and how much of it is shown.
         svg: the drawing.

@@ -54,8 +54,8 @@ def report_html(
     """One page without scripts, links or files beside it.
 
     Args:
-        bench: what was compared.
-        title: of the page.
+        bench: comparison to show.
+        title: page title.
         published: rows that were not computed here, marked as such.
         provenance: names and values for the end of the page: files with their hashes, versions.
         pixels: reads what the images show behind the drawings of errors.
@@ -160,7 +160,7 @@ def _recalls(bench: Benchmark) -> Table:
 
 
 def _coco(bench: Benchmark) -> Table | None:
-    """What COCOeval itself says, where it was asked."""
+    """Results of COCOeval itself, where it was run."""
     found = {method.name: method.summary.get("coco") for method in bench.methods}
     names = next((list(values) for values in found.values() if values), None)
     if names is None:

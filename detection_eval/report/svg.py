@@ -16,9 +16,9 @@ class Shape:
     """One element of a drawing.
 
     Attributes:
-        tag: of the element.
+        tag: element name.
         attributes: by name; ``class`` among them.
-        text: what stands in it.
+        text: text content.
         title: words that appear under the mouse, or "".
     """
 
@@ -45,7 +45,7 @@ def drawing(shapes: Sequence[Shape], view_box: Sequence[float], **attributes: An
     Args:
         shapes: from back to front.
         view_box: left, top, width, height.
-        attributes: of the element; ``class_`` and ``aria_label`` stand for ``class`` and ``aria-label``.
+        attributes: element attributes; ``class_`` and ``aria_label`` stand for ``class`` and ``aria-label``.
     """
     named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
     box = " ".join(f"{round(value, 2):.10g}" for value in view_box)

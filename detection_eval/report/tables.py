@@ -50,7 +50,7 @@ class TableRow:
         threshold: score threshold of a detector, None for a method without scores.
         per_class: AP at IoU 0.5 by class name, 0 to 1; a class may be missing.
         means: values of ``MEANS``, 0 to 1; None for what is not known.
-        source: where the numbers come from, for a row that was not computed here.
+        source: origin of the numbers, for a row that was not computed here.
     """
 
     method: str

@@ -27,7 +27,7 @@ PERMILLE_999 = CoordinateSpace("0-999", 999.0)
 
 
 class VertexForm(Enum):
-    """Which numbers describe one box: in words, and how many."""
+    """Numbers that describe one box: in words, and how many."""
 
     QUAD = ("x1, y1, x2, y2, x3, y3, x4, y4 clockwise from the topmost, then leftmost vertex", 8)
     ROTATED = ("cx, cy, w, h, angle", 5)
@@ -47,7 +47,7 @@ class VertexForm(Enum):
 
 @dataclass(frozen=True)
 class Angle:
-    """How an angle is written, in degrees.
+    """Convention for a written angle, in degrees.
 
     Attributes:
         convention: the range it is written in; any angle is read.
@@ -77,8 +77,8 @@ class Json:
     """A fenced JSON list of objects, one per line.
 
     Attributes:
-        key: of the numbers.
-        label_key: of the class name.
+        key: JSON key of the numbers.
+        label_key: JSON key of the class name.
     """
 
     key: str
@@ -94,12 +94,12 @@ class Tagged:
     Attributes:
         number: template of one number, with ``{}`` in it.
         joiner: between two numbers of a box.
-        pair: what opens and closes an (x, y) pair inside a box; empty where pairs are not marked.
+        pair: delimiters of an (x, y) pair inside a box; empty where pairs are not marked.
         angle_joiner: before an angle.
-        box: what opens and closes one box.
+        box: delimiters of one box.
         box_joiner: between two boxes of one label.
-        boxes: what opens and closes the boxes of one label.
-        label: what opens and closes a label; None where the answer holds no labels.
+        boxes: delimiters of the boxes of one label.
+        label: delimiters of a label; None where the answer holds no labels.
         label_first: the label stands before its boxes.
         grouped: the boxes of one label follow one label; else each box has its own.
         group_joiner: between two labels' groups.
@@ -120,12 +120,12 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Contract:
-    """How a model family writes boxes about the image that it was shown.
+    """Output contract: how a model family writes boxes about the image that it was shown.
 
     Attributes:
         name: key in ``CONTRACTS``.
-        space: what the numbers relate to.
-        form: which numbers make a box.
+        space: coordinate space of the numbers.
+        form: numbers that make a box.
         syntax: how they are laid out in text.
         user: the prompt, with ``{classes}`` in it.
         open_user: the prompt without a class list; None where the family was not taught to answer one.

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class CoordinateSpace:
-    """How written numbers relate to pixels of the image as the model saw it.
+    """Coordinate space: relation of written numbers to pixels of the image as the model saw it.
 
     Attributes:
         name: how the space is called in configs and reports.

@@ -156,7 +156,7 @@ class ParsedResponse:
 
     Attributes:
         detections: in pixels of the image as shown, in the order written, without scores.
-        report: what parsing kept, mended and dropped.
+        report: counts of boxes kept, mended and dropped.
         spans: (n, 2) int64, the characters of the text that state each box.
     """
 
@@ -182,11 +182,11 @@ def parse_response(
         text: the reply.
         contract: how the model family writes.
         classes: names that count, or None to take every label as it comes.
-        width: of the image as the model saw it, pixels.
+        width: image width as the model saw it, pixels.
         height: likewise.
         aliases: other words for classes, {word: class}.
         fuzzy: lowest likeness (0 to 1) at which an unknown label is taken for a class; None for never.
-        policy: what happens to boxes whose sides cross: the hull, rejection, or nothing.
+        policy: treatment of boxes whose sides cross: the hull, rejection, or nothing.
 
     Raises:
         SettingError: never because of the text; for an alias of no class, or a bad cut-off or policy.
@@ -238,7 +238,7 @@ def parse_first_box(text: str, contract: Contract, width: int, height: int) -> F
     Args:
         text: the reply.
         contract: how the model family writes; its numbers are read in whatever layout they stand.
-        width: of the image as the model saw it, pixels.
+        width: image width as the model saw it, pixels.
         height: likewise.
     """
     numbers = [float(number) for number in _NUMBER.findall(text)[: contract.form.count]]

@@ -24,7 +24,7 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
     Args:
         detections: in pixels of the width x height image as the model sees it.
         contract: how the model family writes.
-        width: of that image, pixels.
+        width: image width, pixels.
         height: likewise.
 
     Raises:
@@ -55,7 +55,7 @@ def writing_order(detections: Detections, contract: Contract, width: int, height
     Args:
         detections: in pixels of the width x height image as the model sees it.
         contract: how the model family writes.
-        width: of that image, pixels.
+        width: image width, pixels.
         height: likewise.
     """
     return _order(detections, encode(detections.polygons, contract, width, height), contract)
@@ -74,7 +74,7 @@ def render_box(polygon: Floats, contract: Contract, width: int, height: int) -> 
     Args:
         polygon: (4, 2) pixels of the width x height image as the model sees it.
         contract: how the model family writes.
-        width: of that image, pixels.
+        width: image width, pixels.
         height: likewise.
     """
     numbers = encode(np.asarray(polygon, dtype=np.float64)[None], contract, width, height)[0]

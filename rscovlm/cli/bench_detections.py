@@ -181,7 +181,7 @@ def read_sources(pred: list[str]) -> dict[str, str]:
         if not (name.strip() and equals and path):
             raise UsageError(f"--pred {text!r} names no method; give NAME=PATH, such as Qwen=out/qwen.jsonl")
         if name.strip() in sources:
-            raise UsageError(f"--pred {name.strip()} is there twice; give each method a name of its own")
+            raise UsageError(f"--pred {name.strip()} is listed twice; give each method a name of its own")
         sources[name.strip()] = path
     return sources
 

@@ -54,12 +54,12 @@ def test_what_is_right_is_read():
 @pytest.mark.parametrize(
     ("data", "line"),
     [
-        ({"titel": "x"}, "mine.yaml: titel: there is no such setting; did you mean title?"),
-        ({"zzz": 1}, "mine.yaml: zzz: there is no such setting; known here are sources, limits, title"),
-        ({"limits": {"mots": 1}}, "mine.yaml: limits.mots: there is no such setting; did you mean most?"),
+        ({"titel": "x"}, "mine.yaml: titel: unknown setting; did you mean title?"),
+        ({"zzz": 1}, "mine.yaml: zzz: unknown setting; known here are sources, limits, title"),
+        ({"limits": {"mots": 1}}, "mine.yaml: limits.mots: unknown setting; did you mean most?"),
         (
             {"sources": [{"name": "a"}, {"name": "b", "wieght": 1}]},
-            "mine.yaml: sources.1.wieght: there is no such setting; did you mean weight?",
+            "mine.yaml: sources.1.wieght: unknown setting; did you mean weight?",
         ),
         ({"sources": [{}]}, "mine.yaml: sources.0.name: is missing"),
         (

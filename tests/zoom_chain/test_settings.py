@@ -57,9 +57,9 @@ def test_all_problems_are_named_in_one_message():
     message = str(error.value)
     assert message.startswith("mine.yaml: ")
     for part in (
-        "mine.yaml: polcy: there is no such setting; did you mean policy?",
+        "mine.yaml: polcy: unknown setting; did you mean policy?",
         "mine.yaml: policy: 'tree' is unknown; choose from off, single, chain",
-        "mine.yaml: budget.max_zoom: there is no such setting; did you mean max_zooms?",
+        "mine.yaml: budget.max_zoom: unknown setting; did you mean max_zooms?",
         "mine.yaml: budget.max_zooms: input should be a valid integer, not 2.5",
         "mine.yaml: budget.max_seconds: input should be a valid number, not 'long'",
         "mine.yaml: crops: margin -1",

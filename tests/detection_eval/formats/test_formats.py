@@ -63,8 +63,8 @@ def test_headers_difficulty_and_one_word_names_are_optional(tmp_path):
     ("line", "message"),
     [
         ("1 2 3 4 5 6 7 ship", r"a\.txt:2: .*8 columns"),
-        ("1 2 3 4 5 6 7 x ship 0", r"a\.txt:2: 'x' is no finite number"),
-        ("1 2 3 4 5 6 7 nan ship 0", r"a\.txt:2: 'nan' is no finite number"),
+        ("1 2 3 4 5 6 7 x ship 0", r"a\.txt:2: 'x' is not a finite number"),
+        ("1 2 3 4 5 6 7 nan ship 0", r"a\.txt:2: 'nan' is not a finite number"),
         (f"{CORNERS} boat 0", r"a\.txt:2: category 'boat' is none of plane, ship"),
         (f"{CORNERS} plane 0 extra", r"a\.txt:2: 'plane 0 extra' is no category with one difficulty"),
         (f"{CORNERS} plane 0 1", r"a\.txt:2: 'plane 0 1' is no category with one difficulty"),
@@ -95,7 +95,7 @@ def test_a_difficulty_may_be_written_as_a_decimal_and_a_number_may_belong_to_a_c
 
 def test_what_a_label_file_cannot_hold_is_refused_and_nothing_is_written(tmp_path):
     boxes = Detections(box_quads([[0, 0, 1, 1]]), [0], ("two\nlines",))
-    with pytest.raises(CannotWrite, match="cannot stand in a column"):
+    with pytest.raises(CannotWrite, match="does not fit into a column"):
         write_dota_labels(tmp_path / "a.txt", boxes)
     with pytest.raises(ValueError, match="2 difficulties for 1 boxes"):
         write_dota_labels(tmp_path / "a.txt", objects(1, 1), difficulty=[0, 1])
@@ -129,7 +129,7 @@ def test_task1_errors_name_the_place(tmp_path):
         read_task1(tmp_path)
     with pytest.raises(FormatError, match="class 'ship' is none of plane"):
         read_task1(tmp_path, ("plane",))
-    with pytest.raises(CannotWrite, match="cannot stand in a column"):
+    with pytest.raises(CannotWrite, match="does not fit into a column"):
         write_task1(tmp_path, {"a b": objects(1, 1, scored=True)})
 
 
@@ -180,9 +180,9 @@ def test_a_coco_object_without_segmentation_is_its_bbox(tmp_path):
         (json.dumps(coco(category_id=8)), "annotation 0: .*8"),
         (json.dumps(coco(image_id=2)), "annotation 0: .*2"),
         (json.dumps(coco(bbox=[1, 2, 3])), "annotation 0: "),
-        (json.dumps(coco(bbox=[1, 2, 3, "x"])), "annotation 0: 'x' is no finite number"),
-        (json.dumps(coco(segmentation=[[1, 2, 3, 4, 5, 6]])), "no ring of four vertices"),
-        (json.dumps(coco(segmentation={"counts": "x"})), "no ring of four vertices"),
+        (json.dumps(coco(bbox=[1, 2, 3, "x"])), "annotation 0: 'x' is not a finite number"),
+        (json.dumps(coco(segmentation=[[1, 2, 3, 4, 5, 6]])), "expected a segmentation ring of four"),
+        (json.dumps(coco(segmentation={"counts": "x"})), "expected a segmentation ring of four"),
     ],
 )
 def test_a_malformed_coco_file_is_told_by_place(tmp_path, content, message):

@@ -395,15 +395,15 @@ def instances(count=1, labels=0):
         ([[rows()] * 3], None, "name no images; give the ids in the order"),
         ([[rows()] * 3], ["a", "b"], "1 images, but 2 ids are given"),
         ([[rows()] * 2], ["a"], "image 0: 2 classes, but 3 names are given"),
-        ([[rows()] * 3, 5], ["a", "b"], "image 1: a int, where a list of classes"),
+        ([[rows()] * 3, 5], ["a", "b"], "image 1: expected a list of classes, not int"),
         (
             [[rows(), rows(2, 5), rows()]],
             ["a"],
-            r"image 0, class 1: boxes of shape \(2, 5\); \(n, 6\) is due",
+            r"image 0, class 1: expected boxes of shape \(n, 6\), not \(2, 5\)",
         ),
-        ([[rows(), "x", rows()]], ["a"], "class 1: a str, where an array"),
+        ([[rows(), "x", rows()]], ["a"], "class 1: expected an array of boxes, not str"),
         ([[rows() * np.nan] * 3], ["a"], "class 0: a box with a number that is not finite"),
-        ([[rows()] * 3] * 2, ["a.png", "b/a.tif"], "image 1: 'a' is there twice"),
+        ([[rows()] * 3] * 2, ["a.png", "b/a.tif"], "image 1: 'a' is listed twice"),
         ([{"img_id": "a"}], None, "no dict with pred_instances"),
         ([{"img_id": "a", "pred_instances": instances()}, []], None, "image 1: no dict"),
         ([{"pred_instances": instances()}], None, "neither img_path nor img_id"),
@@ -415,7 +415,7 @@ def instances(count=1, labels=0):
             None,
             r"\(2,\) scores for 1 boxes",
         ),
-        ([{"img_id": "a", "pred_instances": instances()}] * 2, None, "image 1: 'a' is there twice"),
+        ([{"img_id": "a", "pred_instances": instances()}] * 2, None, "image 1: 'a' is listed twice"),
     ],
 )
 def test_results_that_do_not_fit_are_told_by_image(tmp_path, content, images, message):

@@ -71,7 +71,7 @@ def test_patches_are_merged_with_a_line_about_suppression(run, labels):
             ("labelTxt:coc", "--output", "a.json"),
             "'labelTxt:coc': unknown format 'coc'; choose predictions",
         ),
-        (("labelTxt", "--output", "a.xyz"), "no format goes by .xyz; name it"),
+        (("labelTxt", "--output", "a.xyz"), "no format for suffix .xyz; give"),
         (("labelTxt", "--output", "labelTxt"), "--output labelTxt is a folder with files in it"),
         (("images.txt:dota", "--output", "images.txt"), "--output images.txt is what is read"),
         (("labelTxt", "--output", "a.json"), "COCO demands the image's size and it is not known"),
@@ -95,7 +95,7 @@ def test_patches_are_merged_with_a_line_about_suppression(run, labels):
         (("labelTxt", "--output", "out", "--merge", "x"), "unknown naming 'x' of patches"),
         (("labelTxt", "--output", "out", "--nms", "2"), "--nms '2' is no overlap"),
         (("broken.pkl", "--output", "a.jsonl"), "broken.pkl: byte 0: the pickle asks for os.system"),
-        (("words.txt", "--output", "a.jsonl"), "words.txt: its format cannot be told; name it"),
+        (("words.txt", "--output", "a.jsonl"), "words.txt: format not recognised; give"),
         (("labelTxt", "--output", "a", "--images", "words.txt"), "words.txt:1: 'just some words here'"),
         (
             ("out.json:rscovlm", "--output", "a", "--contract", "x"),

@@ -48,8 +48,8 @@ def arguments(mix, *more):
 def test_a_mistake_in_the_configuration_is_one_line_and_exit_2(capsys):
     assert main(["train", "synth", "optimizer.lrr=1", "worker=2"]) == 2
     error = capsys.readouterr().err
-    assert "the command line: optimizer.lrr: there is no such setting; did you mean lr?" in error
-    assert "the command line: worker: there is no such setting; did you mean workers?" in error
+    assert "the command line: optimizer.lrr: unknown setting; did you mean lr?" in error
+    assert "the command line: worker: unknown setting; did you mean workers?" in error
 
 
 def test_a_dry_run_says_what_the_mix_brings_before_any_weights_are_read(mix, capsys):

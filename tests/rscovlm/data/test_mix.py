@@ -189,7 +189,7 @@ def test_the_fingerprint_changes_with_what_is_drawn():
         ({"sources": ["a"], "root": 3, "unit": "words"}, "root: .*; .*unit: input should be"),
         (
             {"sources": [{"name": "a", "repeats": 2}]},
-            "sources.0.repeats: there is no such setting",
+            "sources.0.repeats: unknown setting",
         ),
     ],
 )

@@ -28,7 +28,7 @@ def test_templates_say_all_that_is_wrong_with_them(tmp_path):
     for problem in (
         "words.yaml: grounding-json: is missing",
         "words.yaml: grounding-lines: 'where?' lacks {phrase}",
-        "words.yaml: grounding: there is no such setting; did you mean grounding-",
+        "words.yaml: grounding: unknown setting; did you mean grounding-",
         "words.yaml: classification: tuple should have at least 1 item",
     ):
         assert problem in str(error.value)

@@ -138,7 +138,7 @@ def test_wrong_settings_are_all_named(tmp_path):
         load_recipe(str(file))
     for part in (
         "wrong.yaml: classes: no class list 'ship'; choose dota-v1.0",
-        "wrong.yaml: tiles: there is no such setting; did you mean tile?",
+        "wrong.yaml: tiles: unknown setting; did you mean tile?",
         "wrong.yaml: tile: True is no length such as 512 (pixels) or 500m",
         "wrong.yaml: policy: 'sideways' is unknown; choose from off, single, chain",
         "wrong.yaml: contract: 'mine' is unknown; choose from rscovlm-quad",

@@ -35,10 +35,10 @@ def test_all_mistakes_are_told_at_once_with_file_and_key(tmp_path):
         load_train_config(file, ["tuning.rank=0", "nonsense"])
     text = str(caught.value)
     for part in (
-        f"{file}: batch.sampels: there is no such setting; did you mean samples?",
+        f"{file}: batch.sampels: unknown setting; did you mean samples?",
         f"{file}: batch.packs: input should be greater than 0, not -1",
         f"{file}: optimizer.lr: input should be a valid number",
-        f"{file}: worker: there is no such setting; did you mean workers?",
+        f"{file}: worker: unknown setting; did you mean workers?",
         f"{file}: deepspeed: strategy deepspeed and a deepspeed configuration need each other",
         "the command line: tuning.rank: input should be greater than 0, not 0",
         "the command line: 'nonsense' is no override",

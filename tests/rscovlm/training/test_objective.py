@@ -63,7 +63,7 @@ def test_every_head_of_the_table_has_a_section_and_the_other_way_round():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("heads.cell={}", "heads.cell: there is no such setting; did you mean cells?"),
+        ("heads.cell={}", "heads.cell: unknown setting; did you mean cells?"),
         ("heads.regression={}", "heads.regression.target: is missing"),
         ("heads.regression={target: agb, deviatoin: 3}", "did you mean deviation?"),
         ("objective.name=next_tokens", "objective.name: input should be 'next_token'"),

@@ -93,7 +93,7 @@ def test_a_configuration_without_stages_is_one():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data["stages"][1].update(stepss=3), "stages.1: stepss: there is no such setting"),
+        (lambda data: data["stages"][1].update(stepss=3), "stages.1: stepss: unknown setting"),
         (lambda data: data["stages"][1].update(name="a b"), "stages.1.name: a stage needs a name"),
         (lambda data: data["stages"][1].update(name="align"), "two stages have the same name"),
         (lambda data: data["stages"][1].update(model="nano"), "stages.1: starts from what the stage before"),
