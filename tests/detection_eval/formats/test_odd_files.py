@@ -43,7 +43,7 @@ def test_a_ring_may_be_closed_by_its_first_point(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(coco(segmentation=[[*SQUARE, 10, 20]])))
     assert read(tmp_path / "a.json").detections["a"].polygons.reshape(-1).tolist() == SQUARE
     (tmp_path / "a.json").write_text(json.dumps(coco(segmentation=[[*SQUARE, 11, 20]])))
-    with pytest.raises(FormatError, match="annotation 0: its segmentation is no ring of four vertices"):
+    with pytest.raises(FormatError, match="annotation 0: expected a segmentation ring of four vertices"):
         read(tmp_path / "a.json")
 
 
