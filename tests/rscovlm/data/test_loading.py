@@ -1,65 +1,16 @@
 """The loader: the same packs on any number of workers and ranks, and from any cursor on."""
 
 import json
-import time
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pytest
 
-from rscovlm.data import lengths as lengths_module
 from rscovlm.data.example import Key
-from rscovlm.data.lengths import measure_all
 from rscovlm.data.loading import Form, Loader
 from rscovlm.data.planning import Batching
 from rscovlm.data.randomness import generator
 from rscovlm.errors import DataError
-from rscovlm.models.patches import PatchSpec
-from rscovlm.models.positions import RopeSpec
-from tests.rscovlm.data.examples import encoded
-
-SPEC, ROPE = PatchSpec(14, 2, 2, (0.5,) * 3, (0.5,) * 3), RopeSpec(7)
-
-
-def cost(example):
-    return float(len(example.ids)) ** 2
-
-
-@dataclass(frozen=True)
-class Torn:
-    """A picture that cannot be read."""
-
-    size: tuple
-
-    def read(self):
-        raise OSError("file is torn")
-
-
-@dataclass
-class Noises:
-    """Random examples of different lengths, some broken in one way or another."""
-
-    name: str
-    size: int = 40
-    broken: tuple = ()
-    torn: tuple = ()
-    encodes: int = 0
-    in_order: bool = False
-
-    def __len__(self):
-        return self.size
-
-    def encode(self, index, visit):
-        self.encodes += 1
-        if index in self.broken:
-            raise DataError(f"sample {index} has no answer\nsecond line")
-        rng = np.random.default_rng([index, visit])
-        images = [(1, int(rng.integers(1, 4)))] * int(rng.integers(0, 3))
-        answer = int(rng.choice([2, 12, 60]))
-        example = encoded(SPEC, ROPE, index, answer=answer, images=images, source=self.name, visit=visit)
-        if index in self.torn:
-            return replace(example, pictures=tuple(Torn(p.size) for p in example.pictures))
-        return example
+from tests.rscovlm.data.noises import SPEC, Noises, cost
 
 
 def sources(**more):
@@ -215,59 +166,3 @@ def test_steps_of_samples_need_no_pass_over_an_endless_source():
     made = iter(Loader({"a": source}, lambda epoch: Counting(), Batching(samples=5), Form(SPEC, 7, cost)))
     next(made), next(made)
     assert source.encodes == 10
-
-
-@pytest.fixture
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(lengths_module, "CHUNK", 8)
-
-
-def keys_of(n):
-    return [Key("a", index % 40, index // 40) for index in range(n)]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_lengths_are_measured_once_and_kept(small_chunks, tmp_path, workers):
-    given = {"a": Noises("a", broken=(3, 17))}
-    first = measure_all(given, keys_of(50), cost, workers=workers, folder=tmp_path, name="x")
-    assert first.tokens[0] == len(given["a"].encode(0, 0).ids)
-    assert first.broken.tolist() == [3, 17, 43]
-    assert first.tokens[3] == 0
-    given["a"].encodes = 0
-    again = measure_all(given, keys_of(50), cost, folder=tmp_path, name="x")
-    assert given["a"].encodes == 0
-    np.testing.assert_array_equal(again.tokens, first.tokens)
-    np.testing.assert_array_equal(again.flops, first.flops)
-    assert again.reasons == first.reasons
-    assert first.reasons == tuple(f"sample {index} has no answer" for index in (3, 17, 3))
-    assert not list(tmp_path.glob("*.partial"))
-
-
-def test_a_damaged_file_of_lengths_is_measured_anew(small_chunks, tmp_path):
-    given = {"a": Noises("a")}
-    first = measure_all(given, keys_of(20), cost, folder=tmp_path, name="x")
-    (tmp_path / "lengths-x-8.npz").write_bytes(b"PK\x03\x04 torn")
-    again = measure_all(given, keys_of(20), cost, folder=tmp_path, name="x")
-    np.testing.assert_array_equal(again.tokens, first.tokens)
-
-
-def measuring_rank(rank, folder):
-    lengths_module.CHUNK = 8
-    time.sleep(0.05 * rank)
-    given = {"a": Noises("a")}
-    found = measure_all(given, keys_of(200), cost, folder=folder, name="x", rank=rank, world=3)
-    np.save(folder / f"rank{rank}.npy", found.tokens)
-
-
-def test_ranks_that_measure_at_once_agree_and_share_the_work(tmp_path):
-    import multiprocessing
-
-    context = multiprocessing.get_context("fork")
-    ranks = [context.Process(target=measuring_rank, args=(rank, tmp_path)) for rank in range(3)]
-    for process in ranks:
-        process.start()
-    for process in ranks:
-        process.join(60)
-    expected = measure_all({"a": Noises("a")}, keys_of(200), cost).tokens
-    for rank in range(3):
-        np.testing.assert_array_equal(np.load(tmp_path / f"rank{rank}.npy"), expected)
