@@ -19,9 +19,7 @@ def samples():
     return [
         Sample("1", "vqa", (wide,), turns, source="x", gsd_m=9.0),
         Sample("2", "vqa", (wide, tall), (Turn("user", "<image><image>Any?"), turns[1]), gsd_m=0.5),
-        Sample(
-            "3", "detection", (tall,), (), (box("ship"), box("ship", difficult=True)), ("ship",), source="x"
-        ),
+        Sample("3", "detection", (tall,), (), ships, ("ship",), source="x"),
         Sample("4", "detection", (ImageRef("c.png"),), (), (box("car", horizontal=True),), ("car",)),
         Sample("5", "classification", (wide,), classes=("sea",), answer="sea", targets={"agb": 4.0}),
     ]

@@ -59,3 +59,10 @@ def test_dior_rsvg_in_xml(tmp_path, images):
         (quad(10, 20, 40, 60), "ship", True)
     ]
     assert account.left_out == {"no phrase": 1}
+
+
+def test_a_horizontal_box_is_the_annotated_one_where_it_differs_from_the_polygons_bounds(tmp_path, images):
+    row = {"image_id": "a.png", "question": "x", "bbox": [10, 10, 32, 30], "poly": DIAMOND}
+    path = write_lines(tmp_path / "refgeo.jsonl", [row])
+    (sample,), _ = read("refgeo", path, images, geometry="hbb")
+    assert corners(sample.boxes[0]) == quad(10, 10, 32, 30)

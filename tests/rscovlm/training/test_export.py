@@ -1,0 +1,81 @@
+"""A trained model as a checkpoint: its weights, the files beside them, and what cannot be exported."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from rscovlm.errors import UsageError
+from rscovlm.models.families import family_of
+from rscovlm.models.weights import read_weights
+from rscovlm.training.building import build, open_base
+from rscovlm.training.checkpoint import State, learnt_weights
+from rscovlm.training.export import export_run, write_sidecars
+from tests.rscovlm.checkpoints import tiny_qwen3_vl
+from tests.rscovlm.training.alone import config
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return tiny_qwen3_vl(tmp_path_factory.mktemp("tiny"))
+
+
+def write_checkpoint(run, settings, step=3, adapters=False, weights=None):
+    folder = run / "checkpoints" / f"step-{step:08d}"
+    folder.mkdir(parents=True)
+    stated = json.loads(settings.model_dump_json())
+    state = State(step, step, {}, stated, "mix", 1, None, adapters)
+    (folder / "state.json").write_text(json.dumps(asdict(state)))
+    if weights is not None:
+        save_file(weights, folder / "weights.safetensors")
+
+
+def test_a_model_has_the_weights_of_the_newest_checkpoint_and_speaks_as_it_was_trained(checkpoint, tmp_path):
+    changes = {"resolution": {"max_pixels": 16 * 32**2}, "detection": "rscovlm-obb", "precision": "fp32"}
+    settings = config(model=str(checkpoint), freeze=["vision", "merger"], **changes)
+    learner = build(open_base(settings, tmp_path), settings, torch.device("cpu")).learner
+    start = {name: weight.clone() for name, weight in learnt_weights(learner).items()}
+    assert not any("visual" in name for name in start)
+    write_checkpoint(tmp_path / "run", settings, 2, weights=start)
+    write_checkpoint(tmp_path / "run", settings, 3, weights={name: 2 * start[name] for name in start})
+    done = export_run(tmp_path / "run", tmp_path / "model")
+    assert (done.folder, done.step, done.checked) == (tmp_path / "model", 3, None)
+    before, after = (read_weights(folder, torch.float32) for folder in (checkpoint, tmp_path / "model"))
+    for name, weight in after.named_parameters():
+        factor = 2 if f"model.{name}" in start else 1
+        assert torch.equal(weight, factor * before.get_parameter(name)), name
+    family = family_of(tmp_path / "model")
+    assert (family.detection, family.resolution.max_pixels) == ("rscovlm-obb", 16 * 32**2)
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_the_files_beside_the_weights_are_copied_and_bounds_are_those_of_the_run(checkpoint, tmp_path):
+    settings = config(model=str(checkpoint), resolution={"min_pixels": 9 * 32**2})
+    base = open_base(settings, tmp_path)
+    write_sidecars(tmp_path, base)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        assert (tmp_path / name).read_bytes() == (checkpoint / name).read_bytes()
+    stated = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    own = json.loads((checkpoint / "preprocessor_config.json").read_text())
+    assert stated["size"] == {"shortest_edge": 9 * 32**2, "longest_edge": 64 * 32**2}
+    assert {**stated, "size": None} == {**own, "size": None}
+    assert json.loads((tmp_path / "rscovlm.json").read_text())["family"] == base.family.name
+
+
+def test_what_cannot_be_exported_is_refused_before_anything_is_loaded(tmp_path):
+    def refused(line, **more):
+        with pytest.raises(UsageError, match=line):
+            export_run(tmp_path / "run", tmp_path / "model", **more)
+
+    refused("holds no checkpoint; give the folder of a training run")
+    write_checkpoint(tmp_path / "run", config(model="/no/such/model"))
+    refused("trained no adapters, so there is nothing to merge; leave --merge out", merge=True)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").touch()
+    refused("model is not empty; give a new folder")
+    lora = {"method": "lora", "towers": ["language"], "also": ["merger"]}
+    write_checkpoint(tmp_path / "run", config(model="/no/such/model", tuning=lora), step=4, adapters=True)
+    refused("trained merger in full beside its adapters; export it with --merge")
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]
