@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from rscovlm.data.mix import Mix
+from rscovlm.data.planning import Batching
 from rscovlm.data.sources import FileSource
 from rscovlm.errors import UsageError
 from rscovlm.training.run import check_evaluation, open_loader, open_mix, run_folder, run_training
@@ -68,11 +69,11 @@ def model_settings(model):
     return read_settings(Path(model[1].tokenizer.name_or_path))
 
 
-def test_a_run_has_its_steps_or_those_of_its_epochs(base, tmp_path):
-    def steps(**more):
-        return open_loader(config(**more), base, mix(), tmp_path, Alone()).steps
-
-    assert steps(steps=7) == 7
+def test_the_loader_takes_batches_and_limits_from_the_run_and_its_rank(base, tmp_path):
+    second = Alone()
+    second.num_processes, second.process_index = 2, 1
+    loader = open_loader(config(seed=5, broken_limit=3), base, mix(), tmp_path, second)
+    assert loader.batching == Batching(2, None, 200, True)
+    assert (loader.seed, loader.rank, loader.world) == (5, 1, 2)
     # Ten steps of two samples are an epoch of twenty.
-    assert steps(steps=None) == 10
-    assert steps(steps=None, epochs=2.5) == 25
+    assert [loader.steps_of(epochs) for epochs in (1, 2.5, 0.01)] == [10, 25, 1]
