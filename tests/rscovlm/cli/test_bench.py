@@ -2,6 +2,7 @@
 
 import pytest
 
+from detection_eval.errors import FormatError
 from rscovlm.cli.bench import _read_nms, read_options
 from rscovlm.errors import UsageError
 
@@ -40,7 +41,7 @@ def test_a_line_that_is_no_image_is_named(tmp_path, text, line):
 
 def test_a_list_that_is_no_text_is_one_line(tmp_path):
     (tmp_path / "x.txt").write_bytes(b"P1\n\xff")
-    with pytest.raises(UsageError, match=r"x\.txt: not UTF-8 text \(byte 3\)"):
+    with pytest.raises(FormatError, match=r"x\.txt:2: not UTF-8 text \(byte 0\)"):
         options(images=tmp_path / "x.txt")
 
 
