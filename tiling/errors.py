@@ -45,3 +45,7 @@ class OutsideScene(SceneError):
 
 class OutputError(SceneError):
     """The path of a result has a suffix that no format has."""
+
+
+class AreaError(SceneError):
+    """An area to be examined that cannot be read, or has no place in the scene."""

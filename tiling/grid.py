@@ -10,17 +10,21 @@ the scene belongs to exactly one tile, which is what makes counts over tiles add
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 
 from tiling.errors import GridError, OutsideScene
 from tiling.view import Window
 
 if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
     from tiling.scene import Scene
 
 _LENGTH = re.compile(r"\s*(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<unit>px|m|km)?\s*")
@@ -53,10 +57,12 @@ class TilePlan:
     Attributes:
         tiles: those with at least one valid pixel, in grid order.
         skipped: those that hold nothing but nodata, in grid order.
+        outside: those that the area to be examined does not touch, in grid order.
     """
 
     tiles: tuple[Tile, ...]
     skipped: tuple[Tile, ...]
+    outside: tuple[Tile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,13 +180,37 @@ class TileGrid:
     def __iter__(self) -> Iterator[Tile]:
         return (self[index] for index in range(len(self)))
 
-    def valid_tiles(self, scene: Scene) -> TilePlan:
-        """The tiles with at least one valid pixel, and the skipped ones without any."""
+    def valid_tiles(
+        self,
+        scene: Scene,
+        *,
+        area: BaseGeometry | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        readers: int = 2,
+    ) -> TilePlan:
+        """The tiles with at least one valid pixel, and the skipped ones without any.
+
+        Args:
+            scene: that the grid is over.
+            area: shape in scene pixels; tiles that it does not touch are left out. None for no limit.
+            progress: called with (tiles looked at, tiles in all).
+            readers: threads that look.
+        """
+        tiles, outside = list(self), []
+        if area is not None:
+            shapes = shapely.box(*np.array([tile.window.bounds for tile in tiles]).T)
+            touched = shapely.area(shapely.intersection(shapes, area)) > 0
+            outside = [tile for tile, inside in zip(tiles, touched) if not inside]
+            tiles = [tile for tile, inside in zip(tiles, touched) if inside]
         kept: list[Tile] = []
         skipped: list[Tile] = []
-        for tile in self:
-            (kept if scene.valid_fraction(tile.window) > 0 else skipped).append(tile)
-        return TilePlan(tuple(kept), tuple(skipped))
+        with ThreadPoolExecutor(max_workers=readers) as pool:
+            valid = pool.map(lambda tile: scene.has_valid(tile.window), tiles)
+            for done, (tile, holds) in enumerate(zip(tiles, valid), start=1):
+                (kept if holds else skipped).append(tile)
+                if progress and (done % 64 == 0 or done == len(tiles)):
+                    progress(done, len(tiles))
+        return TilePlan(tuple(kept), tuple(skipped), tuple(outside))
 
 
 def parse_length(length: int | str, gsd_m: float | None) -> int:

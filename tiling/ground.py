@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS, Geod, Transformer
 from rasterio.crs import CRS as RasterioCRS
 
+from detection_eval.geometry.quads import area, min_area_rectangles
 from tiling.scene import Scene
 
 _STEPS = 3
@@ -112,6 +113,27 @@ def _is_straight(outlines: NDArray[np.float64]) -> NDArray[np.bool_]:
     aside = (np.abs(lon) <= 180).all(axis=1) & (np.abs(lon[:, -1] - lon[:, 0]) <= 180)
     bend = np.abs(outlines - _outline(outlines[:, ::_STEPS])).max(axis=(1, 2))
     return aside & (bend <= _STRAIGHT * np.ptp(outlines, axis=1).max(axis=1))
+
+
+_SKEWED = 1e-3
+"""Share by which a rectangle around a box exceeds it where the box is no rectangle itself."""
+
+
+def ground_rectangles(scene: Scene, polygons: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The smallest rectangle on the ground around each box (n, 4, 2), in scene pixels like them.
+
+    What a model writes are four free corners; lengths, widths and directions mean something of a rectangle
+    only. A box that is one already, but for a thousandth of its area, is left as it is. Where the ground is
+    unknown, pixels are taken as square.
+    """
+    centres = polygons.mean(axis=1)
+    axes = scene.axes_at(centres)
+    known = np.isfinite(axes).all(axis=(1, 2)) & (np.abs(np.nan_to_num(np.linalg.det(axes))) > 0)
+    axes = np.where(known[:, None, None], axes, np.eye(2))
+    metres = (polygons - centres[:, None]) @ axes
+    rectangles = min_area_rectangles(metres)
+    skewed = area(rectangles) > area(metres) * (1 + _SKEWED)
+    return np.where(skewed[:, None, None], rectangles @ np.linalg.inv(axes) + centres[:, None], polygons)
 
 
 def _outline(polygons: NDArray[np.float64], steps: int = _STEPS) -> NDArray[np.float64]:

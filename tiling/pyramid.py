@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiling.bands import BandLayout
+from tiling.blocks import StoredBlocks, stored_blocks
 from tiling.handles import HandlePool
 from tiling.masks import mask_of
 from tiling.reading import (
@@ -33,6 +34,9 @@ from tiling.view import Size, View, Window
 LEVEL_PIXELS = 2048 * 2048
 """Area of the level made in memory for up to three bands, less for more; made where the coarsest level of the
 file has twice as many pixels."""
+
+QUICK_SIDE = 64
+"""Side in px of what is read to see quickly that a window holds something."""
 
 MOSTLY_VALID = 128
 """Coverage from which on a pixel is valid."""
@@ -66,6 +70,9 @@ class Pyramid:
     def __init__(self, pool: HandlePool, layout: BandLayout) -> None:
         self.pool, self.layout = pool, layout
         self._building = threading.Lock()
+        self._indexing = threading.Lock()
+        self._indexed = False
+        self._stored: StoredBlocks | None = None
         with pool.borrow() as dataset:
             self.size = Size(dataset.height, dataset.width)
             overviews = len(dataset.overviews(layout.indexes[0]))
@@ -132,7 +139,8 @@ class Pyramid:
             return block if step == (1, 1) else reduce_by_mean(block, step)
         images = None if self.mask is None else self.mask.at(level.overview, level.scale, level.size)
         with self.pool.borrow(level.overview) as dataset:
-            return read_cells(dataset, self.layout, cells, step, images)
+            holds = self._holds if level.overview is None and step != (1, 1) else None
+            return read_cells(dataset, self.layout, cells, step, images, holds)
 
     def level_for(self, scale: tuple[float, float]) -> tuple[Level, tuple[int, int]]:
         """The coarsest level that has all the detail of a view, and the whole cells to average on it.
@@ -168,10 +176,52 @@ class Pyramid:
         estimate = float(self.read_cells(level, cells, step).coverage.mean()) / 255
         return shown * (estimate or self._exact_fraction(_touched(inside, (1.0, 1.0))))
 
+    def has_valid(self, window: Window) -> bool:
+        """Whether a single pixel of a window is valid; exact, and cheap where that is easily seen.
+
+        What is not stored needs no reading; an overview of the file, or a look at the middle, shows that most
+        windows hold something. Only where neither does are the stored pixels read, up to the first valid one.
+        """
+        inside = window.intersection(Window(0, 0, self.size.width, self.size.height))
+        if inside is None:
+            return False
+        cells = _touched(inside, (1.0, 1.0))
+        if self.layout.always_valid:
+            return True
+        if not self._holds(cells):
+            return False
+        return self._seems_valid(inside) or self._exact_fraction(cells) > 0
+
+    def _seems_valid(self, inside: Window) -> bool:
+        """Whether a quick look finds a valid pixel in a window of stored pixels."""
+        if any(level.overview is not None for level in self.levels):
+            scale = max(1.0, math.sqrt(inside.area) / QUICK_SIDE)
+            level, step = self.level_for((scale, scale))
+            cells = _touched(inside, (level.scale[0] * step[0], level.scale[1] * step[1]))
+            return bool(self.read_cells(level, cells, step).coverage.any())
+        block = self.layout.block_size
+        x, y = inside.center
+        height, width = (min(side, QUICK_SIDE) for side in block)
+        middle = Window(x - width / 2, y - height / 2, width, height).intersection(inside)
+        cells = _touched(middle or inside, (1.0, 1.0))
+        with self.pool.borrow() as dataset:
+            return bool(read_pixels(dataset, self.layout, cells).coverage.any())
+
+    def _holds(self, cells: Cells) -> bool:
+        """False where no block of stored pixels in ``cells`` is in the file."""
+        with self._indexing:
+            if not self._indexed:
+                with self.pool.borrow() as dataset:
+                    self._stored = stored_blocks(dataset, self.layout)
+                self._indexed = True
+        return self._stored is None or self._stored.any_in(cells)
+
     def _exact_fraction(self, cells: Cells) -> float:
         """A lower bound of the valid part of stored pixels, 0 only where none is; stops once it is not."""
         with self.pool.borrow() as dataset:
             for part in chunks(dataset, self.layout, cells, (1, 1)):
+                if not self._holds(part):
+                    continue
                 valid = np.count_nonzero(read_pixels(dataset, self.layout, part).coverage)
                 if valid:
                     return valid / (cells.size.height * cells.size.width)

@@ -103,12 +103,14 @@ def read_cells(
     cells: Cells,
     step: tuple[int, int] = (1, 1),
     images: Coverage | None = None,
+    holds: Callable[[Cells], bool] | None = None,
 ) -> Block:
     """Means over cells of ``step`` = (columns, rows) stored pixels, never holding more than a chunk of them.
 
     ``cells`` counts in units of the step from the corner of the dataset. The last cell of a row or column
     may be cut by the edge of the dataset; it is the mean of what there is of it. 8-bit pixels stay 8-bit,
-    others become float32. ``images`` as in ``read_pixels``.
+    others become float32. ``images`` as in ``read_pixels``; ``holds`` is False for stored pixels that are
+    known to be invalid, which are not read.
 
     Raises:
         rasterio.errors.RasterioIOError: where the file is corrupt.
@@ -127,6 +129,9 @@ def read_cells(
             min(part.y1 * step[1], dataset.height),
         )
         place = np.s_[part.y0 - cells.y0 : part.y1 - cells.y0, part.x0 - cells.x0 : part.x1 - cells.x0]
+        if holds is not None and not holds(stored):
+            pixels[place], coverage[place] = 0, 0
+            continue
         reduced = reduce_by_mean(read_pixels(dataset, layout, stored, images), step)
         pixels[place] = np.rint(reduced.pixels) if dtype == np.uint8 else reduced.pixels
         coverage[place] = reduced.coverage

@@ -241,7 +241,7 @@ class Scene:
         Raises:
             NoValidPixels: where each pixel is nodata, transparent or NaN.
         """
-        if self.valid_fraction(self.window) == 0:
+        if not self.has_valid(self.window):
             raise NoValidPixels(f"{self.source} has no valid pixels: all are nodata, transparent or NaN")
 
     def overview(self, resolution: Resolution) -> View:
@@ -365,6 +365,10 @@ class Scene:
     def valid_fraction(self, window: Window) -> float:
         """The part of a window that shows something, 0-1; 0 only where not a single pixel does."""
         return self._pyramid.valid_fraction(self._storage.stored_window(window))
+
+    def has_valid(self, window: Window) -> bool:
+        """Whether a window shows anything at all; quicker than ``valid_fraction``."""
+        return self._pyramid.has_valid(self._storage.stored_window(window))
 
     def gsd_of(self, view: View) -> float | None:
         """Metres per pixel of a view at its centre (root of the pixel's area), None where unknown."""

@@ -205,7 +205,7 @@ def test_a_grid_in_metres_follows_the_scene() -> None:
 
 def test_tiles_without_valid_pixels_are_skipped_and_counted() -> None:
     # Valid data only in the right half: of two columns of tiles the left one holds nothing.
-    scene = SimpleNamespace(valid_fraction=lambda window: 0.0 if window.x + window.width <= 10 else 0.01)
+    scene = SimpleNamespace(has_valid=lambda window: window.x + window.width > 10)
     plan = TileGrid(20, 20, tile=10).valid_tiles(scene)
     assert [t.index for t in plan.tiles] == [1, 3]
     assert [t.index for t in plan.skipped] == [0, 2]
