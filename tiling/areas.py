@@ -112,9 +112,7 @@ class Area:
         try:
             to_scene = Transformer.from_crs(self.crs, there, always_xy=True)
         except ProjError as error:
-            raise AreaError(
-                f"area {self.name} has no way to {scene.crs_name}: {error}"
-            ) from error
+            raise AreaError(f"area {self.name} has no way to {scene.crs_name}: {error}") from error
         whole = shapely.box(*scene.window.bounds)
         parts = []
         for turn in (-360.0, 0.0, 360.0) if there.is_geographic else (0.0,):

@@ -10,7 +10,7 @@ bridge, becomes one group through its neighbouring parts. Nothing depends on the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -60,6 +60,16 @@ class MergedDetections:
 
     def __len__(self) -> int:
         return len(self.detections)
+
+    def select(self, index: NDArray[np.bool_]) -> MergedDetections:
+        """Those boxes for which ``index`` (n,) is True."""
+        return replace(
+            self,
+            detections=self.detections.select(index),
+            tile=self.tile[index],
+            pieces=self.pieces[index],
+            cut=self.cut[index],
+        )
 
     @property
     def joined(self) -> int:

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,13 +41,22 @@ from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
     from detection_eval.text.parsing import ParseReport
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.tasks.detect import DetectionRun, SceneDetections
-    from rscovlm.tasks.tiles import TilePlan
+    from rscovlm.tasks.tiles import ScaleGap, TilePlan
     from tiling.scene import Scene
     from tiling.view import Window
+
+
+class Boxes(StrEnum):
+    """Kinds of outlines, for the help text."""
+
+    rectangles = "rectangles"
+    as_written = "as-written"
 
 
 @reads_scenes
@@ -83,6 +93,20 @@ def detect(
     window: Annotated[
         str | None, typer.Option(help="Examine this part of the scene only, in pixels.", metavar="X,Y,W,H")
     ] = None,
+    bbox: Annotated[
+        str | None,
+        typer.Option(help="Examine this box only, in degrees or a CRS.", metavar="LON,LAT,LON,LAT[,CRS]"),
+    ] = None,
+    area: Annotated[
+        Path | None,
+        typer.Option(help="Examine the polygons of this file only: .geojson, .gpkg, ...", metavar="FILE"),
+    ] = None,
+    boxes: Annotated[
+        Boxes, typer.Option(help="Rectangles on the ground, or the four corners as the model wrote them.")
+    ] = Boxes.rectangles,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on at a scale at which the model cannot be right.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
     ] = False,
@@ -120,23 +144,32 @@ def detect(
         raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
     check_outputs(
         {"--output": output, "--overlay": overlay},
-        (scene, config),
+        (scene, config, area),
         overwrite=overwrite,
         resume=resume or _unfinished(output),
     )
+    if sum(part is not None for part in (window, bbox, area)) > 1:
+        raise UsageError("--window, --bbox and --area each say which part to examine; give one of them")
     region = read_window(window)
 
     from rscovlm.tasks.detect import detect_scene, plan_detection
-    from rscovlm.tasks.tiles import plan_tiles
+    from rscovlm.tasks.tiles import plan_tiles, scale_gap
     from zoom_chain.chat import Generation
 
     with open_scene(scene, reading) as opened:
         _check_outputs(opened, output, overlay, score)
         checkpoint = open_checkpoint(model, family, recipe)
         seen = checkpoint.family
-        plan = plan_tiles(
-            opened, seen, tile=tile or recipe.tile, overlap=overlap or recipe.overlap, region=region
-        )
+        with Progress("planning", "tiles") as progress:
+            plan = plan_tiles(
+                opened,
+                seen,
+                tile=tile or recipe.tile,
+                overlap=overlap or recipe.overlap,
+                region=region,
+                area=_area_in(opened, bbox, area),
+                progress=progress,
+            )
         run = plan_detection(
             opened,
             seen,
@@ -145,12 +178,13 @@ def detect(
             contract=recipe.detection_contract(seen),
             options=Generation(recipe.max_tokens or seen.detection_tokens, recipe.sampling_rules, seed),
             batch_size=batch_size,
+            as_written=boxes is Boxes.as_written,
         )
         if not plan.tiles:
-            raise UsageError(
-                f"the window {window} of {scene} has no valid pixels; there is nothing to examine"
-            )
+            part = window or bbox or area
+            raise UsageError(f"the part {part} of {scene} has no valid pixels; there is nothing to examine")
         _note(plan_line(opened, plan))
+        _check_scale(scale_gap(opened, plan, seen), force)
         if dry_run:
             print_request(run.task.prompt(), sorted({view.size for view in plan.views}), seen, run.options)
             return
@@ -177,6 +211,30 @@ def _unfinished(output: Path | None) -> bool:
     from rscovlm.journal import journal_path
 
     return output is not None and journal_path(output).exists()
+
+
+def _area_in(scene: Scene, bbox: str | None, area: Path | None) -> BaseGeometry | None:
+    """The part of a scene that ``--bbox`` or ``--area`` names, in scene pixels."""
+    from tiling.areas import Area
+
+    if bbox is not None:
+        return Area.from_bbox(bbox).in_scene(scene)
+    return None if area is None else Area.from_file(area).in_scene(scene)
+
+
+def _check_scale(gap: ScaleGap | None, force: bool) -> None:
+    """Warn where the model sees the ground at another scale than it learnt, and refuse where it is hopeless.
+
+    Raises:
+        UsageError: where no box can be right, unless forced.
+    """
+    from rscovlm.tasks.tiles import SCALE_REFUSED, SCALE_WARNED
+
+    if gap is None or gap.ratio <= SCALE_WARNED:
+        return
+    if gap.ratio > SCALE_REFUSED and not force:
+        raise UsageError(f"{gap}: no box could be right; choose another --tile or scene, or --force")
+    _note(f"warning: {gap}; expect wrong and missing boxes")
 
 
 def read_window(text: str | None) -> Window | None:
@@ -210,6 +268,8 @@ def plan_line(scene: Scene, plan: TilePlan) -> str:
     parts = [f"{count} of {width} x {height} px (overlap {plan.grid.overlap} px)"]
     if plan.skipped:
         parts.append(f"{len(plan.skipped):,} skipped as nodata")
+    if plan.outside:
+        parts.append(f"{len(plan.outside):,} outside the area")
     if plan.views:
         size, ground = plan.views[0].size, scene.gsd_of(plan.views[0])
         parts.append(f"seen at {size.width} x {size.height} px" + (f" ({ground:.3g} m/px)" if ground else ""))
@@ -233,6 +293,7 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
         "window": grid.extent.to_json(),
         "tiles": len(found.plan.tiles),
         "skipped_tiles": len(found.plan.skipped),
+        **_of_area(found),
         "failed_tiles": [
             {"tile": failed.tile.index, "window": failed.tile.window.to_json(), "reason": failed.reason}
             for failed in found.failures
@@ -243,6 +304,13 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
         "parts_joined": found.merged.joined,
         "parsing": _parsing(found.report),
     }
+
+
+def _of_area(found: SceneDetections) -> dict[str, int]:
+    """What lies outside the area to be examined, where one was given."""
+    if found.plan.area is None:
+        return {}
+    return {"tiles_outside": len(found.plan.outside), "objects_outside": found.outside}
 
 
 def _parsing(report: ParseReport) -> dict[str, Any]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.formats.class_lists import DOTA_V1_0
@@ -18,6 +22,7 @@ from rscovlm.tasks.provenance import text_hash, version
 from rscovlm.tasks.task import Counts, Prompt, rates, total
 from rscovlm.tasks.tiles import TilePlan, plan_tiles
 from tiling.errors import SceneError
+from tiling.ground import ground_rectangles
 from tiling.merging import MergedDetections, merge_tiles
 from tiling.view import Size
 from zoom_chain.calls import spoken_text
@@ -61,12 +66,14 @@ class SceneDetections:
         plan: the tiles looked at.
         failures: tiles without a usable reply, in grid order; what could be read of a reply is kept.
         report: what parsing kept, mended and dropped, over all tiles.
+        outside: objects dropped because their centre lies outside the area to be examined.
     """
 
     merged: MergedDetections
     plan: TilePlan
     failures: tuple[FailedTile, ...]
     report: ParseReport
+    outside: int = 0
 
     @property
     def detections(self) -> Detections:
@@ -188,12 +195,14 @@ class DetectionRun:
         task: what is asked about each.
         options: how replies are generated.
         batch_size: tiles of one batch.
+        as_written: keep the four corners as the model wrote them, instead of rectangles on the ground.
     """
 
     plan: TilePlan
     task: Detection
     options: Generation
     batch_size: int = BATCH_SIZE
+    as_written: bool = False
 
     @property
     def prompt_hash(self) -> str:
@@ -212,6 +221,7 @@ class DetectionRun:
             "tile": grid.tile,
             "overlap": grid.overlap,
             "window": grid.extent.bounds,
+            **({} if self.plan.area is None else {"area": text_hash(self.plan.area.wkt)}),
             "resolution": asdict(resolution),
             "generation": asdict(self.options),
             # The words of a reply may depend on what it shared a batch with.
@@ -229,6 +239,7 @@ def plan_detection(
     contract: Contract | None = None,
     options: Generation | None = None,
     batch_size: int = BATCH_SIZE,
+    as_written: bool = False,
 ) -> DetectionRun:
     """What a model of a family is to be asked about a scene.
 
@@ -246,7 +257,7 @@ def plan_detection(
     """
     task = Detection(contract or CONTRACTS[family.detection], wanted_classes(family, classes))
     options = options or Generation(max_new_tokens=family.detection_tokens)
-    return DetectionRun(plan or plan_tiles(scene, family), task, options, batch_size)
+    return DetectionRun(plan or plan_tiles(scene, family), task, options, batch_size, as_written)
 
 
 def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -294,7 +305,8 @@ def detect_scene(
         replies.update(new)
         if progress:
             progress(len(replies), len(tiles))
-    return read_replies(run, [replies[tile_key(tile)] for tile in tiles])
+    found = read_replies(run, [replies[tile_key(tile)] for tile in tiles])
+    return found if run.as_written else _as_rectangles(scene, found)
 
 
 def _kept_replies(journal: Journal | None) -> dict[str, TileReply]:
@@ -319,7 +331,24 @@ def read_replies(run: DetectionRun, replies: Sequence[TileReply]) -> SceneDetect
         found.append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
         if reason := _incomplete(reply, parsed):
             failures.append(FailedTile(tile, reason))
-    return SceneDetections(merge_tiles(found, plan.grid), plan, tuple(failures), report)
+    merged = merge_tiles(found, plan.grid)
+    inside = _inside(plan, merged.detections)
+    dropped = int((~inside).sum())
+    return SceneDetections(merged.select(inside), plan, tuple(failures), report, dropped)
+
+
+def _inside(plan: TilePlan, detections: Detections) -> NDArray[np.bool_]:
+    """Which boxes have their centre in the area to be examined, (n,)."""
+    if plan.area is None:
+        return np.ones(len(detections), dtype=bool)
+    return np.asarray(shapely.intersects_xy(plan.area, detections.polygons.mean(axis=1)), dtype=bool)
+
+
+def _as_rectangles(scene: Scene, found: SceneDetections) -> SceneDetections:
+    """The same with each box as the smallest rectangle on the ground that holds it."""
+    boxes = found.detections
+    rectangles = boxes.with_polygons(ground_rectangles(scene, boxes.polygons))
+    return replace(found, merged=replace(found.merged, detections=rectangles))
 
 
 def _incomplete(reply: TileReply, parsed: ParsedResponse) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from rasterio.io import MemoryFile
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 
 from tiling.georeference import Georeference, affine_mapping
+from tiling.ground import ground_rectangles
 from tiling.orientation import nearest_to_north_up
 from tiling.resolution import Resolution
 from tiling.scene import Scene
@@ -192,3 +194,27 @@ def test_degrees_are_square_on_the_ground_at_any_latitude(latitude):
     # A degree of longitude shrinks with the cosine, but for the flattening of the ellipsoid.
     assert east / -north == pytest.approx(np.cos(np.radians(latitude)), rel=0.01)
     np.testing.assert_allclose(place.gsd_at(0, 0), (east, -north), rtol=1e-6)
+
+
+corners = st.tuples(*[st.floats(-20, 20)] * 8)
+
+
+@given(noise=corners, angle=angles, latitude=st.floats(-70, 70))
+def test_boxes_become_rectangles_on_the_ground_that_hold_them(noise, angle, latitude):
+    transform = Affine.translation(15, latitude) @ Affine.rotation(angle) @ Affine.scale(1e-5, -1e-5)
+    place = Georeference(CRS.from_epsg(4326), transform, *affine_mapping(transform))
+    box = np.array([[100, 100], [300, 100], [300, 200], [100, 200]]) + np.reshape(noise, (4, 2))
+    [rectangle] = ground_rectangles(place, box[None])
+    axes = place.axes_at(box.mean(axis=0))
+    sides = np.diff(np.concatenate([rectangle, rectangle[:1]]) @ axes, axis=0)
+    lengths = np.linalg.norm(sides, axis=1)
+    cosines = (sides * np.roll(sides, -1, axis=0)).sum(axis=1) / (lengths * np.roll(lengths, -1))
+    assert np.abs(cosines).max() < 0.03  # a box within a thousandth of a rectangle's area is one
+    shape = shapely.Polygon(rectangle).buffer(0.5)
+    assert all(shape.contains(shapely.Point(point)) for point in box)
+
+
+def test_what_is_a_rectangle_already_is_left_to_the_last_bit():
+    place = Georeference(UTM, NORTH_UP, *affine_mapping(NORTH_UP))
+    turned = np.array([[[10.0, 0], [50, 30], [44, 38], [4, 8]]])
+    assert (ground_rectangles(place, turned) == turned).all()

@@ -11,10 +11,13 @@ import pytest
 import rasterio
 import shapely
 
+from detection_eval.detections import Detections
+from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.writing import render_response
 from rscovlm.cli.detect import read_window
 from rscovlm.errors import UsageError
 from tests.rscovlm.cli.conftest import MODEL
-from tests.rscovlm.painted import TRUTH, find_squares, paint
+from tests.rscovlm.painted import FAMILY, TRUTH, find_squares, paint
 from tests.rscovlm.scripted import write_raster
 from tiling.view import Window
 from zoom_chain.chat import Reply
@@ -256,3 +259,59 @@ def test_a_window_is_left_top_width_and_height():
     for wrong in ("1,2,3", "a,b,c,d", "0,0,0,10", "0,0,-5,10", "nan,0,1,1"):
         with pytest.raises(UsageError, match="--window"):
             read_window(wrong)
+
+
+def test_an_area_limits_the_tiles_asked_and_the_objects_kept(run, scripted, placed, tmp_path):
+    with rasterio.open(placed) as dataset:
+        west, north = dataset.transform @ (0, 0)
+        east, south = dataset.transform @ (224, 448)
+    scripted(find_squares)
+    box = f"{west},{south},{east},{north},EPSG:32633"
+    found = json.loads(run("detect", placed, "--model", MODEL, "--json", "--bbox", box).out)
+    centres = TRUTH.mean(axis=1)
+    assert len(found["detections"]) == np.count_nonzero(centres[:, 0] < 224)
+    area = tmp_path / "area.geojson"
+    half = shapely.Polygon([(0, 0), (448, 0), (0, 448)])
+    with rasterio.open(placed) as dataset:
+        ring = [dataset.transform @ point for point in half.exterior.coords]
+    import geopandas
+
+    geopandas.GeoDataFrame(geometry=[shapely.Polygon(ring)], crs="EPSG:32633").to_crs(4326).to_file(area)
+    found = json.loads(run("detect", placed, "--model", MODEL, "--json", "--area", area).out)
+    assert len(found["detections"]) == np.count_nonzero(centres.sum(axis=1) < 448)
+    assert found["objects_outside"] > 0  # seen by tiles on the diagonal
+    assert found["tiles_outside"] > 0
+    assert found["tiles"] + found["tiles_outside"] == 25
+    both = run("detect", placed, "--model", MODEL, "--area", area, "--window", "0,0,9,9")
+    assert both.code == 2
+    assert "give one of them" in both.err
+
+
+@pytest.mark.parametrize(("gsd", "code", "words"), [(1.2, 0, ""), (4.0, 0, "warning"), (12.0, 2, "--force")])
+def test_a_scale_far_from_that_of_training_is_warned_of_or_refused(run, scripted, tmp_path, gsd, code, words):
+    scripted(find_squares)
+    scene = paint(tmp_path / "scale.tif", gsd_m=gsd)
+    done = run("detect", scene, "--model", MODEL)
+    assert done.code == code
+    assert words in done.err
+    if words:
+        assert "1.2 m per pixel at which the model was trained" in done.err
+        assert f"{gsd:.3g} m per pixel" in done.err
+    assert run("detect", scene, "--model", MODEL, "--force").code == 0
+
+
+@pytest.mark.parametrize(("extra", "square"), [((), True), (("--boxes", "as-written"), False)])
+def test_boxes_are_rectangles_on_the_ground_unless_wanted_as_written(run, scripted, placed, extra, square):
+    skewed = Detections(
+        np.array([[[20.0, 20], [60, 24], [64, 44], [18, 40]]]), np.zeros(1, dtype=np.int64), ("ship",)
+    )
+    scripted(lambda _: render_response(skewed, CONTRACTS[FAMILY.detection], 128, 128))
+    found = json.loads(
+        run("detect", placed, "--model", MODEL, "--json", "--window", "0,0,128,128", *extra).out
+    )
+    [box] = found["detections"]
+    sides = np.diff([*box["polygon"], box["polygon"][0]], axis=0)
+    cosines = (sides * np.roll(sides, -1, axis=0)).sum(axis=1) / np.prod(
+        [np.linalg.norm(sides, axis=1), np.linalg.norm(np.roll(sides, -1, axis=0), axis=1)], axis=0
+    )
+    assert (np.abs(cosines).max() < 1e-3) is square
