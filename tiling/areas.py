@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from tiling.errors import AreaError, OutsideScene
+from tiling.view import Window
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -23,6 +26,36 @@ WGS84 = "EPSG:4326"
 
 _PIECES = 64
 """Straight pieces along the longer side of an area, so that its edges follow the curves of a projection."""
+
+
+@dataclass(frozen=True)
+class SceneArea:
+    """A part of a scene that is no window.
+
+    Attributes:
+        shape: polygons in scene pixels.
+    """
+
+    shape: BaseGeometry
+
+    @property
+    def window(self) -> Window:
+        """The smallest window around it."""
+        return Window.from_bounds(*self.shape.bounds)
+
+    @property
+    def wkt(self) -> str:
+        """The shape as text."""
+        return str(self.shape.wkt)
+
+    def holds(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which points (n, 2) lie in it, (n,)."""
+        return np.asarray(shapely.intersects_xy(self.shape, points), dtype=bool)
+
+    def touches(self, windows: Sequence[Window]) -> NDArray[np.bool_]:
+        """Which windows have a part in it, (n,)."""
+        shapes = shapely.box(*np.reshape([window.bounds for window in windows], (-1, 4)).T)
+        return np.asarray(shapely.area(shapely.intersection(shapes, self.shape)) > 0, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -96,7 +129,7 @@ class Area:
             raise AreaError(f"{path} states no coordinate reference system, so its place is unknown")
         return cls(shapely.union_all(polygons), CRS.from_user_input(frame.crs), str(path))
 
-    def in_scene(self, scene: Scene) -> BaseGeometry:
+    def in_scene(self, scene: Scene) -> SceneArea:
         """The area in scene pixels, cut to the scene.
 
         Raises:
@@ -129,4 +162,4 @@ class Area:
             raise OutsideScene(
                 f"area {self.name} does not overlap {scene.source}; is it in {self.crs.to_string()[:60]}?"
             )
-        return inside
+        return SceneArea(inside)

@@ -17,14 +17,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
 
 from tiling.errors import GridError, OutsideScene
 from tiling.view import Window
 
 if TYPE_CHECKING:
-    from shapely.geometry.base import BaseGeometry
-
+    from tiling.areas import SceneArea
     from tiling.scene import Scene
 
 _LENGTH = re.compile(r"\s*(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<unit>px|m|km)?\s*")
@@ -184,7 +182,7 @@ class TileGrid:
         self,
         scene: Scene,
         *,
-        area: BaseGeometry | None = None,
+        area: SceneArea | None = None,
         progress: Callable[[int, int], None] | None = None,
         readers: int = 2,
     ) -> TilePlan:
@@ -192,14 +190,13 @@ class TileGrid:
 
         Args:
             scene: that the grid is over.
-            area: shape in scene pixels; tiles that it does not touch are left out. None for no limit.
+            area: part of the scene; tiles that it does not touch are left out. None for no limit.
             progress: called with (tiles looked at, tiles in all).
             readers: threads that look.
         """
         tiles, outside = list(self), []
         if area is not None:
-            shapes = shapely.box(*np.array([tile.window.bounds for tile in tiles]).T)
-            touched = shapely.area(shapely.intersection(shapes, area)) > 0
+            touched = area.touches([tile.window for tile in tiles])
             outside = [tile for tile, inside in zip(tiles, touched) if not inside]
             tiles = [tile for tile, inside in zip(tiles, touched) if inside]
         kept: list[Tile] = []

@@ -41,13 +41,12 @@ from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
-    from shapely.geometry.base import BaseGeometry
-
     from detection_eval.text.parsing import ParseReport
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.tasks.detect import DetectionRun, SceneDetections
     from rscovlm.tasks.tiles import ScaleGap, TilePlan
+    from tiling.areas import SceneArea
     from tiling.scene import Scene
     from tiling.view import Window
 
@@ -213,7 +212,7 @@ def _unfinished(output: Path | None) -> bool:
     return output is not None and journal_path(output).exists()
 
 
-def _area_in(scene: Scene, bbox: str | None, area: Path | None) -> BaseGeometry | None:
+def _area_in(scene: Scene, bbox: str | None, area: Path | None) -> SceneArea | None:
     """The part of a scene that ``--bbox`` or ``--area`` names, in scene pixels."""
     from tiling.areas import Area
 

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
@@ -341,7 +340,7 @@ def _inside(plan: TilePlan, detections: Detections) -> NDArray[np.bool_]:
     """Which boxes have their centre in the area to be examined, (n,)."""
     if plan.area is None:
         return np.ones(len(detections), dtype=bool)
-    return np.asarray(shapely.intersects_xy(plan.area, detections.polygons.mean(axis=1)), dtype=bool)
+    return plan.area.holds(detections.polygons.mean(axis=1))
 
 
 def _as_rectangles(scene: Scene, found: SceneDetections) -> SceneDetections:

@@ -12,9 +12,8 @@ from tiling.resolution import Resolution
 from tiling.view import View, Window
 
 if TYPE_CHECKING:
-    from shapely.geometry.base import BaseGeometry
-
     from rscovlm.models.families import ModelFamily
+    from tiling.areas import SceneArea
     from tiling.scene import Scene
 
 OVERLAP = 0.25
@@ -31,7 +30,7 @@ class TilePlan:
         skipped: without any valid pixel, in grid order.
         resolution: at which the model sees tiles.
         views: each of ``tiles`` as the model will see it.
-        area: shape in scene pixels to which the detections are limited; None for the whole grid.
+        area: part of the scene to which the detections are limited; None for the whole grid.
         outside: tiles that the area does not touch, in grid order.
     """
 
@@ -40,7 +39,7 @@ class TilePlan:
     skipped: tuple[Tile, ...]
     resolution: Resolution
     views: tuple[View, ...]
-    area: BaseGeometry | None = None
+    area: SceneArea | None = None
     outside: tuple[Tile, ...] = ()
 
     @property
@@ -56,7 +55,7 @@ def plan_tiles(
     tile: int | str | None = None,
     overlap: int | str | None = None,
     region: Window | None = None,
-    area: BaseGeometry | None = None,
+    area: SceneArea | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TilePlan:
     """The tiles of a scene for a model, those of nodata left out.
@@ -67,7 +66,7 @@ def plan_tiles(
         tile: side as :func:`tiling.grid.parse_length` reads it; None takes :func:`default_tile`.
         overlap: likewise; None takes a quarter of the tile.
         region: part of the scene in scene px; None for all of it.
-        area: shape in scene px to which the work is limited; None for no limit.
+        area: part of the scene to which the work is limited; None for no limit.
         progress: called with (tiles looked at, tiles in all).
 
     Raises:
@@ -79,7 +78,7 @@ def plan_tiles(
     factor = family.resolution.factor if side <= view_side(family.resolution) else 1
     if area is not None and region is None:
         # Objects whose centre is inside are seen whole.
-        region = Window.from_bounds(*area.bounds).pad(shared)
+        region = area.window.pad(shared)
     grid = TileGrid(scene.width, scene.height, side, shared, factor, region)
     found = grid.valid_tiles(scene, area=area, progress=progress)
     # Where the scene is smaller than a tile it could be shown larger than whole tiles are, at a resolution

@@ -216,15 +216,7 @@ def test_a_tile_is_looked_at_for_a_single_valid_pixel_wherever_in_it_that_lies()
     # the second and in the window of both.
     pixel = Window(18, 3, 1, 1)
 
-    def valid_fraction(window: Window) -> float:
-        return pixel.area / window.area if window.contains(pixel) else 0.0
-
-    plan = TileGrid(48, 20, tile=20, overlap=6).valid_tiles(SimpleNamespace(valid_fraction=valid_fraction))
+    scene = SimpleNamespace(has_valid=lambda window: window.contains(pixel))
+    plan = TileGrid(48, 20, tile=20, overlap=6).valid_tiles(scene)
     assert [t.index for t in plan.tiles] == [0, 1]
     assert [t.index for t in plan.skipped] == [2]
-
-
-def test_the_least_valid_part_is_enough_for_a_tile() -> None:
-    scene = SimpleNamespace(valid_fraction=lambda window: 1e-9 if window.x == 0 else 0.0)
-    plan = TileGrid(20, 10, tile=10).valid_tiles(scene)
-    assert ([t.index for t in plan.tiles], [t.index for t in plan.skipped]) == ([0], [1])

@@ -314,4 +314,4 @@ def test_boxes_are_rectangles_on_the_ground_unless_wanted_as_written(run, script
     cosines = (sides * np.roll(sides, -1, axis=0)).sum(axis=1) / np.prod(
         [np.linalg.norm(sides, axis=1), np.linalg.norm(np.roll(sides, -1, axis=0), axis=1)], axis=0
     )
-    assert (np.abs(cosines).max() < 1e-3) is square
+    assert bool(np.abs(cosines).max() < 1e-3) is square
