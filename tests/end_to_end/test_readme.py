@@ -64,7 +64,7 @@ RUN = [command for command in commands() if reason_not_to_run(command) is None]
 def prepared(tmp_path_factory) -> Path:
     """A folder with every file that the README names."""
     folder = tmp_path_factory.mktemp("readme")
-    assert main(["synth", "scene", str(folder / "scene.tif"), "--size", "256", "--seed", "7"]) == 0
+    assert main(["synth", "scene", str(folder / "scene.tif"), "--size", "512", "--seed", "3"]) == 0
     (folder / "questions.jsonl").write_text('{"question": "How many ships?"}\n{"question": "Any planes?"}\n')
     bands = np.random.default_rng(0).integers(0, 255, (4, 256, 256), dtype=np.uint8)
     profile = {"driver": "GTiff", "width": 256, "height": 256, "count": 4, "dtype": "uint8"}
