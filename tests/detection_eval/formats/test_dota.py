@@ -1,6 +1,4 @@
-"""DOTA labelTxt and Task1, COCO: exact round trips, and errors that name the place."""
-
-import json
+"""labelTxt and Task1 of DOTA: exact round trips, and errors that name file and line."""
 
 import numpy as np
 import pytest
@@ -10,11 +8,8 @@ from hypothesis import strategies as st
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.formats import (
-    CocoImage,
-    read_coco,
     read_dota_labels,
     read_task1,
-    write_coco,
     write_dota_labels,
     write_task1,
 )
@@ -131,61 +126,3 @@ def test_task1_errors_name_the_place(tmp_path):
         read_task1(tmp_path, ("plane",))
     with pytest.raises(CannotWrite, match="does not fit into a column"):
         write_task1(tmp_path, {"a b": objects(1, 1, scored=True)})
-
-
-@pytest.mark.parametrize("scored", [False, True])
-def test_coco_files_give_back_the_very_same_numbers(tmp_path, scored):
-    images = {
-        "a.tif": CocoImage(objects(1, 5, scored), 640, 480),
-        "empty.tif": CocoImage(objects(1, 0), 9, 9),
-    }
-    write_coco(tmp_path / "a.json", images, info={"version": "1"})
-    assert read_coco(tmp_path / "a.json") == images
-    assert json.loads((tmp_path / "a.json").read_text())["info"] == {"version": "1"}
-
-
-def test_pycocotools_reads_what_is_written(tmp_path):
-    from pycocotools.coco import COCO
-
-    write_coco(
-        tmp_path / "a.json", {"a.tif": (Detections(box_quads([[10, 20, 30, 50]]), [1], CLASSES), 64, 64)}
-    )
-    coco = COCO(str(tmp_path / "a.json"))
-    (annotation,) = coco.loadAnns(coco.getAnnIds(catIds=coco.getCatIds(["ship"])))
-    assert (annotation["bbox"], annotation["area"]) == ([10, 20, 20, 30], 600)
-    assert coco.annToMask(annotation).sum() == 600
-
-
-def coco(**annotation):
-    row = {"image_id": 1, "category_id": 7, "bbox": [10, 20, 20, 20], **annotation}
-    return {
-        "images": [{"id": 1, "file_name": "a.tif", "width": 64, "height": 64}],
-        "categories": [{"id": 7, "name": "ship"}],
-        "annotations": [row],
-    }
-
-
-def test_a_coco_object_without_segmentation_is_its_bbox(tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps(coco()))
-    found = read_coco(tmp_path / "a.json")["a.tif"].detections
-    assert found == Detections(box_quads([[10, 20, 30, 40]]), [0], ("ship",))
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ('{"images": [\n', r"a\.json:2: not JSON"),
-        ("[]", "not a COCO data set"),
-        ('{"images": []}', "not a COCO data set"),
-        (json.dumps(coco(category_id=8)), "annotation 0: .*8"),
-        (json.dumps(coco(image_id=2)), "annotation 0: .*2"),
-        (json.dumps(coco(bbox=[1, 2, 3])), "annotation 0: "),
-        (json.dumps(coco(bbox=[1, 2, 3, "x"])), "annotation 0: 'x' is not a finite number"),
-        (json.dumps(coco(segmentation=[[1, 2, 3, 4, 5, 6]])), "expected a segmentation ring of four"),
-        (json.dumps(coco(segmentation={"counts": "x"})), "expected a segmentation ring of four"),
-    ],
-)
-def test_a_malformed_coco_file_is_told_by_place(tmp_path, content, message):
-    (tmp_path / "a.json").write_text(content)
-    with pytest.raises(FormatError, match=message):
-        read_coco(tmp_path / "a.json")
