@@ -101,3 +101,25 @@ def test_what_cannot_be_read_says_so_in_its_place(path):
 def test_a_window_outside_its_image_is_an_error(path):
     with pytest.raises(DataError, match="lies outside"):
         panel_of_sample(sample(window=(300, 0, 10, 10)), lambda ref: path)
+
+
+def test_boxes_shrink_with_images_that_stand_side_by_side(path):
+    one, two = (ImageRef("a.png", size=(100, 200)) for _ in range(2))
+    turns = (Turn("user", "<image><image>Is <box 0> new?"), Turn("assistant", "yes"))
+    pair = Sample("s1", "vqa", (one, two), turns, (Box(rectangle(50, 20, 150, 70), "ship"),))
+    sheet = np.asarray(draw_sheet([panel_of_sample(pair, lambda ref: path)])).astype(int)
+    grey = (sheet == 60).all(axis=2)
+    top, left = (int(np.flatnonzero(grey.any(axis=axis))[0]) for axis in (1, 0))
+    outline = (np.ptp(sheet, axis=2) > 60)[top : top + 118, left : left + 237]
+    # 200 px are shown on 237: the sides of the box are at 59 and 178.
+    assert outline[35:70, 56:63].any(axis=1).all()
+    assert outline[35:70, 174:182].any(axis=1).all()
+
+
+def test_the_box_of_a_call_to_zoom_is_shown_without_a_label(path):
+    talk = Conversation().say("user", FilePicture(str(path), View(Window(0, 0, 200, 100), Size(112, 224))))
+    call = BoxText('{"bbox": [20, 10, 60, 50]}')
+    example = Example(talk.say("assistant", call), Key("a", 0, 0), "zoom", "rscovlm-quad")
+    (mark,) = panel_of_example(example, sample()).shown[0].marks
+    assert mark.words == ""
+    np.testing.assert_allclose(mark.polygon, rectangle(20, 10, 60, 50))

@@ -48,6 +48,7 @@ def test_the_report_counts_tokens_by_hand(tmp_path, model):
     assert (vqa.samples, vqa.draws, vqa.visual_tokens, vqa.patches) == (4, 8, 6, 24)
     answer = len(model[1].tokenizer.encode("red", add_special_tokens=False)) + 1
     assert vqa.label_tokens == answer
+    assert vqa.text_tokens + 6 == vqa.longest, "all four are alike: text, and six visual tokens"
     assert report.loss_share("sample") == {"vqa": 0.8, "ships": 0.2}
     assert report.loss_share("source") == {"vqa": 0.5, "ships": 0.5}
     tokens = 8 * answer, 2 * fleet.label_tokens

@@ -14,7 +14,7 @@ def box(label="", **more):
 
 def samples():
     wide, tall = ImageRef("a.png", size=(100, 200), gsd_m=0.3), ImageRef("b.png", size=(300, 100))
-    turns = (Turn("user", "<image>How many ships?"), Turn("assistant", "two"))
+    turns = (Turn("user", "<image> How many ships?"), Turn("assistant", "two"))
     ships = box("ship"), box("ship", difficult=True)
     return [
         Sample("1", "vqa", (wide,), turns, source="x", gsd_m=9.0),

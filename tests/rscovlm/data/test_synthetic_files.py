@@ -8,7 +8,7 @@ from PIL import Image
 from detection_eval.geometry.quads import area
 from rscovlm.data.store import SampleFile
 from rscovlm.data.synthetic import Scale
-from rscovlm.data.synthetic_files import TASKS, write_sample_set
+from rscovlm.data.synthetic_files import TASKS, plan_zoom_world, write_sample_set
 from rscovlm.errors import UsageError
 from rscovlm.models.families import FAMILIES
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS
@@ -119,3 +119,11 @@ def test_a_folder_of_another_seed_is_refused(folder):
 def test_too_few_samples_are_refused(tmp_path):
     with pytest.raises(UsageError, match="at least one of each task"):
         write_sample_set(tmp_path, 4, QWEN)
+
+
+def test_scenes_to_zoom_into_are_squares_of_stated_sides_each_its_own():
+    worlds = [plan_zoom_world(scene, seed=0) for scene in range(8)]
+    assert {world.width for world in worlds} <= {1536, 2048, 3072, 4096}
+    assert all(world.height == world.width and world.gsd_m == 0.3 for world in worlds)
+    assert len({world.seed for world in worlds}) == 8
+    assert plan_zoom_world(0, seed=1).seed != worlds[0].seed

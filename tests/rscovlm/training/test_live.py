@@ -45,3 +45,4 @@ def test_a_prompt_holds_the_pictures_that_were_shown_before_its_end():
     assert (first.ids.tolist(), first.spans) == ([1, 7, 7, 2], ((1, 3),))
     np.testing.assert_array_equal(first.images[0].pixels, shown.pictures[0].read())
     assert prompt_before(shown, 1, BASE).images == ()
+    assert prompt_before(shown, 2, BASE).images == (), "half a picture is none"

@@ -78,6 +78,7 @@ def test_a_signal_ends_the_run_after_the_step_at_hand_and_it_goes_on_exactly(tmp
     steps_of(again, state)
     assert again.learner.weight.item() == whole.learner.weight.item()
     assert first.learner.drawn + again.learner.drawn == whole.learner.drawn, "dropout is the same, too"
+    assert len(set(whole.learner.drawn)) == 12, "and another in each pack of each step"
     assert [line["seen/samples"] for line in read_log(tmp_path / "stopped" / "log.jsonl")] == [
         2,
         4,
