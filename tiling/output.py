@@ -1,4 +1,4 @@
-"""Detections of a scene as files: GeoJSON, GeoPackage, COCO JSON and DOTA text.
+"""Detections of a scene as files: map layers, COCO JSON and DOTA text.
 
 Every file is written beside its destination and moved there when it is complete, so that a failure (a full
 disk, an interruption) leaves what was there before. What each format can hold differs:
@@ -7,11 +7,14 @@ disk, an interruption) leaves what was there before. What each format can hold d
 |---|---|---|
 | ``.geojson``, RFC 7946 | WGS84 longitude and latitude, 7 decimals (1 cm) | member ``provenance`` |
 | ``.gpkg``, OGC GeoPackage | the scene's CRS | metadata of the layer ``detections`` |
+| ``.fgb``, FlatGeobuf | the scene's CRS | none |
+| ``.parquet``, GeoParquet | the scene's CRS | none |
+| ``.kml``, OGC KML | WGS84 longitude and latitude | none |
 | ``.json``, COCO instances | scene pixels | ``info`` |
 | ``.txt``, DOTA labelTxt | scene pixels | none: the format has no place for it |
 | a folder, DOTA Task1 results | scene pixels | ``provenance.json`` in the folder |
 
-GeoJSON and GeoPackage are refused for scenes without a CRS: pixel coordinates in a map layer look like a
+Map layers are refused for scenes without a CRS: pixel coordinates in a map layer look like a
 place in the Gulf of Guinea.
 """
 
@@ -20,8 +23,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -36,8 +40,11 @@ from tiling.ground import Ground, lonlat_polygons
 from tiling.merging import MergedDetections
 from tiling.scene import Scene
 
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
 LAYER = "detections"
-_MAP_FORMATS = (".geojson", ".gpkg")
+_MAP_FORMATS = (".geojson", ".gpkg", ".fgb", ".parquet", ".kml")
 
 Provenance = Mapping[str, Any]
 
@@ -78,7 +85,9 @@ def check_output(path: str | Path, scene: Scene, *, scored: bool = True) -> Path
             f"{scene.source} has no {lacks}, so {destination.name} would have no place "
             "on a map; write scene pixels instead: .json (COCO), .txt (DOTA labels) or a folder (DOTA Task1)"
         )
-    if destination.suffix.lower() == ".geojson":
+    if destination.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise OutputError(f"{destination.name} needs the library pyarrow: pip install pyarrow")
+    if destination.suffix.lower() in (".geojson", ".kml"):
         scene.to_lonlat((scene.width / 2, scene.height / 2))
     return destination
 
@@ -116,6 +125,9 @@ def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detecti
     writers = {
         ".geojson": _write_geojson,
         ".gpkg": _write_geopackage,
+        ".fgb": _write_flatgeobuf,
+        ".parquet": _write_geoparquet,
+        ".kml": _write_kml,
         ".json": _write_coco,
         ".txt": _write_dota_labels,
         "": _write_dota_task1,
@@ -124,8 +136,8 @@ def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detecti
         return _write_dota_task1
     if suffix not in writers:
         raise OutputError(
-            f"output {path.name} has the unknown suffix {suffix}; choose .geojson, .gpkg, .json (COCO), "
-            ".txt (DOTA labels) or a folder (DOTA Task1)"
+            f"output {path.name} has the unknown suffix {suffix}; choose .geojson, .gpkg, .fgb, .parquet, "
+            ".kml, .json (COCO), .txt (DOTA labels) or a folder (DOTA Task1)"
         )
     return writers[suffix]
 
@@ -150,26 +162,56 @@ def _write_geopackage(
     path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options
 ) -> None:
     """One layer of polygons in the CRS of the scene, with the provenance as the layer's metadata."""
-    import geopandas
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    assert scene.crs is not None  # check_output has refused the scene otherwise
-    polygons = shapely.polygons(scene.to_map(_detections(found).polygons))
-    frame = geopandas.GeoDataFrame(
-        _attributes(scene, found), geometry=shapely.orient_polygons(polygons), crs=scene.crs_name
-    )
     metadata = {
         key: value if isinstance(value, str) else _json(value) for key, value in options.provenance.items()
     }
+    _write_layer(path, _on_map(scene, found), "GPKG", layer_metadata=metadata)
+
+
+def _write_flatgeobuf(
+    path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options
+) -> None:
+    """One layer of polygons in the CRS of the scene."""
+    _write_layer(path, _on_map(scene, found), "FlatGeobuf")
+
+
+def _write_geoparquet(
+    path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options
+) -> None:
+    """A table with a column of polygons in the CRS of the scene."""
+    _on_map(scene, found).to_parquet(path, index=False)
+
+
+def _write_kml(path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options) -> None:
+    """Placemarks in WGS84, named by class; what has no place on the Earth is left out."""
+    import geopandas
+
+    shapes = lonlat_polygons(scene, _detections(found).polygons)
+    frame = geopandas.GeoDataFrame(_attributes(scene, found), geometry=shapes, crs="EPSG:4326")
+    frame.insert(0, "Name", frame["class"])
+    _write_layer(path, frame[frame.geometry.notna()], "LIBKML", geometry_type="Unknown")
+
+
+def _on_map(scene: Scene, found: MergedDetections | Detections) -> GeoDataFrame:
+    """The boxes and their attributes in the CRS of the scene."""
+    import geopandas
+
+    assert scene.crs is not None  # check_output has refused the scene otherwise
+    polygons = shapely.orient_polygons(shapely.polygons(scene.to_map(_detections(found).polygons)))
+    return geopandas.GeoDataFrame(_attributes(scene, found), geometry=polygons, crs=scene.crs.to_wkt())
+
+
+def _write_layer(path: Path, frame: GeoDataFrame, driver: str, **options: Any) -> None:
+    """A file of one layer by GDAL.
+
+    Raises:
+        OSError: where GDAL cannot write.
+    """
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    options = {"geometry_type": "Polygon", **options}
     try:
-        frame.to_file(
-            path,
-            layer=LAYER,
-            driver="GPKG",
-            engine="pyogrio",
-            geometry_type="Polygon",
-            layer_metadata=metadata,
-        )
+        frame.to_file(path, layer=LAYER, driver=driver, engine="pyogrio", **options)
     except (DataSourceError, DataLayerError) as error:
         raise OSError(f"cannot write {path.name}: {error}") from error
 

@@ -58,7 +58,7 @@ def classify(
     reading: SceneOptions,
 ) -> None:
     """Classify scenes as a whole, one class each."""
-    from rscovlm.tasks.classify import TOGETHER, Classification, classify_scenes
+    from rscovlm.tasks.classify import TOGETHER, Classification, SceneClass, classify_scenes
     from zoom_chain.chat import Generation
 
     recipe = open_recipe(
@@ -70,13 +70,15 @@ def classify(
     if wanted is None:
         raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
     chosen.check_known(wanted, chosen.scene_classes)
-    for source in scenes:
-        open_scene(source, reading).close()
+    unreadable = _unreadable(scenes, reading)
+    readable = [source for source in scenes if source not in unreadable]
+    if not readable:
+        raise UsageError(unreadable[scenes[0]])
     results: list[SceneClass] = []
     options = Generation(recipe.max_tokens or 32, recipe.sampling_rules, seed)
     if dry_run:
         task = Classification(tuple(wanted), chosen.classification_prompt, chosen.class_joiner)
-        with reading.open(scenes[0]) as first:
+        with reading.open(readable[0]) as first:
             size = first.overview(chosen.resolution).size
         print_request(task.prompt(), [size], chosen, options)
         return
@@ -84,14 +86,19 @@ def classify(
         open_model(checkpoint, device) as engine,
         Progress("classifying", "scenes") as progress,
     ):
-        for start in range(0, len(scenes), TOGETHER):
+        for start in range(0, len(readable), TOGETHER):
             # No more files are open at once than are looked at together.
             with ExitStack() as files:
                 batch = [
-                    files.enter_context(reading.open(source)) for source in scenes[start : start + TOGETHER]
+                    files.enter_context(reading.open(source)) for source in readable[start : start + TOGETHER]
                 ]
                 results += classify_scenes(batch, engine, wanted, options=options)
-            progress(len(results), len(scenes))
+            progress(len(results), len(readable))
+    classified = iter(results)
+    results = [
+        SceneClass(source, None, "", unreadable[source]) if source in unreadable else next(classified)
+        for source in scenes
+    ]
     if all(result.error for result in results):
         raise UsageError(results[0].error or "")
     if as_json:
@@ -108,3 +115,16 @@ def classify(
             or f"to {missing.source} the model replied {missing.text!r}, which names no one class"
         )
         raise Incomplete(f"{len(unclear)} of {len(results)} scenes without a class: {reason}")
+
+
+def _unreadable(scenes: list[str], reading: SceneOptions) -> dict[str, str]:
+    """Why scenes cannot be looked at, by source; the others are classified all the same."""
+    from tiling.errors import SceneError
+
+    found = {}
+    for source in scenes:
+        try:
+            open_scene(source, reading).close()
+        except SceneError as error:
+            found[source] = str(error)
+    return found

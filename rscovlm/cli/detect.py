@@ -66,8 +66,8 @@ def detect(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Write the boxes there: .geojson, .gpkg, .json (COCO), .txt (DOTA labels), or a folder "
-            "(DOTA Task1).",
+            help="Write the boxes there: .geojson, .gpkg, .fgb, .parquet, .kml, .json (COCO), .txt "
+            "(DOTA labels), or a folder (DOTA Task1).",
             metavar="FILE",
         ),
     ] = None,

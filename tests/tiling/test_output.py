@@ -257,6 +257,28 @@ def test_geopackage_is_in_the_scenes_crs_with_provenance_as_metadata(utm: Scene,
     assert json.loads(info["layer_metadata"]["tiles"]) == {"done": 4, "failed": []}
 
 
+@pytest.mark.parametrize(
+    ("name", "crs", "read"),
+    [
+        ("out.fgb", 32632, geopandas.read_file),
+        ("out.parquet", 32632, geopandas.read_parquet),
+        ("out.kml", 4326, geopandas.read_file),
+    ],
+)
+def test_the_other_map_layers_hold_the_same_boxes(
+    utm: Scene, tmp_path: Path, name: str, crs: int, read
+) -> None:
+    write_detections(tmp_path / name, utm, merged(utm), PROVENANCE)
+    frame = read(tmp_path / name)
+    assert frame.crs.to_epsg() == crs
+    there = frame.to_crs(32632).sort_values("class")  # FlatGeobuf orders by place
+    assert there["class"].tolist() == ["ship", "small vehicle"]
+    assert there.geometry.iloc[0].bounds == pytest.approx((500_050, 4_999_940, 500_070, 4_999_950), abs=0.02)
+    assert float(there["area_m2"].iloc[0]) == pytest.approx(200, rel=0.01)
+    write_detections(tmp_path / name, utm, Detections.empty(("ship",)))
+    assert len(read(tmp_path / name)) == 0
+
+
 def test_geopackage_of_a_scene_with_ground_control_points(rasters: Path, tmp_path: Path) -> None:
     with Scene(rasters / "rasterio" / "RGB.byte.gcp.vrt") as scene:
         write_detections(tmp_path / "out.gpkg", scene, detections())
@@ -353,7 +375,7 @@ def test_class_names_cannot_leave_the_dota_folder(utm: Scene, tmp_path: Path) ->
 # What is refused, and what a failure leaves
 
 
-@pytest.mark.parametrize("name", ["out.geojson", "out.gpkg", "OUT.GPKG"])
+@pytest.mark.parametrize("name", ["out.geojson", "out.gpkg", "OUT.GPKG", "out.fgb", "out.parquet", "out.kml"])
 def test_map_formats_are_refused_without_a_crs_naming_the_others(
     plain: Scene, tmp_path: Path, name: str
 ) -> None:

@@ -42,6 +42,16 @@ def test_many_scenes_are_never_open_all_at_once(run, scripted, tmp_path):
     assert 1 <= max(most) <= TOGETHER
 
 
+def test_a_missing_scene_costs_its_own_class_only(run, scripted, scene, tmp_path):
+    scripted(lambda conversation: "water")
+    done = run("classify", scene, tmp_path / "none.tif", scene, "--model", MODEL)
+    assert done.code == 1
+    assert [line.split("\t")[1] for line in done.out.splitlines()] == ["water", "?", "water"]
+    assert "none.tif does not exist" in done.err
+    alone = run("classify", tmp_path / "none.tif", "--model", MODEL)
+    assert (alone.code, alone.out) == (2, "")
+
+
 def test_a_reply_that_names_no_class_exits_with_1(run, scripted, scene):
     scripted(lambda conversation: "a picture")
     done = run("classify", scene, "--model", MODEL, "--json")
