@@ -1,4 +1,4 @@
-"""Orientation, area, hull, minimum-area rectangle, angle conventions, validity."""
+"""Orientation, area, hull, minimum-area rectangle."""
 
 import numpy as np
 import pytest
@@ -15,22 +15,13 @@ from detection_eval.geometry.quads import (
     box_quads,
     canonical,
     convex_hull,
-    is_convex,
     min_area_rectangle,
     min_area_rectangles,
     signed_area,
 )
 from detection_eval.geometry.rotated import (
-    CONVENTIONS,
-    LE90,
-    OC_V0,
-    OC_V1,
-    R360,
     boxes_to_quads,
-    quads_to_boxes,
-    regularize,
 )
-from detection_eval.geometry.validity import examine, repair
 
 coordinates = st.integers(-20, 20).map(float)
 quads = arrays(np.float64, (4, 2), elements=coordinates)
@@ -143,109 +134,3 @@ def test_collinear_and_coincident_points_give_rectangles_without_area():
     assert (min_area_rectangles([[[7, 7]] * 4]) == 7).all()
     with pytest.raises(ValueError, match="no points"):
         min_area_rectangle([])
-
-
-# --- rotated boxes --------------------------------------------------------------------------------
-
-
-def test_a_box_at_angle_zero_is_the_axis_aligned_one():
-    assert boxes_to_quads([[10, 20, 6, 4, 0]])[0].tolist() == [[7, 18], [13, 18], [13, 22], [7, 22]]
-
-
-def test_a_positive_angle_turns_clockwise_on_the_image():
-    # w along +x, turned by a quarter: the first edge now runs down
-    quad = boxes_to_quads([[0, 0, 4, 2, np.pi / 2]])[0]
-    np.testing.assert_allclose(quad[1] - quad[0], [0, 4], atol=1e-12)
-    assert signed_area(quad) > 0
-
-
-@settings(max_examples=100, deadline=None)
-@given(box=boxes, name=st.sampled_from(sorted(CONVENTIONS)))
-def test_every_convention_describes_the_same_rectangle_within_its_range(box, name):
-    convention = CONVENTIONS[name]
-    cx, cy, w, h, angle = regularize([box], convention)[0]
-    assert same_rectangle(boxes_to_quads([[cx, cy, w, h, angle]])[0], boxes_to_quads([box])[0])
-    start, stop = convention.start, convention.start + convention.turn
-    assert start < angle <= stop if convention.upper_closed else start <= angle < stop
-    if convention.turn == np.pi:
-        assert w >= h
-
-
-@settings(max_examples=100, deadline=None)
-@given(box=boxes, name=st.sampled_from(sorted(CONVENTIONS)))
-def test_quadrilaterals_and_boxes_turn_into_each_other(box, name):
-    quad = boxes_to_quads([box])
-    assert same_rectangle(boxes_to_quads(quads_to_boxes(quad, CONVENTIONS[name]))[0], quad[0], 1e-5)
-
-
-@pytest.mark.parametrize(
-    ("convention", "expected"),
-    [
-        # 20 x 10, long side 100 degrees from x: the short side is first met at 10 degrees
-        (OC_V0, (10, 20, 10)),
-        (OC_V1, (20, 10, -80)),
-        (LE90, (20, 10, -80)),
-        (CONVENTIONS["le135"], (20, 10, 100)),
-    ],
-)
-def test_the_conventions_write_one_rectangle_differently(convention, expected):
-    *_, w, h, angle = regularize([[0, 0, 20, 10, np.radians(100)]], convention)[0]
-    assert (w, h, np.degrees(angle)) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(("convention", "degrees"), [(OC_V0, 90), (OC_V1, -90), (LE90, 0)])
-def test_an_upright_box_takes_the_closed_end_of_the_range(convention, degrees):
-    assert np.degrees(regularize([[0, 0, 20, 10, 0]], convention)[0, 4]) == pytest.approx(degrees)
-
-
-@settings(max_examples=60, deadline=None)
-@given(box=boxes)
-def test_the_head_direction_survives_a_round_trip_under_r360(box):
-    back = quads_to_boxes(boxes_to_quads([box]), R360)[0]
-    expected = regularize([box], R360)[0]
-    np.testing.assert_allclose(back[:4], expected[:4], atol=1e-6)
-    turn = (back[4] - expected[4] + np.pi) % (2 * np.pi) - np.pi
-    assert abs(turn) < 1e-6
-
-
-# --- validity -------------------------------------------------------------------------------------
-
-SQUARE = [[0, 0], [4, 0], [4, 4], [0, 4]]
-BOW_TIE = [[0, 0], [4, 4], [4, 0], [0, 4]]
-DART = [[0, 0], [4, 2], [0, 4], [1, 2]]
-LINE = [[0, 0], [1, 1], [2, 2], [3, 3]]
-NOWHERE = [[0, 0], [4, 0], [4, np.nan], [0, 4]]
-TRIANGLE = [[0, 0], [4, 0], [4, 4], [4, 4]]
-
-
-def test_each_defect_is_found_by_name_and_a_square_has_none():
-    found = examine([SQUARE, BOW_TIE, DART, LINE, NOWHERE, TRIANGLE], 4, 3.5)
-    assert found.self_intersecting.tolist() == [False, True, False, False, False, False]
-    assert found.concave.tolist() == [False, False, True, False, False, False]
-    assert found.zero_area.tolist() == [False, False, False, True, False, False]
-    assert found.not_finite.tolist() == [False, False, False, False, True, False]
-    assert found.duplicate_vertices.tolist() == [False, False, False, False, False, True]
-    assert found.out_of_canvas.tolist() == [True, True, True, False, False, True]
-    assert found.non_rectangular.tolist() == [False, True, True, False, False, True]
-    assert found.counts()["concave"] == 1
-
-
-def test_policies_mend_drop_or_keep_broken_quadrilaterals():
-    broken = [SQUARE, BOW_TIE, DART, LINE, NOWHERE]
-    mended, index = repair(broken, "hull")
-    assert index.tolist() == [0, 1, 2]
-    assert area(mended).tolist() == [16, 16, 8]
-    assert is_convex(mended).all()
-    assert repair(broken, "reject")[1].tolist() == [0]
-    assert repair(broken, "keep")[1].tolist() == [0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match="choose hull, reject or keep"):
-        repair(broken, "fix")
-
-
-def test_a_box_without_width_keeps_the_direction_of_its_length():
-    line = np.array([[0, 0], [6, 8]], float)
-    for listed in ([0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 1]):
-        box = quads_to_boxes(line[listed][None], LE90)[0]
-        np.testing.assert_allclose(box, [3, 4, 10, 0, np.arctan2(8, 6)], atol=1e-9)
-    backwards = np.array([[10, 0], [0, 0], [0, 0], [10, 0]], float)  # the first side has no length
-    np.testing.assert_allclose(quads_to_boxes(backwards[None], LE90)[0], [5, 0, 10, 0, 0], atol=1e-9)

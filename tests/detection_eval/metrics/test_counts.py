@@ -1,13 +1,10 @@
-"""Counts, F1, count error, confusion and calibration, with the arithmetic visible."""
+"""Counts, F1 and count error, with the arithmetic visible."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection_eval.errors import EvaluationError
-from detection_eval.metrics.calibration import calibration
-from detection_eval.metrics.confusion import confusion_matrix, mf1_lmmrotate
 from detection_eval.metrics.counts import Counts, count, count_by_scene, count_error, count_image
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.metrics.matching import match, overlap
@@ -93,56 +90,4 @@ def test_ignored_objects_and_their_detections_do_not_count_as_errors_of_counting
 # --- confusion ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("classes", [6, 15, 20, 34])
-def test_mf1_of_a_perfect_detector_is_c_of_c_plus_1(classes):
-    names = tuple(f"c{k}" for k in range(classes))
-    objects = boxes(apart(classes), np.arange(classes), classes=names)
-    laid = laid_over(objects, objects)
-    assert mf1_lmmrotate(laid) == pytest.approx(classes / (classes + 1))
-    assert count(laid, match(laid, 0.5)).macro_f1 == 1
-
-
-def test_every_pair_is_an_entry_of_the_confusion_matrix():
-    names = ("plane", "ship")
-    objects = boxes([*apart(3)], [0, 0, 1], classes=names)
-    found = boxes([apart(1)[0], apart(1)[0], apart(2)[1], apart(1, start=7)[0]], [0, 0, 1, 1], classes=names)
-    matrix = confusion_matrix(laid_over(objects, found))
-    # the first plane is found twice; the second is taken for a ship and missed; the ship is missed;
-    # one ship is background
-    assert matrix.tolist() == [[2, 1, 1], [0, 0, 1], [0, 1, 0]]
-
-
-def test_mf1_takes_scores_into_account():
-    objects = boxes(apart(1))
-    found = boxes([*apart(1), *apart(1, start=5)], scores=[0.9, 0.2])
-    laid = laid_over(objects, found)
-    assert mf1_lmmrotate(laid, at_least=0.5) == pytest.approx(1 / 2)  # perfect, one class
-    # precision (1/2 + 0) / 2, recall (1 + 0) / 2
-    assert mf1_lmmrotate(laid) == pytest.approx(2 * 0.25 * 0.5 / 0.75)
-    assert mf1_lmmrotate(laid, at_least=0.95) == 0
-
-
 # --- calibration ----------------------------------------------------------------------------------
-
-
-def test_calibration_compares_scores_with_precision_bin_by_bin():
-    # 0.9: two of four right; 0.2: none of one
-    objects = boxes(apart(2))
-    found = boxes([*apart(4), *apart(1, start=9)], scores=[0.9] * 4 + [0.2])
-    laid = laid_over(objects, found)
-    curve = calibration(laid, match(laid, 0.5), bins=10)
-    assert curve.number.tolist() == [0, 1, 0, 0, 0, 0, 0, 0, 4, 0]
-    assert curve.precision[8] == 0.5
-    assert curve.error == pytest.approx((4 * 0.4 + 1 * 0.2) / 5)
-
-
-def test_scores_that_say_the_truth_have_no_calibration_error():
-    laid = laid_over(boxes(apart(3)), boxes([*apart(3), *apart(1, start=9)], scores=[1, 1, 1, 0]))
-    assert calibration(laid, match(laid, 0.5)).error == 0
-
-
-def test_calibration_needs_probabilities():
-    for scores, message in (([3.0], "score 3.0 is outside"), (None, "without scores")):
-        laid = laid_over(boxes(apart(1)), boxes(apart(1), scores=scores))
-        with pytest.raises(EvaluationError, match=message):
-            calibration(laid, match(laid, 0.5))
