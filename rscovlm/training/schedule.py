@@ -27,7 +27,7 @@ def rate_share(schedule: Schedule, step: int, steps: int) -> float:
 def warmup_steps(schedule: Schedule, steps: int) -> int:
     """Steps over which the rate rises."""
     if schedule.warmup_steps is not None:
-        return min(schedule.warmup_steps, steps)
+        return schedule.warmup_steps
     return math.ceil(schedule.warmup * steps)
 
 

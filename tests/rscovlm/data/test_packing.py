@@ -210,6 +210,29 @@ def test_a_picture_of_another_size_than_promised_is_a_data_error(examples):
         collate([replace(examples[0], pictures=(Reflectance(Size(28, 56), 2),))], SPEC, 7)
 
 
+def test_a_pack_knows_its_longest_segment_wherever_it_stands(examples):
+    assert collate(examples, SPEC, 7).max_length == 9
+    assert collate(examples[::-1], SPEC, 7).max_length == 9
+    assert empty_pack(SPEC, 7).max_length == 1
+
+
+@dataclass(frozen=True)
+class OfType:
+    """A picture of numbers of some type."""
+
+    size: Size
+    dtype: str
+
+    def read(self):
+        return np.ones((*self.size, 3), dtype=self.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int8", "float64", "float16"])
+def test_a_picture_of_other_numbers_than_bytes_and_floats_is_a_data_error(examples, dtype):
+    with pytest.raises(DataError, match=rf"noise 0: .*{dtype} \(28, 56, 3\).*uint8 or float32"):
+        collate([replace(examples[0], pictures=(OfType(Size(28, 56), dtype),))], SPEC, 7)
+
+
 def test_a_pack_moves_to_a_device_whole(examples):
     pack = collate([replace(examples[1], tokens={"soft": np.ones(4, dtype=bool)})], SPEC, 7).to("meta")
     tensors = [pack.input_ids, pack.position_ids, pack.cu_seqlens, pack.targets, pack.sample, pack.learnt]

@@ -64,6 +64,20 @@ def test_steps_of_windows_draw_long_and_short_samples_alike():
     assert halves[0] == pytest.approx(halves[1], rel=0.1)
 
 
+def test_packs_are_drawn_in_another_order_in_each_window_epoch_and_run():
+    """Eight samples fill a pack each, so that a window's order is that of its packs."""
+    lengths, batching = np.full(16, 100), Batching(packs=8, max_tokens=100, window=8)
+
+    def orders(seed, epoch):
+        steps = steps_of_windows(lengths, batching, seed, epoch)
+        return [tuple(pack[0] % 8 for pack in step) for step in steps]
+
+    first, second = orders(0, 0)
+    assert len({first, second, *orders(0, 1), *orders(1, 0)}) == 6
+    assert orders(0, 0) == [first, second]
+    assert sorted(first) == list(range(8))
+
+
 def paper_lengths(n):
     """Tokens with the paper's spread: an image of 64 to 1296 visual tokens and an answer of 3, 60 or 1500."""
     rng = np.random.default_rng(0)

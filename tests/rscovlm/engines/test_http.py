@@ -144,7 +144,10 @@ def test_the_engine_works_inside_a_running_event_loop(engine):
 # --- failures --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [429, 500, 503, 0], ids=["429", "500", "503", "hung up"])
+PASSING = [408, 429, 500, 502, 503, 504, 0]
+
+
+@pytest.mark.parametrize("status", PASSING, ids=[*map(str, PASSING[:-1]), "hung up"])
 def test_passing_failures_are_retried(server, engine, status):
     text_only = Conversation().say("user", "hello")
     server.failures = [(status, {}, {"error": {"message": "busy"}})] * 3
@@ -158,6 +161,34 @@ def test_retry_after_is_honoured(server, engine):
     began = time.monotonic()
     assert engine.chat([Conversation().say("user", "hello")], SHORT)[0].text == "0"
     assert time.monotonic() - began >= 0.4
+
+
+def waits(monkeypatch, server, attempts, headers):
+    """Seconds waited between attempts at a server that stays busy, none of them really."""
+    waited, usual = [], asyncio.sleep
+
+    async def sleep(seconds, *rest):
+        if seconds:
+            waited.append(seconds)
+        await usual(0, *rest)
+
+    monkeypatch.setattr("rscovlm.engines.http.random.uniform", lambda low, high: 1.0)
+    monkeypatch.setattr("rscovlm.engines.http.asyncio.sleep", sleep)
+    server.failures = [(503, headers, {})] * attempts
+    with HttpEngine(server.url, None, FAMILY, attempts=attempts, first_wait_s=0.5) as engine:
+        assert engine.chat([Conversation().say("user", "hello")], SHORT)[0].error is not None
+    return waited
+
+
+def test_waits_double_up_to_a_minute_and_there_is_none_after_the_last_attempt(server, monkeypatch):
+    assert waits(monkeypatch, server, 9, {}) == [0.5, 1, 2, 4, 8, 16, 32, 60]
+
+
+def test_a_server_that_asks_for_an_hour_gets_a_minute_and_less_than_our_own_wait_is_no_less(
+    server, monkeypatch
+):
+    assert waits(monkeypatch, server, 3, {"Retry-After": "3600"}) == [60, 60]
+    assert waits(monkeypatch, server, 4, {"Retry-After": "0.75"}) == [0.75, 1, 2]
 
 
 def test_retry_after_may_be_a_date_and_nonsense_is_no_wait():

@@ -1,5 +1,7 @@
 """The in-process engine: its inputs equal those of transformers, and its kept cache changes nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,11 @@ from transformers import AutoTokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from rscovlm.engines import load_model
-from rscovlm.engines.transformers import TransformersEngine
+from rscovlm.engines.transformers import TransformersEngine, _Kept, _Memory
 from rscovlm.errors import ModelError
 from rscovlm.models.families import family_of
 from rscovlm.models.patches import PatchSpec, normalise, patchify
-from rscovlm.models.prompting import Prompter, PromptError, template_messages
+from rscovlm.models.prompting import Prompt, Prompter, PromptError, template_messages
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
 
@@ -234,6 +236,65 @@ def test_the_cache_is_bounded_and_forgets_the_oldest(folder, engine):
     latest = small.chat([question(5, factor)], SHORT)[0]
     oldest = small.chat([question(0, factor)], SHORT)[0]
     assert latest.prefilled_tokens < oldest.prefilled_tokens
+
+
+def remembered(keys):
+    return _Kept(np.array(keys, dtype=np.int64), [])
+
+
+def asked(ids):
+    return Prompt(np.array(ids, dtype=np.int64), (), (), ())
+
+
+def test_what_was_used_last_is_forgotten_last():
+    memory = _Memory(9)
+    for keys in ([1, 2, 3], [4, 5, 6], [7, 8, 9]):
+        memory.keep(remembered(keys))
+    assert memory.best(asked([1, 2, 3, 0]))[1] == 3
+    memory.keep(remembered([10, 11, 12]))
+    found = {first: memory.best(asked([first, first + 1, first + 2, 0]))[1] for first in (1, 4, 7, 10)}
+    assert found == {1: 3, 4: 0, 7: 3, 10: 3}, "4 was used least recently"
+
+
+def test_a_longer_conversation_takes_the_place_of_its_own_beginning_and_of_no_other():
+    memory = _Memory(100)
+    for keys in ([1, 2], [1, 3], [1, 2, 5]):
+        memory.keep(remembered(keys))
+    assert sorted(kept.keys.tolist() for kept in memory._kept.values()) == [[1, 2, 5], [1, 3]]
+    memory.keep(remembered([1]))
+    assert len(memory._kept) == 3, "what is shorter replaces nothing"
+    memory.keep(remembered(range(200)))
+    assert len(memory._kept) == 3, "what exceeds the bound is not kept"
+
+
+def test_of_conversations_that_share_as_much_the_latest_is_taken_and_never_the_last_token():
+    memory = _Memory(100)
+    first, second = remembered([1, 2, 3]), remembered([1, 2, 4])
+    memory.keep(first)
+    memory.keep(second)
+    kept, common = memory.best(asked([1, 2, 9]))
+    assert kept is second
+    assert common == 2
+    kept, common = memory.best(asked([1, 2, 3, 9]))
+    assert kept is first
+    assert common == 3
+    assert memory.best(asked([1, 2, 3]))[1] == 2
+    assert memory.best(asked([8, 1, 2])) == (None, 0)
+
+
+def test_seeds_go_with_the_place_in_the_call_whatever_batches_prompts_are_sorted_into(fresh):
+    """Short and long in turn, so that batches by length are another order."""
+    factor = fresh.family.resolution.factor
+    words = ["How many?", "How many ships and planes and tanks?", "How many?"]
+    conversations = [question(0, factor, text=text) for text in words]
+    hot = Generation(max_new_tokens=8, sampling=Sampling(temperature=5.0), seed=7)
+    together = [reply.text for reply in fresh.chat(conversations, hot)]
+    alone = [
+        fresh.chat([conversation], replace(hot, seed=7 + place))[0].text
+        for place, conversation in enumerate(conversations)
+    ]
+    assert together == alone
+    assert together[0] != together[2]
 
 
 def test_batches_larger_than_the_limit_come_back_in_order(folder, engine):

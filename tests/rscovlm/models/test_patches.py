@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,6 +95,16 @@ def test_bands_of_a_file_reach_the_model_alike_in_inference_and_in_training(fold
         logits = model(**model_inputs(pack)).logits[0, len(prompt.ids) - 1]
     best = torch.log_softmax(logits.double(), dim=-1).max()
     assert float(best) == pytest.approx(float(reply.logprobs[0]), abs=1e-3)
+
+
+def test_a_checkpoint_that_states_no_statistics_has_those_of_openai_clip(tmp_path):
+    """What the processors of the Qwen2-VL line fall back to (openai/CLIP, clip.py)."""
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    vision = SimpleNamespace(in_channels=3, patch_size=14, spatial_merge_size=2, temporal_patch_size=2)
+    spec = PatchSpec.of_checkpoint(tmp_path, vision)
+    assert spec.mean == (0.48145466, 0.4578275, 0.40821073)
+    assert spec.standard_deviation == (0.26862954, 0.26130258, 0.27577711)
+    assert (spec.patch, spec.merge, spec.temporal, spec.factor) == (14, 2, 2, 28)
 
 
 def test_other_values_of_one_band_are_another_image(folder, scene):

@@ -180,6 +180,24 @@ def test_an_interrupted_run_continues_with_nothing_lost_or_asked_twice(scene, tm
         assert same(detect_scene(scene, ScriptedEngine(lambda _: 1 / 0), run, journal=journal), whole)
 
 
+def test_a_resumed_run_records_no_reply_twice(scene, tmp_path):
+    """Batches are asked whole, in the words of an uninterrupted run, also where some replies are known."""
+    run = plan_detection(scene, FAMILY, batch_size=4)
+    path, facts = tmp_path / "journal", run.facts(scene, "model")
+    with Journal(path, facts) as journal:
+        detect_scene(
+            scene, ScriptedEngine(on_tile(5, Reply("", "error", error="gone"))), run, journal=journal
+        )
+    before = path.read_text().splitlines()
+    engine = ScriptedEngine(find_squares)
+    with Journal(path, facts, resume=True) as journal:
+        detect_scene(scene, engine, run, journal=journal)
+    assert [len(batch) for batch in engine.batches] == [4], "the batch of the tile that failed"
+    assert len(path.read_text().splitlines()) == len(before) + 1
+    keys = [json.loads(line)["key"] for line in path.read_text().splitlines()[1:]]
+    assert len(keys) == len(set(keys)) == len(run.plan.tiles)
+
+
 @pytest.mark.parametrize(
     "special", [Reply("", "error", error="server gone"), Reply("1 2", "error"), Reply("")]
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -15,12 +17,13 @@ from rscovlm.training import checkpoint as checkpointing
 from rscovlm.training.building import build, open_base
 from rscovlm.training.config import TrainConfig, load_stages
 from rscovlm.training.export import export_run
-from rscovlm.training.loss import Reduction
+from rscovlm.training.loss import REDUCTIONS, Reduction
 from rscovlm.training.modules import grouped_parameters, optimizer_groups
 from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import apply, backward, group_norms, plain, run_pack, start, wrap
 from rscovlm.training.run import run_training
 from rscovlm.training.stages import run_stages
+from tests.rscovlm.data.examples import FAMILIES, load_subject
 from tests.rscovlm.training.material import PaintedSource
 
 # Samples of each pack of each step: three packs, so that one rank has a dummy, then two.
@@ -114,6 +117,29 @@ def gradients(folder, checkpoint, strategy):
         torch.save(dict(state), Path(folder) / "weights.pt")
         (Path(folder) / "norms.json").write_text(json.dumps(norms))
     accelerator.wait_for_everyone()
+
+
+def reductions(folder):
+    """This rank's packs of a step by each reduction, totals and gradients summed by gloo; saves rank 0's."""
+    from tests.rscovlm.training import test_loss as losses
+
+    folder, rank = Path(folder), int(os.environ["RANK"])
+    # Before the group exists: in a group, only the first rank would write its checkpoint.
+    subjects = {family: load_subject(folder / f"{family}-{rank}", family) for family in FAMILIES}
+    torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=60))
+    for family, subject in subjects.items():
+        packs = losses.packs_of(subject, losses.TWO_RANKS[rank])
+        for name in REDUCTIONS:
+            reduction = Reduction(name, ("a", "b"))
+            totals = reduction.totals(packs)
+            torch.distributed.all_reduce(totals)
+            loss = torch.tensor(losses.accumulate(subject.model, reduction, packs, totals))
+            found = losses.gradients(subject.model)
+            torch.distributed.all_reduce(loss)
+            torch.distributed.all_reduce(found)
+            if rank == 0:
+                torch.save((loss.item(), found), folder / f"{family} {name}.pt")
+    torch.distributed.destroy_process_group()
 
 
 def _dealt(packs, accelerator):

@@ -72,6 +72,10 @@ def test_settings_that_contradict_each_other_are_refused(override, message):
         load_train_config("synth", [override])
 
 
+def test_a_warm_up_may_take_all_steps_of_a_run():
+    assert load_train_config("synth", ["steps=9", "schedule.warmup_steps=9"]).schedule.warmup_steps == 9
+
+
 def test_only_what_changes_learning_counts_as_a_change():
     def data(*overrides):
         return json.loads(load_train_config("synth", overrides).model_dump_json())

@@ -1,9 +1,9 @@
 """Chunked cross-entropy, and means that survive packing, accumulation and data parallelism."""
 
 import math
-import multiprocessing
-from datetime import timedelta
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from rscovlm.data.packing import NOT_LEARNT, collate, empty_pack, model_inputs
 from rscovlm.training.loss import REDUCTIONS, Reduction, linear_cross_entropy, sample_losses
 from rscovlm.training.targets import WholeNumbers
 from tests.rscovlm.data.examples import FAMILIES, encoded, load_subject
+from tests.rscovlm.training.ranks import Ranks
 
 
 def token_losses(logits, targets, soft, number_ids, spread):
@@ -222,12 +223,67 @@ def test_a_source_outside_the_mix_and_an_unknown_reduction_are_refused(qwen3_spe
         Reduction("mean", ("noise",))
 
 
-def test_a_step_in_which_nothing_is_learnt_has_weights_of_nothing(qwen3_spec):
+def unlearnt(example):
+    """The same example with nothing to learn."""
+    return replace(example, learnt=np.zeros_like(example.learnt))
+
+
+def test_a_step_in_which_nothing_is_learnt_has_weights_of_nothing_and_a_loss_of_0(qwen3_spec):
+    """Not of 0 / 0: a weight that is not a number would spoil the loss and all gradients."""
     spec, rope = qwen3_spec
-    pack = empty_pack(spec, rope.image_token_id)
+    samples = [unlearnt(encoded(spec, rope, index)) for index in range(2)]
+    packs = [collate(samples, spec, rope.image_token_id), empty_pack(spec, rope.image_token_id)]
+    assert packs[0].learnt.tolist() == [0, 0]
     for name in REDUCTIONS:
         reduction = Reduction(name, ("noise",))
-        assert reduction.weights(pack, reduction.totals([pack])).tolist() == [[0.0]]
+        totals = reduction.totals(packs)
+        assert totals.tolist() == [0, 0, 0, 0]
+        for pack in packs:
+            weights = reduction.weights(pack, totals)
+            assert weights.tolist() == [[0.0] * pack.length]
+            hidden, head = torch.randn(pack.length, 8, requires_grad=True), torch.randn(300, 8)
+            loss, _ = linear_cross_entropy(hidden, head, pack.targets[0], weights[0])
+            loss.backward()
+            assert loss.item() == 0
+            assert not hidden.grad.any()
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_samples_of_which_nothing_is_learnt_count_in_no_mean(name, qwen3_spec):
+    spec, rope = qwen3_spec
+    usual = [encoded(spec, rope, 0, answer=4, source="a"), encoded(spec, rope, 1, answer=9, source="b")]
+    silent = unlearnt(encoded(spec, rope, 2, source="c"))
+    with_it, without = (collate(samples, spec, rope.image_token_id) for samples in ([silent, *usual], usual))
+    reduction = Reduction(name, ("a", "b", "c"))
+    totals = reduction.totals([with_it])
+    assert totals.tolist() == reduction.totals([without]).tolist()
+    assert totals[1] == 2, "samples"
+    weights = reduction.weights(with_it, totals)
+    assert weights.sum().item() == pytest.approx(reduction.weights(without, totals).sum().item())
+    assert weights[0, : len(silent.ids)].tolist() == [0.0] * len(silent.ids)
+
+
+@pytest.mark.parametrize("scale", [1.0, 200.0])
+def test_large_logits_neither_overflow_nor_lose_the_loss(scale):
+    """Softmax is taken of logits less their largest: e^89 already exceeds single precision."""
+    hidden, weight, targets, token_weights = problem()
+    arguments = (scale * hidden.detach()).requires_grad_(), weight, targets, token_weights
+    expected, found = with_gradients(plain, *arguments), with_gradients(linear_cross_entropy, *arguments)
+    assert (hidden @ weight.T).abs().max() * scale > 10
+    for ours, theirs in zip(found, expected, strict=True):
+        assert torch.isfinite(ours).all()
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_the_gradient_of_a_half_precision_weight_is_summed_in_single_precision_over_chunks():
+    """Thousands of small parts: a sum kept in bfloat16 would stop growing at 256 times a part."""
+    hidden = torch.ones(2048, 1, dtype=torch.bfloat16)
+    weight = torch.zeros(2, 1, dtype=torch.bfloat16, requires_grad=True)
+    targets, each = torch.zeros(2048, dtype=torch.long), torch.ones(2048)
+    loss, _ = linear_cross_entropy(hidden, weight, targets, each, chunk=1)
+    loss.backward()
+    # The probability of each of two tokens is one half.
+    assert weight.grad[:, 0].tolist() == [-1024, 1024]
 
 
 def test_losses_of_samples_are_means_of_their_tokens(qwen3_spec):
@@ -329,38 +385,10 @@ def assert_same(loss, found, expected, what):
     assert (found - expected[1]).abs().max() / expected[1].abs().max() < 1e-5, what
 
 
-PRELOADED = [f"transformers.models.{name}.modeling_{name}" for name in ("qwen2_5_vl", "qwen3_vl")]
-
-
-def rank_main(rank, folder):
-    """One of two processes: its packs of the step, totals and gradients summed by gloo."""
-    torch.set_num_threads(1)
-    # Before the group exists: in a group, only the first rank would write its checkpoint.
-    subjects = {family: load_subject(folder / f"{family}-{rank}", family) for family in FAMILIES}
-    rendezvous = f"file://{folder}/rendezvous"
-    torch.distributed.init_process_group(
-        "gloo", init_method=rendezvous, rank=rank, world_size=2, timeout=timedelta(seconds=60)
-    )
-    for family, subject in subjects.items():
-        packs = packs_of(subject, TWO_RANKS[rank])
-        for name in REDUCTIONS:
-            reduction = Reduction(name, ("a", "b"))
-            totals = reduction.totals(packs)
-            torch.distributed.all_reduce(totals)
-            loss = torch.tensor(accumulate(subject.model, reduction, packs, totals))
-            found = gradients(subject.model)
-            torch.distributed.all_reduce(loss)
-            torch.distributed.all_reduce(found)
-            if rank == 0:
-                torch.save((loss.item(), found), folder / f"{family} {name}.pt")
-    torch.distributed.destroy_process_group()
-
-
 def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path):
-    # To import transformers in each process takes longer than all the rest, and to fork this one, whose
-    # threads have run, can hang.
-    multiprocessing.set_forkserver_preload(["tests.rscovlm.training.test_loss", *PRELOADED])
-    torch.multiprocessing.start_processes(rank_main, (tmp_path,), nprocs=2, start_method="forkserver")
+    pytest.importorskip("deepspeed", reason="ranks import it beforehand (extra: train)")
+    with Ranks(tmp_path / "log.txt") as ranks:
+        ranks.run(2, "reductions", tmp_path)
     for family in FAMILIES:
         expected = reference(load_subject(tmp_path / family, family))
         for name in REDUCTIONS:

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from configs import ConfigError
+from rscovlm.data.example import Example, Key
+from rscovlm.data.packing import collate
 from rscovlm.errors import UsageError
 from rscovlm.models.checkpoints import resolve
 from rscovlm.models.families import family_of
@@ -24,6 +26,9 @@ from rscovlm.training.parallel import deepspeed_settings
 from rscovlm.training.schedule import rate_share
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tests.rscovlm.training.jobs import settings
+from tests.rscovlm.training.material import Painted
+from tiling.view import Size
+from zoom_chain.chat import Conversation
 
 CPU = torch.device("cpu")
 FAMILIES = {"qwen2.5-vl": tiny_qwen25_vl, "qwen3-vl": tiny_qwen3_vl}
@@ -78,6 +83,20 @@ def test_an_engine_that_lost_a_rate_is_found_out(qwen3):
         check_rates(rates_in(optimizer.param_groups), config, counts)
 
 
+def test_an_engine_that_lost_a_decay_or_a_whole_group_is_found_out(qwen3):
+    config, made = built(qwen3)
+    optimizer = build_optimizer(made.learner, config)
+    counts = trainable_counts(made.learner)
+    (matrices, *_) = (group for group in optimizer.param_groups if group["weight_decay"])
+    matrices["weight_decay"] = 0.0
+    with pytest.raises(UsageError, match=r"^group \w+ has lr 0.002 and decay 0 in the engine, not 0.002 and"):
+        check_rates(rates_in(optimizer.param_groups), config, counts)
+    matrices["weight_decay"] = 0.1
+    lost = [group for group in optimizer.param_groups if group["group"] != "language"]
+    with pytest.raises(UsageError, match="the engine's optimizer has no group language"):
+        check_rates(rates_in(lost), config, counts)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -100,14 +119,39 @@ def test_an_option_without_effect_stops_the_run_with_the_reason(qwen3, changes, 
 
 
 @pytest.mark.parametrize("method", ["lora", "dora"])
-def test_adapters_go_into_the_chosen_towers_alone_and_all_that_is_meant_to_learn_gets_a_gradient(
-    qwen3, method
-):
+def test_adapters_are_of_the_chosen_kind_in_the_chosen_towers_alone(qwen3, method):
     tuning = {"method": method, "rank": 4, "towers": ["vision"], "also": ["merger"]}
     _, made = built(qwen3, tuning=tuning, checkpointing={"vision": True})
     learning = {name for name, p in made.learner.named_parameters() if p.requires_grad}
     assert {group_of(name) for name in learning} == {"vision", "merger"}
     assert all(("lora_" in name) == (group_of(name) == "vision") for name in learning)
+    # DoRA learns the length of each row beside its direction (Liu et al. 2024, equation 5).
+    magnitudes = [name for name in learning if "lora_magnitude_vector" in name]
+    directions = [name for name in learning if "lora_A" in name]
+    assert len(magnitudes) == (len(directions) if method == "dora" else 0)
+
+
+def test_adapters_have_the_rank_scale_and_dropout_that_were_asked_for_and_spare_the_output_layer(qwen3):
+    tuning = {"method": "lora", "rank": 4, "alpha": 12, "dropout": 0.25, "towers": ["language"]}
+    _, made = built(qwen3, tuning=tuning, optimizer={"lr": 1e-3}, checkpointing={})
+    adapted = {
+        name: module for name, module in made.learner.named_modules() if hasattr(module, "lora_dropout")
+    }
+    names = dict(made.learner.named_parameters())
+    assert adapted
+    assert not any("lm_head" in name for name in adapted)
+    # Four projections of attention and three of the MLP in each of three layers.
+    assert len(adapted) == 7 * 3
+    for name, module in adapted.items():
+        assert module.lora_dropout["default"].p == 0.25, name
+        assert module.scaling["default"] == 12 / 4, name
+        assert names[f"{name}.lora_A.default.weight"].shape[0] == 4, name
+
+
+def test_the_optimizer_has_the_betas_and_the_epsilon_that_were_asked_for(qwen3):
+    config, made = built(qwen3, optimizer={"lr": 1e-3, "betas": [0.8, 0.95], "epsilon": 1e-5})
+    for group in build_optimizer(made.learner, config).param_groups:
+        assert (group["betas"], group["eps"]) == ((0.8, 0.95), 1e-5)
 
 
 def test_checkpointing_is_on_in_the_tower_that_asks_for_it_and_in_no_other(checkpoint):
@@ -176,28 +220,31 @@ def test_learning_rates_of_ten_steps_with_two_of_warm_up(shape, expected):
     assert [rate_share(schedule, step, 10) for step in steps] == pytest.approx(expected)
 
 
-def test_model_flops_count_the_vision_tower(checkpoint):
-    """With 4 bytes of text and one large image, most of the work is in the tower that 6ND would leave out."""
-    config, made = built(checkpoint)
-    base = open_base(config, Path())
-    from rscovlm.data.example import Example, Key
-    from rscovlm.data.packing import collate
-    from tests.rscovlm.training.material import Painted
-    from tiling.view import Size
-    from zoom_chain.chat import Conversation
-
-    side = 8 * base.patches.factor
+def test_model_flops_of_a_step_by_hand_with_the_vision_tower_and_with_it_frozen(qwen3):
+    """One image of 4 x 4 visual tokens and some text; sizes are those of the tiny Qwen3-VL."""
+    _, made = built(qwen3)
+    base = open_base(settings(qwen3), Path())
+    side = 4 * base.patches.factor
     asked = Conversation().say("user", Painted(Size(side, side), (1, 2, 3), 0), "What?")
     example = Example(asked.say("assistant", "red"), Key("a", 0, 0), "vqa")
     pack = collate([base.encoder.encode(example)], base.patches, base.encoder.image_id)
-    flops = StepFlops.of(made.learner)
-    patches, tokens = 16 * 16, pack.length
-    vision = sum(p.numel() for n, p in made.learner.named_parameters() if group_of(n) == "vision")
-    assert flops(pack) > 6 * vision * patches
-    _, without = built(checkpoint, freeze=["vision"], checkpointing={}, optimizer={"lr": 1e-3})
-    saved = flops(pack) - StepFlops.of(without.learner)(pack)
-    assert saved >= 3.9 * vision * patches, "a frozen tower has no backward pass"
-    assert tokens > 64
+    tokens, learnt, patches = pack.length, int(pack.learnt.sum()), 8 * 8
+    assert pack.image_grid_thw.tolist() == [[1, 8, 8]]
+
+    # Width 64, 2 heads of 32 for queries and 1 for keys and values, an MLP of 96, 3 layers.
+    language = 2 * tokens * 3 * (64 * 64 + 2 * 64 * 32 + 64 * 64 + 3 * 64 * 96)
+    language += 2 * 2 * (tokens * (tokens + 1) // 2) * 64 * 3
+    head = 2 * learnt * 64 * 2048
+    # Width 32, an MLP of 48, 4 layers; a patch has 3 colours, 2 frames and 16 x 16 px.
+    vision = 2 * patches * (4 * (4 * 32 * 32 + 2 * 32 * 48) + 3 * 2 * 16 * 16 * 32)
+    vision += 2 * 2 * patches**2 * 32 * 4
+    # One merger and two of DeepStack, each 4 x 32 wide within and 64 at its end.
+    merger = 3 * 2 * (patches // 4) * (128 * 128 + 128 * 64)
+    assert StepFlops.of(made.learner)(pack) == pytest.approx(3 * (language + head + vision + merger))
+
+    _, without = built(qwen3, freeze=["vision"], checkpointing={}, optimizer={"lr": 1e-3})
+    # A frozen tower has no backward pass.
+    assert StepFlops.of(without.learner)(pack) == pytest.approx(3 * (language + head + merger) + vision)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The check before training that packed samples do not see each other."""
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -69,6 +71,32 @@ def test_a_leak_in_a_freshly_initialised_model_is_refused_too(subject):
     assert max(found.differences) < found.leak / 10
     with pytest.raises(ModelError, match="the second sample sees the first"):
         check_isolation(fresh, subject.spec, inputs_of=three_rows)
+
+
+class Mixed(torch.nn.Module):
+    """Logits partly of a model that keeps samples apart, partly of one that shows the first to the second."""
+
+    def __init__(self, model, leaking, share):
+        super().__init__()
+        self.model, self.leaking, self.share = model, leaking, share
+        self.config = model.config
+
+    def forward(self, position_ids, **inputs):
+        apart = self.model(position_ids=position_ids, **inputs).logits
+        if not self.leaking or len(position_ids) == 3:
+            return SimpleNamespace(logits=apart)
+        seen = self.model(position_ids=position_ids[1:], **inputs).logits
+        return SimpleNamespace(logits=(1 - self.share) * apart + self.share * seen)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.3])
+def test_part_of_a_leak_is_refused_like_the_whole(subject, share):
+    leak = check_isolation(Mixed(subject.model, False, share), subject.spec).leak
+    with pytest.raises(ModelError, match="the second sample sees the first") as caught:
+        check_isolation(Mixed(subject.model, True, share), subject.spec)
+    # The tolerance that is told is a hundredth of a nat at most, and a tenth of the leak.
+    allowed = float(re.search(r"([\d.e-]+) is allowed", str(caught.value))[1])
+    assert allowed <= min(1e-2, leak / 10 * 1.05)
 
 
 def test_images_that_are_mixed_up_are_told_from_attention(subject):
