@@ -31,11 +31,11 @@ def write(run, name, state=STATE_OF_TWO):
 
 def test_checkpoints_are_whole_folders_by_number_oldest_first(tmp_path):
     write(tmp_path, "step-100000000")
-    write(tmp_path, "step-00000020")
+    write(tmp_path, "step-99999999")
     write(tmp_path, "step-00000030", state=None)
     write(tmp_path, ".partial-step-00000040")
     write(tmp_path, "step-00000050.old")
-    assert [path.name for path in checkpoints(tmp_path)] == ["step-00000020", "step-100000000"]
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-99999999", "step-100000000"]
     assert checkpoints(tmp_path / "nothing") == []
 
 
