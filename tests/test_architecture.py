@@ -141,9 +141,25 @@ def test_every_module_of_a_torch_free_package_imports_where_torch_is_not_install
     assert done.returncode == 0, done.stderr
 
 
-ROOMS_WITH_TESTS = ("rscovlm",)
+ROOMS_WITH_TESTS = (*LAYERS, "configs")
 """Packages each of whose public modules has a test file of its own in the same place below ``tests``."""
 WITHOUT_TESTS_OF_THEIR_OWN = {
+    "detection_eval/text/answers.py": "test_parsing.py and test_replies.py read whole replies through it",
+    "detection_eval/text/blocks.py": "test_parsing.py and test_replies.py read whole replies through it",
+    "detection_eval/text/boxes.py": "test_parsing.py and test_replies.py read whole replies through it",
+    "detection_eval/text/lexing.py": "test_parsing.py and test_replies.py read whole replies through it",
+    "detection_eval/text/lines.py": "test_parsing.py and test_replies.py read whole replies through it",
+    "detection_eval/text/records.py": "test_parsing.py and test_replies.py read whole replies through it",
+    "detection_eval/text/scanning.py": "test_parsing.py and test_replies.py read whole replies through it",
+    "detection_eval/text/tagged.py": "test_parsing.py and test_replies.py read whole replies through it",
+    "detection_eval/text/found.py": "types alone",
+    "tiling/containers.py": "test_foreign.py opens archives and products",
+    "tiling/errors.py": "names alone; detection_eval/test_errors.py checks their base",
+    "tiling/facts.py": "rscovlm/cli/test_info.py prints them",
+    "tiling/handles.py": "test_foreign.py and test_scene.py open damaged and remote files",
+    "tiling/masks.py": "test_scene.py and test_foreign.py read masked scenes",
+    "tiling/validity.py": "test_scene.py and test_foreign.py read nodata, alpha and masks",
+    "zoom_chain/errors.py": "names alone; detection_eval/test_errors.py checks their base",
     "rscovlm/errors.py": "names alone; what raises them is tested",
     "rscovlm/models/qwen.py": "types alone",
     "rscovlm/training/checkpoint.py": "test_loop.py and test_training.py save, resume and kill",
