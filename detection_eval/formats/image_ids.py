@@ -34,7 +34,8 @@ def image_id(name: str) -> str:
     """
     name = unicodedata.normalize("NFC", name).strip()
     while True:
-        base = name.replace("\\", "/").rstrip("/").rpartition("/")[2].strip() or name
+        parts = [part.strip() for part in name.replace("\\", "/").split("/")]
+        base = next((part for part in reversed(parts) if part), name)
         stem, dot, suffix = base.rpartition(".")
         if dot and stem.strip() and suffix.lower() in SUFFIXES:
             base = stem.strip()
