@@ -161,6 +161,7 @@ def chunks(
             yield Cells(x, y, min(x + columns, cells.x1), min(y + rows, cells.y1))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # float64 values that float32 lacks
 def reduce_by_mean(block: Block, step: tuple[int, int]) -> Block:
     """Means over cells of ``step`` = (columns, rows) pixels, of the valid pixels only; the last cells may
     be cut.
@@ -196,6 +197,7 @@ def reduce_by_mean(block: Block, step: tuple[int, int]) -> Block:
     return Block(means, np.ceil(total(covered)[..., 0] / inside).astype(np.uint8))
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def resample(block: Block, box: tuple[float, float, float, float], size: Size) -> Block:
     """The part of a block inside ``box``, resampled with a bicubic filter to ``size``.
 

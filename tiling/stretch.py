@@ -67,9 +67,9 @@ class Stretch:
         """(height, width, bands) of any real number type as uint8; what is not a number becomes 0."""
         if pixels.dtype == np.uint8 and self == Stretch.identity(pixels.shape[-1]):
             return pixels
-        low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
-        flat = high == low
-        with np.errstate(over="ignore"):  # a nodata value near the end of the number range; cut below
+        with np.errstate(over="ignore", invalid="ignore"):  # near the end of the number range; cut below
+            low, high = (np.array(ends).astype(np.float32) for ends in (self.low, self.high))
+            flat = high == low
             scaled = pixels.astype(np.float32) - low
             scaled[..., flat] = np.sign(scaled[..., flat]) * 128 + 128
             scaled[..., ~flat] *= 255 / (high - low)[~flat]

@@ -7,6 +7,7 @@ shown is: black in one band only is a colour.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NodataShadowWarning
 from rasterio.windows import Window as RasterioWindow
 
 from tiling.errors import BandError
 from tiling.overrides import AS_STORED, Overrides
+
+# That nodata goes before alpha is the rule here. For the process: catch_warnings is not safe in threads.
+warnings.filterwarnings("ignore", category=NodataShadowWarning)
 
 
 @dataclass(frozen=True)

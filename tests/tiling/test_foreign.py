@@ -169,6 +169,16 @@ class TestNumberTypes:
             assert scene.read(whole(scene, 4)).mask.all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+@pytest.mark.parametrize("dtype", ["float64", "complex128", "float32"])
+def test_values_at_the_end_of_the_number_range_cost_no_warning(make_raster, dtype):
+    pixels = np.full((1, 40, 40), np.finfo(np.float32).max if dtype == "float32" else 1e300, dtype)
+    pixels[:, 20:] = 1
+    with Scene(make_raster(pixels, crs="EPSG:32631", transform=UTM["transform"])) as scene:
+        assert scene.read(whole(scene)).pixels.shape == (40, 40, 3)
+
+
 class TestMasks:
     """Blocks of the source decide at any size, whatever the overviews know of them."""
 
