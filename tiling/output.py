@@ -6,9 +6,9 @@ disk, an interruption) leaves what was there before. What each format can hold d
 | format | coordinates | provenance |
 |---|---|---|
 | ``.geojson``, RFC 7946 | WGS84 longitude and latitude, 7 decimals (1 cm) | member ``provenance`` |
-| ``.gpkg``, OGC GeoPackage | the scene's CRS | metadata of the layer ``detections`` |
-| ``.fgb``, FlatGeobuf | the scene's CRS | none |
-| ``.parquet``, GeoParquet | the scene's CRS | none |
+| ``.gpkg``, OGC GeoPackage | the scene's CRS or another | metadata of the layer ``detections`` |
+| ``.fgb``, FlatGeobuf | the scene's CRS or another | none |
+| ``.parquet``, GeoParquet | the scene's CRS or another | none |
 | ``.kml``, OGC KML | WGS84 longitude and latitude | none |
 | ``.json``, COCO instances | scene pixels | ``info`` |
 | ``.txt``, DOTA labelTxt | scene pixels | none: the format has no place for it |
@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import shapely
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 LAYER = "detections"
-_MAP_FORMATS = (".geojson", ".gpkg", ".fgb", ".parquet", ".kml")
+_IN_ANY_CRS = (".gpkg", ".fgb", ".parquet")
+_MAP_FORMATS = (".geojson", ".kml", *_IN_ANY_CRS)
 
 Provenance = Mapping[str, Any]
 
@@ -54,9 +57,10 @@ class _Options(NamedTuple):
 
     provenance: dict[str, Any]
     constant_score: float | None
+    crs: str | None = None
 
 
-def check_output(path: str | Path, scene: Scene, *, scored: bool = True) -> Path:
+def check_output(path: str | Path, scene: Scene, *, scored: bool = True, crs: str | None = None) -> Path:
     """Whether detections of a scene can be written to a path; to be asked before long work starts.
 
     Args:
@@ -85,11 +89,29 @@ def check_output(path: str | Path, scene: Scene, *, scored: bool = True) -> Path
             f"{scene.source} has no {lacks}, so {destination.name} would have no place "
             "on a map; write scene pixels instead: .json (COCO), .txt (DOTA labels) or a folder (DOTA Task1)"
         )
+    if crs is not None:
+        _check_crs(destination, crs)
     if destination.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise OutputError(f"{destination.name} needs the library pyarrow: pip install pyarrow")
     if destination.suffix.lower() in (".geojson", ".kml"):
         scene.to_lonlat((scene.width / 2, scene.height / 2))
     return destination
+
+
+def _check_crs(destination: Path, crs: str) -> None:
+    """Whether a layer can be written in a CRS.
+
+    Raises:
+        OutputError: where it cannot.
+    """
+    if destination.suffix.lower() not in _IN_ANY_CRS:
+        raise OutputError(
+            f"{destination.name} has a coordinate system of its own; {', '.join(_IN_ANY_CRS)} take any"
+        )
+    try:
+        CRS.from_user_input(crs)
+    except CRSError as error:
+        raise OutputError(f"no coordinate reference system {crs!r}; give one such as EPSG:3857") from error
 
 
 def write_detections(
@@ -98,6 +120,7 @@ def write_detections(
     found: MergedDetections | Detections,
     provenance: Provenance | None = None,
     constant_score: float | None = None,
+    crs: str | None = None,
 ) -> None:
     """Write the detections of a scene, in the format that the path's suffix names (see the module).
 
@@ -108,15 +131,18 @@ def write_detections(
         provenance: origin (model, prompt hash, version ...), as JSON values.
         constant_score: the score that Task1 gets for boxes without one, since that format demands it. Such
             files rank nothing, and average precision from them depends on the order of lines.
+        crs: of the map layer, such as ``EPSG:3857``; None for the format's own.
 
     Raises:
         CannotWrite: Task1 from boxes without scores, and no constant one.
         OSError, OutputError, NotGeoreferenced: as :func:`check_output`; OSError also where writing fails.
             The destination is as it was before.
     """
-    destination = check_output(path, scene)
+    destination = check_output(path, scene, crs=crs)
     with atomic_path(destination) as temporary:
-        _writer_for(destination)(temporary, scene, found, _Options(dict(provenance or {}), constant_score))
+        _writer_for(destination)(
+            temporary, scene, found, _Options(dict(provenance or {}), constant_score, crs)
+        )
 
 
 def _writer_for(path: Path) -> Callable[[Path, Scene, MergedDetections | Detections, _Options], None]:
@@ -165,21 +191,21 @@ def _write_geopackage(
     metadata = {
         key: value if isinstance(value, str) else _json(value) for key, value in options.provenance.items()
     }
-    _write_layer(path, _on_map(scene, found), "GPKG", layer_metadata=metadata)
+    _write_layer(path, _on_map(scene, found, options.crs), "GPKG", layer_metadata=metadata)
 
 
 def _write_flatgeobuf(
     path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options
 ) -> None:
     """One layer of polygons in the CRS of the scene."""
-    _write_layer(path, _on_map(scene, found), "FlatGeobuf")
+    _write_layer(path, _on_map(scene, found, options.crs), "FlatGeobuf")
 
 
 def _write_geoparquet(
     path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options
 ) -> None:
     """A table with a column of polygons in the CRS of the scene."""
-    _on_map(scene, found).to_parquet(path, index=False)
+    _on_map(scene, found, options.crs).to_parquet(path, index=False)
 
 
 def _write_kml(path: Path, scene: Scene, found: MergedDetections | Detections, options: _Options) -> None:
@@ -192,13 +218,14 @@ def _write_kml(path: Path, scene: Scene, found: MergedDetections | Detections, o
     _write_layer(path, frame[frame.geometry.notna()], "LIBKML", geometry_type="Unknown")
 
 
-def _on_map(scene: Scene, found: MergedDetections | Detections) -> GeoDataFrame:
-    """The boxes and their attributes in the CRS of the scene."""
+def _on_map(scene: Scene, found: MergedDetections | Detections, crs: str | None) -> GeoDataFrame:
+    """The boxes and their attributes in a CRS; None for that of the scene."""
     import geopandas
 
     assert scene.crs is not None  # check_output has refused the scene otherwise
     polygons = shapely.orient_polygons(shapely.polygons(scene.to_map(_detections(found).polygons)))
-    return geopandas.GeoDataFrame(_attributes(scene, found), geometry=polygons, crs=scene.crs.to_wkt())
+    frame = geopandas.GeoDataFrame(_attributes(scene, found), geometry=polygons, crs=scene.crs.to_wkt())
+    return frame if crs is None else frame.to_crs(crs)
 
 
 def _write_layer(path: Path, frame: GeoDataFrame, driver: str, **options: Any) -> None:

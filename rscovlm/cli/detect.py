@@ -71,6 +71,10 @@ def detect(
             metavar="FILE",
         ),
     ] = None,
+    crs: Annotated[
+        str | None,
+        typer.Option(help="Of a .gpkg, .fgb or .parquet output; the scene's by default.", metavar="EPSG:N"),
+    ] = None,
     overlay: Annotated[
         Path | None, typer.Option(help="Draw the boxes on the scene: .png.", metavar="FILE")
     ] = None,
@@ -150,13 +154,15 @@ def detect(
     if sum(part is not None for part in (window, bbox, area)) > 1:
         raise UsageError("--window, --bbox and --area each say which part to examine; give one of them")
     region = read_window(window)
+    if crs is not None and output is None:
+        raise UsageError("--crs is that of the --output; give one")
 
     from rscovlm.tasks.detect import detect_scene, plan_detection
     from rscovlm.tasks.tiles import plan_tiles, scale_gap
     from zoom_chain.chat import Generation
 
     with open_scene(scene, reading) as opened:
-        _check_outputs(opened, output, overlay, score)
+        _check_outputs(opened, output, overlay, score, crs)
         checkpoint = open_checkpoint(model, family, recipe)
         seen = checkpoint.family
         with Progress("planning", "tiles") as progress:
@@ -197,7 +203,7 @@ def detect(
             ):
                 found = detect_scene(opened, engine, run, journal=journal, progress=progress)
             summary = summarise(opened, model, run, found)
-            _write(opened, found, summary, output, overlay, score)
+            _write(opened, found, summary, output, overlay, score, crs)
             if journal is not None and (allow_failed or not found.failures):
                 journal.remove()
     _tell(summary, found, as_json, listed=output is None)
@@ -317,13 +323,15 @@ def _parsing(report: ParseReport) -> dict[str, Any]:
     return {name: value for name, value in report.to_json().items() if value and name != "guesses"}
 
 
-def _check_outputs(scene: Scene, output: Path | None, overlay: Path | None, score: float | None) -> None:
+def _check_outputs(
+    scene: Scene, output: Path | None, overlay: Path | None, score: float | None, crs: str | None
+) -> None:
     """Refuse what cannot be written before anything is computed."""
     from tiling.output import check_output
     from tiling.overlay import check_overlay
 
     if output is not None:
-        check_output(output, scene, scored=score is not None)
+        check_output(output, scene, scored=score is not None, crs=crs)
     if overlay is not None:
         check_overlay(overlay)
 
@@ -372,6 +380,7 @@ def _write(
     output: Path | None,
     overlay: Path | None,
     score: float | None,
+    crs: str | None,
 ) -> None:
     from tiling.output import write_detections
     from tiling.overlay import write_overlay
@@ -379,7 +388,7 @@ def _write(
     if overlay is not None:
         write_overlay(overlay, scene, found.detections)
     if output is not None:
-        write_detections(output, scene, found.merged, summary, score)
+        write_detections(output, scene, found.merged, summary, score, crs)
 
 
 def _tell(summary: Mapping[str, Any], found: SceneDetections, as_json: bool, listed: bool) -> None:

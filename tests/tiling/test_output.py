@@ -279,6 +279,24 @@ def test_the_other_map_layers_hold_the_same_boxes(
     assert len(read(tmp_path / name)) == 0
 
 
+@pytest.mark.parametrize("name", ["out.gpkg", "out.fgb", "out.parquet"])
+def test_a_layer_may_be_in_another_crs_than_the_scene(utm: Scene, tmp_path: Path, name: str) -> None:
+    write_detections(tmp_path / name, utm, merged(utm), crs="EPSG:3035")
+    frame = (
+        geopandas.read_parquet(tmp_path / name) if "parquet" in name else geopandas.read_file(tmp_path / name)
+    )
+    assert frame.crs.to_epsg() == 3035
+    ship = frame[frame["class"] == "ship"].to_crs(32632)
+    assert ship.geometry.iloc[0].bounds == pytest.approx((500_050, 4_999_940, 500_070, 4_999_950), abs=0.01)
+
+
+def test_a_crs_that_is_not_the_formats_to_choose_is_refused(utm: Scene, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="coordinate system of its own"):
+        check_output(tmp_path / "out.geojson", utm, crs="EPSG:3035")
+    with pytest.raises(OutputError, match="no coordinate reference system 'EPSG:99'"):
+        check_output(tmp_path / "out.gpkg", utm, crs="EPSG:99")
+
+
 def test_geopackage_of_a_scene_with_ground_control_points(rasters: Path, tmp_path: Path) -> None:
     with Scene(rasters / "rasterio" / "RGB.byte.gcp.vrt") as scene:
         write_detections(tmp_path / "out.gpkg", scene, detections())
