@@ -81,6 +81,7 @@ def test_nothing_is_left_of_a_torn_line_that_was_longer_than_what_comes_after_it
     path.write_bytes(path.read_bytes()[:-5])
     with Journal(path, PARAMETERS, resume=True) as journal:
         journal.append({"c": 3})
+    assert path.read_bytes().endswith(b"}\n")
     with Journal(path, PARAMETERS, resume=True) as journal:
         assert journal.done == {"a": 1, "c": 3}
 
@@ -128,7 +129,7 @@ def test_overwrite_starts_anew(path):
 
 def test_nothing_of_the_old_run_comes_back_after_overwrite_though_its_parameters_are_the_same(path):
     with Journal(path, PARAMETERS) as journal:
-        journal.append({"a": "old", "b": "old"})
+        journal.append({"a": "old", "b": "old", "c": "old"})
     with Journal(path, PARAMETERS, overwrite=True) as journal:
         assert journal.done == {}
         journal.append({"b": "new"})

@@ -274,6 +274,22 @@ def test_an_object_whose_end_no_tile_found_is_joined_and_still_cut() -> None:
     assert (merged.pieces.tolist(), merged.cut.tolist()) == ([2], [True])
 
 
+def test_a_half_that_is_much_narrower_than_the_other_agrees_if_it_lies_in_it() -> None:
+    # Where both tiles look the left half shows 20 x 20 px and the right one 20 x 3.8, all of it inside.
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((40, 40, 110, 60)))), (RIGHT, boxes(upright((90, 42, 170, 45.8))))], PAIR
+    )
+    assert bounds(merged.detections) == [(40, 40, 170, 60)]
+
+
+def test_what_halves_share_fills_their_rectangle_only_once() -> None:
+    # 15 x 80 and 79 x 36 px that share 15 x 36 fill 0.55 of 79 x 80 px; counted twice it would be 0.64.
+    merged = merge_tiles(
+        [(LEFT, boxes(upright((95, 10, 110, 90)))), (RIGHT, boxes(upright((91, 54, 170, 90))))], PAIR
+    )
+    assert sorted(bounds(merged.detections)) == [(91, 54, 170, 90), (95, 10, 110, 90)]
+
+
 # What is never merged
 
 
@@ -497,6 +513,19 @@ def test_the_best_score_of_duplicates_is_kept() -> None:
     assert merged.detections.scores is not None
     assert merged.detections.scores.tolist() == [0.9]
     assert bounds(merged.detections) == [(95, 40, 105, 50)]
+
+
+def test_the_better_score_counts_also_where_the_other_tile_owns_the_centre() -> None:
+    # The cores meet at x = 100; both centres, 102 and 102.5, lie in the right one.
+    merged = merge_tiles(
+        [
+            (LEFT, boxes(upright((97, 40, 107, 50)), scores=[0.9])),
+            (RIGHT, boxes(upright((98, 40, 107, 50)), scores=[0.6])),
+        ],
+        PAIR,
+    )
+    assert bounds(merged.detections) == [(97, 40, 107, 50)]
+    assert merged.tile.tolist() == [0]
 
 
 def test_a_whole_box_wins_over_a_cut_one_whatever_the_scores() -> None:

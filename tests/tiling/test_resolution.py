@@ -120,6 +120,13 @@ def test_policies_bring_a_tile_of_512_px_to_the_sizes_of_the_reference_evaluatio
     assert resolution_policy(name, RSCOVLM).fit(512, 512) == (fitted, fitted)
 
 
+@pytest.mark.parametrize(("tokens", "target"), [((4, 1280), 144), ((200, 400), 200), ((4, 100), 100)])
+def test_the_small_policy_keeps_within_what_the_model_accepts(tokens, target):
+    least, most = tokens
+    resolution = Resolution(28, least * 28**2, most * 28**2)
+    assert resolution_policy("small", resolution).target_pixels == target * 28**2
+
+
 def test_an_unknown_policy_is_refused_with_the_known_ones():
     with pytest.raises(ResolutionError, match=r"'huge' is unknown; choose from native, max, min, small"):
         resolution_policy("huge", RSCOVLM)  # type: ignore[arg-type]

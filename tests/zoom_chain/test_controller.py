@@ -104,10 +104,11 @@ def test_an_image_index_overrides_the_frame(chain_of, scene):
     assert answer.trace.turns[1].request.frame == 1
 
 
-def test_an_image_index_that_does_not_exist_is_refused(chain_of, scene):
-    chain = chain_of(qwen_call(0, 0, 500, 500, img_idx=4), "Blue.", dialect=QWEN3_VL)
+@pytest.mark.parametrize("index", [1, 4])
+def test_an_image_index_that_does_not_exist_is_refused(chain_of, scene, index):
+    chain = chain_of(qwen_call(0, 0, 500, 500, img_idx=index), "Blue.", dialect=QWEN3_VL)
     answer = chain.ask(scene, "question")
-    assert "no image 4; images 0 to 0 exist" in last_turn(chain).text
+    assert f"no image {index}; images 0 to 0 exist" in last_turn(chain).text
     assert answer.stop_reason == "answered"
 
 
@@ -302,6 +303,23 @@ def test_crops_without_more_detail_are_shown_where_the_rule_allows_and_recorded_
     assert answer.trace.views[2].magnification > answer.trace.views[1].magnification
 
 
+def test_bounds_of_the_crop_rule_are_inclusive(chain_of, scene):
+    # Half of the scene overlaps all of it by 0.5 exactly, which is a repetition.
+    half = chain_of(qwen_call(0, 0, 500, 1000), "Blue.", dialect=QWEN3_VL, crops=CropRule(0, repeat_iou=0.5))
+    assert "already shows this part" in half.ask(scene, "question?").trace.turns[0].refusal
+    # 128 x 64 of 2048 x 1024 px at their own size are 8 times as fine as all at 256 x 128 px: enough.
+    least = chain_of(qwen_call(0, 0, 62.5, 62.5), "Blue.", dialect=QWEN3_VL, crops=CropRule(0, min_gain=8))
+    answer = least.ask(scene, "question?")
+    assert answer.trace.views[1].view == View(Window(0, 0, 128, 64), Size(64, 128))
+
+
+def test_a_crop_is_never_enlarged_beyond_the_largest_size_of_the_model(chain_of, scene):
+    # A model of at most 32 tokens, and a rule of at least 64: 128 x 64 scene px are shown at 256 x 128 px.
+    crops = CropRule(margin=0, min_visual_tokens=64)
+    chain = chain_of(qwen_call(0, 0, 62.5, 62.5), "Blue.", dialect=QWEN3_VL, crops=crops)
+    assert chain.ask(scene, "question?").trace.views[1].view == View(Window(0, 0, 128, 64), Size(128, 256))
+
+
 def test_a_part_without_data_is_not_shown_as_a_crop(chain_of, tmp_path):
     pixels = np.full((3, 1024, 1024), 90, np.uint8)
     pixels[:, :, 512:] = 0
@@ -365,6 +383,27 @@ def test_when_time_is_up_the_next_zoom_is_not_carried_out(chain_of, scene):
     assert answer.stop_reason == "no_answer"
     assert answer.trace.turns[-2].refusal == "the tool was withdrawn: time budget"
     assert 1 <= len(answer.trace.views) < 4
+
+
+def test_the_time_is_up_when_it_is_used_up(chain_of, scene):
+    chain = chain_of(nano_call(0, 0, 500, 500), "Blue.", budget=Budget(max_seconds=0), clock=lambda: 5.0)
+    answer = chain.ask(scene, "question?")
+    assert (answer.text, answer.stop_reason, len(answer.trace.views)) == ("Blue.", "time_budget", 1)
+
+
+def test_the_time_of_a_question_ends_with_its_own_answer(scripted, small, scene):
+    ticks = itertools.count()
+    model = scripted(short=["Blue."], long=[nano_call(0, 0, 250, 250), nano_call(0, 0, 500, 500), "Green."])
+    chain = ZoomChain(model, NANO, small, clock=lambda: next(ticks))
+    short, long = chain.ask_all([(scene, "short"), (scene, "long")])
+    assert short.trace.seconds < long.trace.seconds
+
+
+def test_an_answer_that_is_cut_off_after_the_tool_was_withdrawn_is_called_cut_off(chain_of, scene):
+    cut = Reply("The ship is", stop_reason="length")
+    chain = chain_of(nano_call(0, 0, 250, 250), cut, budget=Budget(max_zooms=0))
+    answer = chain.ask(scene, "question?")
+    assert (answer.text, answer.stop_reason) == ("The ship is", "cut_off")
 
 
 def test_a_reply_cut_off_by_the_token_limit_is_recorded(chain_of, scene):
