@@ -1,4 +1,4 @@
-"""What ``rscovlm doctor`` reports: versions, the device, which accelerated parts are in use and why not."""
+"""``rscovlm doctor``: versions, the device, accelerated parts in use, and reasons for those that are not."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def read_options(
     contract: str | None,
     aliases: str | None = None,
 ) -> ReadOptions:
-    """What options say about a file that it may not say itself.
+    """Read options from the command line: information that the file itself may lack.
 
     Raises:
         DetectionError, UsageError: with one clear line.
@@ -187,5 +187,5 @@ def _read_nms(text: str) -> float | None:
     except ValueError:
         iou = -1
     if not 0 <= iou <= 1:
-        raise UsageError(f"--nms {text!r} is no overlap; give a number from 0 to 1, or none")
+        raise UsageError(f"--nms {text!r}: IoU must be in [0, 1]; give a number, or none")
     return iou

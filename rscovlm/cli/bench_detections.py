@@ -31,7 +31,7 @@ _CROP_PX = 340  # twice the width at which the page shows a drawing
 
 
 class CocoKind(StrEnum):
-    """What COCO's own code is asked about."""
+    """Geometry that COCO's own code compares."""
 
     AUTO = "auto"
     BBOX = "bbox"
@@ -406,7 +406,7 @@ def crops(folder: Path) -> Pixels:
 
 
 def provenance(sources: Mapping[str, str]) -> dict[str, str]:
-    """What went in, with hashes, and what computed it."""
+    """Provenance: inputs with hashes, and versions of the program."""
     import numpy as np
 
     from detection_eval.formats import split_format
@@ -417,7 +417,7 @@ def provenance(sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    """Of a file, or of the names and contents of a folder's files; 16 hex digits."""
+    """Digest of a file, or of the names and contents of a folder's files; 16 hex digits."""
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():

@@ -178,7 +178,7 @@ def _among(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _tell(account: Account) -> None:
-    """What was left out or changed, with the first places, on stderr."""
+    """Report omissions and changes, with the first places, on stderr."""
     for reason, count in account.left_out.most_common():
         print(f"{count:,} left out: {reason}", file=sys.stderr)
         places = [place for own, place in account.places if own == reason]

@@ -283,7 +283,7 @@ def plan_line(scene: Scene, plan: TilePlan) -> str:
 
 
 def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetections) -> dict[str, Any]:
-    """What made a result and what it does not cover, of values that JSON can hold."""
+    """Provenance of a result and what it does not cover, as JSON values."""
     from rscovlm.tasks.provenance import version
 
     grid = found.plan.grid

@@ -1,4 +1,4 @@
-"""What can stop a command, and the line and exit code that the user gets for it."""
+"""Failures of a command: the line and the exit code that the user gets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Failure:
 
 
 def failure(error: Exception) -> Failure | None:
-    """What to tell the user about an error; None for one that nobody foresaw."""
+    """Line and exit code for an error; None for an unexpected one."""
     from configs import ConfigError
     from detection_eval.errors import DetectionError
     from tiling.errors import SceneError

@@ -1,4 +1,4 @@
-"""What is known of an image: objects with attributes, named places, relations between objects."""
+"""Annotations of an image: objects with attributes, named places, relations between objects."""
 
 from __future__ import annotations
 

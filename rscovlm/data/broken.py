@@ -1,4 +1,4 @@
-"""What cannot be used: counted by kind, with the first places of each, for terminals and summaries."""
+"""Broken samples: counted by kind, with the first places of each, for terminals and summaries."""
 
 from __future__ import annotations
 

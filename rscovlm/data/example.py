@@ -1,4 +1,4 @@
-"""What a visit to a sample becomes: Example (words and pictures), then Encoded (tokens).
+"""Stages of a visit to a sample: Example (words and pictures), then Encoded (tokens).
 
 Neither holds pixels, so that lengths are known, and packs are planned, from text and image headers alone.
 """

@@ -1,4 +1,4 @@
-"""Which samples of a mix are kept for evaluation: whole groups that share no image with training.
+"""Hold-out of a mix: whole groups kept for evaluation that share no image with training.
 
 Samples that share an image, or the value of a named field (a scene, a tile), form a group, across all sources
 of a mix: an image that one source asks about and another detects in is on one side only.

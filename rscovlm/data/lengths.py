@@ -1,4 +1,4 @@
-"""How long and how costly examples are, measured once without reading a pixel, and kept on disk."""
+"""Lengths and costs of examples, measured once without reading a pixel, and kept on disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK = 2048
 
 @dataclass(frozen=True)
 class Lengths:
-    """What a plan has to know of n examples.
+    """Lengths and costs of n examples, as a plan needs them.
 
     Attributes:
         tokens: (n,) int64 of the language model; 0 where a sample is broken.

@@ -265,7 +265,7 @@ class Mix:
     Args:
         sources: by name.
         draws: how many samples of each an epoch draws.
-        seed: of the run.
+        seed: random seed of the run.
         splits: which samples of each source training may draw, and which are kept for evaluation
             (``rscovlm.data.holdout``); None draws all.
         facts: whatever else the content depends on, for the fingerprint.

@@ -1,4 +1,4 @@
-"""Which samples share a pack, which packs share an optimizer step, and which rank computes which.
+"""Planning: samples to packs, packs to optimizer steps, and both to ranks.
 
 A plan is a pure function of lengths and costs. All ranks make the same one by themselves, and the samples of
 a step depend neither on the number of ranks nor on that of workers, nor on where a run was resumed.
@@ -99,13 +99,13 @@ def deal(costs: Sequence[float], world: int) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Batching:
-    """What an optimizer step holds.
+    """Content of an optimizer step.
 
     Attributes:
         samples: so many samples, in the order of the mix, in as few packs as they fit into; None where
             ``packs`` is given.
         packs: so many packs, each as full as a window of samples allows; None where ``samples`` is given.
-        max_tokens: of a pack. Longer samples are excluded.
+        max_tokens: most tokens of a pack. Longer samples are excluded.
         packed: whether samples share packs; with ``samples`` only.
         window: samples among which packs are sought, with ``packs``.
 

@@ -62,7 +62,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Panel:
-    """What is shown of one sample.
+    """One sample as shown on a contact sheet.
 
     Attributes:
         title: its id, task and source.

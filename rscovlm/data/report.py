@@ -1,4 +1,4 @@
-"""What a mix will bring, before any model loads: tokens, shares of the loss, and what does not fit."""
+"""Report on a mix before any model loads: tokens, shares of the loss, samples that do not fit."""
 
 from __future__ import annotations
 

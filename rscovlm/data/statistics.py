@@ -1,4 +1,4 @@
-"""What is in sample files, counted in one pass."""
+"""Statistics of sample files, counted in one pass."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.errors import DataError
 
 SUFFIXES = (".jsonl", ".parquet")
-"""What a sample file may be called."""
+"""Suffixes of sample files."""
 
 _CHUNK = 1 << 24
 _GROUP_ROWS = 512  # about half a megabyte of text: what one random read costs
@@ -36,7 +36,7 @@ _SAMPLE = "sample"
 
 @dataclass(frozen=True)
 class Written:
-    """What went into a file.
+    """Counts of what was written to a file.
 
     Attributes:
         samples: how many.
@@ -243,7 +243,7 @@ class SampleFile:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """What changes when a file is written: size and time stamp."""
+    """Size and time stamp of a file, which change when it is written."""
     facts = path.stat()
     return facts.st_size, facts.st_mtime_ns
 
@@ -344,7 +344,7 @@ class _Table:
 
     @cached_property
     def digest(self) -> str:
-        """Of the file's bytes."""
+        """SHA-256 of the file's bytes."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 

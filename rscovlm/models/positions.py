@@ -1,4 +1,4 @@
-"""Where tokens stand: M-RoPE positions of Qwen2.5-VL and Qwen3-VL from ids and grids, without a model.
+"""M-RoPE positions of Qwen2.5-VL and Qwen3-VL from ids and grids, without a model.
 
 Text counts up by one on all three axes. An image stands at one time, its rows and columns count from there,
 and what follows goes on after its longer side. Only videos differ between the families: Qwen2.5-VL places

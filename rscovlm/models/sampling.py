@@ -1,4 +1,4 @@
-"""How the next token is chosen: penalties, temperature, top-k and top-p, and a checkpoint's own rules."""
+"""Sampling of the next token: penalties, temperature, top-k and top-p, and a checkpoint's own rules."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def best_device() -> str:
 
 
 def default_dtype(device: torch.device) -> torch.dtype:
-    """Of weights and activations: bfloat16 on CUDA, else float32."""
+    """Number type of weights and activations: bfloat16 on CUDA, else float32."""
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 

@@ -1,4 +1,4 @@
-"""What each visual token of an image shows: dense supervision for a vision tower that starts from nothing.
+"""Cell labels of visual tokens: dense supervision for a vision tower that starts from nothing.
 
 A model of this size learns to see only slowly from answers alone, because one word says little about where it
 came from. So what the middle of the language model knows at each visual token is also asked, during training

@@ -1,4 +1,4 @@
-"""What synthetic scenes are made of: land covers, object classes with kinds and colours, and named sites."""
+"""Catalogue of synthetic scenes: land covers, object classes with kinds and colours, and named sites."""
 
 from __future__ import annotations
 

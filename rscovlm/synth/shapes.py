@@ -1,4 +1,4 @@
-"""How each object looks from above: shapes in the object's own frame, painted with PIL.
+"""Objects from above: shapes in the object's own frame, painted with PIL.
 
 The unit frame of an object has its length along x in [-1, 1] and its width along y in [-1, 1].
 """

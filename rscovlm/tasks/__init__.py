@@ -1,1 +1,1 @@
-"""What a user asks for: ask, detect, classify."""
+"""Tasks: ask, detect, classify, ground."""

@@ -58,7 +58,7 @@ class FailedTile:
 
 @dataclass(frozen=True)
 class SceneDetections:
-    """What was found in a scene, and what was not looked at.
+    """Result of detection in a scene: boxes, and parts that were not examined.
 
     Attributes:
         merged: each object once, in scene pixels.
@@ -141,7 +141,7 @@ def _counts(right: float, wrong: float, missed: float) -> Counts:
 
 @dataclass(frozen=True)
 class TileReply:
-    """What a model said about a tile.
+    """Reply of a model about a tile.
 
     Attributes:
         text: the reply.

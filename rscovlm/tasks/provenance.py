@@ -1,4 +1,4 @@
-"""What made a result: program, model and words, for output files and journals."""
+"""Provenance of a result: program, model and words, for output files and journals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import metadata
 
 
 def version() -> str:
-    """Of this package, as installed."""
+    """Version of this package, as installed."""
     try:
         return metadata.version("rscovlm")
     except metadata.PackageNotFoundError:

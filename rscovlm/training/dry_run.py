@@ -1,4 +1,4 @@
-"""What a run will learn from, before any model loads."""
+"""Dry run: report on the data before any model loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the model does on samples that the mix holds out: loss by source, and task metrics by generation.
+"""Evaluation on held-out samples: loss by source, and task metrics by generation.
 
 Work is dealt out so that every rank runs as many forward passes as any other, which ZeRO-3 needs.
 """

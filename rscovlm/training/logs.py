@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: JSON lines, TensorBoard, and a line of progress on stderr."""
+"""Logs of a run: JSON lines, TensorBoard, and a line of progress on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step cost and what it did: losses by source and task, throughput, model FLOPs and memory.
+"""Step metrics: loss by source and task, throughput, MFU, memory.
 
 Sums are kept apart from what they are divided by, so that those of packs, micro-steps and ranks add up.
 """

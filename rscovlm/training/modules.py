@@ -1,4 +1,4 @@
-"""Which parameter belongs to what, which of them learn, and at which rate.
+"""Parameter groups, learning rates, weight decay.
 
 | group | modules (transformers 5) |
 |---|---|

@@ -1,4 +1,4 @@
-"""What a step minimises: cross-entropy of what is learnt, under one kind of targets, and what heads ask for.
+"""Objective of a step: cross-entropy under one kind of targets, and the losses of heads.
 
 A configuration chooses both by name (``objective``, ``heads``). Heads are checkpointed with the model; an
 export keeps those that inference needs.

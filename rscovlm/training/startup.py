@@ -1,4 +1,4 @@
-"""What a run is about to do, as its engine holds it: shown before the first step."""
+"""Start-up report: the settings of a run in effect, shown before the first step."""
 
 from __future__ import annotations
 

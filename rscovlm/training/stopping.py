@@ -1,4 +1,4 @@
-"""When a run saves and when it stops: decided by one rank, known to all before they act."""
+"""Saving and stopping: decided by one rank, known to all before they act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a token should be: one right token, probabilities over near numbers, or what a teacher says.
+"""Targets of tokens: one right token, probabilities over near numbers, or a teacher's distribution.
 
 The loss asks for targets a chunk of tokens at a time, so that no distribution over the vocabulary is held for
 more tokens than logits are. Losses are divergences (cross-entropy less the target's own entropy): a perfect

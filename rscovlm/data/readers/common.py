@@ -1,4 +1,4 @@
-"""What all adapters share: options, the account of what was left out, records with places, images, boxes."""
+"""Shared by all readers: options, the account of omissions, records with places, images, boxes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LeftOut(Exception):
 
 @dataclass
 class Account:
-    """What became of the records of a conversion.
+    """Account of the records of a conversion.
 
     Attributes:
         left_out: records that did not become samples, by reason.
@@ -65,7 +65,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Options:
-    """What a user says about a data set. Each adapter reads what concerns it.
+    """Options of a user for a data set. Each reader takes those that concern it.
 
     Attributes:
         source: the name that samples carry.

@@ -1,4 +1,4 @@
-"""Which reader a file is for, by what is in it; and a wrong one refused before it makes nonsense."""
+"""Recognition of the reader for a file by its content; a wrong reader is refused."""
 
 from __future__ import annotations
 

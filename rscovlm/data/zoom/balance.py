@@ -1,4 +1,4 @@
-"""What is left out so that the data teach seeing and not guessing, and the report of what is left."""
+"""Balancing of answers, so that the data teach seeing and not guessing, and its report."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class ZoomPlan:
 
 @dataclass(frozen=True)
 class ZoomData:
-    """What was built.
+    """Result of a build.
 
     Attributes:
         items: the questions, in order of the images.

@@ -1,4 +1,4 @@
-"""Which of a teacher's questions can be used: total parsing of its reply, and checks against the annotation.
+"""Filters of a teacher's questions: total parsing of its reply, and checks against the annotation.
 
 Text from a model is untrusted. Nothing here raises on it: a pair of question and answer is either accepted,
 with its category, or rejected with a reason that is counted.
@@ -48,7 +48,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Target:
-    """What a teacher was asked about.
+    """Context of a request to a teacher.
 
     Attributes:
         thing: index of the object.
@@ -65,7 +65,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a pair.
+    """Outcome of a pair.
 
     Attributes:
         category: of an accepted question.

@@ -1,4 +1,4 @@
-"""Where to look for an answer: from evidence to the box that is zoomed to, and whether zooming is needed."""
+"""Crop rules: from evidence to the box that is zoomed to, and whether zooming is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where annotated images come from: synthetic data sets, STAR's scene graphs, lines of JSON, detection formats.
+"""Sources of annotated images: synthetic data sets, STAR's scene graphs, lines of JSON, detection formats.
 
 | format | layout |
 |---|---|
@@ -111,7 +111,7 @@ def _format_of(path: Path) -> str:
     try:
         return detect_format(path)
     except FormatError as error:
-        raise DataError(f"{path}: the format is none that can be told; give PATH:FORMAT ({error})") from error
+        raise DataError(f"{path}: format not recognised; give PATH:FORMAT ({error})") from error
 
 
 def _image_folder(path: Path, images: Path | None) -> Path:

@@ -84,7 +84,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class TeacherRules:
-    """How a teacher is asked.
+    """Settings of requests to a teacher.
 
     Attributes:
         objects: objects of an image that it is asked about, at most.
@@ -103,7 +103,7 @@ class TeacherRules:
 
 @dataclass
 class Taught:
-    """What came of it.
+    """Result of asking a teacher.
 
     Attributes:
         items: questions that passed everything.

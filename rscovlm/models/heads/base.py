@@ -1,4 +1,4 @@
-"""What every head has."""
+"""Base of all heads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each visual token shows: dense supervision for a vision tower that starts from nothing."""
+"""Cell labels of visual tokens: dense supervision for a vision tower that starts from nothing."""
 
 from __future__ import annotations
 

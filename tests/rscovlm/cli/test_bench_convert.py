@@ -93,7 +93,7 @@ def test_patches_are_merged_with_a_line_about_suppression(run, labels):
             "P1.txt:4: category 'plane' is none of ship",
         ),
         (("labelTxt", "--output", "out", "--merge", "x"), "unknown naming 'x' of patches"),
-        (("labelTxt", "--output", "out", "--nms", "2"), "--nms '2' is no overlap"),
+        (("labelTxt", "--output", "out", "--nms", "2"), "--nms '2': IoU must be in"),
         (("broken.pkl", "--output", "a.jsonl"), "broken.pkl: byte 0: the pickle asks for os.system"),
         (("words.txt", "--output", "a.jsonl"), "words.txt: format not recognised; give"),
         (("labelTxt", "--output", "a", "--images", "words.txt"), "words.txt:1: 'just some words here'"),
