@@ -15,24 +15,13 @@ import typer
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
-    Config,
-    Device,
-    DryRun,
-    Family,
-    MaxPixels,
-    MaxTokens,
-    Model,
-    Sampled,
+    ModelOptions,
     SceneOptions,
-    Seed,
-    ShownAt,
     check_file,
-    open_checkpoint,
     open_model,
-    open_recipe,
     open_scene,
     print_request,
-    reads_scenes,
+    with_options,
 )
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
@@ -73,7 +62,7 @@ class Asked:
     category: str | None = None
 
 
-@reads_scenes
+@with_options(reading=SceneOptions, running=ModelOptions)
 def ask(
     scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
     question: Annotated[
@@ -83,13 +72,11 @@ def ask(
         Path | None,
         typer.Option(help='Questions, one a line; or .jsonl with "question" and perhaps "answer".'),
     ] = None,
-    model: Model = "nano",
     zoom: Annotated[Zoom | None, typer.Option(help="How far to zoom; as --config says by default.")] = None,
     max_zooms: Annotated[int | None, typer.Option(help="Most crops of a question.", min=0)] = None,
     short: Annotated[
         bool, typer.Option("--short", help="End each question with a request for a word or short phrase.")
     ] = False,
-    config: Config = None,
     trace: Annotated[
         Path | None, typer.Option(help="Write what was looked at: .html or .json.", metavar="FILE")
     ] = None,
@@ -97,17 +84,10 @@ def ask(
         Path | None, typer.Option(help="Write the answers there, not to stdout.", metavar="FILE")
     ] = None,
     overwrite: Overwrite = False,
-    dry_run: DryRun = False,
-    resolution: ShownAt = None,
-    max_pixels: MaxPixels = None,
-    max_tokens: MaxTokens = None,
-    sampling: Sampled = None,
-    device: Device = None,
-    family: Family = None,
-    seed: Seed = 0,
     as_json: AsJson = False,
     *,
     reading: SceneOptions,
+    running: ModelOptions,
 ) -> None:
     """Ask about a scene; the model zooms in to see what it needs."""
     asked = [Asked(text) for text in question or []]
@@ -118,29 +98,26 @@ def ask(
     check_file(trace, "--trace", (".html", ".json"))
     check_file(output, "--output", (".txt", ".json"))
     outputs = {"--output": output, "--trace": trace}
-    check_outputs(outputs, (scene, questions, config), overwrite=overwrite)
+    check_outputs(outputs, (scene, questions, running.config), overwrite=overwrite)
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
     from rscovlm.tasks.ask import ask as ask_scene
     from rscovlm.tasks.questions import OpenQuestion
     from rscovlm.tasks.recipe import SHORT
-    from zoom_chain.chat import Generation
 
-    recipe = open_recipe(
-        config, resolution=resolution, max_pixels=max_pixels, max_tokens=max_tokens, sampling=sampling
-    )
+    recipe = running.recipe()
     task = OpenQuestion(SHORT if short else recipe.question_suffix)
     texts = [task.prompt(item.question).user for item in asked]
     zoomable = [recipe.zooms(item.question, item.category) for item in asked]
     with open_scene(scene, reading) as opened:
-        checkpoint = open_checkpoint(model, family, recipe)
+        checkpoint = running.checkpoint(recipe)
         settings = zoom_settings(recipe, checkpoint.family, zoom, max_zooms)
-        options = Generation(recipe.max_tokens or 512, recipe.sampling_rules, seed)
-        if dry_run:
+        options = running.generation(recipe, 512)
+        if running.dry_run:
             _print_opening(opened, texts[0], checkpoint.family, settings, options, zoomable[0])
             return
         with (
-            open_model(checkpoint, device) as engine,
+            open_model(checkpoint, running.device) as engine,
             Progress("answering", "questions") as progress,
         ):
             answers = ask_scene(

@@ -13,24 +13,13 @@ from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
     Classes,
-    Config,
-    Device,
-    DryRun,
-    Family,
-    MaxPixels,
-    MaxTokens,
-    Model,
-    Sampled,
+    ModelOptions,
     SceneOptions,
-    Seed,
-    ShownAt,
-    open_checkpoint,
     open_model,
-    open_recipe,
     open_scene,
     print_request,
     read_classes,
-    reads_scenes,
+    with_options,
 )
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
@@ -39,51 +28,39 @@ if TYPE_CHECKING:
     from rscovlm.tasks.classify import SceneClass
 
 
-@reads_scenes
+@with_options(reading=SceneOptions, running=ModelOptions)
 def classify(
     scenes: Annotated[list[str], typer.Argument(help="Scenes to classify.", metavar="SCENE...")],
     classes: Classes = None,
-    model: Model = "nano",
-    config: Config = None,
-    resolution: ShownAt = None,
-    max_pixels: MaxPixels = None,
-    max_tokens: MaxTokens = None,
-    sampling: Sampled = None,
-    dry_run: DryRun = False,
-    device: Device = None,
-    family: Family = None,
-    seed: Seed = 0,
     as_json: AsJson = False,
     *,
     reading: SceneOptions,
+    running: ModelOptions,
 ) -> None:
     """Classify scenes as a whole, one class each."""
     from rscovlm.tasks.classify import TOGETHER, Classification, SceneClass, classify_scenes
-    from zoom_chain.chat import Generation
 
-    recipe = open_recipe(
-        config, resolution=resolution, max_pixels=max_pixels, max_tokens=max_tokens, sampling=sampling
-    )
-    checkpoint = open_checkpoint(model, family, recipe)
+    recipe = running.recipe()
+    checkpoint = running.checkpoint(recipe)
     chosen = checkpoint.family
     wanted = read_classes(classes) or recipe.classes or chosen.scene_classes
     if wanted is None:
-        raise UsageError(f"{model} has no scene classes of its own; name some with --classes a,b,c")
+        raise UsageError(f"{running.model} has no scene classes of its own; name some with --classes a,b,c")
     chosen.check_known(wanted, chosen.scene_classes)
     unreadable = _unreadable(scenes, reading)
     readable = [source for source in scenes if source not in unreadable]
     if not readable:
         raise UsageError(unreadable[scenes[0]])
     results: list[SceneClass] = []
-    options = Generation(recipe.max_tokens or 32, recipe.sampling_rules, seed)
-    if dry_run:
+    options = running.generation(recipe, 32)
+    if running.dry_run:
         task = Classification(tuple(wanted), chosen.classification_prompt, chosen.class_joiner)
         with reading.open(readable[0]) as first:
             size = first.overview(chosen.resolution).size
         print_request(task.prompt(), [size], chosen, options)
         return
     with (
-        open_model(checkpoint, device) as engine,
+        open_model(checkpoint, running.device) as engine,
         Progress("classifying", "scenes") as progress,
     ):
         for start in range(0, len(readable), TOGETHER):

@@ -17,24 +17,13 @@ from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.options import (
     AsJson,
     Classes,
-    Config,
-    Device,
-    DryRun,
-    Family,
-    MaxPixels,
-    MaxTokens,
-    Model,
-    Sampled,
+    ModelOptions,
     SceneOptions,
-    Seed,
-    ShownAt,
-    open_checkpoint,
     open_model,
-    open_recipe,
     open_scene,
     print_request,
     read_classes,
-    reads_scenes,
+    with_options,
 )
 from rscovlm.cli.outputs import check_outputs
 from rscovlm.errors import UsageError
@@ -58,11 +47,10 @@ class Boxes(StrEnum):
     as_written = "as-written"
 
 
-@reads_scenes
+@with_options(reading=SceneOptions, running=ModelOptions)
 def detect(
     scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
     classes: Classes = None,
-    config: Config = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -84,7 +72,6 @@ def detect(
             help="For boxes without scores, in DOTA Task1, which demands them.", min=0, max=1, metavar="S"
         ),
     ] = None,
-    model: Model = "nano",
     tile: Annotated[
         str | None,
         typer.Option(help="Side of a tile: 512 (px) or 500m; by default what the model sees best."),
@@ -119,27 +106,18 @@ def detect(
     allow_failed: Annotated[
         bool, typer.Option("--allow-failed", help="Exit with 0 although tiles failed.")
     ] = False,
-    dry_run: DryRun = False,
     batch_size: Annotated[int, typer.Option(help="Tiles of one batch.", min=1, metavar="N")] = 16,
-    max_tokens: MaxTokens = None,
-    sampling: Sampled = None,
-    resolution: ShownAt = None,
-    max_pixels: MaxPixels = None,
-    device: Device = None,
-    family: Family = None,
-    seed: Seed = 0,
     as_json: AsJson = False,
     *,
     reading: SceneOptions,
+    running: ModelOptions,
 ) -> None:
     """Detect objects in a scene, tile by tile, and merge them to one map layer.
 
     Finished tiles are kept in OUTPUT.journal.jsonl, so that the same command with --resume goes on after an
     interruption. Exit code 1 says that tiles failed; the output lists them.
     """
-    recipe = open_recipe(
-        config, resolution=resolution, max_pixels=max_pixels, max_tokens=max_tokens, sampling=sampling
-    )
+    recipe = running.recipe()
     wanted = read_classes(classes) or recipe.classes
     if resume and output is None:
         raise UsageError("--resume needs the --output of the run that is to go on")
@@ -147,7 +125,7 @@ def detect(
         raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
     check_outputs(
         {"--output": output, "--overlay": overlay},
-        (scene, config, area),
+        (scene, running.config, area),
         overwrite=overwrite,
         resume=resume or _unfinished(output),
     )
@@ -159,11 +137,10 @@ def detect(
 
     from rscovlm.tasks.detect import detect_scene, plan_detection
     from rscovlm.tasks.tiles import plan_tiles, scale_gap
-    from zoom_chain.chat import Generation
 
     with open_scene(scene, reading) as opened:
         _check_outputs(opened, output, overlay, score, crs)
-        checkpoint = open_checkpoint(model, family, recipe)
+        checkpoint = running.checkpoint(recipe)
         seen = checkpoint.family
         with Progress("planning", "tiles") as progress:
             plan = plan_tiles(
@@ -181,7 +158,7 @@ def detect(
             wanted,
             plan=plan,
             contract=recipe.detection_contract(seen),
-            options=Generation(recipe.max_tokens or seen.detection_tokens, recipe.sampling_rules, seed),
+            options=running.generation(recipe, seen.detection_tokens),
             batch_size=batch_size,
             as_written=boxes is Boxes.as_written,
         )
@@ -190,7 +167,7 @@ def detect(
             raise UsageError(f"the part {part} of {scene} has no valid pixels; there is nothing to examine")
         _note(plan_line(opened, plan))
         _check_scale(scale_gap(opened, plan, seen), force)
-        if dry_run:
+        if running.dry_run:
             print_request(run.task.prompt(), sorted({view.size for view in plan.views}), seen, run.options)
             return
         with (
@@ -198,11 +175,11 @@ def detect(
             _interruptible(journal, len(plan.tiles)),
         ):
             with (
-                open_model(checkpoint, device) as engine,
+                open_model(checkpoint, running.device) as engine,
                 Progress("detecting", "tiles") as progress,
             ):
                 found = detect_scene(opened, engine, run, journal=journal, progress=progress)
-            summary = summarise(opened, model, run, found)
+            summary = summarise(opened, running.model, run, found)
             _write(opened, found, summary, output, overlay, score, crs)
             if journal is not None and (allow_failed or not found.failures):
                 journal.remove()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SceneOptions, reads_scenes
+from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SceneOptions, with_options
 
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
     from tiling.scene import Scene
 
 
-@reads_scenes
+@with_options(reading=SceneOptions)
 def info(
     files: Annotated[list[str], typer.Argument(help="Anything that GDAL reads.", metavar="FILE...")],
     model: Model = "nano",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -156,6 +157,56 @@ def read_bands(text: str | None) -> list[int | str] | None:
 
 
 @dataclass(frozen=True)
+class ModelOptions:
+    """Which model a command runs, and how; each field is an option of every command that runs one."""
+
+    model: Model = "nano"
+    config: Config = None
+    resolution: ShownAt = None
+    max_pixels: MaxPixels = None
+    max_tokens: MaxTokens = None
+    sampling: Sampled = None
+    device: Device = None
+    family: Family = None
+    seed: Seed = 0
+    dry_run: DryRun = False
+
+    def recipe(self) -> Recipe:
+        """The recipe that ``--config`` names, with what the options change in it.
+
+        Raises:
+            ConfigError, UsageError: with one clear line.
+        """
+        from rscovlm.tasks.recipe import load_recipe, read_sampling
+
+        changes = {
+            "resolution": None if self.resolution is None else self.resolution.value,
+            "max_pixels": self.max_pixels,
+            "max_tokens": self.max_tokens,
+            "sampling": None if self.sampling is None else read_sampling(self.sampling),
+        }
+        given = {name: value for name, value in changes.items() if value is not None}
+        return load_recipe(self.config).model_copy(update=given)
+
+    def checkpoint(self, recipe: Recipe) -> Checkpoint:
+        """The model, as a recipe wants it run; no weights are loaded.
+
+        Raises:
+            ModelError, UsageError: with one clear line.
+        """
+        from rscovlm.models.checkpoints import resolve
+
+        found = resolve(self.model, family=self.family)
+        return replace(found, family=recipe.family(found.family))
+
+    def generation(self, recipe: Recipe, tokens: int) -> Generation:
+        """How replies are generated; ``tokens`` bounds them where neither option nor recipe does."""
+        from zoom_chain.chat import Generation
+
+        return Generation(recipe.max_tokens or tokens, recipe.sampling_rules, self.seed)
+
+
+@dataclass(frozen=True)
 class SceneOptions:
     """How the scenes of a command are read; each field is an option of every command that reads scenes."""
 
@@ -229,26 +280,43 @@ class SceneOptions:
         return Scene(source, read_bands(self.bands), north_up=upright, overrides=self.overrides())
 
 
-def reads_scenes(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with all options of ``SceneOptions``, which it gets as one value named ``reading``."""
-    own = inspect.signature(command, eval_str=True)
-    hints = get_type_hints(SceneOptions, include_extras=True)
-    more = [
+def with_options(**groups: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command with all options of some groups, each of which it gets as one value.
+
+    Args:
+        groups: by the name of the command's parameter: a dataclass whose fields are options.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        more = {name: _parameters(group) for name, group in groups.items()}
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            values = {
+                name: group(**{option.name: given.pop(option.name) for option in more[name]})
+                for name, group in groups.items()
+            }
+            command(**given, **values)
+
+        kept = [parameter for parameter in own.parameters.values() if parameter.name not in groups]
+        every = [*kept, *chain.from_iterable(more.values())]
+        run.__signature__ = own.replace(parameters=every)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+        return run
+
+    return decorate
+
+
+def _parameters(group: type[Any]) -> list[inspect.Parameter]:
+    """The fields of a dataclass as parameters of a command."""
+    hints = get_type_hints(group, include_extras=True)
+    return [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
         )
-        for field in fields(SceneOptions)
+        for field in fields(group)
     ]
-
-    @wraps(command)
-    def run(**given: Any) -> None:
-        reading = SceneOptions(**{option.name: given.pop(option.name) for option in more})
-        command(**given, reading=reading)
-
-    kept = [parameter for parameter in own.parameters.values() if parameter.name != "reading"]
-    run.__signature__ = own.replace(parameters=[*kept, *more])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *more]}
-    return run
 
 
 def open_scene(source: str, reading: SceneOptions) -> Scene:
@@ -282,43 +350,6 @@ def _probe(scene: Scene) -> None:
         coarsest = scene.overviews[-1]
         size = Size(max(1, scene.height // coarsest), max(1, scene.width // coarsest))
         scene.read(View(scene.window, size))
-
-
-def open_recipe(
-    config: str | None,
-    *,
-    resolution: Shown | None = None,
-    max_pixels: int | None = None,
-    max_tokens: int | None = None,
-    sampling: str | None = None,
-) -> Recipe:
-    """The recipe that ``--config`` names, with what the options change in it.
-
-    Raises:
-        ConfigError, UsageError: with one clear line.
-    """
-    from rscovlm.tasks.recipe import load_recipe, read_sampling
-
-    changes = {
-        "resolution": None if resolution is None else resolution.value,
-        "max_pixels": max_pixels,
-        "max_tokens": max_tokens,
-        "sampling": None if sampling is None else read_sampling(sampling),
-    }
-    given = {name: value for name, value in changes.items() if value is not None}
-    return load_recipe(config).model_copy(update=given)
-
-
-def open_checkpoint(model: str, family: str | None, recipe: Recipe) -> Checkpoint:
-    """The model that the options name, as a recipe wants it run; no weights are loaded.
-
-    Raises:
-        ModelError, UsageError: with one clear line.
-    """
-    from rscovlm.models.checkpoints import resolve
-
-    found = resolve(model, family=family)
-    return replace(found, family=recipe.family(found.family))
 
 
 def open_model(checkpoint: Checkpoint, device: str | None) -> Engine:

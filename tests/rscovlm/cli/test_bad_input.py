@@ -51,7 +51,6 @@ BAD = [
     (f"detect missing.tif {HTTP}", "missing.tif does not exist"),
     (f"detect cut.tif {HTTP}", "cut.tif"),
     (f"detect empty.tif {HTTP}", "no valid pixels"),
-    (f"classify good.tif missing.tif {HTTP}", "missing.tif does not exist"),
     (f"classify cut.tif {HTTP}", "cut.tif"),
     # Bands.
     (f"ask good.tif any? --bands 4,3,2 {HTTP}", "band 4"),
