@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tiling.errors import SceneError
 from tiling.resolution import Resolution
-from tiling.view import View
+from tiling.view import View, Window
 from zoom_chain.budget import Budget
 from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call, spoken_text
 from zoom_chain.chat import ChatModel, Conversation, Generation, Reply
@@ -298,7 +298,7 @@ class ZoomChain:
             chain.amend_turn(request=replace(request, window=requested, notes=request.notes + mended))
         window = crop_window(requested, self._quantum(frame), scene, self.crops)
         left = self._pixels_left(chain)
-        view = chain.scene.view(window, self._of_crop(self._within(left)))
+        view = self._crop(chain.scene, window, self._within(left))
         for number, earlier in enumerate(shown):
             if earlier.window.iou(view.window) >= self.crops.repeat_iou:
                 raise RefusedRequest(
@@ -307,7 +307,7 @@ class ZoomChain:
                 )
         gain = detail_gain(view, requested, shown)
         if gain < self.crops.min_gain:
-            unbounded = chain.scene.view(window, self._of_crop(self.resolution))
+            unbounded = self._crop(chain.scene, window, self.resolution)
             if detail_gain(unbounded, requested, shown) >= self.crops.min_gain:
                 raise RefusedRequest(
                     "pixel_budget",
@@ -336,12 +336,16 @@ class ZoomChain:
             max(int(pixels), self.resolution.min_pixels, self.resolution.factor**2)
         )
 
-    def _of_crop(self, resolution: Resolution) -> Resolution:
-        """A resolution whose smallest size is that of a crop, as far as its largest allows."""
+    def _crop(self, scene: Scene, window: Window, resolution: Resolution) -> View:
+        """A window at the size of a crop: with the least visual tokens of one, within the largest area."""
+        plain = scene.view(window, resolution)
         least = self.crops.min_visual_tokens * resolution.factor**2
         if least <= resolution.min_pixels:
-            return resolution
-        return replace(resolution, min_pixels=min(least, resolution.max_pixels))
+            return plain
+        enlarged = scene.view(window, replace(resolution, min_pixels=min(least, resolution.max_pixels)))
+        # Sides are rounded up to reach a least area, which may step over the largest one beside it.
+        fits = enlarged.size.height * enlarged.size.width <= resolution.max_pixels
+        return enlarged if fits else plain
 
     # --- reading ------------------------------------------------------------------------------------
 

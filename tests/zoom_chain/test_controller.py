@@ -504,6 +504,16 @@ def test_a_crop_is_enlarged_to_the_least_visual_tokens_within_the_models_bounds(
     assert resolution.tokens(crop.view.size) == tokens
 
 
+def test_an_enlarged_crop_never_exceeds_the_largest_area(chain_of, scene):
+    """Sides are rounded up to reach a least area: 204.8 x 102.4 px would take 36 tokens of the 32 allowed."""
+    resolution = Resolution(factor=16, min_pixels=4 * 256, max_pixels=32 * 256)
+    rule = CropRule(margin=0, min_side_px=1, min_gain=0, min_visual_tokens=256)
+    for box in ((0, 0, 100, 100), (0, 0, 333, 100), (500, 0, 1000, 777)):
+        chain = chain_of(nano_call(*box), "Grey.", crops=rule, resolution=resolution)
+        crop = chain.ask(scene, "question?").trace.views[1]
+        assert resolution.tokens(crop.view.size) <= 32
+
+
 def test_a_world_of_36000_px_is_zoomed_into(chain_of, rasters):
     resolution = Resolution(factor=28, min_pixels=4 * 784, max_pixels=512 * 784)
     with Scene(rasters / "rio-tiler" / "cog_world.tif") as world:

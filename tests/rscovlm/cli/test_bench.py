@@ -56,5 +56,5 @@ def test_sizes_are_given_once(tmp_path):
 def test_an_overlap_is_a_number_from_0_to_1_or_none():
     assert [_read_nms(text) for text in ("0", "0.5", "1", " None ")] == [0, 0.5, 1, None]
     for text in ("1.1", "-0.1", "nan", "much"):
-        with pytest.raises(UsageError, match="IoU must be in .0, 1.; give a number, or none"):
+        with pytest.raises(UsageError, match=r"IoU must be in \[0, 1\]; give a number, or none"):
             _read_nms(text)
