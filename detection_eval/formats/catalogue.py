@@ -119,6 +119,10 @@ def _keeps(*what: str) -> frozenset[str]:
     return frozenset(what)
 
 
+_COCO_KEEPS = _keeps(
+    "names", "scores", "difficulty", "size", "empty", "exact", "file names", "coco ids", "ids", "order"
+)
+
 _ALL = (
     Format(
         "predictions",
@@ -160,18 +164,7 @@ _ALL = (
         "a COCO data set with polygons in segmentation",
         lambda path, options: read_coco_collection(path, options.classes),
         lambda path, boxes, _: write_coco_collection(path, boxes),
-        _keeps(
-            "names",
-            "scores",
-            "difficulty",
-            "size",
-            "empty",
-            "exact",
-            "file names",
-            "coco ids",
-            "ids",
-            "order",
-        ),
+        _COCO_KEEPS,
     ),
     Format(
         "mmrotate-0.x",
@@ -241,18 +234,7 @@ _ALL = (
         "SRSDD: COCO with its class list",
         lambda path, options: read_coco_collection(path, options.classes),
         lambda path, boxes, _: write_coco_collection(path, boxes),
-        _keeps(
-            "names",
-            "scores",
-            "difficulty",
-            "size",
-            "empty",
-            "exact",
-            "file names",
-            "coco ids",
-            "ids",
-            "order",
-        ),
+        _COCO_KEEPS,
         "srsdd",
     ),
     Format(
