@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiling.view import Size
+from zoom_chain.errors import require
 
 Role = Literal["system", "user", "assistant"]
 
@@ -168,9 +169,7 @@ class Sampling:
             ),
             f"repetition_penalty {self.repetition_penalty} is not above 0": self.repetition_penalty > 0,
         }
-        problems = [problem for problem, fine in checks.items() if not fine]
-        if problems:
-            raise ValueError("; ".join(problems))
+        require(checks)
 
 
 GREEDY = Sampling()

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tiling.view import View, Window
-from zoom_chain.errors import ZoomError
+from zoom_chain.errors import ZoomError, require
 
 _NEARLY_ALL = 0.95
 _MOST, _READABLE = 0.8, 0.2  # of the evidence's area, and of the view's side
@@ -53,9 +53,7 @@ class CropRule:
             f"min_gain {self.min_gain} is negative": self.min_gain >= 0,
             f"min_visual_tokens {self.min_visual_tokens} is negative": self.min_visual_tokens >= 0,
         }
-        problems = [problem for problem, fine in checks.items() if not fine]
-        if problems:
-            raise ValueError("; ".join(problems))
+        require(checks)
 
 
 Refusal = Literal["invalid_request", "repeated_view", "no_more_detail", "no_data", "pixel_budget"]

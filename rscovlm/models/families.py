@@ -18,6 +18,9 @@ DEFAULT_MAX_TOKENS = 1280
 """Visual tokens of one image unless a caller allows more: about a megapixel. Hub checkpoints allow 16384,
 which few machines can hold."""
 
+CLASSIFY = "Classify the image into one of: {classes}. Answer with the class name."
+"""Words that ask for a class, where a family was not trained on words of its own."""
+
 
 @dataclass(frozen=True)
 class ModelFamily:
@@ -45,7 +48,7 @@ class ModelFamily:
     detect_gsd_m: float | None = None
     classes: tuple[str, ...] | None = None
     scene_classes: tuple[str, ...] | None = None
-    classification_prompt: str = "Classify the image into one of: {classes}. Answer with the class name."
+    classification_prompt: str = CLASSIFY
     class_joiner: str = ", "
     detection_tokens: int = 16_384
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rscovlm.models.families import CLASSIFY
 from rscovlm.scoring.answers import named_class
 from rscovlm.tasks.task import Counts, Prompt, hit, rates
 from tiling.errors import SceneError
@@ -36,7 +37,7 @@ class Classification:
     """
 
     classes: tuple[str, ...]
-    words: str = "Classify the image into one of: {classes}. Answer with the class name."
+    words: str = CLASSIFY
     joiner: str = ", "
 
     def __post_init__(self) -> None:
