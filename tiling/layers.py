@@ -164,7 +164,7 @@ def frame(layer: Layer, crs: str | None = None) -> GeoDataFrame:
     places = np.concatenate([series.to_numpy() for series in shapes])
     # Words have a type of their own, so that a column without any keeps it.
     typed = {
-        name: pandas.array(values, dtype="str") if isinstance(values, list) else values
+        name: pandas.array(values, dtype="string") if isinstance(values, list) else values
         for name, values in columns.items()
     }
     return geopandas.GeoDataFrame(typed, geometry=places, crs=target)

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from tiling.colours import class_colours
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+_MARK = "<!-- made with a layer by rscovlm; QGIS leaves this line out when it saves the style -->\n"
 _WRITTEN_FOR = "3.22.0"
 """Oldest version of QGIS that knows all that is written; newer ones read it too."""
 _CASING = "#0c1018"
@@ -45,6 +46,18 @@ _TILES: Mapping[str, _Symbol] = {
 def style_path(layer: Path) -> Path:
     """Where QGIS looks for the style of a layer's file: ``out.qml`` for ``out.geojson``."""
     return layer.with_suffix(".qml")
+
+
+def is_untouched(style: Path) -> bool:
+    """Whether a style is one of this module's that nobody has changed in QGIS, so that nothing is lost by it.
+
+    Two layers of one name and different suffixes share a style; the later one may replace it.
+    """
+    try:
+        with style.open("rb") as file:
+            return _MARK.strip().encode() in file.read(1024)
+    except OSError:
+        return False
 
 
 def class_style(classes: Sequence[str]) -> str:
@@ -85,7 +98,7 @@ def _style(field: str, symbols: Mapping[str, _Symbol], other: _Symbol, label: st
         _add_symbol(drawn, str(number), symbol)
     _add_labels(root, label)
     indent(root)
-    return _DOCTYPE + tostring(root, encoding="unicode") + "\n"
+    return _DOCTYPE + _MARK + tostring(root, encoding="unicode") + "\n"
 
 
 def _add_symbol(parent: Element, name: str, strokes: _Symbol) -> None:

@@ -20,8 +20,8 @@ from rscovlm.data.example import BoxText, Example
 from rscovlm.data.pictures import FilePicture
 from rscovlm.data.sample import Box, ImageRef, Sample
 from rscovlm.errors import DataError
-from tiling.errors import SceneError
 from tiling.colours import numbered_colour
+from tiling.errors import SceneError
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tiling.colours import class_colours
 from tiling.layers import TileStatus
-from tiling.styles import class_style, style_path, tile_style
+from tiling.styles import class_style, is_untouched, style_path, tile_style
 
 
 def categories(style: str) -> dict[str, ElementTree.Element]:
@@ -88,3 +88,13 @@ def test_a_style_is_xml_whatever_a_model_calls_things(names: list[str]) -> None:
 )
 def test_a_style_lies_where_qgis_looks_for_it(layer: str, style: str) -> None:
     assert style_path(Path(layer)) == Path(style)
+
+
+def test_a_style_that_was_saved_by_others_is_told_from_our_own(tmp_path: Path) -> None:
+    style = tmp_path / "out.qml"
+    assert not is_untouched(style)
+    style.write_text(class_style(["ship"]), encoding="utf-8")
+    assert is_untouched(style)
+    # As QGIS saves it: parsed and written anew, without comments.
+    ElementTree.ElementTree(ElementTree.fromstring(class_style(["ship"]))).write(style)
+    assert not is_untouched(style)

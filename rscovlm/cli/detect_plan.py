@@ -1,0 +1,268 @@
+"""What ``rscovlm detect`` will do about each of its scenes, known before a model is loaded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rscovlm.cli.options import ModelOptions, SceneOptions, open_scene
+from rscovlm.errors import UsageError
+from rscovlm.progress import Progress, note
+
+if TYPE_CHECKING:
+    from rscovlm.cli.destinations import Destinations
+    from rscovlm.models.checkpoints import Checkpoint
+    from rscovlm.models.families import ModelFamily
+    from rscovlm.tasks.detect import DetectionRun
+    from rscovlm.tasks.recipe import Recipe
+    from rscovlm.tasks.tiles import ScaleGap, TilePlan
+    from tiling.areas import Area
+    from tiling.scene import Scene
+    from tiling.view import Window
+
+
+class SceneRefused(UsageError):
+    """A scene that cannot be examined as asked, where others may be."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked about every scene.
+
+    Attributes:
+        classes: to find; None for those that the model knows.
+        aliases: name or file of other words for them.
+        tile: side of a tile, as text; None for what suits the model.
+        overlap: of tiles, likewise.
+        window: part of each scene, as text, in pixels.
+        area: part of the map.
+        part: what the user wrote for the part to be examined.
+        as_written: keep the corners of boxes as the model wrote them.
+        batch_size: tiles of one batch.
+        force: go on at a scale at which no box can be right.
+    """
+
+    classes: tuple[str, ...] | None
+    aliases: str | None
+    tile: str | None
+    overlap: str | None
+    window: Window | None
+    area: Area | None
+    part: object
+    as_written: bool
+    batch_size: int
+    force: bool
+
+
+@dataclass(frozen=True)
+class PlannedScene:
+    """A scene that will be examined: its source, what is asked about it, and what its journal states."""
+
+    source: str
+    run: DetectionRun
+    facts: Mapping[str, Any]
+
+
+@dataclass
+class Planned:
+    """What became of the scenes so far.
+
+    Attributes:
+        scenes: that will be examined.
+        refused: why others cannot be, by source.
+        outside: sources of those that the area to be examined does not touch.
+        checkpoint: the model, once a scene needs it.
+    """
+
+    scenes: list[PlannedScene] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def tiles(self) -> int:
+        """Of all scenes together."""
+        return sum(len(scene.run.plan.tiles) for scene in self.scenes)
+
+
+def plan_scenes(
+    sources: Sequence[str],
+    request: Request,
+    recipe: Recipe,
+    reading: SceneOptions,
+    running: ModelOptions,
+    to: Destinations,
+) -> Planned:
+    """Open and plan each scene; one that cannot be examined costs itself alone, unless it is the only one.
+
+    Raises:
+        SceneError, UsageError: where no scene can be examined, with the reason of the first.
+        Exception: what is wrong for every scene, such as the model or a file that cannot be written.
+    """
+    from tiling.errors import OutputError, OutsideScene, SceneError
+
+    planned = Planned()
+    words: dict[str, str] | None = None
+    first: SceneError | SceneRefused | None = None
+    reference: tuple[str, str | None] | None = None
+    strangers = 0
+    for source in sources:
+        try:
+            with open_scene(source, reading) as scene:
+                to.check(scene, source)
+                reference = reference or (source, scene.crs_name)
+                strangers += scene.crs_name != reference[1]
+                if planned.checkpoint is None:
+                    planned.checkpoint = running.checkpoint(recipe)
+                    words = _words(request, planned.checkpoint.family)
+                run = plan_scene(scene, planned.checkpoint.family, request, recipe, running, words)
+                note((f"{to.names[source]}: " if to.several else "") + plan_line(scene, run.plan))
+                _check_scale(scene, run.plan, planned.checkpoint.family, request.force)
+                facts = {} if running.dry_run else run.facts(scene, planned.checkpoint.identity)
+        except OutputError:
+            raise
+        except OutsideScene as error:
+            first = first or error
+            if request.area is None:
+                _refuse(planned, source, error, to)
+            else:
+                planned.outside.append(source)
+        except (SceneError, SceneRefused) as error:
+            first = first or error
+            _refuse(planned, source, error, to)
+        else:
+            planned.scenes.append(PlannedScene(source, run, facts))
+    if not planned.scenes:
+        assert first is not None
+        raise first
+    _say_all(planned, to, reference if strangers else None)
+    return planned
+
+
+def _refuse(planned: Planned, source: str, error: Exception, to: Destinations) -> None:
+    planned.refused[source] = str(error)
+    if to.several:
+        note(f"{to.names[source]}: left out: {error}")
+
+
+def _say_all(planned: Planned, to: Destinations, reference: tuple[str, str | None] | None) -> None:
+    """What all scenes will take, and the CRS of their layer where they differ in it."""
+    if not to.several:
+        return
+    if planned.outside:
+        note(f"{len(planned.outside):,} scenes are outside the area")
+    if reference is not None and to.one_layer:
+        note(f"the layer is in {reference[1]}, the CRS of {reference[0]}; --crs chooses another")
+    tokens = sum(scene.run.plan.visual_tokens for scene in planned.scenes)
+    note(f"{len(planned.scenes):,} scenes in all: {planned.tiles:,} tiles, {tokens:,} visual tokens")
+
+
+def _words(request: Request, family: ModelFamily) -> dict[str, str] | None:
+    """Other words for the classes that will be asked for."""
+    from rscovlm.cli.aliases import words_for
+    from rscovlm.tasks.detect import wanted_classes
+
+    if request.aliases is None:
+        return None
+    return words_for(request.aliases, wanted_classes(family, request.classes))
+
+
+def plan_scene(
+    scene: Scene,
+    family: ModelFamily,
+    request: Request,
+    recipe: Recipe,
+    running: ModelOptions,
+    words: Mapping[str, str] | None,
+) -> DetectionRun:
+    """What is asked about which tiles of a scene.
+
+    Raises:
+        SceneError, UsageError: with one clear line; :class:`SceneRefused` where there is nothing to see.
+    """
+    from rscovlm.tasks.detect import plan_detection
+    from rscovlm.tasks.tiles import plan_tiles
+
+    with Progress("planning", "tiles") as progress:
+        plan = plan_tiles(
+            scene,
+            family,
+            tile=request.tile or recipe.tile,
+            overlap=request.overlap or recipe.overlap,
+            region=request.window,
+            area=None if request.area is None else request.area.in_scene(scene),
+            progress=progress,
+        )
+    if not plan.tiles:
+        raise SceneRefused(
+            f"the part {request.part} of {scene.source} has no valid pixels; there is nothing to examine"
+        )
+    return plan_detection(
+        scene,
+        family,
+        request.classes,
+        plan=plan,
+        contract=recipe.detection_contract(family),
+        options=running.generation(recipe, family.detection_tokens),
+        batch_size=request.batch_size,
+        as_written=request.as_written,
+        aliases=words,
+    )
+
+
+def plan_line(scene: Scene, plan: TilePlan) -> str:
+    """What a run will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
+    tiles = [*plan.tiles, *plan.skipped]
+    width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
+    count = f"{len(plan.tiles):,} tile{'' if len(plan.tiles) == 1 else 's'}"
+    parts = [f"{count} of {width} x {height} px (overlap {plan.grid.overlap} px)"]
+    if plan.skipped:
+        parts.append(f"{len(plan.skipped):,} skipped as nodata")
+    if plan.outside:
+        parts.append(f"{len(plan.outside):,} outside the area")
+    if plan.views:
+        size, ground = plan.views[0].size, scene.gsd_of(plan.views[0])
+        parts.append(f"seen at {size.width} x {size.height} px" + (f" ({ground:.3g} m/px)" if ground else ""))
+    parts.append(f"{plan.visual_tokens:,} visual tokens")
+    return ", ".join(parts)
+
+
+def _check_scale(scene: Scene, plan: TilePlan, family: ModelFamily, force: bool) -> None:
+    """Warn where the model sees the ground at another scale than it learnt, and refuse where it is hopeless.
+
+    Raises:
+        SceneRefused: where no box can be right, unless forced.
+    """
+    from rscovlm.tasks.tiles import SCALE_REFUSED, SCALE_WARNED, scale_gap
+
+    gap: ScaleGap | None = scale_gap(scene, plan, family)
+    if gap is None or gap.ratio <= SCALE_WARNED:
+        return
+    if gap.ratio > SCALE_REFUSED and not force:
+        raise SceneRefused(f"{gap}: no box could be right; choose another --tile or scene, or --force")
+    note(f"warning: {gap}; expect wrong and missing boxes")
+
+
+def read_window(text: str | None) -> Window | None:
+    """A window in scene pixels from ``x,y,width,height``; None stays None.
+
+    Raises:
+        UsageError: for what is no window.
+    """
+    from tiling.view import Window
+
+    if text is None:
+        return None
+    try:
+        numbers = [float(number) for number in text.split(",")]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError
+        x, y, width, height = numbers
+        return Window(x, y, width, height)
+    except ValueError:
+        raise UsageError(
+            f"--window {text!r} is not a window; "
+            "give left, top, width and height in pixels, such as 0,0,512,512"
+        ) from None
