@@ -124,6 +124,9 @@ class Destinations:
             check_tile_output(self.of(self.tiles, source), scene, self._crs_in(self.tiles))
         if self.overlay is not None:
             check_overlay(self.of(self.overlay, source))
+
+    def accept(self, scene: Scene) -> None:
+        """Take the CRS of the first scene that will be examined for that of the layers of all."""
         if self._common_crs is None and scene.crs is not None:
             self._common_crs = scene.crs.to_wkt()
 

@@ -161,6 +161,8 @@ def detect(
         sizes = {view.size for scene in planned.scenes for view in scene.run.plan.views}
         first = planned.scenes[0].run
         print_request(first.task.prompt(), sorted(sizes), planned.checkpoint.family, first.options)
+        if planned.refused and not allow_failed:
+            raise Incomplete(f"{len(planned.refused)} of {len(sources)} scenes cannot be examined")
         return
     kept = Journals(journals, resume, overwrite)
     kept.check(planned.scenes)

@@ -106,14 +106,11 @@ def plan_scenes(
     planned = Planned()
     words: dict[str, str] | None = None
     first: SceneError | SceneRefused | None = None
-    reference: tuple[str, str | None] | None = None
-    strangers = 0
+    crs: dict[str, str | None] = {}
     for source in sources:
         try:
             with open_scene(source, reading) as scene:
                 to.check(scene, source)
-                reference = reference or (source, scene.crs_name)
-                strangers += scene.crs_name != reference[1]
                 if planned.checkpoint is None:
                     planned.checkpoint = running.checkpoint(recipe)
                     words = _words(request, planned.checkpoint.family)
@@ -121,6 +118,8 @@ def plan_scenes(
                 note((f"{to.names[source]}: " if to.several else "") + plan_line(scene, run.plan))
                 _check_scale(scene, run.plan, planned.checkpoint.family, request.force)
                 facts = {} if running.dry_run else run.facts(scene, planned.checkpoint.identity)
+                to.accept(scene)
+                crs[source] = scene.crs_name
         except OutputError:
             raise
         except OutsideScene as error:
@@ -137,7 +136,8 @@ def plan_scenes(
     if not planned.scenes:
         assert first is not None
         raise first
-    _say_all(planned, to, reference if strangers else None)
+    if to.several:
+        _say_all(planned, to, crs)
     return planned
 
 
@@ -147,16 +147,19 @@ def _refuse(planned: Planned, source: str, error: Exception, to: Destinations) -
         note(f"{to.names[source]}: left out: {error}")
 
 
-def _say_all(planned: Planned, to: Destinations, reference: tuple[str, str | None] | None) -> None:
+def _say_all(planned: Planned, to: Destinations, crs: Mapping[str, str | None]) -> None:
     """What all scenes will take, and the CRS of their layer where they differ in it."""
-    if not to.several:
-        return
     if planned.outside:
-        note(f"{len(planned.outside):,} scenes are outside the area")
-    if reference is not None and to.one_layer:
-        note(f"the layer is in {reference[1]}, the CRS of {reference[0]}; --crs chooses another")
+        note(f"{_scenes(len(planned.outside))} outside the area")
+    if to.one_layer and len(set(crs.values())) > 1:
+        first = planned.scenes[0].source
+        note(f"the layer is in {crs[first]}, the CRS of {first}; --crs chooses another")
     tokens = sum(scene.run.plan.visual_tokens for scene in planned.scenes)
-    note(f"{len(planned.scenes):,} scenes in all: {planned.tiles:,} tiles, {tokens:,} visual tokens")
+    note(f"{_scenes(len(planned.scenes))} in all: {planned.tiles:,} tiles, {tokens:,} visual tokens")
+
+
+def _scenes(count: int) -> str:
+    return f"{count:,} scene{'' if count == 1 else 's'}"
 
 
 def _words(request: Request, family: ModelFamily) -> dict[str, str] | None:

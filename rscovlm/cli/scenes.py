@@ -19,7 +19,7 @@ Scenes = Annotated[
     list[str],
     typer.Argument(
         help="Anything that GDAL reads; also folders, 'patterns*.tif', and @FILE with one a line.",
-        metavar="SCENE...",
+        metavar="SCENE",
     ),
 ]
 """Argument of every command that looks at several scenes."""

@@ -63,6 +63,14 @@ def test_one_layer_holds_the_objects_of_every_scene_at_their_places(run, two, fo
         assert max(centres.distance(shape.centroid).min() for shape in truth) < 0.2
 
 
+def test_a_scene_that_is_left_out_does_not_choose_the_crs(run, two, folder, tmp_path):
+    coarse = paint(tmp_path / "in" / "0.tif", gsd_m=50, crs="EPSG:32640")
+    assert run(*COMMAND, coarse, *two, "--output", folder / "all.gpkg", "--allow-failed").code == 0
+    layer = geopandas.read_file(folder / "all.gpkg", layer="detections")
+    assert layer.crs.to_epsg() == 32633
+    assert set(layer["scene"]) == {"a", "b"}
+
+
 def test_a_geopackage_has_the_tiles_as_its_second_layer(run, two, folder):
     assert run(*COMMAND, *two, "--output", folder / "all.gpkg").code == 0
     boxes, tiles = (geopandas.read_file(folder / "all.gpkg", layer=name) for name in ("detections", "tiles"))

@@ -50,6 +50,20 @@ def test_the_crs_of_a_common_layer_is_said_where_scenes_differ_in_it(run, tmp_pa
     assert said not in run(*COMMAND, first, other, "--dry-run", "--output", tmp_path / "{name}.gpkg").err
 
 
+@pytest.mark.usefixtures("no_model")
+def test_a_scene_that_is_left_out_has_no_say_in_the_crs_and_ends_a_dry_run_with_1(run, tmp_path):
+    # Too coarse by far, in another zone, and the first of all.
+    coarse = paint(tmp_path / "a.tif", gsd_m=50, crs="EPSG:32640")
+    fine = paint(tmp_path / "b.tif", gsd_m=1.2)
+    done = run(*COMMAND, coarse, fine, "--dry-run", "--output", tmp_path / "all.gpkg")
+    assert done.code == 1
+    assert "the layer is in" not in done.err
+    assert "1 scene in all: 25 tiles" in done.err
+    assert done.err.splitlines()[-1] == "rscovlm: 1 of 2 scenes cannot be examined"
+    allowed = run(*COMMAND, coarse, fine, "--dry-run", "--allow-failed")
+    assert allowed.code == 0
+
+
 def test_scenes_outside_the_area_are_passed_over_and_said(run, scripted, tmp_path):
     scripted(find_squares)
     inside = paint(tmp_path / "a.tif", gsd_m=1.2)
@@ -58,7 +72,7 @@ def test_scenes_outside_the_area_are_passed_over_and_said(run, scripted, tmp_pat
     box = ("--bbox", "500000,4999400,500600,5000000,EPSG:32633")
     done = run(*COMMAND, inside, away, *box)
     assert done.code == 0, done.err
-    assert "1 scenes are outside the area" in done.err
+    assert "1 scene outside the area" in done.err
     alone = run(*COMMAND, away, *box)
     assert (alone.code, alone.out) == (2, "")
     assert "does not overlap" in alone.err
