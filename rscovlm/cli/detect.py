@@ -127,7 +127,9 @@ def detect(
     given = read_scenes(scenes)
     sources = distinct(given.sources)
     if len(sources) < len(given.sources):
-        note(f"{len(given.sources) - len(sources)} scenes are named more than once; each is examined once")
+        note(
+            f"scenes named more than once are examined once: {len(sources)} of {len(given.sources)} are left"
+        )
     to = Destinations(output, tiles, overlay, scene_names(sources), given.several, crs, score)
     if resume and output is None:
         raise UsageError("--resume needs the --output of the run that is to go on")

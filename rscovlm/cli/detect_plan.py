@@ -122,15 +122,12 @@ def plan_scenes(
                 crs[source] = scene.crs_name
         except OutputError:
             raise
-        except OutsideScene as error:
-            first = first or error
-            if request.area is None:
-                _refuse(planned, source, error, to)
-            else:
-                planned.outside.append(source)
         except (SceneError, SceneRefused) as error:
             first = first or error
-            _refuse(planned, source, error, to)
+            if isinstance(error, OutsideScene) and request.area is not None:
+                planned.outside.append(source)
+            else:
+                _refuse(planned, source, error, to)
         else:
             planned.scenes.append(PlannedScene(source, run, facts))
     if not planned.scenes:

@@ -96,4 +96,4 @@ def test_a_scene_named_twice_is_examined_once(run, scripted, two):
     engine = scripted(find_squares)
     done = run(*COMMAND, two[0], two[0].parent / "." / "a.tif", two[0])
     assert sum(map(len, engine.batches)) == 25
-    assert "2 scenes are named more than once" in done.err
+    assert "named more than once are examined once: 1 of 3 are left" in done.err
