@@ -5,19 +5,19 @@ objects whole and small ones not at all. So what decides is not how sure a model
 object is seen well:
 
 - A box *belongs* to the coarsest pass at which its shorter side still has ``least_px`` pixels of the view
-  (scene pixels count as square), or to the finest pass where none shows so many, or to the pass that is stated
-  for its class.
+  (scene pixels count as square), or to the finest pass where none shows so many, or to the pass that is
+  stated for its class.
 - A box is *in place* if its own pass is the one that it belongs to and no tile edge cuts it.
 
 Boxes of one class from different passes are then told apart by three rules. Boxes of one pass are never held
 against each other: a pass that lists two boxes means two objects.
 
 1. *Groups.* A box gives way to boxes in place of one other pass that are smaller than it, lie in it and fill
-   ``fill`` of it: to two or more always (a row of cars that the coarse pass took for one), to a single one
-   only if it is not in place itself (a car of three pixels with a box twice its size).
+   ``fill`` of it: to two or more always (a row of cars that the coarse pass took for one), to a single one if
+   it is not in place itself (a car of three pixels with a box twice its size).
 2. *Seen twice.* Of two boxes with an intersection over union of ``same_iou`` the better one is kept.
-3. *Parts.* A box that is not in place goes if ``cover`` of it lies in a better one: the halves of a plane that
-   fine tiles cut, beside the plane that the coarse pass saw whole.
+3. *Parts.* A box that is not in place goes if ``cover`` of it lies in a better one: the halves of a plane
+   that fine tiles cut, beside the plane that the coarse pass saw whole.
 
 Better is: in place; else not cut; then from the pass nearest to the one that it belongs to; then larger; then
 from the finer pass. Whatever no rule drops is kept, in place or not, so that nothing is lost because one pass
@@ -222,9 +222,11 @@ class _Pairs:
 def _groups(boxes: _PassBoxes, pairs: _Pairs, rules: ScaleRules) -> Flags:
     """Whether each box gives way to those in place in it, (n,)."""
     size, scale = boxes.area, boxes.scale
+    alike = _alike(boxes, pairs, rules)
     lies_in = pairs.common >= rules.cover * np.maximum(size[pairs.other], _TINY)
     smaller = size[pairs.other] < size[pairs.box]
-    members = pairs.select(lies_in & smaller & boxes.in_place[pairs.other])
+    index = lies_in & smaller & boxes.in_place[pairs.other]
+    members, alike = pairs.select(index), alike[index]
     outlines = shapely.polygons(boxes.merged.detections.polygons)
     found = np.zeros(len(size), dtype=bool)
     # By the box around, then by the pass of those in it.
@@ -233,18 +235,23 @@ def _groups(boxes: _PassBoxes, pairs: _Pairs, rules: ScaleRules) -> Flags:
     starts = np.flatnonzero(np.any(keys[1:] != keys[:-1], axis=1)) + 1
     for inside in np.split(order, starts) if len(order) else []:
         box = int(members.box[inside[0]])
-        if len(inside) < 1 + boxes.in_place[box]:
+        if len(inside) == 1 and (boxes.in_place[box] or alike[inside[0]]):
             continue
         filled = shapely.union_all(outlines[members.other[inside]]).intersection(outlines[box]).area
         found[box] |= filled >= rules.fill * size[box]
     return found
 
 
+def _alike(boxes: _PassBoxes, pairs: _Pairs, rules: ScaleRules) -> Flags:
+    """Whether the two boxes of each pair are nearly identical, (p,)."""
+    union = boxes.area[pairs.box] + boxes.area[pairs.other] - pairs.common
+    return pairs.common >= rules.same_iou * np.maximum(union, _TINY)
+
+
 def _superseded(boxes: _PassBoxes, pairs: _Pairs, left: Flags, rules: ScaleRules) -> tuple[Flags, Flags]:
     """Whether each box that is ``left`` is dropped as seen twice, or as a part of a better one, (n,) each."""
     size = boxes.area
-    union = size[pairs.box] + size[pairs.other] - pairs.common
-    alike = pairs.common >= rules.same_iou * np.maximum(union, _TINY)
+    alike = _alike(boxes, pairs, rules)
     part = ~boxes.in_place[pairs.box] & (pairs.common >= rules.cover * np.maximum(size[pairs.box], _TINY))
     worse = boxes.better[pairs.other] < boxes.better[pairs.box]
     decisive = worse & (alike | part) & left[pairs.box] & left[pairs.other]
