@@ -99,7 +99,7 @@ def tile_key(tile: Tile, scale: float | None = None) -> str:
     """
     window = tile.window
     place = f"{window.x:.0f},{window.y:.0f},{window.width:.0f},{window.height:.0f}"
-    return place if scale is None else f"{place}@{scale:.6g}"
+    return place if scale is None else f"{place}@{scale:.12g}"
 
 
 def ask_tiles(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rscovlm.errors import UsageError
@@ -54,7 +54,7 @@ def plan_passes(
         GridError, OutsideScene: as :func:`plan_tiles`.
     """
     if gsd_m is not None:
-        wanted: list[Wanted] = [(each, None) for each in _shown_at(scene, gsd_m)]
+        wanted: list[Wanted] = [(each, None) for each in sorted(set(gsd_m))]
     elif tile is None:
         wanted = _by_class(scene, family, classes)
     else:
@@ -84,12 +84,6 @@ def _after(done_before: int, progress: Progress | None) -> Progress | None:
     if progress is None:
         return None
     return lambda done, total: progress(done_before + done, done_before + total)
-
-
-def _shown_at(scene: Scene, gsd_m: Iterable[float]) -> list[float]:
-    """Ground sampling distances at which a scene can be shown, each once, the finest first."""
-    finest = 0.0 if scene.gsd_m is None else scene.gsd_m
-    return sorted({max(each, finest) for each in gsd_m})
 
 
 def _by_class(scene: Scene, family: ModelFamily, classes: Sequence[str]) -> list[Wanted]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from detection_eval.detections import Detections
 from detection_eval.geometry.overlap import iou_matrix
 from detection_eval.geometry.quads import box_quads
-from tiling.merging import MergedDetections
+from tiling.grid import TileGrid
+from tiling.merging import MergedDetections, merge_tiles
 from tiling.scales import DroppedAcross, ScaleRules, merge_scales
 
 CLASSES = ("ship", "bridge")
@@ -139,6 +140,21 @@ def test_one_pass_keeps_all_its_boxes_even_equal_ones():
     merged, dropped = merge_scales({FINE: alone})
     assert merged.detections == alone.detections
     assert sum(dropped) == 0
+
+
+def test_a_box_that_was_dropped_drops_no_other():
+    # A 100 px square in place; one of the fine pass 20 px beside it, which is the same object (80 / 120); and
+    # one that a coarse tile cuts, which resembles that (75 / 125) but is the neighbour of the first.
+    cut = found((45, 0, 145, 100), cut=True)
+    first = found((0, 0, 100, 100))
+    columns = [
+        np.concatenate([getattr(each, name) for each in (first, cut)]) for name in ("tile", "pieces", "cut")
+    ]
+    polygons = np.concatenate([first.detections.polygons, cut.detections.polygons])
+    coarse = MergedDetections(Detections(polygons, np.zeros(2, int), CLASSES), *columns, 0, 0)
+    merged, dropped = merge_scales({FINE: found((20, 0, 120, 100)), COARSE: coarse})
+    assert kept(merged) == [(COARSE, (0, 0, 100, 100)), (COARSE, (45, 0, 145, 100))]
+    assert dropped == DroppedAcross(seen_twice=1)
 
 
 def test_columns_of_the_passes_go_with_their_boxes():
@@ -277,6 +293,60 @@ def test_objects_that_both_passes_see_within_their_error_are_counted_once(cells,
         for scale in (FINE, COARSE)
     }
     assert len(merge_scales(passes)[0]) == len(cells)
+
+
+# From tiles to objects: what each pass can see and no more
+
+SCENE = 1200
+GRIDS = {
+    FINE: TileGrid(SCENE, SCENE, tile=128, overlap=32),
+    COARSE: TileGrid(SCENE, SCENE, tile=512, overlap=256),
+}
+SHOWN = 6
+"""View pixels along the shorter side of the smallest object that the detector below sees."""
+
+
+def detect(scale: float, objects: np.ndarray, noise: np.random.Generator) -> MergedDetections:
+    """A pass of a detector that sees what shows of an object in each tile, if it is large enough in the view.
+
+    It errs by up to a quarter of a view pixel at each side.
+    """
+    per_tile = []
+    for tile in GRIDS[scale]:
+        x0, y0, x1, y1 = tile.window.bounds
+        shown = np.clip(objects, (x0, y0, x0, y0), (x1, y1, x1, y1))
+        sides = shown[:, 2:] - shown[:, :2]
+        shown = shown[sides.min(axis=1) >= SHOWN * scale]
+        drawn = np.clip(shown + noise.uniform(-scale / 4, scale / 4, shown.shape), 0, SCENE)
+        per_tile.append((tile, Detections(box_quads(drawn), np.zeros(len(drawn), int), CLASSES)))
+    return merge_tiles(per_tile, GRIDS[scale])
+
+
+@st.composite
+def large_and_small(draw: st.DrawFn) -> np.ndarray:
+    """Upright objects in cells of 300 px: one of 72 to 250 px, or up to four of 8 to 40 px."""
+    boxes = []
+    for column, row in draw(
+        st.lists(st.tuples(*[st.integers(0, 3)] * 2), min_size=1, max_size=6, unique=True)
+    ):
+        least, most, count = draw(st.sampled_from([(72, 250, 1), (8, 40, 1), (8, 40, 4)]))
+        for place in range(count):
+            x, y = 300 * column + 20 + 70 * place, 300 * row + 20
+            boxes.append((x, y, x + draw(st.integers(least, most)), y + draw(st.integers(least, most))))
+    return np.array(boxes, float)
+
+
+@settings(max_examples=40, deadline=None)
+@given(large_and_small(), st.integers(0, 2**32 - 1))
+def test_two_passes_find_each_object_once_however_large(objects, seed):
+    noise = np.random.default_rng(seed)
+    merged, _ = merge_scales({scale: detect(scale, objects, noise) for scale in GRIDS})
+    overlap = iou_matrix(box_quads(objects), merged.detections.polygons)
+    assert len(merged) == len(objects)
+    assert overlap.max(axis=1).min() >= 0.75
+    # Large ones are those of the coarse pass.
+    large = np.minimum(objects[:, 2] - objects[:, 0], objects[:, 3] - objects[:, 1]) >= 72
+    assert set(merged.scale[overlap.argmax(axis=1)[large]]) <= {COARSE}
 
 
 # Input
