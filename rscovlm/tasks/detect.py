@@ -232,9 +232,11 @@ class DetectionRun:
         }
 
 
-def _of_each(facts: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """By name the values of all passes: what differs between two runs is told by name."""
-    return {name: [each[name] for each in facts] for name in facts[0]} if facts else {}
+def _of_each(facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """By name the value of the only pass or those of all: what differs between two runs is told by name."""
+    if len(facts) == 1:
+        return facts[0]
+    return {name: [each[name] for each in facts] for name in facts[0]}
 
 
 def plan_detection(

@@ -409,8 +409,10 @@ def test_a_run_of_several_passes_goes_on_with_nothing_lost_or_asked_twice(blocks
 def test_the_facts_of_a_run_name_the_scale_of_each_pass(blocks):
     two = two_passes(blocks).facts(blocks, "model")
     one = plan_detection(blocks, FAMILY, plans=plan_passes(blocks, FAMILY, FAMILY.classes, gsd_m=(FINE,)))
-    assert two["scale"][:1] == one.facts(blocks, "model")["scale"] == [1.0]
-    assert len(two["scale"]) == 2
+    assert two["scale"] == [1.0, pytest.approx(2.0, rel=1e-3)]
+    assert two["tile"] == [128, 256]
+    facts = one.facts(blocks, "model")
+    assert (facts["scale"], facts["tile"]) == (1.0, 128)
 
 
 def test_a_failed_tile_of_one_pass_is_listed_with_its_pass(blocks):
