@@ -37,7 +37,7 @@ class TileRecord:
     """What became of a tile.
 
     Attributes:
-        index: of the tile in its grid; ``tile`` of the boxes that it gave.
+        index: of the tile in the grid of its pass; ``tile`` of the boxes that it gave.
         window: of the tile in scene pixels.
         status: ``examined``, ``skipped`` (nothing but nodata), ``outside`` (of the area to be examined) or
             ``failed`` (not, or not wholly, examined).
@@ -115,6 +115,8 @@ def box_columns(
         columns |= ground.measure(scene.to_map, detections.polygons)
     if isinstance(found, MergedDetections):
         columns |= {"tile": found.tile, "pieces": found.pieces, "cut": found.cut}
+        if found.scale is not None and scene.gsd_m is not None:
+            columns["gsd_m"] = (found.scale * scene.gsd_m).round(6)
     return columns
 
 

@@ -85,6 +85,13 @@ def detect(
         str | None,
         typer.Option(help="Of neighbouring tiles: 64 (px) or 50m; a quarter of a tile by default."),
     ] = None,
+    gsd: Annotated[
+        str | None,
+        typer.Option(
+            help="Metres per pixel at which the model sees the scene; several make as many passes, merged.",
+            metavar="M[,M...]",
+        ),
+    ] = None,
     window: Annotated[
         str | None, typer.Option(help="Examine this part of the scene only, in pixels.", metavar="X,Y,W,H")
     ] = None,
@@ -123,6 +130,8 @@ def detect(
     interruption. Exit code 1 says that tiles or scenes failed; the output lists them. Map layers get a style
     for QGIS beside them.
     """
+    from rscovlm.tasks.passes import read_gsd
+
     recipe = running.recipe()
     given = read_scenes(scenes)
     sources = distinct(given.sources)
@@ -150,6 +159,7 @@ def detect(
         aliases,
         tile,
         overlap,
+        recipe.gsd if gsd is None else read_gsd(gsd),
         read_window(window),
         _area(bbox, area),
         window or bbox or area,
@@ -160,9 +170,8 @@ def detect(
     planned = plan_scenes(sources, request, recipe, reading, running, to)
     assert planned.checkpoint is not None
     if running.dry_run:
-        sizes = {view.size for scene in planned.scenes for view in scene.run.plan.views}
-        first = planned.scenes[0].run
-        print_request(first.task.prompt(), sorted(sizes), planned.checkpoint.family, first.options)
+        for prompt, sizes in planned.requests.items():
+            print_request(prompt, sorted(sizes), planned.checkpoint.family, planned.scenes[0].run.options)
         if planned.refused and not allow_failed:
             raise Incomplete(f"{len(planned.refused)} of {len(sources)} scenes cannot be examined")
         return

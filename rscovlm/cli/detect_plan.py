@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
     from rscovlm.tasks.detect import DetectionRun
     from rscovlm.tasks.recipe import Recipe
-    from rscovlm.tasks.tiles import ScaleGap, TilePlan
+    from rscovlm.tasks.task import Prompt
+    from rscovlm.tasks.tiles import TilePlan
     from tiling.areas import Area
     from tiling.scene import Scene
-    from tiling.view import Window
+    from tiling.view import Size, Window
 
 
 class SceneRefused(UsageError):
@@ -36,6 +37,7 @@ class Request:
         aliases: name or file of other words for them.
         tile: side of a tile, as text; None for what suits the model.
         overlap: of tiles, likewise.
+        gsd_m: metres per pixel of each pass over a scene; None for what suits the model.
         window: part of each scene, as text, in pixels.
         area: part of the map.
         part: what the user wrote for the part to be examined.
@@ -48,6 +50,7 @@ class Request:
     aliases: str | None
     tile: str | None
     overlap: str | None
+    gsd_m: Sequence[float] | None
     window: Window | None
     area: Area | None
     part: object
@@ -83,8 +86,17 @@ class Planned:
 
     @property
     def tiles(self) -> int:
-        """Of all scenes together."""
-        return sum(len(scene.run.plan.tiles) for scene in self.scenes)
+        """Of all scenes and passes together."""
+        return sum(len(scene.run.looks) for scene in self.scenes)
+
+    @property
+    def requests(self) -> dict[Prompt, set[Size]]:
+        """What is said of tiles, and the sizes of the tiles of which it is said."""
+        said: dict[Prompt, set[Size]] = {}
+        for scene in self.scenes:
+            for prompt, sizes in scene.run.requests.items():
+                said.setdefault(prompt, set()).update(sizes)
+        return said
 
 
 def plan_scenes(
@@ -115,8 +127,10 @@ def plan_scenes(
                     planned.checkpoint = running.checkpoint(recipe)
                     words = _words(request, planned.checkpoint.family)
                 run = plan_scene(scene, planned.checkpoint.family, request, recipe, running, words)
-                note((f"{to.names[source]}: " if to.several else "") + plan_line(scene, run.plan))
-                _check_scale(scene, run.plan, planned.checkpoint.family, request.force)
+                before = f"{to.names[source]}: " if to.several else ""
+                for line in plan_lines(scene, run.plans):
+                    note(before + line)
+                _check_scales(scene, run.plans, planned.checkpoint.family, request.force)
                 facts = {} if running.dry_run else run.facts(scene, planned.checkpoint.identity)
                 to.accept(scene)
                 crs[source] = scene.crs_name
@@ -151,7 +165,7 @@ def _say_all(planned: Planned, to: Destinations, crs: Mapping[str, str | None]) 
     if to.one_layer and len(set(crs.values())) > 1:
         first = planned.scenes[0].source
         note(f"the layer is in {crs[first]}, the CRS of {first}; --crs chooses another")
-    tokens = sum(scene.run.plan.visual_tokens for scene in planned.scenes)
+    tokens = sum(plan.visual_tokens for scene in planned.scenes for plan in scene.run.plans)
     note(f"{_scenes(len(planned.scenes))} in all: {planned.tiles:,} tiles, {tokens:,} visual tokens")
 
 
@@ -182,28 +196,33 @@ def plan_scene(
     Raises:
         SceneError, UsageError: with one clear line; :class:`SceneRefused` where there is nothing to see.
     """
-    from rscovlm.tasks.detect import plan_detection
-    from rscovlm.tasks.tiles import plan_tiles
+    from rscovlm.tasks.detect import plan_detection, wanted_classes
+    from rscovlm.tasks.passes import plan_passes, scale_notes
 
+    wanted = wanted_classes(family, request.classes)
     with Progress("planning", "tiles") as progress:
-        plan = plan_tiles(
+        plans = plan_passes(
             scene,
             family,
+            wanted,
+            gsd_m=request.gsd_m,
             tile=request.tile or recipe.tile,
             overlap=request.overlap or recipe.overlap,
             region=request.window,
             area=None if request.area is None else request.area.in_scene(scene),
             progress=progress,
         )
-    if not plan.tiles:
+    if not any(plan.tiles for plan in plans):
         raise SceneRefused(
             f"the part {request.part} of {scene.source} has no valid pixels; there is nothing to examine"
         )
+    for line in scale_notes(scene, family, request.gsd_m):
+        note(line)
     return plan_detection(
         scene,
         family,
-        request.classes,
-        plan=plan,
+        wanted,
+        plans=plans,
         contract=recipe.detection_contract(family),
         options=running.generation(recipe, family.detection_tokens),
         batch_size=request.batch_size,
@@ -212,8 +231,18 @@ def plan_scene(
     )
 
 
-def plan_line(scene: Scene, plan: TilePlan) -> str:
-    """What a run will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
+def plan_lines(scene: Scene, plans: Sequence[TilePlan]) -> list[str]:
+    """What each pass of a run will take, and all of them together where there are several."""
+    lines = [_plan_line(scene, plan) for plan in plans]
+    if len(plans) == 1:
+        return lines
+    tiles, tokens = (sum(counts) for counts in zip(*((len(p.tiles), p.visual_tokens) for p in plans)))
+    numbered = [f"pass {number} of {len(plans)}: {line}" for number, line in enumerate(lines, start=1)]
+    return [*numbered, f"in all: {tiles:,} tiles, {tokens:,} visual tokens"]
+
+
+def _plan_line(scene: Scene, plan: TilePlan) -> str:
+    """What a pass will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
     tiles = [*plan.tiles, *plan.skipped]
     width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
     count = f"{len(plan.tiles):,} tile{'' if len(plan.tiles) == 1 else 's'}"
@@ -226,10 +255,12 @@ def plan_line(scene: Scene, plan: TilePlan) -> str:
         size, ground = plan.views[0].size, scene.gsd_of(plan.views[0])
         parts.append(f"seen at {size.width} x {size.height} px" + (f" ({ground:.3g} m/px)" if ground else ""))
     parts.append(f"{plan.visual_tokens:,} visual tokens")
+    if plan.classes is not None:
+        parts.append(f"for {', '.join(plan.classes)}")
     return ", ".join(parts)
 
 
-def _check_scale(scene: Scene, plan: TilePlan, family: ModelFamily, force: bool) -> None:
+def _check_scales(scene: Scene, plans: Sequence[TilePlan], family: ModelFamily, force: bool) -> None:
     """Warn where the model sees the ground at another scale than it learnt, and refuse where it is hopeless.
 
     Raises:
@@ -237,12 +268,14 @@ def _check_scale(scene: Scene, plan: TilePlan, family: ModelFamily, force: bool)
     """
     from rscovlm.tasks.tiles import SCALE_REFUSED, SCALE_WARNED, scale_gap
 
-    gap: ScaleGap | None = scale_gap(scene, plan, family)
-    if gap is None or gap.ratio <= SCALE_WARNED:
-        return
-    if gap.ratio > SCALE_REFUSED and not force:
-        raise SceneRefused(f"{gap}: no box could be right; choose another --tile or scene, or --force")
-    note(f"warning: {gap}; expect wrong and missing boxes")
+    for gap in (scale_gap(scene, plan, family) for plan in plans):
+        if gap is None or gap.ratio <= SCALE_WARNED:
+            continue
+        if gap.ratio > SCALE_REFUSED and not force:
+            raise SceneRefused(
+                f"{gap}: no box could be right; choose another --gsd, --tile or scene, or --force"
+            )
+        note(f"warning: {gap}; expect wrong and missing boxes")
 
 
 def read_window(text: str | None) -> Window | None:

@@ -21,36 +21,56 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
     """Provenance of a result and what it does not cover, as JSON values."""
     from rscovlm.tasks.provenance import version
 
-    grid = found.plan.grid
+    passes = [_of_pass(scene, found, number) for number in range(len(found.plans))]
     names = found.detections.names
     return {
         "scene": scene.source,
         "model": model,
         "version": version(),
         "prompt_hash": run.prompt_hash,
-        "tile_px": grid.tile,
-        "overlap_px": grid.overlap,
-        "window": grid.extent.to_json(),
-        "tiles": len(found.plan.tiles),
-        "skipped_tiles": len(found.plan.skipped),
+        "passes": passes,
+        "tiles": sum(each["tiles"] for each in passes),
+        "skipped_tiles": sum(each["skipped_tiles"] for each in passes),
         **_of_area(found),
         "failed_tiles": [
-            {"tile": failed.tile.index, "window": failed.tile.window.to_json(), "reason": failed.reason}
+            {
+                "gsd_m": found.plans[failed.plan].gsd_m(scene),
+                "tile": failed.tile.index,
+                "window": failed.tile.window.to_json(),
+                "reason": failed.reason,
+            }
             for failed in found.failures
         ],
         "unexamined_px": found.unexamined_px,
         "objects": {name: names.count(name) for name in sorted(set(names))},
         "duplicates_merged": found.merged.duplicates,
         "parts_joined": found.merged.joined,
+        **({} if found.across is None else {"dropped_across_passes": found.across._asdict()}),
         "parsing": _parsing(found.report),
+    }
+
+
+def _of_pass(scene: Scene, found: SceneDetections, number: int) -> dict[str, Any]:
+    """What one pass looked at, and what of it failed."""
+    plan = found.plans[number]
+    return {
+        "gsd_m": plan.gsd_m(scene),
+        "tile_px": plan.grid.tile,
+        "overlap_px": plan.grid.overlap,
+        "window": plan.grid.extent.to_json(),
+        "tiles": len(plan.tiles),
+        "skipped_tiles": len(plan.skipped),
+        "visual_tokens": plan.visual_tokens,
+        "unexamined_px": found.unexamined[number],
+        **({} if plan.classes is None else {"classes": list(plan.classes)}),
     }
 
 
 def _of_area(found: SceneDetections) -> dict[str, int]:
     """What lies outside the area to be examined, where one was given."""
-    if found.plan.area is None:
+    if found.plans[0].area is None:
         return {}
-    return {"tiles_outside": len(found.plan.outside), "objects_outside": found.outside}
+    return {"tiles_outside": sum(len(p.outside) for p in found.plans), "objects_outside": found.outside}
 
 
 def _parsing(report: ParseReport) -> dict[str, Any]:
@@ -70,13 +90,18 @@ def _parsing_words(parsing: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name.replace('_', ' ')} {value}"
 
 
-def _boxes(found: SceneDetections) -> list[dict[str, Any]]:
-    detections = found.detections
+def _boxes(found: SceneDetections, passes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each box with the tile that it is from, and the scale of its pass where there are several."""
+    detections, scales = found.detections, found.merged.scale
     polygons, tiles = detections.polygons.round(3).tolist(), found.merged.tile.tolist()
-    return [
+    boxes = [
         {"class": name, "polygon": polygon, "tile": tile}
         for name, polygon, tile in zip(detections.names, polygons, tiles)
     ]
+    if scales is None:
+        return boxes
+    ground = {plan.scale: each["gsd_m"] for plan, each in zip(found.plans, passes)}
+    return [{**box, "gsd_m": ground[scale]} for box, scale in zip(boxes, scales.tolist())]
 
 
 class Report:
@@ -102,12 +127,17 @@ class Report:
 
     def add(self, summary: Mapping[str, Any], found: SceneDetections, *, with_boxes: bool) -> None:
         """Count a scene that was examined."""
-        self.summaries.append({**summary, **({"detections": _boxes(found)} if with_boxes else {})})
+        self.summaries.append(
+            {**summary, **({"detections": _boxes(found, summary["passes"])} if with_boxes else {})}
+        )
         self._parsed.append(found.report)
         self._failed += [f"tile {failed.tile.index}: {failed.reason}" for failed in found.failures]
-        self._tiles += len(found.plan.tiles)
-        self._unexamined_px += found.unexamined_px
-        self._area_px += found.plan.grid.extent.area
+        self._tiles += summary["tiles"]
+        areas = [plan.grid.extent.area for plan in found.plans]
+        # Of the passes over a scene the one that misses most counts.
+        missed_px, area_px = max(zip(found.unexamined, areas), key=lambda each: each[0] / each[1])
+        self._unexamined_px += missed_px
+        self._area_px += area_px
 
     @property
     def complete(self) -> bool:
