@@ -10,7 +10,7 @@ from tiling.view import View
 
 @dataclass(frozen=True)
 class Row:
-    """What was asked and replied about one item.
+    """Request and reply about one item.
 
     Attributes:
         item: the question and its truth.
