@@ -307,6 +307,8 @@ def _attributes(scene: Scene, found: MergedDetections | Detections) -> dict[str,
         columns |= ground.measure(scene.to_map, detections.polygons)
     if isinstance(found, MergedDetections):
         columns |= {"tile": found.tile, "pieces": found.pieces, "cut": found.cut}
+        if found.scale is not None and scene.gsd_m is not None:
+            columns["gsd_m"] = (found.scale * scene.gsd_m).round(6)
     return columns
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from detection_eval.text.parsing import ParseReport
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
+    from rscovlm.models.families import ModelFamily
     from rscovlm.tasks.detect import DetectionRun, SceneDetections
-    from rscovlm.tasks.tiles import ScaleGap, TilePlan
+    from rscovlm.tasks.tiles import TilePlan
     from tiling.areas import SceneArea
     from tiling.scene import Scene
     from tiling.view import Window
@@ -79,6 +80,13 @@ def detect(
     overlap: Annotated[
         str | None,
         typer.Option(help="Of neighbouring tiles: 64 (px) or 50m; a quarter of a tile by default."),
+    ] = None,
+    gsd: Annotated[
+        str | None,
+        typer.Option(
+            help="Metres per pixel at which the model sees the scene; several make as many passes, merged.",
+            metavar="M[,M...]",
+        ),
     ] = None,
     window: Annotated[
         str | None, typer.Option(help="Examine this part of the scene only, in pixels.", metavar="X,Y,W,H")
@@ -135,17 +143,22 @@ def detect(
     if crs is not None and output is None:
         raise UsageError("--crs is that of the --output; give one")
 
-    from rscovlm.tasks.detect import detect_scene, plan_detection
-    from rscovlm.tasks.tiles import plan_tiles, scale_gap
+    from rscovlm.tasks.detect import detect_scene, plan_detection, wanted_classes
+    from rscovlm.tasks.passes import plan_passes, read_gsd, scale_notes
+
+    scales = recipe.gsd if gsd is None else read_gsd(gsd)
 
     with open_scene(scene, reading) as opened:
         _check_outputs(opened, output, overlay, score, crs)
         checkpoint = running.checkpoint(recipe)
         seen = checkpoint.family
+        wanted = wanted_classes(seen, wanted)
         with Progress("planning", "tiles") as progress:
-            plan = plan_tiles(
+            plans = plan_passes(
                 opened,
                 seen,
+                wanted,
+                gsd_m=scales,
                 tile=tile or recipe.tile,
                 overlap=overlap or recipe.overlap,
                 region=region,
@@ -156,23 +169,25 @@ def detect(
             opened,
             seen,
             wanted,
-            plan=plan,
+            plans=plans,
             contract=recipe.detection_contract(seen),
             options=running.generation(recipe, seen.detection_tokens),
             batch_size=batch_size,
             as_written=boxes is Boxes.as_written,
         )
-        if not plan.tiles:
+        if not run.looks:
             part = window or bbox or area
             raise UsageError(f"the part {part} of {scene} has no valid pixels; there is nothing to examine")
-        _note(plan_line(opened, plan))
-        _check_scale(scale_gap(opened, plan, seen), force)
+        for line in [*scale_notes(opened, seen, scales), *plan_lines(opened, plans)]:
+            _note(line)
+        _check_scales(opened, plans, seen, force)
         if running.dry_run:
-            print_request(run.task.prompt(), sorted({view.size for view in plan.views}), seen, run.options)
+            for prompt, sizes in run.requests.items():
+                print_request(prompt, sorted(sizes), seen, run.options)
             return
         with (
             _journal(output, run, opened, checkpoint, resume, overwrite) as journal,
-            _interruptible(journal, len(plan.tiles)),
+            _interruptible(journal, len(run.looks)),
         ):
             with (
                 open_model(checkpoint, running.device) as engine,
@@ -204,19 +219,22 @@ def _area_in(scene: Scene, bbox: str | None, area: Path | None) -> SceneArea | N
     return None if area is None else Area.from_file(area).in_scene(scene)
 
 
-def _check_scale(gap: ScaleGap | None, force: bool) -> None:
+def _check_scales(scene: Scene, plans: Sequence[TilePlan], family: ModelFamily, force: bool) -> None:
     """Warn where the model sees the ground at another scale than it learnt, and refuse where it is hopeless.
 
     Raises:
         UsageError: where no box can be right, unless forced.
     """
-    from rscovlm.tasks.tiles import SCALE_REFUSED, SCALE_WARNED
+    from rscovlm.tasks.tiles import SCALE_REFUSED, SCALE_WARNED, scale_gap
 
-    if gap is None or gap.ratio <= SCALE_WARNED:
-        return
-    if gap.ratio > SCALE_REFUSED and not force:
-        raise UsageError(f"{gap}: no box could be right; choose another --tile or scene, or --force")
-    _note(f"warning: {gap}; expect wrong and missing boxes")
+    for gap in (scale_gap(scene, plan, family) for plan in plans):
+        if gap is None or gap.ratio <= SCALE_WARNED:
+            continue
+        if gap.ratio > SCALE_REFUSED and not force:
+            raise UsageError(
+                f"{gap}: no box could be right; choose another --gsd, --tile or scene, or --force"
+            )
+        _note(f"warning: {gap}; expect wrong and missing boxes")
 
 
 def read_window(text: str | None) -> Window | None:
@@ -242,8 +260,18 @@ def read_window(text: str | None) -> Window | None:
         ) from None
 
 
-def plan_line(scene: Scene, plan: TilePlan) -> str:
-    """What a run will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
+def plan_lines(scene: Scene, plans: Sequence[TilePlan]) -> list[str]:
+    """What each pass of a run will take, and all of them together where there are several."""
+    lines = [_plan_line(scene, plan) for plan in plans]
+    if len(plans) == 1:
+        return lines
+    tiles, tokens = (sum(counts) for counts in zip(*((len(p.tiles), p.visual_tokens) for p in plans)))
+    numbered = [f"pass {number} of {len(plans)}: {line}" for number, line in enumerate(lines, start=1)]
+    return [*numbered, f"in all: {tiles:,} tiles, {tokens:,} visual tokens"]
+
+
+def _plan_line(scene: Scene, plan: TilePlan) -> str:
+    """What a pass will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
     tiles = [*plan.tiles, *plan.skipped]
     width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
     count = f"{len(plan.tiles):,} tile{'' if len(plan.tiles) == 1 else 's'}"
@@ -256,6 +284,8 @@ def plan_line(scene: Scene, plan: TilePlan) -> str:
         size, ground = plan.views[0].size, scene.gsd_of(plan.views[0])
         parts.append(f"seen at {size.width} x {size.height} px" + (f" ({ground:.3g} m/px)" if ground else ""))
     parts.append(f"{plan.visual_tokens:,} visual tokens")
+    if plan.classes is not None:
+        parts.append(f"for {', '.join(plan.classes)}")
     return ", ".join(parts)
 
 
@@ -263,36 +293,56 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
     """Provenance of a result and what it does not cover, as JSON values."""
     from rscovlm.tasks.provenance import version
 
-    grid = found.plan.grid
+    passes = [_of_pass(scene, found, number) for number in range(len(found.plans))]
     names = found.detections.names
     return {
         "scene": scene.source,
         "model": model,
         "version": version(),
         "prompt_hash": run.prompt_hash,
-        "tile_px": grid.tile,
-        "overlap_px": grid.overlap,
-        "window": grid.extent.to_json(),
-        "tiles": len(found.plan.tiles),
-        "skipped_tiles": len(found.plan.skipped),
+        "passes": passes,
+        "tiles": sum(each["tiles"] for each in passes),
+        "skipped_tiles": sum(each["skipped_tiles"] for each in passes),
         **_of_area(found),
         "failed_tiles": [
-            {"tile": failed.tile.index, "window": failed.tile.window.to_json(), "reason": failed.reason}
+            {
+                "gsd_m": found.plans[failed.plan].gsd_m(scene),
+                "tile": failed.tile.index,
+                "window": failed.tile.window.to_json(),
+                "reason": failed.reason,
+            }
             for failed in found.failures
         ],
         "unexamined_px": found.unexamined_px,
         "objects": {name: names.count(name) for name in sorted(set(names))},
         "duplicates_merged": found.merged.duplicates,
         "parts_joined": found.merged.joined,
+        **({} if found.across is None else {"dropped_across_passes": found.across._asdict()}),
         "parsing": _parsing(found.report),
+    }
+
+
+def _of_pass(scene: Scene, found: SceneDetections, number: int) -> dict[str, Any]:
+    """What one pass looked at, and what of it failed."""
+    plan = found.plans[number]
+    return {
+        "gsd_m": plan.gsd_m(scene),
+        "tile_px": plan.grid.tile,
+        "overlap_px": plan.grid.overlap,
+        "window": plan.grid.extent.to_json(),
+        "tiles": len(plan.tiles),
+        "skipped_tiles": len(plan.skipped),
+        "visual_tokens": plan.visual_tokens,
+        "unexamined_px": found.unexamined[number],
+        **({} if plan.classes is None else {"classes": list(plan.classes)}),
     }
 
 
 def _of_area(found: SceneDetections) -> dict[str, int]:
     """What lies outside the area to be examined, where one was given."""
-    if found.plan.area is None:
+    if found.plans[0].area is None:
         return {}
-    return {"tiles_outside": len(found.plan.outside), "objects_outside": found.outside}
+    return {"tiles_outside": sum(len(p.outside) for p in found.plans), "objects_outside": found.outside}
 
 
 def _parsing(report: ParseReport) -> dict[str, Any]:
@@ -371,7 +421,7 @@ def _write(
 def _tell(summary: Mapping[str, Any], found: SceneDetections, as_json: bool, listed: bool) -> None:
     """The result on stdout: counts by class, or JSON (with the boxes, where no file holds them)."""
     if as_json:
-        boxes = {"detections": _boxes(found)} if listed else {}
+        boxes = {"detections": _boxes(found, summary["passes"])} if listed else {}
         print(json.dumps({**summary, **boxes}, ensure_ascii=False, indent=1))
         return
     for name, count in summary["objects"].items():
@@ -390,20 +440,25 @@ def _parsing_words(parsing: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name.replace('_', ' ')} {value}"
 
 
-def _boxes(found: SceneDetections) -> list[dict[str, Any]]:
-    detections = found.detections
+def _boxes(found: SceneDetections, passes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each box with the tile that it is from, and the scale of its pass where there are several."""
+    detections, scales = found.detections, found.merged.scale
     polygons, tiles = detections.polygons.round(3).tolist(), found.merged.tile.tolist()
-    return [
+    boxes = [
         {"class": name, "polygon": polygon, "tile": tile}
         for name, polygon, tile in zip(detections.names, polygons, tiles)
     ]
+    if scales is None:
+        return boxes
+    ground = {plan.scale: each["gsd_m"] for plan, each in zip(found.plans, passes)}
+    return [{**box, "gsd_m": ground[scale]} for box, scale in zip(boxes, scales.tolist())]
 
 
 def _failed_line(found: SceneDetections, resumable: bool) -> str:
     first = found.failures[0]
-    share = found.unexamined_px / found.plan.grid.extent.area
+    share = max(px / plan.grid.extent.area for px, plan in zip(found.unexamined, found.plans))
     line = (
-        f"{len(found.failures)} of {len(found.plan.tiles)} tiles failed, "
+        f"{len(found.failures)} of {sum(len(plan.tiles) for plan in found.plans)} tiles failed, "
         f"{share:.1%} of the area not examined; tile {first.tile.index}: {first.reason}"
     )
     return line + ("; --resume asks again about those without a reply" if resumable else "")
