@@ -1,4 +1,4 @@
-"""What the header of a scene says, and how this package takes it."""
+"""Facts of a scene: the header as it is, and as this package takes it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _gsd_from(scene: Scene, kind: str | None) -> str | None:
 
 
 def _bounds(scene: Scene, lonlat: bool) -> tuple[float, float, float, float] | None:
-    """Of the outline, corners and middles of the sides; None where it has no place."""
+    """Bounds of corners and middles of the sides; None where the scene has no place."""
     width, height = scene.width, scene.height
     outline = [(x * width / 2, y * height / 2) for x in range(3) for y in range(3)]
     try:

@@ -137,7 +137,7 @@ class Georeference:
 
 
 class Located(NamedTuple):
-    """What is known of where a scene lies.
+    """Georeference of a scene, as far as it is known.
 
     Attributes:
         georeference: None where pixels have no map coordinates.
@@ -151,7 +151,7 @@ class Located(NamedTuple):
 
 
 UNUSABLE = (CPLE_BaseError, RasterioError, ArithmeticError, LookupError, TypeError, ValueError)
-"""What GDAL and rasterio raise over georeference that makes no sense."""
+"""Exceptions of GDAL and rasterio over a georeference that makes no sense."""
 
 
 def locate(dataset: rasterio.DatasetReader, orientation: Affine, stated: Overrides = AS_STORED) -> Located:

@@ -30,7 +30,7 @@ from zoom_chain.policies import ZoomPolicy
 from zoom_chain.settings import ZoomSettings, default_zoom_settings, policy_named
 
 SHORT = " Answer the question using a single word or a short phrase."
-"""What RSCoVLM's questions end with (eval/data/geochat_bench.py)."""
+"""End of RSCoVLM's questions (eval/data/geochat_bench.py)."""
 
 _COUNTING = re.compile(r"\bhow many\b|\bnumber of\b|\bcount\b", re.IGNORECASE)
 
@@ -114,7 +114,7 @@ class Recipe(Section):
     policy: Annotated[ZoomPolicy | None, BeforeValidator(policy_named)] = None
     """Zoom policy: ``off``, ``single`` or ``chain``."""
     budget: Budget | None = None
-    """What one question may cost."""
+    """Limits on the cost of one question."""
     crops: CropRule | None = None
     """How a requested box becomes the window that is read."""
 
