@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SceneOptions, with_options
+from rscovlm.cli.scenes import Scenes, read_scenes
 
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @with_options(reading=SceneOptions)
 def info(
-    files: Annotated[list[str], typer.Argument(help="Anything that GDAL reads.", metavar="FILE...")],
+    files: Scenes,
     model: Model = "nano",
     max_pixels: MaxPixels = None,
     family: Family = None,
@@ -30,15 +29,16 @@ def info(
     """Say what a scene is, how it is read, and what a model would see of it as a whole."""
     from tiling.errors import SceneError
 
+    sources = read_scenes(files).sources
     seen = _family(model, family, max_pixels)
     found: list[dict[str, Any]] = []
     failed: list[SceneError] = []
-    for source in files:
+    for source in sources:
         try:
             with reading.open(source) as scene:
                 found.append(record(scene, model, seen))
         except SceneError as error:
-            if len(files) == 1:
+            if len(sources) == 1:
                 raise
             failed.append(error)
             print(f"rscovlm: {error}", file=sys.stderr)
@@ -48,7 +48,7 @@ def info(
     if as_json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1))
     if failed:
-        raise Incomplete(f"{len(failed)} of {len(files)} files cannot be read: {failed[0]}")
+        raise Incomplete(f"{len(failed)} of {len(sources)} files cannot be read: {failed[0]}")
 
 
 def _family(model: str, family: str | None, max_pixels: int | None) -> ModelFamily:

@@ -105,10 +105,12 @@ class Detection:
     Attributes:
         contract: how boxes are written.
         classes: to find; None for whatever there is.
+        aliases: other words for a class in replies, as {word: class}.
     """
 
     contract: Contract
     classes: tuple[str, ...] | None = None
+    aliases: Mapping[str, str] | None = None
 
     def prompt(self, subject: str = "") -> Prompt:
         """Ask for the classes in the contract's own words."""
@@ -116,7 +118,9 @@ class Detection:
 
     def read(self, text: str, size: Size) -> ParsedResponse:
         """The boxes of a reply in pixels, and what could not be read of it."""
-        return parse_response(spoken_text(text), self.contract, self.classes, size.width, size.height)
+        return parse_response(
+            spoken_text(text), self.contract, self.classes, size.width, size.height, aliases=self.aliases
+        )
 
     def parse(self, text: str, size: Size) -> Detections:
         """The boxes of a reply in pixels."""
@@ -249,6 +253,7 @@ def plan_detection(
     options: Generation | None = None,
     batch_size: int = BATCH_SIZE,
     as_written: bool = False,
+    aliases: Mapping[str, str] | None = None,
 ) -> DetectionRun:
     """What a model of a family is to be asked about a scene.
 
@@ -260,12 +265,14 @@ def plan_detection(
         contract: how boxes are asked for; None takes the family's.
         options: how replies are generated; None decides greedily with room for what a tile can hold.
         batch_size: tiles of one batch.
+        as_written: keep the four corners as the model writes them.
+        aliases: other words for a class in replies, as {word: class}.
 
     Raises:
         UsageError: for classes that the model does not know.
     """
     names = wanted_classes(family, classes)
-    task = Detection(contract or CONTRACTS[family.detection], names)
+    task = Detection(contract or CONTRACTS[family.detection], names, aliases)
     options = options or Generation(max_new_tokens=family.detection_tokens)
     plans = tuple(plan_passes(scene, family, names) if plans is None else plans)
     scales = _class_scales(scene, family, names, plans)

@@ -14,7 +14,7 @@ import shapely
 from detection_eval.detections import Detections
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
-from rscovlm.cli.detect import read_window
+from rscovlm.cli.detect_plan import read_window
 from rscovlm.errors import UsageError
 from tests.rscovlm.cli.conftest import MODEL
 from tests.rscovlm.painted import FAMILY, TRUTH, find_squares, paint
@@ -78,7 +78,8 @@ def test_each_format_is_written_whole_and_the_journal_is_gone(run, scripted, pla
     score = ("--score", 1) if name == "task1" else ()
     done = run("detect", placed, "--model", MODEL, "--output", folder / name, *score)
     assert done.code == 0, done.err
-    assert names(folder) == [name]
+    style = ["boxes.qml"] if name.endswith(("geojson", "gpkg")) else []
+    assert names(folder) == [name, *style]
 
 
 @pytest.mark.usefixtures("no_model")
@@ -95,7 +96,7 @@ def test_map_layers_hold_each_object_at_its_place_with_the_provenance(run, scrip
     scripted(find_squares)
     path = tmp_path / "boxes.gpkg"
     assert run("detect", placed, "--model", MODEL, "--output", path).code == 0
-    layer = geopandas.read_file(path)
+    layer = geopandas.read_file(path, layer="detections")
     with rasterio.open(placed) as dataset:
         assert layer.crs == dataset.crs
         truth = [shapely.Polygon([dataset.transform * tuple(point) for point in box]) for box in TRUTH]

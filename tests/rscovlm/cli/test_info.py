@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +83,21 @@ def test_a_file_that_cannot_be_read_leaves_the_others(run, planet, tmp_path):
     assert [record["file"] for record in json.loads(done.out)] == [str(planet)]
     assert "gone.tif does not exist" in done.err
     assert run("info", tmp_path / "gone.tif").code == 2
+
+
+def test_files_are_named_by_patterns_folders_and_lists_too(run, planet, tmp_path):
+    copies = [tmp_path / "some" / f"{name}.tif" for name in "ab"]
+    copies[0].parent.mkdir()
+    for copy in copies:
+        copy.write_bytes(Path(planet).read_bytes())
+    (tmp_path / "list.txt").write_text(f"{copies[1]}\n")
+    for given, expected in (
+        (copies[0].parent / "*.tif", copies),
+        (copies[0].parent, copies),
+        (f"@{tmp_path / 'list.txt'}", copies[1:]),
+    ):
+        found = json.loads(run("info", given, "--json").out)
+        assert [facts["file"] for facts in found] == [str(path) for path in expected]
 
 
 def test_a_scene_of_nodata_is_described_all_the_same(run, tmp_path):
