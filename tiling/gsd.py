@@ -2,15 +2,16 @@
 
 The first of these that says anything counts:
 
-| source | what it is | interval |
+| source | found in | interval |
 |---|---|---|
 | ``stated`` | the user's own word | the value itself |
-| ``transform``, ``gcp``, ``rpc`` | geodesic size of pixels at the centre and the corners | least to largest, and 5 % for points and RPC |
-| ``tag`` | metadata of the product or beside the picture | 10 % |
-| ``sensor table`` | a satellite that metadata or the name of the file gives away | the sensor's range |
+| ``transform`` | geodesic size of pixels at centre and corners | least to largest |
+| ``gcp``, ``rpc`` | the same, by points or coefficients | 5 % more |
+| ``tag`` | metadata of the product, or labels beside the picture | 10 % |
+| ``sensor table`` | a satellite that metadata or the file's name gives away | its range |
 | ``dataset default`` | a data set that the caller names | as its authors state it |
 | ``predicted`` | a model's estimate | the model's |
-| ``unknown`` | none of these | everything from 0.01 m to 10 km |
+| ``unknown`` | | 0.01 m to 10 km |
 
 The dots per inch that TIFF and JPEG files state are no ground sampling distance and never taken for one.
 """
