@@ -39,8 +39,9 @@ def test_says_what_a_scene_is_and_what_a_model_sees(run, planet, no_model):
     assert {(band["dtype"], band["nodata"]) for band in found["bands"]} == {("uint16", 0.0)}
     assert found["shown_bands"] == [3, 2, 1]
     assert (found["crs"], found["georeference"]) == ("EPSG:32631", "transform")
-    assert found["gsd_m"] == pytest.approx(3, rel=1e-3)
-    assert "EPSG:32631" in found["gsd_from"]
+    assert found["gsd"]["m"] == pytest.approx(3, rel=1e-3)
+    assert found["gsd"]["source"] == "transform"
+    assert "EPSG:32631" in found["gsd"]["detail"]
     assert found["bounds"] == {"left": 480000, "bottom": 4599400, "right": 480900, "top": 4600000}
     assert found["lonlat_bounds"]["west"] == pytest.approx(2.76, abs=0.01)
     assert (found["valid_by"], found["valid_fraction"]) == ("nodata 0", pytest.approx(0.75, abs=0.01))
@@ -73,7 +74,7 @@ def test_model_and_options_change_what_is_said(run, planet):
     assert wide["seen"]["size"]["width"] >= 300 - 28
     assert told("--bands", "nir,red,green")["shown_bands"] == [4, 3, 2]
     assert told("--nodata", "none")["valid_fraction"] == 1
-    assert told("--assume-gsd", "10")["gsd_m"] == 10
+    assert told("--assume-gsd", "10")["gsd"]["m"] == 10
     assert told("--assume-crs", "EPSG:32632")["crs"] == "EPSG:32632"
 
 
