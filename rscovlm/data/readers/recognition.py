@@ -71,7 +71,7 @@ def _of_records(records: list[Mapping[str, Any]]) -> tuple[str, ...]:
     fields = set(records[0])
     if {"images", "annotations", "categories"} <= fields:
         return ("coco", "srsdd")
-    if "bbox_info" in fields:
+    if fields & {"bbox_info", "crop_hbox"}:
         return ("lrs-vqa-zoom",)
     if "multi-choice options" in fields:
         return ("xlrs-bench",)
