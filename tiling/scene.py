@@ -273,6 +273,15 @@ class Scene:
         )
         return View(window, self.orientation.size(size), self.orientation)
 
+    @property
+    def square_xy(self) -> tuple[float, float]:
+        """How many times as long as its mean side a square of the ground is along x and along y, in pixels.
+
+        Both are 1 where pixels are square on the ground, to within 1 %.
+        """
+        wider, taller = self._to_square(self.window)
+        return math.sqrt(taller / wider), math.sqrt(wider / taller)
+
     def _to_square(self, window: Window) -> tuple[float, float]:
         """How much wider and taller the pixels in the middle of a window become to be square on the ground.
 

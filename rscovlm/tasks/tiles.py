@@ -58,12 +58,13 @@ def plan_tiles(
     area: SceneArea | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TilePlan:
-    """The tiles of a scene for a model, those of nodata left out.
+    """The tiles of a scene for a model, square on the ground, those of nodata left out.
 
     Args:
         scene: to look at.
         family: of the model.
-        tile: side as :func:`tiling.grid.parse_length` reads it; None takes :func:`default_tile`.
+        tile: side as :func:`tiling.grid.parse_length` reads it; None takes :func:`default_tile`. Where pixels
+            are not square on the ground, it is the geometric mean of a tile's width and height in pixels.
         overlap: likewise; None takes a quarter of the tile.
         region: part of the scene in scene px; None for all of it.
         area: part of the scene to which the work is limited; None for no limit.
@@ -78,8 +79,8 @@ def plan_tiles(
     factor = family.resolution.factor if side <= view_side(family.resolution) else 1
     if area is not None and region is None:
         # Objects whose centre is inside are seen whole.
-        region = area.window.pad(shared)
-    grid = TileGrid(scene.width, scene.height, side, shared, factor, region)
+        region = area.window.pad(shared * max(scene.square_xy))
+    grid = TileGrid(scene.width, scene.height, side, shared, factor, region, scene.square_xy)
     found = grid.valid_tiles(scene, area=area, progress=progress)
     # Where the scene is smaller than a tile it could be shown larger than whole tiles are, at a resolution
     # that the model did not learn to detect at.
