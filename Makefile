@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm lint types docs demo bench bench-map bench-demo fuzz mutants nano scorecard train-demo clean
+.PHONY: install test test-vllm lint types docs demo bench bench-map bench-demo georeferences fuzz mutants nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -71,6 +71,10 @@ bench-map: $(READY)
 # One report of nano and of a simulated detector's results.pkl on synthetic scenes -> demo/detectors/report/report.html
 bench-demo: $(READY)
 	$(BIN)/python benchmarks/nano_beside_detector.py
+
+# One scene in six georeferences: the same objects in the same places -> docs/georeferences.png
+georeferences: $(READY)
+	$(BIN)/python benchmarks/georeferences.py --picture docs/georeferences.png
 
 # The parser of replies under every contract, on replies that are spoilt at random.
 REPLIES ?= 100000
