@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, with_config
+from pydantic import BeforeValidator, ConfigDict, InstanceOf, with_config
 
 from configs import available, load_config
 from configs.checking import checked
@@ -46,7 +46,7 @@ class ZoomSettings:
         crops: how a requested box becomes the window that is read.
     """
 
-    policy: Annotated[ZoomPolicy, BeforeValidator(policy_named)] = CHAIN
+    policy: Annotated[InstanceOf[ZoomPolicy], BeforeValidator(policy_named)] = CHAIN
     budget: Annotated[Budget, BeforeValidator(_section)] = field(default_factory=Budget)
     crops: Annotated[CropRule, BeforeValidator(_section)] = field(default_factory=CropRule)
 

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from tiling.scene import Scene
 
-TOGETHER = 64
-"""Questions that advance together; the images of all of them are held until the last one ends."""
-
 
 def ask(
     scene: Scene,
@@ -42,26 +39,34 @@ def ask(
         options: how replies are generated.
         progress: called with (questions answered, questions in all).
     """
+    pairs = [(scene, question) for question in questions]
+    return ask_each(pairs, engine, zoomable=zoomable, settings=settings, options=options, progress=progress)
+
+
+def ask_each(
+    questions: Sequence[tuple[Scene, str]],
+    engine: Engine,
+    *,
+    zoomable: Sequence[bool] | None = None,
+    settings: ZoomSettings | None = None,
+    options: Generation | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """One answer for each question about a scene of its own, in order; as :func:`ask` otherwise."""
     settings = settings or default_zoom_settings(engine.family.dialect.name)
-    answers: dict[int, Answer] = {}
-    for allowed in (True, False):
-        chain = ZoomChain(
-            engine,
-            engine.family.dialect,
-            engine.family.resolution,
-            settings.budget,
-            policy=settings.policy if allowed else OFF,
-            crops=settings.crops,
-            options=options,
-            model_name=engine.name,
-        )
-        indices = [
-            index for index in range(len(questions)) if (zoomable is None or zoomable[index]) == allowed
-        ]
-        for start in range(0, len(indices), TOGETHER):
-            together = indices[start : start + TOGETHER]
-            found = chain.ask_all([(scene, questions[index]) for index in together])
-            answers.update(zip(together, found, strict=True))
-            if progress:
-                progress(len(answers), len(questions))
-    return [answers[index] for index in range(len(questions))]
+    chain = ZoomChain(
+        engine,
+        engine.family.dialect,
+        engine.family.resolution,
+        settings.budget,
+        policy=settings.policy,
+        crops=settings.crops,
+        options=options,
+        model_name=engine.name,
+    )
+    allowed = zoomable or [True] * len(questions)
+    return chain.ask_all(
+        questions,
+        policies=[settings.policy if zooms else OFF for zooms in allowed],
+        ended=None if progress is None else lambda done: progress(done, len(questions)),
+    )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, InstanceOf
 
 from configs import load_config
 from configs.checking import Section, checked
@@ -114,7 +114,7 @@ class Recipe(Section):
     """Words of the zoom tool."""
     never_zoom: tuple[str, ...] = ()
     """Categories of questions that are asked without the zoom tool, such as ``count``."""
-    policy: Annotated[ZoomPolicy | None, BeforeValidator(policy_named)] = None
+    policy: Annotated[InstanceOf[ZoomPolicy] | None, BeforeValidator(policy_named)] = None
     """Zoom policy: ``off``, ``single`` or ``chain``."""
     budget: Budget | None = None
     """Limits on the cost of one question."""
