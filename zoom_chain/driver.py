@@ -27,6 +27,9 @@ from zoom_chain.trace import ViewRecord, record_view
 TOGETHER = 64
 """Most questions that are worked on at a time by an engine in process."""
 
+ENCODE = Generation(max_new_tokens=1)
+"""Options of a request that has an engine compute and keep a prompt; its reply is not looked at."""
+
 _WORDS = 300
 """Tokens of text beside the images of a turn, for an estimate of what a question comes to hold in a cache."""
 _OVERVIEWS = 4
@@ -221,7 +224,7 @@ class Driver:
 
     def _room(self, jobs: Iterable[Job]) -> int:
         """How many questions may be worked on so that the kept cache holds all of them."""
-        kept = _kept_tokens(self.model)
+        kept = kept_tokens(self.model)
         each = max(job.held_tokens for job in jobs)
         return TOGETHER if kept == 0 else min(TOGETHER, max(1, kept // each))
 
@@ -258,7 +261,7 @@ class Driver:
         Returns:
             For the place in the batch that it is done for: the tokens that were computed.
         """
-        if _kept_tokens(self.model) == 0:
+        if kept_tokens(self.model) == 0:
             return {}
         opening: dict[int, list[int]] = {}
         for number, (job, index) in enumerate(asked):
@@ -270,7 +273,7 @@ class Driver:
             conversation = _asked(*asked[first])
             self._encoded[id(conversation.images[0])] = conversation.images[0]
             if others:
-                (reply,) = self.model.chat([conversation], Generation(max_new_tokens=1))
+                (reply,) = self.model.chat([conversation], ENCODE)
                 tokens[first] = reply.prefilled_tokens or 0
         return tokens
 
@@ -368,7 +371,7 @@ def _asked(job: Job, index: int) -> Conversation:
     return job.wanted.conversations[index]
 
 
-def _kept_tokens(model: ChatModel) -> int:
+def kept_tokens(model: ChatModel) -> int:
     """Tokens whose keys and values an engine keeps between calls; 0 for one that keeps none."""
     return int(getattr(model, "kept_tokens", 0))
 

@@ -11,7 +11,7 @@ from tiling.resolution import Resolution
 from tiling.view import View
 from zoom_chain.budget import Bound, Budget, Spending
 from zoom_chain.calls import spoken_text
-from zoom_chain.chat import Conversation, Generation
+from zoom_chain.chat import Conversation, Generation, Reply
 from zoom_chain.dialect import ZoomDialect
 from zoom_chain.effects import Effect, Look, Outcome, Result, Said, Showing, Sight, Steps, StopReason
 from zoom_chain.looks import CropRule, least_pixels, within
@@ -151,7 +151,7 @@ class Session:
 
     def conclude(self, said: Said, reason: StopReason = "answered") -> Outcome:
         """The answer in the reply recorded last; none where it failed, is cut off or has no words."""
-        if failure := failure_of(said):
+        if failure := failure_of(said.reply):
             return Outcome("error", error=failure)
         words = self.turns[-1].words
         if said.reply.stop_reason == "length":
@@ -165,9 +165,8 @@ Run: TypeAlias = Callable[[Session], Steps]
 """A policy: the session of a question in, its steps out."""
 
 
-def failure_of(said: Said) -> str | None:
-    """Why there is no reply, in one line; None where there is one."""
-    reply = said.reply
+def failure_of(reply: Reply) -> str | None:
+    """Why a request failed, in one line; None where it did not."""
     if reply.stop_reason == "error" or reply.error is not None:
         return reply.error or "the model failed without saying why"
     return None

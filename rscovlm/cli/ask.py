@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rscovlm.cli.ask_journal import journal_beside, kept_replies
+from rscovlm.cli.destinations import unfinished
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
@@ -20,6 +22,7 @@ from rscovlm.cli.options import (
     check_file,
     open_model,
     open_scene,
+    placed,
     print_request,
     with_options,
 )
@@ -86,13 +89,20 @@ def ask(
     output: Annotated[
         Path | None, typer.Option(help="Write the answers there, not to stdout.", metavar="FILE")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
+    ] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
     reading: SceneOptions,
     running: ModelOptions,
 ) -> None:
-    """Ask about a scene; the model zooms in to see what it needs."""
+    """Ask about a scene; the model zooms in to see what it needs.
+
+    Replies are kept in OUTPUT.journal.jsonl as they come, so that the same command with --resume goes on
+    after an interruption, and asks again for nothing that was answered.
+    """
     asked = [Asked(text) for text in question or []]
     if questions is not None:
         asked += read_questions(questions)
@@ -101,10 +111,13 @@ def ask(
     check_file(trace, "--trace", (".html", ".json"))
     check_file(output, "--output", (".txt", ".json"))
     outputs = {"--output": output, "--trace": trace}
-    check_outputs(outputs, (scene, questions, running.config), overwrite=overwrite)
+    kept_at = journal_beside(output, trace, resume=resume, overwrite=overwrite)
+    going_on = resume or (kept_at is not None and unfinished([kept_at]))
+    check_outputs(outputs, (scene, questions, running.config), overwrite=overwrite, resume=going_on)
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
     from rscovlm.tasks.ask import ask as ask_scene
+    from rscovlm.tasks.replies import reply_facts
 
     recipe = running.recipe()
     texts = [recipe.question(item.question, item.options, short=short) for item in asked]
@@ -116,7 +129,10 @@ def ask(
         if running.dry_run:
             _print_opening(opened, texts[0], checkpoint.family, settings, options, zoomable[0])
             return
+        placing = (None, None) if kept_at is None else placed(checkpoint, running.device)
+        facts = reply_facts(checkpoint.identity, *placing)
         with (
+            kept_replies(kept_at, facts, resume=resume, overwrite=overwrite) as journal,
             open_model(checkpoint, running.device) as engine,
             Progress("answering", "questions") as progress,
         ):
@@ -128,6 +144,7 @@ def ask(
                 settings=settings,
                 options=options,
                 progress=progress,
+                journal=journal,
             )
             name = engine.name
     if all(answer.stop_reason == "error" and not answer.trace.views for answer in answers):
@@ -141,6 +158,8 @@ def ask(
     else:
         _deliver(text or "".join(_line(*pair) + "\n" for pair in zip(asked, answers)), output)
     _sum_up(asked, answers)
+    if kept_at is not None:  # whole answers to all questions, and they are safe
+        kept_at.unlink(missing_ok=True)
 
 
 def read_questions(path: Path) -> list[Asked]:

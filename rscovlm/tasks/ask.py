@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from rscovlm.tasks.replies import JournalledModel
 from zoom_chain.chat import Generation
 from zoom_chain.controller import Answer, ZoomChain
 from zoom_chain.policies import OFF
@@ -12,6 +13,7 @@ from zoom_chain.settings import ZoomSettings, default_zoom_settings
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
+    from rscovlm.journal import Journal
     from tiling.scene import Scene
 
 
@@ -24,6 +26,7 @@ def ask(
     settings: ZoomSettings | None = None,
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
+    journal: Journal | None = None,
 ) -> list[Answer]:
     """One answer for each question about a scene, in order.
 
@@ -38,9 +41,18 @@ def ask(
         settings: zoom policy, budget and crop rule; None takes those that ship for the model's dialect.
         options: how replies are generated.
         progress: called with (questions answered, questions in all).
+        journal: where usable replies are kept as they come, and taken from where they are there already.
     """
     pairs = [(scene, question) for question in questions]
-    return ask_each(pairs, engine, zoomable=zoomable, settings=settings, options=options, progress=progress)
+    return ask_each(
+        pairs,
+        engine,
+        zoomable=zoomable,
+        settings=settings,
+        options=options,
+        progress=progress,
+        journal=journal,
+    )
 
 
 def ask_each(
@@ -51,11 +63,12 @@ def ask_each(
     settings: ZoomSettings | None = None,
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
+    journal: Journal | None = None,
 ) -> list[Answer]:
     """One answer for each question about a scene of its own, in order; as :func:`ask` otherwise."""
     settings = settings or default_zoom_settings(engine.family.dialect.name)
     chain = ZoomChain(
-        engine,
+        engine if journal is None else JournalledModel(engine, journal),
         engine.family.dialect,
         engine.family.resolution,
         settings.budget,

@@ -36,7 +36,7 @@ def _converse(session: Session, conversation: Conversation, most_zooms: int | No
     while True:
         said = yield from ask(conversation)
         call = _take(session, said, conversation, about, final=withdrawn is not None)
-        if failure_of(said) or call is None or withdrawn is not None:
+        if failure_of(said.reply) or call is None or withdrawn is not None:
             return session.conclude(said, withdrawn or "answered")
         conversation, about = conversation.say("assistant", said.reply.text), ()
         if spent := session.spent(most_zooms):
