@@ -318,8 +318,10 @@ class Driver:
             elif not (each.valid or look.overview):
                 sights.append(Sight(None, None))
             else:
-                session.views.append(each.record)
-                _charge_view(session, each.record)
+                record = replace(each.record, visual_tokens=0) if look.unseen else each.record
+                session.views.append(record)
+                if not look.unseen:
+                    _charge_view(session, record)
                 sights.append(Sight(len(session.views) - 1, each.image))
         job.give(tuple(sights))
 

@@ -63,11 +63,13 @@ class Look:
         overview: it is the whole scene, which many questions look at: read once for all of them, and
             recorded even where it holds no valid pixel.
         thumbnail_side: longer side of the recorded pictures, px.
+        unseen: for the reader of the trace alone; the model is not shown it, and it costs no budget.
     """
 
     showings: tuple[Showing, ...]
     overview: bool = False
     thumbnail_side: int = THUMBNAIL_SIDE
+    unseen: bool = False
 
 
 @dataclass(frozen=True)

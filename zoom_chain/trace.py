@@ -111,6 +111,12 @@ class ViewRecord:
         """The view as it was shown."""
         return self.view if self.focus is None else FocusedView(self.view, *self.focus)
 
+    @property
+    def closer(self) -> Window:
+        """The part of the scene that is shown closest: all of it, of a focused view its region."""
+        frame = self.frame
+        return frame.finest.window if isinstance(frame, FocusedView) else frame.window
+
 
 @dataclass(frozen=True)
 class RequestRecord:

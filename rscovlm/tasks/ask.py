@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from detection_eval.text.contracts import CONTRACTS
 from rscovlm.tasks.replies import JournalledModel
 from zoom_chain.chat import Generation
 from zoom_chain.controller import Answer, ZoomChain
 from zoom_chain.policies import OFF
+from zoom_chain.session import Listing
 from zoom_chain.settings import ZoomSettings, default_zoom_settings
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from rscovlm.journal import Journal
+    from rscovlm.models.families import ModelFamily
     from tiling.scene import Scene
 
 
@@ -55,6 +59,12 @@ def ask(
     )
 
 
+def listing_of(family: ModelFamily, options: Generation | None = None) -> Listing:
+    """How a family lists the objects of an image: in the words in which it is asked to detect."""
+    listing = replace(options or Generation(), max_new_tokens=family.detection_tokens)
+    return Listing(CONTRACTS[family.detection], family.classes, listing, family.detect_gsd_m)
+
+
 def ask_each(
     questions: Sequence[tuple[Scene, str]],
     engine: Engine,
@@ -76,6 +86,7 @@ def ask_each(
         crops=settings.crops,
         options=options,
         model_name=engine.name,
+        listing=listing_of(engine.family, options),
     )
     allowed = zoomable or [True] * len(questions)
     return chain.ask_all(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from zoom_chain.policies.auto import auto
 from zoom_chain.policies.chain import chain
+from zoom_chain.policies.focus import focus
 from zoom_chain.policies.off import off
+from zoom_chain.policies.sweep import sweep
 from zoom_chain.session import Run
 
-PolicyName = Literal["off", "single", "chain"]
+PolicyName = Literal["off", "single", "chain", "focus", "sweep", "auto"]
 
 
 @dataclass(frozen=True)
@@ -38,5 +41,14 @@ SINGLE = ZoomPolicy("single", offers_tool=True, max_zooms=1, run=chain(most_zoom
 CHAIN = ZoomPolicy("chain", offers_tool=True, max_zooms=None, run=chain())
 """As many crops as the model asks for and the budget allows."""
 
-POLICIES: dict[str, ZoomPolicy] = {policy.name: policy for policy in (OFF, SINGLE, CHAIN)}
+FOCUS = ZoomPolicy("focus", offers_tool=False, max_zooms=1, run=focus)
+"""One view of the whole scene in which the cells that the model names are enlarged; for any model."""
+
+SWEEP = ZoomPolicy("sweep", offers_tool=False, max_zooms=None, run=sweep)
+"""Each tile of the scene, and a ledger of the objects in them: how many, whether any, which."""
+
+AUTO = ZoomPolicy("auto", offers_tool=True, max_zooms=None, run=auto)
+"""What suits the question and its budget."""
+
+POLICIES: dict[str, ZoomPolicy] = {policy.name: policy for policy in (OFF, SINGLE, CHAIN, FOCUS, SWEEP, AUTO)}
 """The policies by name."""
