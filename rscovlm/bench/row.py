@@ -21,8 +21,6 @@ class Row:
         system, user: words of the request.
         prompt_tokens, visual_tokens, reply_tokens: over all turns; None where the engine does not say.
         seconds: from request to reply.
-        contract: how boxes were asked for, a name in ``detection_eval.text.contracts.CONTRACTS``; empty
-            where the reply holds none.
     """
 
     item: Item
@@ -36,4 +34,3 @@ class Row:
     visual_tokens: int | None = None
     reply_tokens: int | None = None
     seconds: float = 0.0
-    contract: str = ""
