@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rscovlm.bench.item import Item
 from tiling.view import View
@@ -20,7 +22,12 @@ class Row:
         error: one line where there is no usable reply, else None.
         system, user: words of the request.
         prompt_tokens, visual_tokens, reply_tokens: over all turns; None where the engine does not say.
-        seconds: from request to reply.
+        seconds: its share of the wall-clock time of the batch that it was asked in, so that sums are the time
+            of a run.
+        contract: how boxes are written in the reply, a name in ``detection_eval.text.contracts``; None where
+            there are none.
+        views: all that was shown of the first image, in order; empty where the model was shown no image.
+        trace: of a zoom chain, as ``zoom_chain.trace`` writes it, without pictures; None without one.
     """
 
     item: Item
@@ -34,3 +41,6 @@ class Row:
     visual_tokens: int | None = None
     reply_tokens: int | None = None
     seconds: float = 0.0
+    contract: str | None = None
+    views: tuple[View, ...] = ()
+    trace: Mapping[str, Any] | None = None
