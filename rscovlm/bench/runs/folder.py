@@ -92,9 +92,7 @@ def refuse_what_is_there(folder: Path, *, resume: bool, overwrite: bool) -> None
     if resume and overwrite:
         raise UsageError("--resume continues what --overwrite would replace; give one of them")
     if (folder / SAMPLES).exists() and not (resume or overwrite):
-        raise UsageError(
-            f"{folder} holds a run; continue it with --resume, or start anew with --overwrite"
-        )
+        raise UsageError(f"{folder} holds a run; continue it with --resume, or start anew with --overwrite")
 
 
 def record(journal: Journal, rows: Iterable[Row]) -> None:

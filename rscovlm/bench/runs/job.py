@@ -115,7 +115,9 @@ def read_questions(
         )
     items = list(benchmark.read(root, chosen))
     if not items:
-        raise DataError(f"{root} holds no items of {benchmark.name} {chosen}; expected are {benchmark.layout}")
+        raise DataError(
+            f"{root} holds no items of {benchmark.name} {chosen}; expected are {benchmark.layout}"
+        )
     seen: set[str] = set()
     for item in items:
         if item.key in seen:
