@@ -122,7 +122,10 @@ class SeveralChoices:
     """
 
     options: tuple[str, ...]
-    words: str = "{question}\n{options}\nMore than one option may be right. Answer with the letters of all right options."
+    words: str = (
+        "{question}\n{options}\n"
+        "More than one option may be right. Answer with the letters of all right options."
+    )
     option: str = ChoiceQuestion.option
 
     def prompt(self, subject: str = "") -> Prompt:

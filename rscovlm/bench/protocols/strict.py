@@ -128,11 +128,8 @@ def _box(row: Row, task: Grounding) -> Verdict:
     if box is None:
         return Verdict(0.0, status="unread")
     found, right = row.view.to_scene(box), row.item.truth.polygons
-    counts = max(
-        (task.score(found, right[i : i + 1]) for i in range(0 if right is None else len(right))),
-        key=_score,
-        default=hit("acc@0.5", False),
-    )
+    each = [] if right is None else [task.score(found, polygon[None]) for polygon in right]
+    counts = max(each, key=_score, default=hit("acc@0.5", False))
     corners = " ".join(f"{x:.0f},{y:.0f}" for x, y in found[0])
     return Verdict(_score(counts), corners, counts=counts)
 

@@ -297,5 +297,5 @@ def _row_of_chain(question: _Question, answer: Answer, family: ModelFamily, seco
 
 
 def _without_pictures(trace: dict[str, Any]) -> dict[str, Any]:
-    """A trace as JSON without thumbnails, which are ten times as large as all else: images stay where they are."""
+    """A trace as JSON without thumbnails, ten times as large as all else: the images stay where they are."""
     return trace | {"views": [view | {"thumbnail": ""} for view in trace["views"]]}
