@@ -1,7 +1,7 @@
 """Benchmarks from the layouts that their authors publish; nothing is downloaded or shipped.
 
-Each stands on the readers of training data (``rscovlm.data.readers``). A further one is a module beside these,
-see docs/adding_a_benchmark.md.
+Each stands on the readers of training data (``rscovlm.data.readers``). A further one is a module beside
+these; see docs/adding_a_benchmark.md.
 """
 
 from __future__ import annotations

@@ -68,8 +68,8 @@ def _dota(name: str, title: str, labels: tuple[str, ...], classes: tuple[str, ..
     return benchmark(
         Reader(name, (layout("val"), layout("train")), kinds=("detect",), groups=("source",)),
         title=title,
-        layout=f"ROOT/{{val,train}}/{labels[0]}/*.txt, ROOT/{{val,train}}/images/; the test set has no public "
-        "labels, its scores come from the authors' server",
+        layout=f"ROOT/{{val,train}}/{labels[0]}/*.txt, ROOT/{{val,train}}/images/; the test set has no "
+        "public labels, its scores come from the authors' server",
         source="https://captain-whu.github.io/DOTA",
         licence="academic use only; images under the terms of Google Earth, GF-2 and JL-1 and CycloMedia",
         protocols={},

@@ -74,8 +74,8 @@ DIOR_RSVG = benchmark(
     ),
     title="DIOR-RSVG (TGRS 2023)",
     layout=_REFGEO.format(files="dior_rsvg_{test,val}", images="dior_rsvg")
-    + "\nor the authors' XML, of which all can be read (split all): ROOT/Annotations/*.xml, ROOT/JPEGImages/;"
-    " its split files number objects in the order of a folder on their machine, which differs between machines",
+    + "\nor the authors' XML, of which all can be read (split all): ROOT/Annotations/*.xml, ROOT/JPEGImages/"
+    "; its split files number objects in the order of a folder on one machine, which others do not share",
     source=f"https://github.com/ZhanYang-nwpu/RSVG-pytorch; {_SOURCE}",
     licence="terms of its sources (DIOR)",
     protocols={},

@@ -120,4 +120,4 @@ OMNIEARTH_BENCH = benchmark(
     protocols={},
     counts={"all": 29779},
 )
-"""92 tasks of single choice, 2 of several, 3 of boxes, 6 with steps; the last option is that none can tell."""
+"""92 tasks of single choice, 2 of several, 3 of boxes, 6 of steps; the last option is that none can tell."""

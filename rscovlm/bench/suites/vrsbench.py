@@ -86,8 +86,8 @@ VRSBENCH_VG = benchmark(
         groups=("unique", "category", "dataset", "size"),
     ),
     title="VRSBench, visual grounding (NeurIPS 2024)",
-    layout="ROOT/VRSBench_EVAL_referring.json with image_id, question, ground_truth {<x0><y0><x1><y1>} in 0-100"
-    ", unique, obj_cls, question_id\nROOT/Images_val/\n"
+    layout="ROOT/VRSBench_EVAL_referring.json with image_id, question, ground_truth {<x0><y0><x1><y1>} in "
+    "0-100, unique, obj_cls, question_id\nROOT/Images_val/\n"
     "or refGeo: ROOT/metainfo/vrsbench_test.jsonl with image_id, question, bbox; ROOT/images/vrsbench/",
     source=_SOURCE,
     licence=_LICENCE,
