@@ -12,7 +12,7 @@ from rscovlm.scoring.answers import (
     number_in,
     same_answer,
 )
-from rscovlm.tasks.task import Counts, Prompt, Task, hit, rates, score_reply
+from rscovlm.tasks.task import Counts, Prompt, Task, filled, hit, rates, score_reply
 from tiling.view import Size
 from zoom_chain.calls import spoken_text
 
@@ -79,16 +79,23 @@ class ChoiceQuestion:
 
     Attributes:
         options: in order, A first; empty where the question holds them itself.
+        words: with ``{question}`` and ``{options}`` in them.
+        option: a line of the options, with ``{letter}`` and ``{option}`` in it.
     """
 
     options: tuple[str, ...] = ()
+    words: str = "{question}\n{options}\nAnswer with the option's letter."
+    option: str = "{letter}. {option}"
 
     def prompt(self, subject: str = "") -> Prompt:
         """The question, its options by letter, and how to answer."""
         if not self.options:
             return Prompt(None, subject)
-        lines = [f"{choice_letter(index)}. {option}" for index, option in enumerate(self.options)]
-        return Prompt(None, "\n".join([subject, *lines, "Answer with the option's letter."]))
+        lines = [
+            filled(self.option, letter=choice_letter(index), option=option)
+            for index, option in enumerate(self.options)
+        ]
+        return Prompt(None, filled(self.words, question=subject, options="\n".join(lines)))
 
     def parse(self, text: str, size: Size | None = None) -> str | None:
         """The letter that the reply chooses; None where it chooses none or several."""
