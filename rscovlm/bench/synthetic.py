@@ -1,7 +1,7 @@
 """Synthetic counterparts of every kind of task: items about scenes whose truth is known to the pixel.
 
 Small views, each with one thing to say about it (class, boxes, phrase, caption, choice), and large scenes
-with questions whose evidence an overview cannot show. They run in minutes on a CPU, with the model that ships.
+with questions whose evidence an overview cannot show. The model that ships answers them all on a CPU.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Strict:
         return replace(verdict, score=None) if self.answered and verdict.status != "read" else verdict
 
     def summarise(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Summary:
-        """``micro`` over items, ``macro`` over the values of the column, ``coverage``, and what tasks count."""
+        """``micro`` over items, ``macro`` over values of the column, ``coverage``, and what tasks count."""
         parts: dict[tuple[str, str], list[Verdict]] = {}
         for row, verdict in zip(rows, verdicts, strict=True):
             for column, value in row.item.groups.items():

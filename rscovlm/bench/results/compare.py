@@ -1,4 +1,4 @@
-"""Two runs of the same items, question by question: the difference, whether it is chance, and what flipped."""
+"""Two runs of the same items, one by one: the difference, whether it is chance, and what flipped."""
 
 from __future__ import annotations
 
