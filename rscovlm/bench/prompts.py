@@ -138,7 +138,7 @@ def task_of(item: Item, contract: Contract | None, profile: Profile | None = Non
         case "classify":
             joiner = ", " if words.class_joiner is None else words.class_joiner
             return Classification(item.options, words.classify or CLASSIFY, joiner)
-        case "choice" if len(item.truth.answers) > 1:
+        case "choice" if len(item.truth.answers) > 1 or item.extra.get("several"):
             return SeveralChoices(item.options, words.choices, words.option)
         case "choice":
             return ChoiceQuestion(item.options, words.choice, words.option)
