@@ -15,7 +15,7 @@ from typing import Any
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item, Kind
 from rscovlm.bench.suites.pictures import Pictures
-from rscovlm.data.readers.common import Account, Options, Record, each, read_records
+from rscovlm.data.readers.common import IMAGE_SUFFIXES, Account, Options, Record, each, read_records
 from rscovlm.data.readers.containers import Extracted
 from rscovlm.errors import DataError, UsageError
 
@@ -142,9 +142,10 @@ class Reader:
 
 
 def _matches(root: Path, pattern: str) -> list[Path]:
-    """What a pattern meets below the root, by name; ``.`` is the root itself."""
+    """What a pattern meets below the root, by name; ``.`` is the root, where it has folders of images."""
     if pattern == ".":
-        return [root]
+        inside = (path for path in root.glob("*/*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        return [root] if next(inside, None) else []
     return sorted(path for path in root.glob(pattern) if EXTRACTED not in path.relative_to(root).parts)
 
 
