@@ -1,7 +1,7 @@
 """Prompt profiles: the words by which the tasks of a benchmark are asked, from YAML.
 
-Of what a profile leaves out a recipe decides, and of what that leaves out the model's family. Profiles ship in
-``configs/prompts``: ``default`` says as little as possible, ``rscovlm`` is how RSCoVLM was evaluated.
+Of what a profile leaves out a recipe decides, and of what that leaves out the model's family. Profiles ship
+in ``configs/prompts``: ``default`` says as little as possible, ``rscovlm`` is how RSCoVLM was evaluated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rscovlm.tasks.count import Counting
 from rscovlm.tasks.detect import Detection
 from rscovlm.tasks.ground import Grounding
 from rscovlm.tasks.provenance import text_hash
-from rscovlm.tasks.questions import ChoiceQuestion, NumericQuestion, OpenQuestion
+from rscovlm.tasks.questions import ChoiceQuestion, NumericQuestion, OpenQuestion, SeveralChoices
 from rscovlm.tasks.task import Prompt, Task, filled
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class Profile(Section):
     """Around a question that is answered by a count."""
     choice: Annotated[str, _holding("question", "options")] = ChoiceQuestion.words
     """Around a question with options of which one is right."""
-    choices: Annotated[str | None, _holding("question", "options")] = None
-    """Likewise where several may be right; ``choice`` where it is left out."""
+    choices: Annotated[str, _holding("question", "options")] = SeveralChoices.words
+    """Around a question with options of which several are right."""
     option: Annotated[str, _holding("letter", "option")] = ChoiceQuestion.option
     """One of the options."""
     ground: Annotated[str | None, _holding("phrase")] = None
@@ -95,7 +95,6 @@ class Profile(Section):
             "open": suffixed,
             "number": suffixed,
             "count": suffixed,
-            "choices": self.choice,
             "ground_contract": family.detection,
             "detect": recipe.detection_prompt,
             "detect_contract": family.detection,
@@ -135,14 +134,14 @@ def task_of(item: Item, contract: Contract | None, profile: Profile | None = Non
         profile: words, where it is to be asked; None where a reply is to be read alone.
     """
     words = profile or Profile()
-    several = len(item.truth.answers) > 1
     match item.kind:
         case "classify":
             joiner = ", " if words.class_joiner is None else words.class_joiner
             return Classification(item.options, words.classify or CLASSIFY, joiner)
+        case "choice" if len(item.truth.answers) > 1:
+            return SeveralChoices(item.options, words.choices, words.option)
         case "choice":
-            asked = words.choices if several and words.choices is not None else words.choice
-            return ChoiceQuestion(item.options, asked, words.option)
+            return ChoiceQuestion(item.options, words.choice, words.option)
         case "open":
             return OpenQuestion()
         case "number":

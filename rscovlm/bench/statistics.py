@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -101,7 +102,7 @@ def sign_test(wins: int, losses: int) -> float:
     for k in range(1, few + 1):
         term = term * (n - k + 1) // k
         ways += term
-    return min(1.0, 2 * ways / 2**n)
+    return min(1.0, float(Fraction(2 * ways, 2**n)))
 
 
 def _by_cluster(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rscovlm.scoring.sentences import rouge_l
+from rscovlm.scoring.captions import rouge_l
 from rscovlm.tasks.task import Counts, Prompt, rates
 from tiling.view import Size
 from zoom_chain.calls import spoken_text
@@ -30,7 +30,7 @@ class Captioning:
 
     def score(self, parsed: str, truth: str) -> Counts:
         """``rouge_l``, the F measure of the longest common subsequence of words."""
-        return {"rouge_l/hits": rouge_l(parsed, truth), "rouge_l/of": 1.0}
+        return {"rouge_l/hits": rouge_l(parsed, [truth]), "rouge_l/of": 1.0}
 
     def aggregate(self, counts: Counts) -> dict[str, float]:
         """``rouge_l`` in [0, 1]."""

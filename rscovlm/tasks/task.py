@@ -6,7 +6,8 @@ nor the model: what differs from item to item is an argument of its methods.
 | task | module | asks for |
 |---|---|---|
 | ``Classification`` | ``classify`` | the class of a scene |
-| ``OpenQuestion``, ``NumericQuestion``, ``ChoiceQuestion`` | ``questions`` | some words, a number, a letter |
+| ``OpenQuestion``, ``NumericQuestion`` | ``questions`` | some words, a number |
+| ``ChoiceQuestion``, ``SeveralChoices`` | ``questions`` | a letter, several letters |
 | ``Counting`` | ``count`` | how many of something there are |
 | ``Captioning`` | ``caption`` | a description |
 | ``Grounding`` | ``ground`` | the box of a phrase, horizontal or rotated as the contract says |

@@ -13,6 +13,7 @@ from rscovlm.bench.suites.large import LRS_VQA, MME_REALWORLD_RS
 from rscovlm.bench.suites.omniearth import OMNIEARTH_BENCH
 from rscovlm.bench.suites.rsvqa import RSVQA_HR, RSVQA_LR
 from rscovlm.bench.suites.scenes import AID, METER_ML, NWPU_RESISC45, UCMERCED, WHU_RS19
+from rscovlm.bench.suites.synth import SYNTH
 from rscovlm.bench.suites.vrsbench import VRSBENCH_CAPTION, VRSBENCH_VG, VRSBENCH_VQA
 from rscovlm.bench.suites.xlrs import XLRS_BENCH, XLRS_BENCH_LITE
 
@@ -24,6 +25,7 @@ _ALL = (
     *(DIOR_RSVG, RSVG, GEOCHAT_VG, AVVG),
     *(AID, UCMERCED, METER_ML, NWPU_RESISC45, WHU_RS19),
     *(DOTA, DOTA_15, DIOR, FAIR1M_BENCH),
+    SYNTH,
 )
 
 SUITES: dict[str, Benchmark] = {suite.name: suite for suite in _ALL}

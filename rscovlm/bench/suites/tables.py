@@ -1,4 +1,4 @@
-"""The table of all benchmarks, as docs/benchmark_sets.md has it: ``python -m rscovlm.bench.suites.tables``."""
+"""The table of all benchmarks in docs/benchmark_sets.md: ``python -m rscovlm.bench.suites.tables FILE``."""
 
 from __future__ import annotations
 
