@@ -126,7 +126,6 @@ def _benchmark(sheet: Sheet) -> Benchmark:
         layout=f"ROOT/{', ROOT/'.join(splits.values())}; images below ROOT/{sheet.images}",
         source=sheet.source,
         licence=sheet.licence,
-        protocols={},
         counts={},
         prompts=sheet.prompts,
     )

@@ -72,7 +72,6 @@ def _dota(name: str, title: str, labels: tuple[str, ...], classes: tuple[str, ..
         "public labels, its scores come from the authors' server",
         source="https://captain-whu.github.io/DOTA",
         licence="academic use only; images under the terms of Google Earth, GF-2 and JL-1 and CycloMedia",
-        protocols={},
         counts={"val": 458, "train": 1411},
     )
 
@@ -113,7 +112,6 @@ DIOR = benchmark(
     "ROOT/JPEGImages-trainval/",
     source="https://gcheng-nwpu.github.io",
     licence="terms of its source",
-    protocols={},
     counts={},
 )
 
@@ -136,6 +134,5 @@ FAIR1M_BENCH = benchmark(
     "public labels",
     source="https://www.gaofen-challenge.com/benchmark",
     licence="terms of its source",
-    protocols={},
     counts={},
 )

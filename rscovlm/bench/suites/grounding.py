@@ -78,7 +78,6 @@ DIOR_RSVG = benchmark(
     "; its split files number objects in the order of a folder on one machine, which others do not share",
     source=f"https://github.com/ZhanYang-nwpu/RSVG-pytorch; {_SOURCE}",
     licence="terms of its sources (DIOR)",
-    protocols={},
     counts={"test": 7500, "val": 3829, "all": 38320},
 )
 
@@ -93,7 +92,6 @@ RSVG = benchmark(
     layout=_REFGEO.format(files="rsvg_{test,val}", images="rsvg"),
     source=_SOURCE,
     licence="terms of its sources",
-    protocols={},
     counts={},
 )
 
@@ -108,7 +106,6 @@ GEOCHAT_VG = benchmark(
     layout=_REFGEO.format(files="geochat_test", images="geochat_test") + " (.jpg or .png)",
     source=_SOURCE,
     licence="terms of its sources",
-    protocols={},
     counts={},
 )
 
@@ -123,6 +120,5 @@ AVVG = benchmark(
     layout=_REFGEO.format(files="avvg_test", images="avvg"),
     source=_SOURCE,
     licence="terms of its sources; published in refGeo only",
-    protocols={},
     counts={},
 )

@@ -52,7 +52,6 @@ LRS_VQA = benchmark(
     layout="ROOT/*.jsonl with question_id, image, text, ground_truth, category\nROOT/image/ with the images",
     source="https://github.com/VisionXLab/LRS-VQA; Hugging Face data set ll-13/LRS-VQA",
     licence="not stated by its authors; images from FAIR1M (train), GLH-Bridge (test) and STAR (test)",
-    protocols={},
     counts={"test": 7333},
 )
 """1,657 images with sides of 1,024 to 27,328 px; 8 categories, 3 sources."""
@@ -93,7 +92,6 @@ MME_REALWORLD_RS = benchmark(
     "ROOT/<Image> with the images",
     source="https://github.com/yfzhang114/MME-RealWorld",
     licence="academic use only; no redistribution or modification without approval",
-    protocols={},
     counts={},
 )
 """Options A to E; categories position, color and count."""

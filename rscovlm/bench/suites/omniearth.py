@@ -117,7 +117,6 @@ OMNIEARTH_BENCH = benchmark(
     "written to ROOT/extracted at the first reading",
     source="https://github.com/nanocm/OmniEarth-Bench",
     licence="CC BY-NC-SA 4.0",
-    protocols={},
     counts={"all": 29779},
 )
 """92 tasks of single choice, 2 of several, 3 of boxes, 6 of steps; the last option is that none can tell."""

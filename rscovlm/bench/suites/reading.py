@@ -14,8 +14,10 @@ from typing import Any
 
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item, Kind
+from rscovlm.bench.protocols.catalogue import PROTOCOLS
+from rscovlm.bench.protocols.strict import generic
 from rscovlm.bench.suites.pictures import Pictures
-from rscovlm.data.readers.common import Account, Options, Record, each, read_records
+from rscovlm.data.readers.common import IMAGE_SUFFIXES, Account, Options, Record, each, read_records
 from rscovlm.data.readers.containers import Extracted
 from rscovlm.errors import DataError, UsageError
 
@@ -142,9 +144,10 @@ class Reader:
 
 
 def _matches(root: Path, pattern: str) -> list[Path]:
-    """What a pattern meets below the root, by name; ``.`` is the root itself."""
+    """What a pattern meets below the root, by name; ``.`` is the root, where it has folders of images."""
     if pattern == ".":
-        return [root]
+        inside = (path for path in root.glob("*/*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        return [root] if next(inside, None) else []
     return sorted(path for path in root.glob(pattern) if EXTRACTED not in path.relative_to(root).parts)
 
 
@@ -174,9 +177,15 @@ def _made(
 def benchmark(reader: Reader, **fields: Any) -> Benchmark:
     """A benchmark from its reader: name, splits and files are the reader's.
 
+    Its protocols are those of its name; a benchmark without such is judged by the rules that hold for any,
+    with the mean over its first column.
+
     Args:
         reader: reads it.
         fields: the other attributes of ``Benchmark``.
     """
     files = reader.patterns()
-    return Benchmark(name=reader.name, splits=tuple(files), files=files, read=reader, **fields)
+    column = next(iter(reader.groups), "category")
+    protocols = PROTOCOLS.get(reader.name) or generic(reader.name, column)
+    own: dict[str, Any] = {"protocols": protocols, **fields}
+    return Benchmark(name=reader.name, splits=tuple(files), files=files, read=reader, **own)

@@ -97,7 +97,6 @@ def _benchmark(
         f"or the selection of VHM (split vhm): ROOT/datasets_eval/RSVQA_{name[-2:].upper()}-*_RSVQA.json",
         source="https://rsvqa.sylvainlobry.com; VHM: Hugging Face data set FitzPC/VHM_eval_dataset",
         licence="as its authors' page says when it is downloaded; the bundle of VHM is CC BY-NC 4.0",
-        protocols={},
         counts=counts,
     )
 

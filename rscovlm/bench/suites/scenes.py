@@ -100,7 +100,6 @@ def _benchmark(
         layout="\n".join(forms),
         source=source,
         licence=licence,
-        protocols={},
         counts={},
     )
 

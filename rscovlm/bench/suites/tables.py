@@ -1,4 +1,4 @@
-"""The table of all benchmarks in docs/benchmark_sets.md; ``python -m rscovlm.bench.suites.tables FILE`` makes it."""
+"""The table of all benchmarks in docs/benchmark_sets.md: ``python -m rscovlm.bench.suites.tables FILE``."""
 
 from __future__ import annotations
 

@@ -48,7 +48,6 @@ VRSBENCH_VQA = benchmark(
     "ROOT/Images_val/",
     source=_SOURCE,
     licence=_LICENCE,
-    protocols={},
     counts={"test": 37409},
 )
 
@@ -91,7 +90,6 @@ VRSBENCH_VG = benchmark(
     "or refGeo: ROOT/metainfo/vrsbench_test.jsonl with image_id, question, bbox; ROOT/images/vrsbench/",
     source=_SOURCE,
     licence=_LICENCE,
-    protocols={},
     counts={"test": 16159},
 )
 
@@ -118,6 +116,5 @@ VRSBENCH_CAPTION = benchmark(
     layout="ROOT/VRSBench_EVAL_Cap.json with image_id, ground_truth, question_id\nROOT/Images_val/",
     source=_SOURCE,
     licence=_LICENCE,
-    protocols={},
     counts={},
 )

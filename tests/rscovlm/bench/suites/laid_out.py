@@ -15,7 +15,7 @@ def items(name, root, split=None):
 
 
 def assert_true_to(suite, found):
-    """What holds for the items of each benchmark: unique keys, stated kinds and columns, truths of their kind."""
+    """What holds for the items of each benchmark: unique keys, stated kinds and columns, truths."""
     assert len({item.key for item in found}) == len(found)
     for item in found:
         assert isinstance(item, Item)
@@ -24,7 +24,8 @@ def assert_true_to(suite, found):
         if item.kind in ("ground", "detect"):
             assert item.truth.polygons.shape == (len(item.truth.labels), 4, 2)
         else:
-            assert all(answer.strip() for answer in item.truth.answers) and item.truth.answers
+            assert all(answer.strip() for answer in item.truth.answers)
+            assert item.truth.answers
         if item.kind in ("choice", "classify"):
             assert item.options
 

@@ -69,7 +69,8 @@ def test_all_types_of_questions(tmp_path):
     }
     several = by_key["Typhoon pressure/10"]
     assert several.truth.answers == ("A", "C")
-    assert several.extra["several"] and by_key["Typhoon pressure/11"].extra["several"]
+    assert several.extra["several"]
+    assert by_key["Typhoon pressure/11"].extra["several"]
     assert len(several.images) == 2
     assert bounds(by_key["Typhoon pressure/12"]) == [10, 20.5, 50, 60]
     assert by_key["Typhoon pressure/12"].groups["size"] == "medium"  # 40 x 39.5 px

@@ -74,7 +74,8 @@ def test_images_inside_parquet_become_files_that_are_read_by_window(tmp_path):
     assert len(list((tmp_path / EXTRACTED).iterdir())) == 1  # equal images are one file
     with Scene(found[0].images[0]) as scene:
         assert (scene.height, scene.width) == (40, 60)
-    assert not account.changed and not account.left_out
+    assert not account.changed
+    assert not account.left_out
 
 
 def test_phrases_and_captions_of_the_whole_benchmark(tmp_path):
