@@ -66,7 +66,7 @@ class Detected:
         }
         by_class = zip(result.classes, counts.f1.tolist(), result.class_apnc().tolist(), counts.positives)
         groups = {
-            ("class", name): {"n": float(n), "score": f1, "apnc@0.5": apnc} for name, f1, apnc, n in by_class
+            ("class", name): {"n": float(n), "micro": f1, "apnc@0.5": apnc} for name, f1, apnc, n in by_class
         }
         overall = {**summary.metrics, "macro": metrics["macro_f1@0.5"], **metrics}
         return Summary(summary.headline, overall, {**summary.groups, **groups})

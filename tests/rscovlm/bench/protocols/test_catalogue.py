@@ -71,7 +71,7 @@ def test_every_summary_has_its_headline_both_averages_and_all_rates(protocol):
         assert {"parse_fail", "refusal", "failed", "abstain", "multi_letter"} <= found.metrics.keys()
     metrics = summed(protocol, rows)
     assert metrics.headline in metrics.metrics
-    assert all({"n", "score"} <= group.keys() for group in metrics.groups.values())
+    assert all({"n", "micro"} <= group.keys() for group in metrics.groups.values())
 
 
 def _kind_of(benchmark):

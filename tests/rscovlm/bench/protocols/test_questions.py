@@ -101,7 +101,7 @@ def test_the_habit_of_rsvqa_averages_what_it_keeps():
     ]
     habit = summed(PROTOCOLS["rsvqa-hr"]["rscovlm"], rows)
     assert (habit.headline, habit.metrics["macro"]) == ("macro", pytest.approx(3 / 4))
-    assert math.isnan(habit.groups["type", "count"]["score"])
+    assert math.isnan(habit.groups["type", "count"]["micro"])
     strict = summed(PROTOCOLS["rsvqa-hr"]["strict"], rows)
     assert strict.metrics["macro"] == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert strict.groups["type", "count"]["mae"] == 2
