@@ -12,7 +12,8 @@ from rscovlm.scoring.answers import (
     number_in,
     same_answer,
 )
-from rscovlm.tasks.task import Counts, Prompt, Task, hit, rates, score_reply
+from rscovlm.scoring.choices import chosen_letters
+from rscovlm.tasks.task import Counts, Prompt, Task, filled, hit, rates, score_reply
 from tiling.view import Size
 from zoom_chain.calls import spoken_text
 
@@ -79,16 +80,23 @@ class ChoiceQuestion:
 
     Attributes:
         options: in order, A first; empty where the question holds them itself.
+        words: with ``{question}`` and ``{options}`` in them.
+        option: a line of the options, with ``{letter}`` and ``{option}`` in it.
     """
 
     options: tuple[str, ...] = ()
+    words: str = "{question}\n{options}\nAnswer with the option's letter."
+    option: str = "{letter}. {option}"
 
     def prompt(self, subject: str = "") -> Prompt:
         """The question, its options by letter, and how to answer."""
         if not self.options:
             return Prompt(None, subject)
-        lines = [f"{choice_letter(index)}. {option}" for index, option in enumerate(self.options)]
-        return Prompt(None, "\n".join([subject, *lines, "Answer with the option's letter."]))
+        lines = [
+            filled(self.option, letter=choice_letter(index), option=option)
+            for index, option in enumerate(self.options)
+        ]
+        return Prompt(None, filled(self.words, question=subject, options="\n".join(lines)))
 
     def parse(self, text: str, size: Size | None = None) -> str | None:
         """The letter that the reply chooses; None where it chooses none or several."""
@@ -96,6 +104,40 @@ class ChoiceQuestion:
 
     def score(self, parsed: str | None, truth: str | None) -> Counts:
         """``accuracy``."""
+        return hit("accuracy", parsed is not None and parsed == truth)
+
+    def aggregate(self, counts: Counts) -> dict[str, float]:
+        """``accuracy`` in [0, 1]."""
+        return rates(counts, "accuracy")
+
+
+@dataclass(frozen=True)
+class SeveralChoices:
+    """A question with options of which several may be right, answered by their letters.
+
+    Attributes:
+        options: in order, A first.
+        words: with ``{question}`` and ``{options}`` in them.
+        option: a line of the options, with ``{letter}`` and ``{option}`` in it.
+    """
+
+    options: tuple[str, ...]
+    words: str = (
+        "{question}\n{options}\n"
+        "More than one option may be right. Answer with the letters of all right options."
+    )
+    option: str = ChoiceQuestion.option
+
+    def prompt(self, subject: str = "") -> Prompt:
+        """The question, its options by letter, and how to answer."""
+        return ChoiceQuestion(self.options, self.words, self.option).prompt(subject)
+
+    def parse(self, text: str, size: Size | None = None) -> frozenset[str] | None:
+        """The letters that the reply chooses; None where it chooses none, or not clearly."""
+        return chosen_letters(spoken_text(text), self.options) or None
+
+    def score(self, parsed: frozenset[str] | None, truth: frozenset[str] | None) -> Counts:
+        """``accuracy``: all right letters and no other."""
         return hit("accuracy", parsed is not None and parsed == truth)
 
     def aggregate(self, counts: Counts) -> dict[str, float]:

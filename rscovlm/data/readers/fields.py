@@ -44,13 +44,18 @@ def read_fields(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     folder = ImageFolder(images)
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        found = {name: _at(record, field, name) for name, field in fields.items()}
+        found = {name: field_at(record, field, name) for name, field in fields.items()}
         yield _sample(found, place, folder, options)
 
     yield from each(read_records(path, options), options, read)
 
 
-def _at(record: Record, path: str, name: str) -> Any:
+def field_at(record: Record, path: str, name: str) -> Any:
+    """What a field holds; a dot reaches into objects.
+
+    Raises:
+        LeftOut: there is no such field; ``name`` says what it would have been.
+    """
     value: Any = record
     for part in [path] if path in record else path.split("."):
         if not isinstance(value, Mapping) or part not in value:
@@ -73,12 +78,18 @@ def _sample(found: Record, place: str, folder: ImageFolder, options: Options, **
 
 def _with_choices(question: str, choices: Any, answer: str) -> str:
     """The question with its choices below it, and a request for a letter."""
-    if isinstance(choices, str):
-        choices = [line for line in choices.splitlines() if line.strip()]
-    if not isinstance(choices, list) or not choices:
+    listed = choices_of(choices)
+    if not listed:
         return question
     several = len(answer.split()) > 1 or (answer.isalpha() and answer.isupper() and len(answer) > 1)
-    return "\n".join([question, *(str(each).strip() for each in choices), _LETTERS if several else _LETTER])
+    return "\n".join([question, *listed, _LETTERS if several else _LETTER])
+
+
+def choices_of(written: Any) -> tuple[str, ...]:
+    """The options of a question as they are written: a list, or a text with one in each line."""
+    if isinstance(written, str):
+        written = [line for line in written.splitlines() if line.strip()]
+    return tuple(str(each).strip() for each in written) if isinstance(written, list) else ()
 
 
 def _benchmark(
