@@ -137,6 +137,10 @@ def named_class(text: str, classes: Sequence[str]) -> str | None:
     for name in classes:
         if spoken(name) == said:
             return name
+    joined = _joined(said)
+    alike = [name for name in classes if _joined(spoken(name)) == joined]
+    if joined and len(alike) == 1:
+        return alike[0]
     by_form: dict[str, list[str]] = {}
     for name in classes:
         by_form.setdefault(normalised_answer(name), []).append(name)
@@ -148,6 +152,11 @@ def named_class(text: str, classes: Sequence[str]) -> str | None:
     if len(alike) > 1:
         alike = [name for name in alike if re.search(rf"(?<!\w){re.escape(spoken(name))}(?!\w)", said)]
     return alike[0] if len(alike) == 1 else None
+
+
+def _joined(text: str) -> str:
+    """Letters and digits alone: names are written "dense residential" and "DenseResidential"."""
+    return re.sub(r"[\W_]", "", text)
 
 
 def choice_letter(index: int) -> str:
