@@ -36,6 +36,7 @@ _NUMBERS = MappingProxyType(
 )
 _FACTORS = MappingProxyType({"hundred": 100, "thousand": 1000, "million": 1_000_000})
 _SIGNS = frozenset({"minus", "negative"})
+_VERDICTS = frozenset({"yes", "no"})
 _FILLERS = frozenset(
     {"a", "an", "the", "it", "is", "its", "they", "are", "there", "theres", "theyre", "this", "thats"}
 )
@@ -111,6 +112,17 @@ def normalised_answer(text: str) -> str:
 def normalised_words(text: str) -> str:
     """All words of a text, articles and endings too, in lower case, in one spelling, numbers as digits."""
     return _with_digits([_SPELLINGS.get(word, word) for word in _tokens(text)])
+
+
+def yes_or_no(text: str) -> str | None:
+    """``yes`` or ``no``, where an answer begins with it: "Yes, two of them", "There are no ships".
+
+    None where it begins otherwise, or holds the other one too.
+    """
+    words = normalised_answer(text).split()
+    if not words or words[0] not in _VERDICTS or set(words) >= _VERDICTS:
+        return None
+    return words[0]
 
 
 def number_in(text: str) -> float | None:

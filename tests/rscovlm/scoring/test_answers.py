@@ -12,6 +12,7 @@ from rscovlm.scoring.answers import (
     normalised_words,
     number_in,
     same_answer,
+    yes_or_no,
 )
 
 
@@ -258,3 +259,21 @@ def test_all_words_of_a_question_count_whatever_its_punctuation():
 def test_a_whole_reply_may_write_the_words_of_a_class_as_one(reply, named):
     assert named_class(reply, ("dense residential", "sparse residential")) == named
     assert named_class("denseresidential", ("dense residential", "denseresidential")) == "denseresidential"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Yes, two of them", "yes"),
+        ("True", "yes"),
+        ("no", "no"),
+        ("There are no ships.", "no"),
+        ("It is.", None),
+        ("none", None),
+        ("No, or yes", None),
+        ("noon", None),
+        ("", None),
+    ],
+)
+def test_an_answer_may_begin_with_yes_or_no(text, says):
+    assert yes_or_no(text) == says
