@@ -12,8 +12,8 @@ from rscovlm.errors import UsageError
 
 def protocols_of(benchmark: str) -> Mapping[str, Protocol]:
     """The protocols of a benchmark by short name, the default first; any has ``strict`` and ``answered``."""
-    known = PROTOCOLS.get(benchmark, {})
-    return {**known, **{name: each for name, each in generic(benchmark).items() if name not in known}}
+    own = PROTOCOLS.get(benchmark, {})
+    return {**own, **{name: each for name, each in generic(benchmark).items() if name not in own}}
 
 
 def protocol_of(benchmark: str, name: str | None = None) -> Protocol:
