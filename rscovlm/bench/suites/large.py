@@ -53,6 +53,7 @@ LRS_VQA = benchmark(
     source="https://github.com/VisionXLab/LRS-VQA; Hugging Face data set ll-13/LRS-VQA",
     licence="not stated by its authors; images from FAIR1M (train), GLH-Bridge (test) and STAR (test)",
     counts={"test": 7333},
+    prompts="rscovlm-lrs-vqa",
 )
 """1,657 images with sides of 1,024 to 27,328 px; 8 categories, 3 sources."""
 
@@ -92,6 +93,7 @@ MME_REALWORLD_RS = benchmark(
     "ROOT/<Image> with the images",
     source="https://github.com/yfzhang114/MME-RealWorld",
     licence="academic use only; no redistribution or modification without approval",
+    prompts="mme-realworld",
     counts={},
 )
 """Options A to E; categories position, color and count."""

@@ -98,6 +98,7 @@ def _benchmark(
         source="https://rsvqa.sylvainlobry.com; VHM: Hugging Face data set FitzPC/VHM_eval_dataset",
         licence="as its authors' page says when it is downloaded; the bundle of VHM is CC BY-NC 4.0",
         counts=counts,
+        prompts="short",
     )
 
 

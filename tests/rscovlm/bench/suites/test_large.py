@@ -1,5 +1,7 @@
 """LRS-VQA and the remote sensing part of MME-RealWorld: 20 rows each."""
 
+from rscovlm.bench.prompts import load_profile
+from rscovlm.bench.suites import SUITES
 from tests.rscovlm.bench.suites.laid_out import items, pictures
 from tests.rscovlm.data.published import write_json, write_lines
 
@@ -105,3 +107,8 @@ def test_mme_realworld_has_letters_only_in_its_truth(tmp_path):
     assert not any("several" in item.extra for item in found)
     assert account.left_out == {"its right letter is none of its options": 1, "no options": 1}
     assert account.changed == {"questions of other parts of MME-RealWorld passed over": 1}
+    assert load_profile(SUITES["mme-realworld-rs"].prompts).prompt(found[0]).user == (
+        "What colour is the car? The choices are listed below: \n(A) red\n(B) blue\n(C) grey\n(D) a white one\n"
+        "(E) The image does not show it\nSelect the best answer to the above multiple-choice question based on the "
+        "image. Respond with only the letter (A, B, C, D, or E) of the correct option.\nThe best answer is:"
+    )
