@@ -108,7 +108,7 @@ def test_mme_realworld_has_letters_only_in_its_truth(tmp_path):
     assert account.left_out == {"its right letter is none of its options": 1, "no options": 1}
     assert account.changed == {"questions of other parts of MME-RealWorld passed over": 1}
     assert load_profile(SUITES["mme-realworld-rs"].prompts).prompt(found[0]).user == (
-        "What colour is the car? The choices are listed below: \n(A) red\n(B) blue\n(C) grey\n(D) a white one\n"
-        "(E) The image does not show it\nSelect the best answer to the above multiple-choice question based on the "
-        "image. Respond with only the letter (A, B, C, D, or E) of the correct option.\nThe best answer is:"
+        "What colour is the car? The choices are listed below: \n(A) red\n(B) blue\n(C) grey\n"
+        "(D) a white one\n(E) The image does not show it\nSelect the best answer to the above multiple-choice "
+        "question based on the image. Respond with only the letter (A, B, C, D, or E) of the correct option.\nThe best answer is:"
     )
