@@ -32,7 +32,7 @@ BoxReader = Callable[[Row], Floats | None]
 
 _BRACKETS = re.compile(r"\[\s*(?:-?\d+(?:\.\d+)?\s*,\s*){3}-?\d+(?:\.\d+)?\s*\]")
 _LABELLED = re.compile(r"\s*((?:-?\d+(?:\.\d+)?\s*,\s*){3}-?\d+(?:\.\d+)?)[ ,]+\S")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<!\d)-?\d+(?:\.\d+)?(?!\d|[dD]\b)")
 
 
 def contract_of(row: Row) -> Contract:

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.protocol import Protocol, Summary, Verdict
 from rscovlm.bench.row import Row
 from rscovlm.bench.statistics import Interval, bootstrap_mean, wilson
-from rscovlm.errors import UsageError
 
 SCHEMA = "rscovlm.scores/1"
 STATUSES = ("read", "unread", "refused", "failed")
@@ -80,27 +78,6 @@ class Scores:
     def headline(self) -> float:
         """The metric that the benchmark's authors report."""
         return self.summary.metrics[self.summary.headline]
-
-
-def protocol_named(benchmark: Benchmark, name: str | None) -> Protocol:
-    """A protocol of a benchmark.
-
-    Args:
-        benchmark: whose it is.
-        name: short (``official``), whole (``lrs-vqa/official/1``), or None for the benchmark's first.
-
-    Raises:
-        UsageError: naming those that it has.
-    """
-    every = benchmark.protocols
-    if name is None:
-        return next(iter(every.values()))
-    if name in every:
-        return every[name]
-    for protocol in every.values():
-        if protocol.id == name:
-            return protocol
-    raise UsageError(f"{benchmark.name} has no protocol {name!r}; choose from {', '.join(every)}")
 
 
 def score_rows(

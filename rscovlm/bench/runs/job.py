@@ -13,11 +13,15 @@ import numpy as np
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item
 from rscovlm.bench.prompts import Profile
+from rscovlm.bench.protocols.available import protocols_of
 from rscovlm.bench.records import item_to_json
 from rscovlm.bench.row import Row
 from rscovlm.bench.runs.asking import Asking, ask_items
 from rscovlm.bench.runs.folder import library_versions, open_log, record, write_manifest
 from rscovlm.bench.runs.looking import Blind, Mode, direct_resolution, shuffled_images
+from rscovlm.bench.suites.hashes import file_hashes
+from rscovlm.bench.suites.reading import Reading
+from rscovlm.data.readers.common import Account
 from rscovlm.errors import DataError, UsageError
 from rscovlm.journal import parameters_hash
 from rscovlm.tasks.provenance import version
@@ -40,6 +44,7 @@ class Questions:
         root: folder of the files.
         items: in file order.
         of: items in the files, of which ``items`` may be a draw.
+        notes: what was left out or mended while reading, one line each.
     """
 
     benchmark: Benchmark
@@ -47,6 +52,7 @@ class Questions:
     root: Path
     items: tuple[Item, ...]
     of: int
+    notes: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -67,7 +73,9 @@ class Questions:
             "items_in_files": self.of,
             "items_published": self.benchmark.counts.get(self.split),
             "files": file_hashes(self.benchmark, self.root, self.split),
-            "protocols": {name: each.id for name, each in self.benchmark.protocols.items()},
+            "hashes_published": dict(self.benchmark.hashes),
+            "notes": list(self.notes),
+            "protocols": {name: each.id for name, each in protocols_of(self.benchmark.name).items()},
         }
 
 
@@ -75,17 +83,6 @@ def _image_facts(source: str, root: Path) -> list[Any]:
     path = Path(source)
     place = path.relative_to(root).as_posix() if path.is_relative_to(root) else source
     return [place, path.stat().st_size if path.is_file() else None]
-
-
-def file_hashes(benchmark: Benchmark, root: Path, split: str) -> dict[str, str]:
-    """SHA-256 of the annotation files of a split, by path below the root."""
-    patterns = benchmark.files.get(split, ())
-    files = sorted({path for pattern in patterns for path in root.glob(pattern) if path.is_file()})
-    hashes = {}
-    for path in files:
-        with path.open("rb") as file:
-            hashes[path.relative_to(root).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
 
 
 def read_questions(
@@ -113,7 +110,9 @@ def read_questions(
         raise UsageError(
             f"{root} is no folder; give the one that holds {benchmark.title}: {benchmark.layout}"
         )
-    items = list(benchmark.read(root, chosen))
+    reading = benchmark.read(root, chosen)
+    items = list(reading)
+    notes = _notes(reading.account) if isinstance(reading, Reading) else ()
     if not items:
         raise DataError(
             f"{root} holds no items of {benchmark.name} {chosen}; expected are {benchmark.layout}"
@@ -127,7 +126,12 @@ def read_questions(
     if limit is not None and limit < of:
         drawn = np.random.default_rng([seed, of]).choice(of, limit, replace=False)
         items = [items[index] for index in sorted(drawn.tolist())]
-    return Questions(benchmark, chosen, root, tuple(items), of)
+    return Questions(benchmark, chosen, root, tuple(items), of, notes)
+
+
+def _notes(account: Account) -> tuple[str, ...]:
+    left_out = [f"{count:,} records left out: {reason}" for reason, count in account.left_out.items()]
+    return (*left_out, *(f"{count:,} {kind}" for kind, count in account.changed.items()))
 
 
 @dataclass(frozen=True)
