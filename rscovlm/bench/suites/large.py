@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rscovlm.bench.item import Item
-from rscovlm.bench.suites.items import answers_of, choice, evidence_of, groups_of, question
+from rscovlm.bench.suites.items import answers_of, choice, evidence_of, groups_of, question, without_request
 from rscovlm.bench.suites.pictures import Pictures
 from rscovlm.bench.suites.reading import Layout, Reader, benchmark, of_records
 from rscovlm.data.readers.common import LeftOut, Options, Record, id_of, text_of
@@ -27,7 +27,7 @@ def _lrs(place: str, record: Record, pictures: Pictures, options: Options) -> It
     yield question(
         key,
         pictures.locate(text_of(record, "image")),
-        text_of(record, "text", "question", what="question"),
+        without_request(text_of(record, "text", "question", what="question"), options),
         answers_of(record.get("ground_truth", record.get("answer"))),
         kind="count" if category == "count" else "open",
         groups={"category": category, "source": source or "other"},

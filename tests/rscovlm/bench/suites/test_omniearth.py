@@ -135,8 +135,8 @@ def test_its_own_words_do_not_tell_how_many_options_are_right(tmp_path):
     assert one == two
     assert one == (
         "What is the pressure?The choices are listed below:\n(A) 910 hPa\n(B) 950 hPa\n(C) 990 hPa\n"
-        "(D) Unable to decide\n\nSelect the best answer(s) for the multiple-choice question based on the image. "
-        "There may be more than one correct option. Only respond with the letter(s) corresponding to the correct "
-        "answer(s) (A, B, C, D), with multiple choices separated by spaces.\nThe answer is:"
+        "(D) Unable to decide\n\nSelect the best answer(s) for the multiple-choice question based on the "
+        "image. There may be more than one correct option. Only respond with the letter(s) corresponding to "
+        "the correct answer(s) (A, B, C, D), with multiple choices separated by spaces.\nThe answer is:"
     )
     assert single.endswith("corresponding to the correct answer (A, B, C, D).\nThe answer is:")
