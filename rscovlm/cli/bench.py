@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from detection_eval.formats import ReadOptions
 
 bench = typer.Typer(
-    name="bench", help="Run benchmarks, score what was logged; score and convert detections.", no_args_is_help=True
+    name="bench",
+    help="Run benchmarks, score what was logged; score and convert detections.",
+    no_args_is_help=True,
 )
 
 Images = Annotated[

@@ -48,9 +48,7 @@ class Scored(NamedTuple):
     scores: list[Scores]
 
 
-def score(
-    folders: Folders, protocol: Under = None, seed: Seed = 0, as_json: AsJson = False
-) -> None:
+def score(folders: Folders, protocol: Under = None, seed: Seed = 0, as_json: AsJson = False) -> None:
     """Judge the log of a run under a protocol, and write scores.json beside it.
 
     The tables hold the most frequent and a random answer as rows. A log of an interrupted run is judged as
@@ -126,10 +124,14 @@ def report(
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="Write all tables.", metavar="FILE.md")
     ] = None,
-    latex: Annotated[Path | None, typer.Option("--latex", help="Write all tables.", metavar="FILE.tex")] = None,
+    latex: Annotated[
+        Path | None, typer.Option("--latex", help="Write all tables.", metavar="FILE.tex")
+    ] = None,
     published: Annotated[
         list[str] | None,
-        typer.Option(help="Tables to stand beside: a name or YAML file; by default all that ship.", metavar="NAME"),
+        typer.Option(
+            help="Tables to stand beside: a name or YAML file; by default all that ship.", metavar="NAME"
+        ),
     ] = None,
     samples: Annotated[
         int, typer.Option(help="Samples of a benchmark that the page shows.", min=0, metavar="N")
@@ -137,7 +139,7 @@ def report(
     overwrite: Overwrite = False,
     seed: Seed = 0,
 ) -> None:
-    """Tables of runs: totals, categories, the protocol's own metrics, published rows; and a page of samples."""
+    """Write tables of runs: totals, categories, the protocol's own metrics, published rows; and a page."""
     outputs = {"--output": output, "--csv": csv, "--markdown": markdown, "--latex": latex}
     for (option, path), suffix in zip(outputs.items(), (".html", ".csv", ".md", ".tex")):
         check_file(path, option, (suffix,))
@@ -241,7 +243,12 @@ def tables_of(found: Scored, published: Sequence[str] | None) -> list[ResultTabl
     else:
         beside = [t for name in published for t in load_publication(name) if t.benchmark == benchmark]
     models = [each for each in found.scores if not each.baseline]
-    return [overview(found.scores), by_group(found.scores), own_metrics(models), *map(published_table, beside)]
+    return [
+        overview(found.scores),
+        by_group(found.scores),
+        own_metrics(models),
+        *map(published_table, beside),
+    ]
 
 
 def _short(text: str, most: int = 60) -> str:

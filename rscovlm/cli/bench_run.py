@@ -67,7 +67,9 @@ def run(
     ],
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of the benchmark; of several, it holds a folder of each name.", metavar="ROOT"),
+        typer.Option(
+            help="Folder of the benchmark; of several, it holds a folder of each name.", metavar="ROOT"
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Part of it; its first by default.")] = None,
     zoom: Annotated[
@@ -97,7 +99,9 @@ def run(
     batch_size: Annotated[
         int | None,
         typer.Option(
-            help=f"Items that are asked together; {TOGETHER}, of a server {HTTP_TOGETHER}.", min=1, metavar="N"
+            help=f"Items that are asked together; {TOGETHER}, of a server {HTTP_TOGETHER}.",
+            min=1,
+            metavar="N",
         ),
     ] = None,
     output: Annotated[
@@ -288,9 +292,7 @@ def _engines(device: str | None) -> Iterator[Any]:
             engine.close()
 
 
-def _carried_out(
-    planned: _Planned, engine: Engine, resume: bool, overwrite: bool
-) -> list[tuple[Path, Row]]:
+def _carried_out(planned: _Planned, engine: Engine, resume: bool, overwrite: bool) -> list[tuple[Path, Row]]:
     """Make a run; the rows that failed.
 
     Raises:

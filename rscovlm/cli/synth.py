@@ -110,9 +110,7 @@ def samples(
 def benchmark(
     folder: Annotated[Path, typer.Argument(help="The folder to write.", metavar="FOLDER")],
     each: Annotated[int, typer.Option(help="Items of each kind of task.", min=1, metavar="N")] = 20,
-    scenes: Annotated[
-        int, typer.Option(help="Large scenes with questions.", min=0, metavar="N")
-    ] = 2,
+    scenes: Annotated[int, typer.Option(help="Large scenes with questions.", min=0, metavar="N")] = 2,
     size: Annotated[int, typer.Option(help="Side of these in pixels.", min=256, metavar="N")] = 2048,
     family: Annotated[
         str, typer.Option(help="Model family whose view sizes are used.", metavar="NAME")

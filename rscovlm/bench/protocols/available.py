@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rscovlm.bench.protocol import Protocol
+from rscovlm.bench.protocols.catalogue import PROTOCOLS
 from rscovlm.bench.protocols.strict import generic
 from rscovlm.errors import UsageError
 
 
 def protocols_of(benchmark: str) -> Mapping[str, Protocol]:
     """The protocols of a benchmark by short name, the default first; any has ``strict`` and ``answered``."""
-    return generic(benchmark)
+    own = PROTOCOLS.get(benchmark, {})
+    return {**own, **{name: each for name, each in generic(benchmark).items() if name not in own}}
 
 
 def protocol_of(benchmark: str, name: str | None = None) -> Protocol:

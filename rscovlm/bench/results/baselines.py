@@ -6,6 +6,7 @@ so; of boxes and captions both are wrong. A guess is made several times over, an
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol
 from rscovlm.bench.results.scores import Scores, score_rows
 from rscovlm.bench.row import Row
+from rscovlm.bench.statistics import Interval
 from rscovlm.scoring.answers import choice_letter
 
 GUESSES = 20
@@ -79,10 +81,31 @@ def _replied(row: Row, text: str) -> Row:
 
 
 def baselines(rows: Sequence[Row], protocol: Protocol, benchmark: str, seed: int = 0) -> list[Scores]:
-    """The scores of both under a protocol, for the items of some rows."""
+    """The scores of both under a protocol, for the items of some rows; guesses have no intervals."""
     guesses = [row for draw in range(GUESSES) for row in guessed(rows, seed + draw)]
     found = [("most frequent answer", most_frequent(rows)), ("random answer", guesses)]
-    return [
+    prior, chance = (
         score_rows(answered, protocol, label=label, benchmark=benchmark, seed=seed, baseline=True)
         for label, answered in found
-    ]
+    )
+    return [prior, _of_one_draw(chance)]
+
+
+def _of_one_draw(scores: Scores) -> Scores:
+    """Scores of several draws as those of one: as many items, their mean, and no interval of so many draws."""
+    return replace(
+        scores,
+        n=scores.n // GUESSES,
+        left_out=scores.left_out // GUESSES,
+        micro=_point(scores.micro),
+        macro={column: _point(each) for column, each in scores.macro.items()},
+        kinds={kind: _point(each) for kind, each in scores.kinds.items()},
+        groups=tuple(
+            replace(group, n=group.n // GUESSES, mean=_point(group.mean)) for group in scores.groups
+        ),
+        statuses={status: number // GUESSES for status, number in scores.statuses.items()},
+    )
+
+
+def _point(interval: Interval) -> Interval:
+    return Interval(interval.value, math.nan, math.nan)

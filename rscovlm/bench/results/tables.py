@@ -14,6 +14,10 @@ from rscovlm.bench.results.scores import Scores
 from rscovlm.bench.statistics import Interval
 
 
+INTERVAL = "95 %"
+"""Head of a column that holds the interval of the one before it."""
+
+
 @dataclass(frozen=True)
 class ResultTable:
     """A table of texts.
@@ -23,12 +27,14 @@ class ResultTable:
         head: names of the columns.
         rows: as wide as the head.
         notes: below it, one line each.
+        foreign: whether the rows were not computed here.
     """
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    foreign: bool = False
 
     def to_text(self) -> str:
         """Columns aligned with spaces; the first to the left, others to the right."""
@@ -85,13 +91,13 @@ def overview(scores: Sequence[Scores]) -> ResultTable:
     headline = first.summary.headline
     own = headline not in ("micro", "macro")
     columns = list(dict.fromkeys(column for each in scores for column in each.macro))
-    head = ["run", "n", *([headline] if own else []), "micro", "95 %"]
+    head = ["run", "n", *([headline] if own else []), "micro", INTERVAL]
     for column in columns:
-        head += [f"macro {column}", "95 %"]
+        head += [f"macro {column}", INTERVAL]
     head += ["unread", "failed", "tokens seen", "tokens said", "s"]
     rows = []
     for each in scores:
-        row = [f"[{each.label}]" if each.baseline else each.label, f"{each.n:,}"]
+        row = [_name(each), f"{each.n:,}"]
         row += [percent(each.headline)] if own else []
         row += [percent(each.micro.value), _ends(each.micro)]
         for column in columns:
@@ -103,8 +109,10 @@ def overview(scores: Sequence[Scores]) -> ResultTable:
         row += [*(_number(value, 0) for value in spent), "" if each.baseline else _number(each.seconds, 2)]
         rows.append(tuple(row))
     notes = [
-        "Percent; intervals resample images. Tokens and seconds are means over items: visual tokens, "
-        "tokens of replies."
+        (
+            "Percent; intervals resample images. Tokens and seconds are means over items: visual tokens, "
+            "tokens of replies."
+        )
     ]
     if any(each.baseline for each in scores):
         notes.append("In brackets: no model was asked.")
@@ -116,7 +124,9 @@ def overview(scores: Sequence[Scores]) -> ResultTable:
     notes += [
         f"{each.label}: the protocol leaves out {each.left_out:,} items" for each in scores if each.left_out
     ]
-    return ResultTable(f"{first.benchmark}, protocol {first.protocol}", tuple(head), tuple(rows), tuple(notes))
+    return ResultTable(
+        f"{first.benchmark}, protocol {first.protocol}", tuple(head), tuple(rows), tuple(notes)
+    )
 
 
 def by_group(scores: Sequence[Scores]) -> ResultTable:
@@ -128,11 +138,11 @@ def by_group(scores: Sequence[Scores]) -> ResultTable:
     for column, value in sorted(places, key=lambda place: columns.index(place[0])):
         row = [f"{column}: {value}"]
         known = [groups.get((column, value)) for groups in runs]
-        row.append(f"{max(group.n for group in known if group is not None and group.n):,}")
+        row.append(f"{max(group.n for group in known if group is not None):,}")
         for group in known:
             row += ["", ""] if group is None else [percent(group.mean.value), _ends(group.mean)]
         rows.append(tuple(row))
-    head = ["category", "n", *(cell for each in scores for cell in (each.label, "95 %"))]
+    head = ["category", "n", *(cell for each in scores for cell in (_name(each), INTERVAL))]
     note = "Percent; score intervals (Wilson) of n independent questions."
     return ResultTable(f"{scores[0].benchmark}, by category", tuple(head), tuple(rows), (note,))
 
@@ -151,7 +161,7 @@ def own_metrics(scores: Sequence[Scores]) -> ResultTable:
         f"{scores[0].benchmark}, metrics of {scores[0].protocol}",
         ("metric", *(each.label for each in scores)),
         tuple(rows),
-        ("* is what the authors report.",),
+        ("* is the headline of the protocol.",),
     )
 
 
@@ -166,7 +176,11 @@ def published_table(table: PublishedTable) -> ResultTable:
         *([table.note] if table.note else []),
     )
     return ResultTable(
-        f"{table.benchmark}, published: {table.metric}", ("model", *table.columns), tuple(rows), notes
+        f"{table.benchmark}, published: {table.metric}",
+        ("model", *table.columns),
+        tuple(rows),
+        notes,
+        foreign=True,
     )
 
 
@@ -186,14 +200,16 @@ def comparison_table(found: Comparison) -> ResultTable:
     ]
     notes = [
         f"{one}: {percent(found.means[0])}; {other}: {percent(found.means[1])}; protocol {found.protocol}.",
-        f"Of {found.n:,} items the first is better on {found.wins:,}, the second on {found.losses:,}. "
-        "The interval is a paired bootstrap over images, p that of the exact sign test (McNemar's for right "
-        "and wrong), not corrected for the number of categories.",
+        (
+            f"Of {found.n:,} items the first is better on {found.wins:,}, the second on {found.losses:,}. "
+            "The interval is a paired bootstrap over images, p that of the exact sign test (McNemar's for right "
+            "and wrong), not corrected for the number of categories."
+        ),
     ]
     for label, alone in zip(found.labels, found.alone):
         if alone:
             notes.append(f"{alone:,} items of {label} are not in the other run and are left out.")
-    head = ("items", "n", "difference", "95 %", "p")
+    head = ("items", "n", "difference", INTERVAL, "p")
     return ResultTable(f"{one} less {other}", head, (whole, *rows), tuple(notes))
 
 
@@ -211,6 +227,10 @@ def _ends(interval: Interval) -> str:
     if math.isnan(interval.low):
         return ""
     return f"{100 * interval.low:.1f}-{100 * interval.high:.1f}"
+
+
+def _name(scores: Scores) -> str:
+    return f"[{scores.label}]" if scores.baseline else scores.label
 
 
 def _count(scores: Scores, number: int) -> str:

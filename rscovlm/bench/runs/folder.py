@@ -181,15 +181,21 @@ def read_run(folder: Path) -> Run:
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """The run folders that some paths are or hold, at any depth, in order.
+    """The run folders that some paths are or hold, at any depth, those of one path in the order of their runs.
 
     Raises:
         DataError: for a path that leads to none.
     """
     found: dict[Path, None] = {}
     for path in paths:
-        inside = [path] if (path / MANIFEST).is_file() else sorted(m.parent for m in path.rglob(MANIFEST))
+        inside = [path] if (path / MANIFEST).is_file() else _inside(path)
         if not inside:
             raise DataError(f"{path} neither is nor holds a run folder (with {MANIFEST})")
         found |= dict.fromkeys(inside)
     return list(found)
+
+
+def _inside(path: Path) -> list[Path]:
+    """Run folders below a path, the one that was begun first first."""
+    manifests = sorted(path.rglob(MANIFEST), key=lambda file: (file.stat().st_mtime_ns, file))
+    return [file.parent for file in manifests]

@@ -78,7 +78,9 @@ def load_plan(path: str) -> list[Entry]:
     """
     plan = checked(Plan, load_config(path), path)
     shared = {
-        name: value for name in Entry.model_fields if name != "data" and (value := getattr(plan, name)) is not None
+        name: value
+        for name in Entry.model_fields
+        if name != "data" and (value := getattr(plan, name)) is not None
     }
     entries = []
     for entry in plan.runs:
