@@ -11,6 +11,7 @@ from rscovlm.scoring.answers import (
     normalised_answer,
     number_in,
     same_answer,
+    yes_or_no,
 )
 from rscovlm.scoring.choices import chosen_letters
 from rscovlm.tasks.task import Counts, Prompt, Task, filled, hit, rates, score_reply
@@ -37,8 +38,9 @@ class OpenQuestion:
         return spoken_text(text)
 
     def score(self, parsed: str, truth: str) -> Counts:
-        """``accuracy``."""
-        return hit("accuracy", same_answer(parsed, truth))
+        """``accuracy``; to a question of yes or no the answer may say more."""
+        right = same_answer(parsed, truth)
+        return hit("accuracy", right or normalised_answer(truth) == yes_or_no(parsed))
 
     def aggregate(self, counts: Counts) -> dict[str, float]:
         """``accuracy`` in [0, 1]."""

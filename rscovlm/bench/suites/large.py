@@ -40,7 +40,7 @@ LRS_VQA = benchmark(
         "lrs-vqa",
         (
             Layout(
-                {"test": ("LRS_VQA_merged.jsonl", "*.jsonl", "*.json")},
+                {"test": ("LRS_VQA_merged.jsonl", "*.jsonl")},
                 of_records(_lrs),
                 ("image", "images", "LRS_VQA", "."),
             ),
