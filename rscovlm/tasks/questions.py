@@ -82,7 +82,7 @@ class ChoiceQuestion:
 
     Attributes:
         options: in order, A first; empty where the question holds them itself.
-        words: with ``{question}`` and ``{options}`` in them.
+        words: with ``{question}`` and ``{options}`` in them; ``{letters}`` are those of the options.
         option: a line of the options, with ``{letter}`` and ``{option}`` in it.
     """
 
@@ -98,7 +98,8 @@ class ChoiceQuestion:
             filled(self.option, letter=choice_letter(index), option=option)
             for index, option in enumerate(self.options)
         ]
-        return Prompt(None, filled(self.words, question=subject, options="\n".join(lines)))
+        letters = ", ".join(choice_letter(index) for index in range(len(self.options)))
+        return Prompt(None, filled(self.words, question=subject, options="\n".join(lines), letters=letters))
 
     def parse(self, text: str, size: Size | None = None) -> str | None:
         """The letter that the reply chooses; None where it chooses none or several."""

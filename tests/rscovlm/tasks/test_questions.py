@@ -52,6 +52,10 @@ def test_a_choice_is_answered_by_its_letter_or_by_the_option_itself():
     assert task.prompt("Which colour?") == Prompt(
         None, "Which colour?\nA. red\nB. white\nAnswer with the option's letter."
     )
+    bracketed = ChoiceQuestion(
+        ("red", "white"), "{question} {options} One of {letters}.", "({letter}) {option}"
+    )
+    assert bracketed.prompt("Which?").user == "Which? (A) red\n(B) white One of A, B."
     replies = ("B", "(b)", "B. white", "It is white.", "A", "red or white", "")
     assert [right(task, reply, "B") for reply in replies] == [True] * 4 + [False] * 3
 
