@@ -138,8 +138,10 @@ def task_of(item: Item, contract: Contract | None, profile: Profile | None = Non
         case "classify":
             joiner = ", " if words.class_joiner is None else words.class_joiner
             return Classification(item.options, words.classify or CLASSIFY, joiner)
-        case "choice" if len(item.truth.answers) > 1 or item.extra.get("several"):
-            return SeveralChoices(item.options, words.choices, words.option)
+        case "choice" if item.extra.get("several") or len(item.truth.answers) > 1:
+            # how many letters are right must not show in the words: what the benchmark tells everybody does
+            asked = words.choices if item.extra.get("several") else words.choice
+            return SeveralChoices(item.options, asked, words.option)
         case "choice":
             return ChoiceQuestion(item.options, words.choice, words.option)
         case "open":

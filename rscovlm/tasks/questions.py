@@ -11,6 +11,7 @@ from rscovlm.scoring.answers import (
     normalised_answer,
     number_in,
     same_answer,
+    yes_or_no,
 )
 from rscovlm.scoring.choices import chosen_letters
 from rscovlm.tasks.task import Counts, Prompt, Task, filled, hit, rates, score_reply
@@ -37,8 +38,9 @@ class OpenQuestion:
         return spoken_text(text)
 
     def score(self, parsed: str, truth: str) -> Counts:
-        """``accuracy``."""
-        return hit("accuracy", same_answer(parsed, truth))
+        """``accuracy``; to a question of yes or no the answer may say more."""
+        right = same_answer(parsed, truth)
+        return hit("accuracy", right or normalised_answer(truth) == yes_or_no(parsed))
 
     def aggregate(self, counts: Counts) -> dict[str, float]:
         """``accuracy`` in [0, 1]."""
@@ -80,7 +82,7 @@ class ChoiceQuestion:
 
     Attributes:
         options: in order, A first; empty where the question holds them itself.
-        words: with ``{question}`` and ``{options}`` in them.
+        words: with ``{question}`` and ``{options}`` in them; ``{letters}`` are those of the options.
         option: a line of the options, with ``{letter}`` and ``{option}`` in it.
     """
 
@@ -96,7 +98,8 @@ class ChoiceQuestion:
             filled(self.option, letter=choice_letter(index), option=option)
             for index, option in enumerate(self.options)
         ]
-        return Prompt(None, filled(self.words, question=subject, options="\n".join(lines)))
+        letters = ", ".join(choice_letter(index) for index in range(len(self.options)))
+        return Prompt(None, filled(self.words, question=subject, options="\n".join(lines), letters=letters))
 
     def parse(self, text: str, size: Size | None = None) -> str | None:
         """The letter that the reply chooses; None where it chooses none or several."""

@@ -13,7 +13,6 @@ from rscovlm.bench.protocols.detection import DETECTION
 from rscovlm.bench.protocols.grounding import GROUNDING, RSEVALKIT, box_protocols, omniearth_box
 from rscovlm.bench.protocols.questions import QUESTIONS
 from rscovlm.bench.protocols.scored import ByKind
-from rscovlm.errors import UsageError
 
 NAMES = ("official", "rscovlm", "strict")
 """Names of protocols, the default first."""
@@ -49,18 +48,3 @@ PROTOCOLS: Mapping[str, Mapping[str, Protocol]] = MappingProxyType(
     }
 )
 """Protocols by benchmark and name, the default of each first."""
-
-
-def protocol_named(benchmark: str, name: str) -> Protocol:
-    """The protocol of a benchmark by name (``strict``) or by identifier (``lrs-vqa/strict/1``).
-
-    Raises:
-        UsageError: there is no such benchmark, protocol or version.
-    """
-    if benchmark not in PROTOCOLS:
-        raise UsageError(f"no benchmark {benchmark!r}; choose {', '.join(PROTOCOLS)}")
-    for short, protocol in PROTOCOLS[benchmark].items():
-        if name in (short, protocol.id):
-            return protocol
-    ids = ", ".join(f"{short} ({protocol.id})" for short, protocol in PROTOCOLS[benchmark].items())
-    raise UsageError(f"{benchmark} has no protocol {name!r}; choose {ids}")

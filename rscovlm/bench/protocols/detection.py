@@ -40,7 +40,7 @@ class Detected:
 
     @property
     def _by_image(self) -> Scored:
-        return Scored(self.id, _f1, "source", "apnc@0.5", failed_is_wrong=self.failed_is_wrong)
+        return Scored(self.id, image_f1, "source", "apnc@0.5", failed_is_wrong=self.failed_is_wrong)
 
     def summarise(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Summary:
         """``apnc@0.5`` and ``@0.5:0.95``, precision, recall and F1, macro over classes and micro over boxes.
@@ -66,14 +66,14 @@ class Detected:
         }
         by_class = zip(result.classes, counts.f1.tolist(), result.class_apnc().tolist(), counts.positives)
         groups = {
-            ("class", name): {"n": float(n), "score": f1, "apnc@0.5": apnc} for name, f1, apnc, n in by_class
+            ("class", name): {"n": float(n), "micro": f1, "apnc@0.5": apnc} for name, f1, apnc, n in by_class
         }
         overall = {**summary.metrics, "macro": metrics["macro_f1@0.5"], **metrics}
         return Summary(summary.headline, overall, {**summary.groups, **groups})
 
 
-def _f1(row: Row) -> Verdict:
-    """Counts of one image; nothing found where nothing is has the F1 of a perfect answer."""
+def image_f1(row: Row) -> Verdict:
+    """F1 of the boxes of one image at an IoU of 0.5, all classes as one; 1 for nothing where nothing is."""
     found, key, classes = _boxes(row), row.item.key, _classes(row.item)
     boxes = evaluate({key: _ground_truth(row.item)}, {key: found}, "strict", classes=classes).counts().micro
     right, wrong, there = (float(part[0]) for part in (boxes.true, boxes.false, boxes.positives))

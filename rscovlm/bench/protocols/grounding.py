@@ -96,21 +96,23 @@ class Boxes:
         """Judge a reply."""
         found = self.reader(row)
         shared = self._shared(row, found)
-        iou = float(shared.iou[0])
+        best = int(shared.iou.argmax())
+        iou, common, union = (float(part[best]) for part in (shared.iou, shared.intersection, shared.union))
         hits = [iou > level if self.above else iou >= level for level in self.levels]
         counts = {
             **{f"acc@{level:g}/hits": float(hit) for level, hit in zip(self.levels, hits)},
             **{f"acc@{level:g}/of": 1.0 for level in self.levels},
             **{"mean_iou/hits": iou, "mean_iou/of": 1.0},
-            **{"cum_iou/hits": float(shared.intersection[0]), "cum_iou/of": float(shared.union[0])},
+            **{"cum_iou/hits": common, "cum_iou/of": union},
         }
         return judged(hits[0], row.text, _shown(found), readable=found is not None, counts=counts)
 
     def _shared(self, row: Row, found: Floats | None) -> Shared:
+        """What the box found shares with each right one, any of which will do; nothing without a box."""
         right = _right(row)
         if found is None:
-            whole = area(right)
-            return Shared(np.zeros(1), whole)
+            return Shared(np.zeros(len(right)), area(right))
+        found = np.repeat(found, len(right), axis=0)
         if self.convention == "polygons":
             iou, total = pair_iou(found, right), area(found) + area(right)
             common = total * iou / (1 + iou)  # from iou = common / (total - common)
@@ -123,8 +125,9 @@ class Boxes:
 
 
 def _right(row: Row) -> Floats:
+    """The right boxes, (n, 4, 2); one without area where there are none."""
     polygons = row.item.truth.polygons
-    return np.zeros((1, 4, 2)) if polygons is None or not len(polygons) else np.asarray(polygons[:1])
+    return np.zeros((1, 4, 2)) if polygons is None or not len(polygons) else np.asarray(polygons)
 
 
 def _shown(box: Floats | None) -> str:
@@ -157,7 +160,7 @@ def omniearth_box(row: Row) -> Verdict:
     if len(numbers) < 4:
         return judged(False, row.text, readable=False, counts={"acc@0.5/hits": 0.0, "acc@0.5/of": 1.0})
     readings = np.array(numbers) / np.stack([np.ones(4), sides, np.full(4, 1000.0), np.full(4, 100.0)])
-    right = bounds(_right(row)) / sides
+    right = bounds(_right(row)[:1]) / sides
     iou = float(continuous(readings, np.repeat(right, 4, axis=0)).iou.max())
     counts = {"acc@0.5/hits": float(iou >= 0.5), "acc@0.5/of": 1.0}
     shown = ", ".join(f"{number:g}" for number in numbers)

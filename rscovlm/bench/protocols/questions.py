@@ -86,7 +86,7 @@ def lrs_means(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Mapping[str, 
         ]
         cells = grouped([row for row, _ in mine], [said for _, said in mine], {})
         averages[f"average_accuracy/{source or 'other'}"] = mean(
-            rates(cell)["score"] for (column, _), cell in cells.items() if column == "category"
+            rates(cell)["micro"] for (column, _), cell in cells.items() if column == "category"
         )
     return {"average_accuracy": mean(averages.values()), **averages}
 

@@ -55,7 +55,7 @@ def judged(
     """
     open_ = not right and undecided(text)
     if readable is None:
-        readable = right or (bool(text.strip()) and not (open_ or refuses(text)))
+        readable = bool(text.strip()) and (right or not (open_ or refuses(text)))
     status: Status = "read" if readable else "refused" if open_ or refuses(text) else "unread"
     flags = flag("abstain", abstains or (open_ and not readable))
     return Verdict(float(right), parsed, status, {**flags, **(counts or {})})

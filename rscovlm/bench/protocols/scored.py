@@ -68,8 +68,8 @@ class Scored:
         }
         overall = rates(verdicts)
         metrics = {
-            "micro": overall.pop("score"),
-            "macro": mean(value["score"] for (column, _), value in groups.items() if column == self.by),
+            "micro": overall["micro"],
+            "macro": mean(value["micro"] for (column, _), value in groups.items() if column == self.by),
             **overall,
             **self.more(rows, verdicts),
         }
@@ -117,7 +117,8 @@ def rates(verdicts: Sequence[Verdict]) -> dict[str, float]:
     """Mean score and rates of some verdicts; NaN where there is nothing to divide by.
 
     Returns:
-        ``score``; ``n``, and ``scored`` of them; ``parse_fail``, ``refusal`` and ``failed`` as shares of n;
+        ``micro``, the mean score; ``n``, and ``scored`` of them; ``coverage`` (what was read),
+        ``parse_fail``, ``refusal`` and ``failed`` as shares of n;
         ``abstain``, ``multi_letter`` and ``ambiguous`` of those for which the rule tells; what it counts.
     """
     n = len(verdicts)
@@ -126,9 +127,10 @@ def rates(verdicts: Sequence[Verdict]) -> dict[str, float]:
     names = dict.fromkeys([*_FLAGS, *(name.rpartition("/")[0] for name in sums)])
     shares = {name: _share(sums, name) for name in names if name not in _ERRORS}
     return {
-        "score": mean(scores),
+        "micro": mean(scores),
         "n": float(n),
         "scored": float(len(scores)),
+        "coverage": _of_status(verdicts, "read"),
         "parse_fail": _of_status(verdicts, "unread"),
         "refusal": _of_status(verdicts, "refused"),
         "failed": _of_status(verdicts, "failed"),

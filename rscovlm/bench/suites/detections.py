@@ -77,7 +77,10 @@ def _dota(name: str, title: str, labels: tuple[str, ...], classes: tuple[str, ..
 
 
 DOTA = _dota(
-    "dota-v1.0", "DOTA-v1.0 (CVPR 2018)", ("labelTxt-v1.0/labelTxt", "labelTxt-v1.0", "labelTxt"), DOTA_V1_0
+    "dota-v1.0",
+    "DOTA-v1.0 (CVPR 2018)",
+    ("labelTxt-v1.0/labelTxt", "labelTxt-v1.0", "labelTxt", "annfiles"),
+    DOTA_V1_0,
 )
 DOTA_15 = _dota(
     "dota-v1.5",

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from detection_eval.geometry.quads import bounds
 from rscovlm.bench.item import Item, Kind, Truth
-from rscovlm.data.readers.common import LeftOut, Record, box_of
+from rscovlm.data.readers.common import LeftOut, Options, Record, box_of
 from rscovlm.data.readers.fields import choices_of
 from rscovlm.data.sample import Box
 from rscovlm.scoring.answers import choice_letter
 
 _MARK = re.compile(r"\s*(?:\(([A-Z])\)|([A-Z])[.):])\s*")
+_REQUESTS = (
+    "Answer the question using a single word or phrase.",
+    "Answer the question using a single word or a short phrase.",
+    "Answer with one word or short phrase.",
+)
 _SMALL_PX, _MEDIUM_PX = 32**2, 96**2
 
 
@@ -27,6 +32,15 @@ def groups_of(record: Record, **fields: str) -> dict[str, str]:
         for column, field in fields.items()
         if record.get(field) not in (None, "", [])
     }
+
+
+def without_request(asked: str, options: Options) -> str:
+    """A question without a sentence that asks for a short answer: that is the prompt's to say; counted."""
+    for sentence in _REQUESTS:
+        if asked.endswith(sentence):
+            options.account.changed["sentences that ask for a short answer taken off"] += 1
+            return asked.removesuffix(sentence).strip()
+    return asked
 
 
 def answers_of(value: Any) -> tuple[str, ...]:

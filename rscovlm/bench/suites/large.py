@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rscovlm.bench.item import Item
-from rscovlm.bench.suites.items import answers_of, choice, evidence_of, groups_of, question
+from rscovlm.bench.suites.items import answers_of, choice, evidence_of, groups_of, question, without_request
 from rscovlm.bench.suites.pictures import Pictures
 from rscovlm.bench.suites.reading import Layout, Reader, benchmark, of_records
 from rscovlm.data.readers.common import LeftOut, Options, Record, id_of, text_of
@@ -27,7 +27,7 @@ def _lrs(place: str, record: Record, pictures: Pictures, options: Options) -> It
     yield question(
         key,
         pictures.locate(text_of(record, "image")),
-        text_of(record, "text", "question", what="question"),
+        without_request(text_of(record, "text", "question", what="question"), options),
         answers_of(record.get("ground_truth", record.get("answer"))),
         kind="count" if category == "count" else "open",
         groups={"category": category, "source": source or "other"},
@@ -40,7 +40,7 @@ LRS_VQA = benchmark(
         "lrs-vqa",
         (
             Layout(
-                {"test": ("LRS_VQA_merged.jsonl", "*.jsonl", "*.json")},
+                {"test": ("LRS_VQA_merged.jsonl", "*.jsonl")},
                 of_records(_lrs),
                 ("image", "images", "LRS_VQA", "."),
             ),
@@ -53,6 +53,7 @@ LRS_VQA = benchmark(
     source="https://github.com/VisionXLab/LRS-VQA; Hugging Face data set ll-13/LRS-VQA",
     licence="not stated by its authors; images from FAIR1M (train), GLH-Bridge (test) and STAR (test)",
     counts={"test": 7333},
+    prompts="rscovlm-lrs-vqa",
 )
 """1,657 images with sides of 1,024 to 27,328 px; 8 categories, 3 sources."""
 
@@ -92,6 +93,7 @@ MME_REALWORLD_RS = benchmark(
     "ROOT/<Image> with the images",
     source="https://github.com/yfzhang114/MME-RealWorld",
     licence="academic use only; no redistribution or modification without approval",
+    prompts="mme-realworld",
     counts={},
 )
 """Options A to E; categories position, color and count."""

@@ -118,5 +118,6 @@ OMNIEARTH_BENCH = benchmark(
     source="https://github.com/nanocm/OmniEarth-Bench",
     licence="CC BY-NC-SA 4.0",
     counts={"all": 29779},
+    prompts="xlrs",
 )
 """92 tasks of single choice, 2 of several, 3 of boxes, 6 of steps; the last option is that none can tell."""

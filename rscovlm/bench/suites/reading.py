@@ -14,8 +14,7 @@ from typing import Any
 
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item, Kind
-from rscovlm.bench.protocols.catalogue import PROTOCOLS
-from rscovlm.bench.protocols.strict import generic
+from rscovlm.bench.protocols.available import protocols_of
 from rscovlm.bench.suites.pictures import Pictures
 from rscovlm.data.readers.common import IMAGE_SUFFIXES, Account, Options, Record, each, read_records
 from rscovlm.data.readers.containers import Extracted
@@ -177,15 +176,12 @@ def _made(
 def benchmark(reader: Reader, **fields: Any) -> Benchmark:
     """A benchmark from its reader: name, splits and files are the reader's.
 
-    Its protocols are those of its name; a benchmark without such is judged by the rules that hold for any,
-    with the mean over its first column.
+    Its protocols are those of its name.
 
     Args:
         reader: reads it.
         fields: the other attributes of ``Benchmark``.
     """
     files = reader.patterns()
-    column = next(iter(reader.groups), "category")
-    protocols = PROTOCOLS.get(reader.name) or generic(reader.name, column)
-    own: dict[str, Any] = {"protocols": protocols, **fields}
+    own: dict[str, Any] = {"protocols": protocols_of(reader.name), **fields}
     return Benchmark(name=reader.name, splits=tuple(files), files=files, read=reader, **own)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item, Kind
-from rscovlm.bench.suites.items import groups_of, question
+from rscovlm.bench.suites.items import groups_of, question, without_request
 from rscovlm.bench.suites.pictures import Pictures
 from rscovlm.bench.suites.reading import Layout, Reader, benchmark, of_records
 from rscovlm.data.readers.common import Options, Record, each, id_of, text_of
@@ -16,11 +16,6 @@ from rscovlm.data.readers.questions import rsvqa_records
 
 _TYPES = {"comparison": "comp", "rural/urban": "rural_urban", "rural-urban": "rural_urban"}
 _KINDS: Mapping[str, Kind] = {"count": "count", "area": "number"}
-_SPOKEN = (
-    "Answer the question using a single word or phrase.",
-    "Answer with one word or short phrase.",
-    "Answer the question with a single word or phrase.",
-)
 
 
 def _triple(path: Path, pictures: Pictures, options: Options) -> Iterator[Item]:
@@ -55,22 +50,13 @@ def _vhm(path: Path, pictures: Pictures, options: Options) -> Iterator[Item]:
         yield question(
             f"{type}/{id_of(record, place, 'question_id', 'id')}",
             pictures.locate(f"{folder}/{name}" if folder else name),
-            _bare(asked, options),
+            without_request(asked, options),
             answer,
             kind=_KINDS.get(type, "open"),
             groups={"type": type, **groups_of(record, dataset="dataset")},
         )
 
     yield from of_records(read)(path, pictures, options)
-
-
-def _bare(asked: str, options: Options) -> str:
-    """A question without the sentence that asks for a short answer, which is the prompt's to say."""
-    for sentence in _SPOKEN:
-        if asked.endswith(sentence):
-            options.account.changed["sentences that ask for a short answer taken off"] += 1
-            return asked.removesuffix(sentence).strip()
-    return asked
 
 
 def _layouts(resolution: str, triples: Mapping[str, tuple[str, ...]], images: str) -> tuple[Layout, ...]:
@@ -98,6 +84,7 @@ def _benchmark(
         source="https://rsvqa.sylvainlobry.com; VHM: Hugging Face data set FitzPC/VHM_eval_dataset",
         licence="as its authors' page says when it is downloaded; the bundle of VHM is CC BY-NC 4.0",
         counts=counts,
+        prompts="short",
     )
 
 

@@ -49,6 +49,7 @@ VRSBENCH_VQA = benchmark(
     source=_SOURCE,
     licence=_LICENCE,
     counts={"test": 37409},
+    prompts="short",
 )
 
 

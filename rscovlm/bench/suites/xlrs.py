@@ -109,6 +109,7 @@ XLRS_BENCH_LITE = benchmark(
     layout=_LAYOUT,
     source="https://github.com/AI9Stars/XLRS-Bench; Hugging Face data set initiacms/XLRS-Bench-lite",
     licence=_LICENCE,
+    prompts="xlrs",
     counts={},
 )
 """13 subtasks of choices; some 2,810 rows in the release that lmms-eval reads, 1,910 in VLMEvalKit's."""
@@ -137,6 +138,7 @@ XLRS_BENCH = benchmark(
     source="https://github.com/AI9Stars/XLRS-Bench; Hugging Face collection of initiacms (XLRS-Bench, "
     "XLRS-Bench_visual_grounding_en, XLRS-Bench_caption_en)",
     licence=_LICENCE,
+    prompts="xlrs",
     counts={},
 )
 """16 subtasks, 45,942 annotations in all."""

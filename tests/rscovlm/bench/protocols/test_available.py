@@ -1,4 +1,4 @@
-"""Protocols by name: those of the benchmark first, strict and answered for any."""
+"""Protocols of a benchmark by name."""
 
 import pytest
 
@@ -7,19 +7,18 @@ from rscovlm.bench.protocols.catalogue import PROTOCOLS
 from rscovlm.errors import UsageError
 
 
-def test_a_benchmark_has_its_own_protocols_first_and_answered_too():
-    assert list(protocols_of("lrs-vqa")) == [*PROTOCOLS["lrs-vqa"], "answered"]
+def test_a_published_benchmark_has_four_the_official_first():
+    assert list(protocols_of("lrs-vqa")) == ["official", "rscovlm", "strict", "answered"]
     assert protocol_of("lrs-vqa") is PROTOCOLS["lrs-vqa"]["official"]
+    assert protocol_of("lrs-vqa", "strict") is PROTOCOLS["lrs-vqa"]["strict"]
 
 
-def test_a_benchmark_of_a_users_own_has_ours():
-    assert [each.id for each in protocols_of("ponds").values()] == ["ponds/strict/1", "ponds/answered/1"]
+def test_a_benchmark_of_ones_own_has_two():
+    assert list(protocols_of("mine")) == ["strict", "answered"]
+    assert protocol_of("mine").id == "mine/strict/1"
 
 
-def test_a_protocol_is_found_by_its_identifier():
-    assert protocol_of("ponds", "ponds/answered/1") == protocol_of("ponds", "answered")
-
-
-def test_an_unknown_one_is_answered_with_those_there_are():
-    with pytest.raises(UsageError, match=r"strict \(ponds/strict/1\), answered"):
-        protocol_of("ponds", "official")
+def test_protocols_are_found_by_identifier_and_unknown_ones_are_named():
+    assert protocol_of("lrs-vqa", "lrs-vqa/strict/1") is protocol_of("lrs-vqa", "strict")
+    with pytest.raises(UsageError, match=r"no protocol 'lrs-vqa/strict/9'; choose official \(lrs-vqa/off"):
+        protocol_of("lrs-vqa", "lrs-vqa/strict/9")

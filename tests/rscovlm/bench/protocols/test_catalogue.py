@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detection_eval.geometry.quads import box_quads
-from rscovlm.bench.protocols.catalogue import NAMES, PROTOCOLS, protocol_named
-from rscovlm.errors import UsageError
+from rscovlm.bench.protocols.catalogue import NAMES, PROTOCOLS
 from tests.rscovlm.bench.rows import row, summed
 
 ALL = [protocol for each in PROTOCOLS.values() for protocol in each.values()]
@@ -32,16 +31,6 @@ def test_each_benchmark_has_three_protocols_with_identifiers_of_their_own():
         for name, protocol in protocols.items():
             assert re.fullmatch(rf"{re.escape(benchmark)}/{name}/[0-9]+", protocol.id)
     assert len({protocol.id for protocol in ALL}) == len(ALL)
-
-
-def test_protocols_are_found_by_name_and_by_identifier():
-    assert protocol_named("lrs-vqa", "strict") is protocol_named("lrs-vqa", "lrs-vqa/strict/1")
-    with pytest.raises(UsageError, match=r"no benchmark 'lrs'; choose lrs-vqa, "):
-        protocol_named("lrs", "strict")
-    with pytest.raises(
-        UsageError, match=r"no protocol 'lrs-vqa/strict/9'; choose official \(lrs-vqa/official/1\)"
-    ):
-        protocol_named("lrs-vqa", "lrs-vqa/strict/9")
 
 
 BY_NAME = {
@@ -71,7 +60,7 @@ def test_every_summary_has_its_headline_both_averages_and_all_rates(protocol):
         assert {"parse_fail", "refusal", "failed", "abstain", "multi_letter"} <= found.metrics.keys()
     metrics = summed(protocol, rows)
     assert metrics.headline in metrics.metrics
-    assert all({"n", "score"} <= group.keys() for group in metrics.groups.values())
+    assert all({"n", "micro"} <= group.keys() for group in metrics.groups.values())
 
 
 def _kind_of(benchmark):

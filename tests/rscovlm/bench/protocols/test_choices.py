@@ -88,7 +88,7 @@ def test_averages_of_the_authors():
 
     mme = summed(PROTOCOLS["mme-realworld-rs"]["official"], results("category"))
     assert (mme.headline, mme.metrics["micro"], mme.metrics["macro"]) == ("micro", 3 / 4, 1 / 2)
-    assert math.isnan(mme.groups["category", "position"]["score"])
+    assert math.isnan(mme.groups["category", "position"]["micro"])
     lite = summed(PROTOCOLS["xlrs-bench-lite"]["official"], results("subtask"))
     assert (lite.headline, lite.metrics["macro"]) == ("macro", 1 / 2)
     full = summed(PROTOCOLS["xlrs-bench"]["official"], results("subtask"))

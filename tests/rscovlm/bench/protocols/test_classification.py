@@ -20,7 +20,7 @@ def scene(reply, gold):
         ("beach", "Beach.", 0, 1, 1),
         ("airport", "port", 1, 1, 0),
         ("airport", "a", 1, 1, 0),
-        ("dense residential", "denseresidential", 1, 0, 0),
+        ("dense residential", "denseresidential", 1, 0, 1),
         ("dense residential", "A dense-residential area", 0, 0, 1),
         ("forest", "The image shows a forest.", 0, 1, 1),
     ],

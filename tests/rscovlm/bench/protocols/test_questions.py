@@ -32,6 +32,7 @@ def scores(benchmark, reply, gold, **fields):
         # white space and full stops
         ("parking lot", "Parking lot.", 0, 1, 1),
         ("red", " crimson. ", 0, 1, 0),
+        ("red", "red ", 0, 1, 1),
         ("red", "<think>It may be blue.</think>red", 0, 1, 1),
         ("3", "There are 3 planes", 0, 0, 1),
         ("lead", "Pb", 1, 1, 0),
@@ -82,7 +83,7 @@ def test_the_headline_of_lrs_vqa_is_the_mean_of_sources_of_the_mean_of_categorie
         ("presence", "open", "no", "Nothing here", 0, 1, 0),
         ("presence", "open", "yes", "Yes.", 1, 1, 1),
         ("presence", "open", "yes", "Yes, there is", 0, 1, 1),
-        ("presence", "open", "yes", "Yes, two of them", 0, 1, 0),
+        ("presence", "open", "yes", "Yes, two of them", 0, 1, 1),
         ("presence", "open", "yes", "", 0, 1, 0),
         ("rural_urban", "open", "rural", "rural area", 0, 1, 0),
     ],
@@ -101,7 +102,7 @@ def test_the_habit_of_rsvqa_averages_what_it_keeps():
     ]
     habit = summed(PROTOCOLS["rsvqa-hr"]["rscovlm"], rows)
     assert (habit.headline, habit.metrics["macro"]) == ("macro", pytest.approx(3 / 4))
-    assert math.isnan(habit.groups["type", "count"]["score"])
+    assert math.isnan(habit.groups["type", "count"]["micro"])
     strict = summed(PROTOCOLS["rsvqa-hr"]["strict"], rows)
     assert strict.metrics["macro"] == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert strict.groups["type", "count"]["mae"] == 2
@@ -113,7 +114,8 @@ def test_the_habit_of_rsvqa_averages_what_it_keeps():
     ("gold", "reply", "official", "rscovlm", "strict"),
     [
         ("yes", "Yes, it is", 1, 1, 1),
-        ("yes", "Yes, in the north", 1, 1, 0),
+        ("yes", "Yes, in the north", 1, 1, 1),
+        ("yes", "Surely yes", 1, 1, 0),
         ("1", "11", 1, 1, 0),
         ("no", "none", 1, 1, 0),
         ("harbor", "a port", 0, 0, 0),

@@ -38,5 +38,5 @@ def test_answers_are_neither(text):
 def test_a_reply_that_is_read_or_right_is_no_refusal():
     assert judged(False, "I cannot tell, but B", readable=True).status == "read"
     assert judged(True, "I cannot tell").status == "read"
-    assert judged(False, "").status == "unread"
+    assert judged(False, "").status == judged(True, "").status == "unread"
     assert judged(False, "xyz", readable=False).status == "unread"

@@ -28,13 +28,13 @@ def test_macro_is_over_groups_and_micro_over_rows():
     assert found.metrics["macro"] == pytest.approx((2 / 3 + 0) / 2)
     assert found.headline == "macro"
     assert found.groups["category", "count"]["n"] == 3
-    assert found.groups["category", "count"]["score"] == pytest.approx(2 / 3)
+    assert found.groups["category", "count"]["micro"] == pytest.approx(2 / 3)
 
 
 def test_what_was_never_asked_is_listed_as_not_a_number():
     found = summed(PROTOCOL, rows(("count", "1")))
     assert found.groups["category", "shape"]["n"] == 0
-    assert math.isnan(found.groups["category", "shape"]["score"])
+    assert math.isnan(found.groups["category", "shape"]["micro"])
     assert found.metrics["macro"] == 1
 
 
@@ -67,7 +67,7 @@ def test_rates_are_always_there():
         "ambiguous",
         "n",
         "scored",
-        "score",
+        "micro",
     }
     assert names <= rates([]).keys()
     found = rates(
@@ -96,7 +96,7 @@ def test_numbers_off_become_mae_and_rmse():
 def test_the_class_of_a_scene_is_its_right_answer():
     protocol = Scored("b/official/1", by_text, "class")
     found = summed(protocol, [row("1", "beach"), row("0", "beach"), row("1", "port")])
-    assert found.groups["class", "beach"]["score"] == 0.5
+    assert found.groups["class", "beach"]["micro"] == 0.5
     assert found.metrics["macro"] == 0.75
 
 

@@ -1,7 +1,9 @@
 """Small benchmarks of our own making in the layouts of published ones, and what is read of them."""
 
 from rscovlm.bench.item import Item
+from rscovlm.bench.protocols.available import protocols_of
 from rscovlm.bench.suites import SUITES
+from tests.rscovlm.bench.rows import right_row
 from tests.rscovlm.data.published import image
 
 
@@ -15,7 +17,10 @@ def items(name, root, split=None):
 
 
 def assert_true_to(suite, found):
-    """What holds for the items of each benchmark: unique keys, stated kinds and columns, truths."""
+    """What holds for the items of each benchmark.
+
+    Unique keys, stated kinds and columns, truths; right replies are right, or left out, under every protocol.
+    """
     assert len({item.key for item in found}) == len(found)
     for item in found:
         assert isinstance(item, Item)
@@ -28,6 +33,13 @@ def assert_true_to(suite, found):
             assert item.truth.answers
         if item.kind in ("choice", "classify"):
             assert item.options
+    for protocol in protocols_of(suite.name).values():
+        rows = [right_row(item) for item in found]
+        verdicts = [protocol.judge(row) for row in rows]
+        assert {verdict.score for verdict in verdicts} <= {1, None}, protocol.id
+        for column, values in getattr(protocol, "expected", {}).items():
+            written = {item.groups[column] for item in found if column in item.groups}
+            assert not written or written & set(values), protocol.id
 
 
 def pictures(folder, names, width=200, height=100):

@@ -1,5 +1,7 @@
 """LRS-VQA and the remote sensing part of MME-RealWorld: 20 rows each."""
 
+from rscovlm.bench.prompts import load_profile
+from rscovlm.bench.suites import SUITES
 from tests.rscovlm.bench.suites.laid_out import items, pictures
 from tests.rscovlm.data.published import write_json, write_lines
 
@@ -28,6 +30,7 @@ def test_lrs_vqa_by_category_and_source(tmp_path):
     names = ("question_id", "image", "text", "ground_truth", "category")
     rows = [dict(zip(names, row)) for row in LRS]
     rows[3]["hbox"], rows[4]["rbox"] = [[10, 20, 30, 40], [50, 5, 60, 45]], [10, 20, 30, 20, 30, 50, 10, 50]
+    rows[5]["text"] += "\nAnswer the question using a single word or phrase."  # the prompt says so
     rows += [
         {"id": "FAIR_6", "image": "a.png", "text": "What?", "ground_truth": "ship", "category": "reasoning"},
         {"question_id": "FAIR_7", "image": "a.png", "text": "What?", "ground_truth": "", "category": "count"},
@@ -60,6 +63,7 @@ def test_lrs_vqa_by_category_and_source(tmp_path):
     ]
     assert account.changed == {
         "records with id in place of question_id": 1,
+        "sentences that ask for a short answer taken off": 1,
         "questions whose id names no source (FAIR, GLH, STAR)": 1,
         "items whose image is missing": 1,
     }
@@ -105,3 +109,9 @@ def test_mme_realworld_has_letters_only_in_its_truth(tmp_path):
     assert not any("several" in item.extra for item in found)
     assert account.left_out == {"its right letter is none of its options": 1, "no options": 1}
     assert account.changed == {"questions of other parts of MME-RealWorld passed over": 1}
+    assert load_profile(SUITES["mme-realworld-rs"].prompts).prompt(found[0]).user == (
+        "What colour is the car? The choices are listed below: \n(A) red\n(B) blue\n(C) grey\n"
+        "(D) a white one\n(E) The image does not show it\nSelect the best answer to the above multiple-"
+        "choice question based on the image. Respond with only the letter (A, B, C, D, or E) of the correct "
+        "option.\nThe best answer is:"
+    )

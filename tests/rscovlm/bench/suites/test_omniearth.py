@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from rscovlm.bench.prompts import load_profile
+from rscovlm.bench.suites import SUITES
 from tests.rscovlm.bench.suites.laid_out import bounds, items, pictures
 from tests.rscovlm.data.published import write_json
 
@@ -118,3 +120,23 @@ def test_boxes_of_its_tables_are_in_parts_of_the_sides(tmp_path):
 
     assert item.key == "Eye/3"
     assert bounds(item) == [20, 20, 100, 60]
+
+
+def test_its_own_words_do_not_tell_how_many_options_are_right(tmp_path):
+    pictures(tmp_path / "img", ["a.png", "b.png"])
+    (tmp_path / "jsons").mkdir()
+    write_json(tmp_path / "jsons" / "typhoon.json", ROWS)
+    found = {item.key: item for item in items("omniearth-bench", tmp_path)[0]}
+    profile = load_profile(SUITES["omniearth-bench"].prompts)
+
+    one, two = (profile.prompt(found[f"Typhoon pressure/{number}"]).user for number in (11, 10))
+    single = profile.prompt(found["Typhoon pressure/0"]).user
+
+    assert one == two
+    assert one == (
+        "What is the pressure?The choices are listed below:\n(A) 910 hPa\n(B) 950 hPa\n(C) 990 hPa\n"
+        "(D) Unable to decide\n\nSelect the best answer(s) for the multiple-choice question based on the "
+        "image. There may be more than one correct option. Only respond with the letter(s) corresponding to "
+        "the correct answer(s) (A, B, C, D), with multiple choices separated by spaces.\nThe answer is:"
+    )
+    assert single.endswith("corresponding to the correct answer (A, B, C, D).\nThe answer is:")

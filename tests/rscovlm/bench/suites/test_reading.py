@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rscovlm.bench.item import Item, Truth
+from rscovlm.bench.prompts import load_profile
 from rscovlm.bench.suites import SUITES
 from rscovlm.bench.suites.reading import EXTRACTED, Layout, Reader, benchmark, of_records
 from rscovlm.data.readers.common import LeftOut, text_of
@@ -133,3 +134,8 @@ def test_benchmarks_are_read_where_torch_is_not_installed():
     root = Path(__file__).resolve().parents[4]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", list(SUITES))
+def test_the_words_of_a_benchmark_are_a_profile_that_ships(name):
+    assert load_profile(SUITES[name].prompts).hash
