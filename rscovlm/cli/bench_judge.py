@@ -15,7 +15,7 @@ from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
-    from rscovlm.bench.judging import Judgement
+    from rscovlm.bench.protocols.judging import Judgement
     from rscovlm.bench.row import Row
     from rscovlm.bench.runs.folder import Run
     from rscovlm.models.checkpoints import Checkpoint
@@ -37,7 +37,7 @@ def judge(
     Prompts and verdicts are kept in judgements.jsonl beside the log. The scores are those of two models
     together, and stand under the protocol vrsbench-vqa/judged/1.
     """
-    from rscovlm.bench.judging import BENCHMARK, judged, left_open
+    from rscovlm.bench.protocols.judging import BENCHMARK, judged, left_open
     from rscovlm.bench.runs.folder import read_run
     from rscovlm.models.checkpoints import resolve
 
@@ -72,7 +72,7 @@ def _judgements(
     run: Run, rows: list[Row], checkpoint: Checkpoint, device: str | None, *, resume: bool, overwrite: bool
 ) -> dict[str, Judgement]:
     """Judgements by key, those that are there already and new ones."""
-    from rscovlm.bench.judging import WORDS, Judgement, ask_judge, to_json
+    from rscovlm.bench.protocols.judging import WORDS, Judgement, ask_judge, to_json
     from rscovlm.journal import Journal
     from rscovlm.tasks.provenance import text_hash
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rscovlm.bench.runs.folder import open_log, record, write_manifest
-from tests.rscovlm.bench.test_judging import ROWS, judge
+from tests.rscovlm.bench.protocols.test_judging import ROWS, judge
 from tests.rscovlm.cli.conftest import MODEL
 from zoom_chain.chat import Reply
 

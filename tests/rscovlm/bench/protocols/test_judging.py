@@ -2,7 +2,7 @@
 
 import pytest
 
-from rscovlm.bench.judging import (
+from rscovlm.bench.protocols.judging import (
     TOGETHER,
     Judgement,
     ask_judge,
