@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from rscovlm.models.checkpoints import Checkpoint
     from zoom_chain.settings import ZoomSettings
 
+_EXAMPLES = 3
+"""Places that are named of each reason for which records were left out."""
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -112,10 +115,10 @@ def read_questions(
         )
     reading = benchmark.read(root, chosen)
     items = list(reading)
-    notes = _notes(reading.account) if isinstance(reading, Reading) else ()
+    account = reading.account if isinstance(reading, Reading) else Account()
     if not items:
         raise DataError(
-            f"{root} holds no items of {benchmark.name} {chosen}; expected are {benchmark.layout}"
+            f"{root}: nothing in it makes an item of {benchmark.name}, split {chosen}: {account.reasons()}"
         )
     seen: set[str] = set()
     for item in items:
@@ -126,12 +129,7 @@ def read_questions(
     if limit is not None and limit < of:
         drawn = np.random.default_rng([seed, of]).choice(of, limit, replace=False)
         items = [items[index] for index in sorted(drawn.tolist())]
-    return Questions(benchmark, chosen, root, tuple(items), of, notes)
-
-
-def _notes(account: Account) -> tuple[str, ...]:
-    left_out = [f"{count:,} records left out: {reason}" for reason, count in account.left_out.items()]
-    return (*left_out, *(f"{count:,} {kind}" for kind, count in account.changed.items()))
+    return Questions(benchmark, chosen, root, tuple(items), of, tuple(account.lines(_EXAMPLES)))
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,20 @@ been written to files before they come here (``rscovlm.data.readers.containers``
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from rscovlm.data.readers.common import IMAGE_SUFFIXES, Account, ImageFolder, LeftOut
 from tiling.errors import SceneError
 from tiling.headers import image_size
 from tiling.view import Size
+
+_PACKED = re.compile(r"\.(?:tar\.(?:gz|xz|bz2)|tgz|7z|rar)(?:\.part\w*)?$|\.(?:zip|tar)\.part\w*$|\.z\d\d$")
+"""Archives, and parts of one, that GDAL would have to unpack from the start at each read."""
 
 MISSING = "items whose image is missing"
 """What such items are counted as; they stay, and fail by name when they are run."""
@@ -35,8 +40,6 @@ class Pictures:
         self.root, self.account = root, account
         self._expected = root / folders[0]
         self._folders = [ImageFolder(folder) for folder in found]
-        self._archives = sorted({file for folder in found for file in _archives(folder)})
-        self._members: dict[str, str] | None = None
 
     def locate(self, *names: str) -> str:
         """The path of an image, as GDAL reads it; one that does not exist where there is none.
@@ -51,6 +54,8 @@ class Pictures:
             if found := self._file(name) or self._member(name):
                 return found
         self.account.changed[MISSING] += 1
+        for name in self._packed:
+            self.account.changed[f"images may be in {name}, which cannot be read in place: unpack it"] = 1
         return str(self._expected / names[0].lstrip("/"))
 
     def size(self, path: str) -> Size | None:
@@ -71,24 +76,34 @@ class Pictures:
         return None
 
     def _member(self, name: str) -> str | None:
-        if self._members is None:
-            self._members = {}
-            for archive in self._archives:
-                for member, path in _members(archive):
-                    for key in _keys(member):
-                        self._members.setdefault(key, path)
-        keys = _keys(PureWindowsPath(name).as_posix())
-        return next((self._members[key] for key in keys if key in self._members), None)
+        found = (self._members.get(key) for key in _keys(PureWindowsPath(name).as_posix()))
+        return next((path for path in found if path), None)
+
+    @cached_property
+    def _members(self) -> dict[str, str | None]:
+        """Images in archives by all that they may be looked up by; None where several are meant."""
+        index: dict[str, str | None] = {}
+        archives = [file for file in self._files if file.suffix.lower() in (".zip", ".tar")]
+        for member, path in (each for archive in archives for each in _members(archive)):
+            for key in _keys(member):
+                index[key] = path if key not in index else None
+        return index
+
+    @cached_property
+    def _packed(self) -> list[str]:
+        return [file.name for file in self._files if _PACKED.search(file.name.lower())]
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        """What lies beside the images and is none."""
+        every = {file for folder in self._folders for file in folder.folder.iterdir()}
+        return sorted(file for file in every if file.suffix.lower() not in IMAGE_SUFFIXES and file.is_file())
 
 
 def _keys(name: str) -> list[str]:
     """What an image may be looked up by: its path without suffix, then the last parts of it."""
     parts = PurePosixPath(name).with_suffix("").parts
     return ["/".join(parts[start:]) for start in range(len(parts))]
-
-
-def _archives(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.suffix.lower() in (".zip", ".tar") and path.is_file()]
 
 
 def _members(archive: Path) -> Iterator[tuple[str, str]]:

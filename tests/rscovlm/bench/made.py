@@ -8,9 +8,11 @@ import numpy as np
 from PIL import Image
 
 from rscovlm.bench.item import Item, Truth
+from rscovlm.bench.protocols.strict import generic
 from rscovlm.bench.row import Row
 from tiling.view import Size, View, Window
 
+STRICT, ANSWERED = generic("set").values()
 VIEW = View(Window(0, 0, 200, 100), Size(50, 100))
 """A scene of 200 x 100 px at half its size."""
 

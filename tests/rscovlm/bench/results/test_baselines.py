@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 
 from rscovlm.bench.item import Truth
-from rscovlm.bench.protocols.strict import Strict
 from rscovlm.bench.results.baselines import baselines, guessed, most_frequent
-from tests.rscovlm.bench.made import item, row
-
-STRICT = Strict("set")
+from tests.rscovlm.bench.made import STRICT, item, row
 
 
 def rows_of(*items):

@@ -2,12 +2,9 @@
 
 import pytest
 
-from rscovlm.bench.protocols.strict import Strict
 from rscovlm.bench.results.compare import compare
 from rscovlm.errors import DataError
-from tests.rscovlm.bench.made import item, row
-
-STRICT = Strict("set")
+from tests.rscovlm.bench.made import ANSWERED, STRICT, item, row
 
 
 def run(said, **more):
@@ -47,7 +44,7 @@ def test_items_of_one_run_alone_are_left_out_and_counted():
 
 
 def test_items_that_a_protocol_leaves_out_are_no_pair():
-    lenient = Strict("set", answered=True)
+    lenient = ANSWERED
     found = compare(run(["yes", ""]), run(["yes", "yes"]), lenient, ("one", "other"))
     assert (found.n, found.alone) == (1, (0, 1))
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from rscovlm.bench.item import Truth
-from rscovlm.bench.protocols.strict import Strict
 from rscovlm.bench.results.page import report_html
 from rscovlm.bench.results.tables import ResultTable
 from rscovlm.bench.runs.folder import Run
-from tests.rscovlm.bench.made import VIEW, item, picture, row
+from tests.rscovlm.bench.made import STRICT, VIEW, item, picture, row
 from tiling.view import Size, View, Window
 
 
@@ -34,7 +33,7 @@ def page(tmp_path):
     other = [row(each, "<script>alert(1)</script>", contract="nano") for each in questions]
     runs = [run_of(tmp_path, "nano, chain", one), run_of(tmp_path, "nano, off", other)]
     table = ResultTable("A table", ("run", "micro", "95 %"), (("nano", "50.00", "40.0-60.0"),), ("A note.",))
-    return report_html([(runs, Strict("set"), [table])])
+    return report_html([(runs, STRICT, [table])])
 
 
 def test_it_needs_nothing_from_outside_and_runs_nothing(page):

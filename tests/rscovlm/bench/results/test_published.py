@@ -26,7 +26,7 @@ def test_the_average_of_rscovlms_row_is_that_of_its_sources():
 
 def test_the_average_of_grounding_is_the_published_one():
     columns = [
-        table.rows["RSCoVLM-7B"]
+        table.rows["RSCoVLM"]
         for table in load_publication("rscovlm")
         if table.benchmark in ("dior-rsvg", "rsvg", "geochat-vg", "vrsbench-vg", "avvg")
     ]

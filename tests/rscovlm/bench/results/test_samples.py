@@ -7,11 +7,8 @@ from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_box
 from rscovlm.bench.item import Truth
 from rscovlm.bench.protocols.available import protocols_of
-from rscovlm.bench.protocols.strict import Strict
 from rscovlm.bench.results.samples import boxes_in, pictures, samples_of
-from tests.rscovlm.bench.made import VIEW, item, picture, row
-
-STRICT = Strict("set")
+from tests.rscovlm.bench.made import STRICT, VIEW, item, picture, row
 
 
 def samples(*runs, most=100, benchmark="set"):

@@ -4,10 +4,9 @@ import math
 
 import pytest
 
-from rscovlm.bench.protocols.strict import Strict
 from rscovlm.bench.results.scores import score_rows, to_json
 from rscovlm.bench.statistics import wilson
-from tests.rscovlm.bench.made import item, row
+from tests.rscovlm.bench.made import ANSWERED, STRICT, item, row
 
 ROWS = [
     row(item("a", category="x", image="1.tif"), "yes"),
@@ -20,7 +19,7 @@ ROWS = [
 
 
 def scored(rows=ROWS, answered=False, **more):
-    return score_rows(rows, Strict("set", answered=answered), label="run", benchmark="set", **more)
+    return score_rows(rows, ANSWERED if answered else STRICT, label="run", benchmark="set", **more)
 
 
 def test_micro_macro_and_categories_are_always_there():

@@ -5,7 +5,6 @@ import io
 
 import pytest
 
-from rscovlm.bench.protocols.strict import Strict
 from rscovlm.bench.results.baselines import baselines
 from rscovlm.bench.results.compare import compare
 from rscovlm.bench.results.published import load_publication
@@ -20,9 +19,8 @@ from rscovlm.bench.results.tables import (
     percent,
     published_table,
 )
-from tests.rscovlm.bench.made import item, row
+from tests.rscovlm.bench.made import STRICT, item, row
 
-STRICT = Strict("set")
 ROWS = [row(item(str(n), category="xy"[n % 2]), "yes" if n < 3 else "") for n in range(4)]
 
 

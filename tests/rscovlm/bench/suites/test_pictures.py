@@ -65,3 +65,30 @@ def test_a_damaged_archive_hides_nothing_else(tmp_path, account):
     assert found.locate("a.png") == str(tmp_path / "a.png")
     found.locate("b.png")
     assert account.changed == {MISSING: 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["images.tar.gz", "images.tgz", "images.tar.gz.part0", "images.7z", "images.z01"]
+)
+def test_archives_that_have_to_be_unpacked_are_named_where_an_image_is_missing(tmp_path, account, name):
+    (tmp_path / name).write_bytes(b"")
+    image(tmp_path / "a.png")
+    found = Pictures(tmp_path, (".",), account)
+    found.locate("a.png")
+    assert not account.changed
+    found.locate("b.png")
+    assert account.changed == {
+        MISSING: 1,
+        f"images may be in {name}, which cannot be read in place: unpack it": 1,
+    }
+
+
+def test_a_name_that_several_members_share_is_none_of_them(tmp_path, account):
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as members:
+        for name in ("Airport/1.jpg", "Beach/1.jpg", "Beach/2.jpg"):
+            members.writestr(name, b"")
+    found = Pictures(tmp_path, (".",), account)
+    assert found.locate("AID/Beach/1.jpg") == f"/vsizip/{tmp_path}/images.zip/Beach/1.jpg"
+    assert found.locate("2.jpg") == f"/vsizip/{tmp_path}/images.zip/Beach/2.jpg"
+    assert found.locate("Forest/1.jpg") == str(tmp_path / "Forest" / "1.jpg")
+    assert account.changed == {MISSING: 1}
