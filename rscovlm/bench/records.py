@@ -45,18 +45,26 @@ def item_from_json(record: Any, place: str = "") -> Item:
 def row_to_json(row: Row) -> dict[str, Any]:
     """A row of values that JSON can hold; what is empty is left out."""
     record: dict[str, Any] = _adapter(Row).dump_python(row, mode="json")
-    return {name: value for name, value in record.items() if not (name in _OPTIONAL and _empty(value))} | {
+    return {name: value for name, value in record.items() if not (name in _OF_ROW and _empty(value))} | {
         "item": _without_gaps(record["item"])
     }
 
 
-_OPTIONAL = frozenset(field.name for field in fields(Row) if field.default is not MISSING)
+def _optional(kind: Any) -> frozenset[str]:
+    return frozenset(
+        field.name
+        for field in fields(kind)
+        if field.default is not MISSING or field.default_factory is not MISSING
+    )
+
+
+_OF_ROW, _OF_ITEM = _optional(Row), _optional(Item)
 
 
 def _without_gaps(item: dict[str, Any]) -> dict[str, Any]:
     """The record of an item without the fields that hold nothing; an empty list of boxes is something."""
     truth = item["truth"]
-    kept = {name: value for name, value in item.items() if name == "subject" or not _empty(value)}
+    kept = {name: value for name, value in item.items() if not (name in _OF_ITEM and _empty(value))}
     boxes = {} if truth["polygons"] is None else {"polygons": truth["polygons"]}
     return kept | {"truth": {name: value for name, value in truth.items() if not _empty(value)} | boxes}
 

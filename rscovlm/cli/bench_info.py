@@ -34,7 +34,7 @@ def info(
     split: Annotated[str | None, typer.Option(help="Part of it; its first by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how a benchmark is laid out, how to get it, its licence, its protocols; of --data, what is there."""
+    """Tell how a benchmark is laid out, how to get it, and under which licence; of --data, what is there."""
     from rscovlm.cli.bench_run import benchmark_named
 
     benchmark = benchmark_named(name)

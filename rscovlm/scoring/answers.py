@@ -16,6 +16,7 @@ the singular, without articles and punctuation, in one spelling, with numbers as
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -126,10 +127,14 @@ def yes_or_no(text: str) -> str | None:
 
 
 def number_in(text: str) -> float | None:
-    """The number that an answer states, in digits or words; None where it states none, several or a bound."""
+    """The number that an answer states, in digits or words; None where it states none, several or a bound.
+
+    One that is too large for a float is none.
+    """
     words = normalised_answer(text).split()
     found = {float(word) for word in words if _NUMBER.fullmatch(word)}
-    return found.pop() if len(found) == 1 and _BOUNDS.isdisjoint(words) else None
+    stated = found.pop() if len(found) == 1 and _BOUNDS.isdisjoint(words) else None
+    return stated if stated is not None and math.isfinite(stated) else None
 
 
 def count_in(text: str) -> int | None:

@@ -22,16 +22,16 @@ from rscovlm.scoring.answers import choice_letter, chosen_letter
 from rscovlm.scoring.containment import norm
 
 _LETTERED = re.compile(r"\s*\(?([A-Z])[).:]\s*")
-_BOXED = re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?([^{}]*)\}")
+_BOXED = re.compile(r"\\boxed\{(?:\s*\\text\w*\{)?([^{}]*)\}")
 _ONE = r"(?:\(\s*[A-Z]\s*\)|\[\s*[A-Z]\s*\]|\*\*[A-Z]\*\*|[A-Z](?![\w']))"
-_AND = r"(?:\s*(?:[,;/&+]|\band\b)\s*|\s+)+"
+_AND = r"(?:[\s,;/&+]|\band\b)+"
 _LIST = rf"({_ONE}(?:{_AND}{_ONE})*)"
 _WHOLE = re.compile(rf"\s*\**{_LIST}\**[\s.]*")
 _RUN = re.compile(r"\s*([A-Z]{2,})[\s.]*")
 _STATED = re.compile(
-    rf"\b(?i:answers?|options?|choices?)(?i:\(s\))?(?i:\s+(?:is|are))?[\s:*]{{1,6}}{_LIST}[\s.*]*(?:\n|$)"
+    rf"\b(?i:answers?|options?|choices?)(?i:\(s\))?(?i:\s+(?:is|are))?[\s:*]{{1,6}}{_LIST}[ \t.*]*(?:\n|$)"
 )
-_OPENED = re.compile(r"^[\s*-]*\(?([A-Z])[).:]", re.MULTILINE)
+_OPENED = re.compile(r"^[ \t*-]*\(?([A-Z])[).:]", re.MULTILINE)
 
 
 def bare_options(options: Sequence[str]) -> tuple[str, ...]:

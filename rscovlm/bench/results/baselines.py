@@ -92,7 +92,7 @@ def baselines(rows: Sequence[Row], protocol: Protocol, benchmark: str, seed: int
 
 
 def _of_one_draw(scores: Scores) -> Scores:
-    """Scores of several draws as those of one: as many items, their mean, and no interval of so many draws."""
+    """Scores of several draws as those of one: as many items, their mean, and no interval."""
     return replace(
         scores,
         n=scores.n // GUESSES,

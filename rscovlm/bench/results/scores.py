@@ -184,7 +184,7 @@ def to_json(scores: Scores, job: str = "") -> dict[str, Any]:
         "macro": {column: _interval(each) for column, each in scores.macro.items()},
         "kinds": {kind: _interval(each) for kind, each in scores.kinds.items()},
         "groups": [
-            {"column": each.column, "value": each.value, "n": each.n, **_interval(each.mean)}
+            {"column": each.column, "value": each.value, "n": each.n, "mean": _interval(each.mean)}
             for each in scores.groups
         ],
         "metrics_by_group": [

@@ -13,7 +13,6 @@ from rscovlm.bench.results.published import PublishedTable
 from rscovlm.bench.results.scores import Scores
 from rscovlm.bench.statistics import Interval
 
-
 INTERVAL = "95 %"
 """Head of a column that holds the interval of the one before it."""
 
@@ -202,8 +201,8 @@ def comparison_table(found: Comparison) -> ResultTable:
         f"{one}: {percent(found.means[0])}; {other}: {percent(found.means[1])}; protocol {found.protocol}.",
         (
             f"Of {found.n:,} items the first is better on {found.wins:,}, the second on {found.losses:,}. "
-            "The interval is a paired bootstrap over images, p that of the exact sign test (McNemar's for right "
-            "and wrong), not corrected for the number of categories."
+            "The interval is a paired bootstrap over images, p that of the exact sign test (McNemar's for "
+            "right and wrong), not corrected for the number of categories."
         ),
     ]
     for label, alone in zip(found.labels, found.alone):

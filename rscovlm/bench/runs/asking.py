@@ -208,29 +208,26 @@ def _answered(engine: Engine, asking: Asking, questions: Sequence[_Question]) ->
         if question.error is not None:
             rows[question.item.key] = Row(question.item, "", _NOWHERE, "error", error=question.error)
     left = [question for question in questions if question.error is None]
-    for zoomed in (True, False):
-        for kind in dict.fromkeys(question.item.kind for question in left):
-            alike = [
-                question
-                for question in left
-                if question.item.kind == kind and (question.scene is not None) == zoomed
-            ]
-            if alike:
-                ask = _zoomed if zoomed else _shown
-                rows |= {row.item.key: row for row in ask(engine, asking, kind, alike)}
+    alike: dict[tuple[bool, Generation], list[_Question]] = {}
+    for question in left:
+        place = (question.scene is not None, asking.generation(question.item.kind))
+        alike.setdefault(place, []).append(question)
+    for (zoomed, options), together in alike.items():
+        ask = _zoomed if zoomed else _shown
+        rows |= {row.item.key: row for row in ask(engine, asking, options, together)}
     return [rows[question.item.key] for question in questions]
 
 
-def _shown(engine: Engine, asking: Asking, kind: Kind, questions: Sequence[_Question]) -> list[Row]:
+def _shown(engine: Engine, asking: Asking, options: Generation, questions: Sequence[_Question]) -> list[Row]:
     """Questions that are answered from what they show."""
     began = time.monotonic()
     conversations = [question.conversation for question in questions if question.conversation is not None]
-    replies = engine.chat(conversations, asking.generation(kind))
+    replies = engine.chat(conversations, options)
     share = (time.monotonic() - began) / len(questions)
-    contract = asking.profile.contract_of(kind)
     rows = []
     for question, reply in zip(questions, replies, strict=True):
         system, user = asking.profile.prompt(question.item)
+        contract = asking.profile.contract_of(question.item.kind)
         rows.append(
             Row(
                 question.item,
@@ -257,7 +254,7 @@ def _why_failed(reply: Reply) -> str | None:
     return reply.error
 
 
-def _zoomed(engine: Engine, asking: Asking, kind: Kind, questions: Sequence[_Question]) -> list[Row]:
+def _zoomed(engine: Engine, asking: Asking, options: Generation, questions: Sequence[_Question]) -> list[Row]:
     """Questions about which the model may look closer."""
     began = time.monotonic()
     prompts = [asking.profile.prompt(question.item) for question in questions]
@@ -265,7 +262,7 @@ def _zoomed(engine: Engine, asking: Asking, kind: Kind, questions: Sequence[_Que
         [(question.scene, prompt.user) for question, prompt in zip(questions, prompts) if question.scene],
         engine,
         settings=asking.settings,
-        options=asking.generation(kind),
+        options=options,
     )
     share = (time.monotonic() - began) / len(questions)
     return [

@@ -181,7 +181,7 @@ def read_run(folder: Path) -> Run:
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """The run folders that some paths are or hold, at any depth, those of one path in the order of their runs.
+    """The run folders that some paths are or hold, at any depth, those of one path as they were begun.
 
     Raises:
         DataError: for a path that leads to none.

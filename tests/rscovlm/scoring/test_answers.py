@@ -277,3 +277,9 @@ def test_a_whole_reply_may_write_the_words_of_a_class_as_one(reply, named):
 )
 def test_an_answer_may_begin_with_yes_or_no(text, says):
     assert yes_or_no(text) == says
+
+
+def test_a_number_beyond_all_floats_is_none():
+    assert number_in("1" * 400) is None
+    assert count_in("1" * 400) is None
+    assert number_in("1" * 300) == float("1" * 300)

@@ -1,5 +1,7 @@
 """Letters that a reply states: by our grammar, and as public scorers read them."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +94,22 @@ def test_any_text_is_read_to_letters_there_are(reply, options):
 @given(st.sets(st.sampled_from("ABCD"), min_size=2), st.sampled_from([" ", ", ", " and ", "; ", ""]))
 def test_a_list_of_letters_is_read_back(letters, between):
     assert chosen_letters(between.join(sorted(letters)), COLOURS) == letters
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A" + " " * 20_000 + "?",
+        "A and " * 5_000 + "x",
+        r"\boxed{ " + " " * 20_000,
+        "answer: A" + "\n" * 20_000 + "x",
+        "answer A " * 5_000,
+        "A, " * 10_000 + "x",
+    ],
+    ids=["spaces", "and", "boxed", "lines", "answers", "commas"],
+)
+def test_long_replies_are_read_in_linear_time(text):
+    # some patterns would take minutes where they may split a run of separators in many ways
+    started = time.perf_counter()
+    assert chosen_letters(text, COLOURS) <= set("ABCD")
+    assert time.perf_counter() - started < 5

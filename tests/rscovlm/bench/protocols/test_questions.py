@@ -32,6 +32,7 @@ def scores(benchmark, reply, gold, **fields):
         # white space and full stops
         ("parking lot", "Parking lot.", 0, 1, 1),
         ("red", " crimson. ", 0, 1, 0),
+        ("red", "red ", 0, 1, 1),
         ("red", "<think>It may be blue.</think>red", 0, 1, 1),
         ("3", "There are 3 planes", 0, 0, 1),
         ("lead", "Pb", 1, 1, 0),
