@@ -83,6 +83,23 @@ def test_options_boxes_classes_and_captions(tmp_path):
     assert (described.kind, described.subject, described.truth.answers) == ("caption", "", ("B",))
 
 
+@pytest.mark.parametrize(("unit", "sides"), [("0-1", 1), ("0-100", 100), ("0-1000", 1000), ("pixels", None)])
+def test_units_of_boxes(tmp_path, unit, sides):
+    pictures(tmp_path, ["a.png"])  # 200 x 100 px
+    box = [20, 20, 100, 60] if sides is None else [part * sides for part in (0.1, 0.2, 0.5, 0.6)]
+    write_lines(tmp_path / "rows.jsonl", [{"i": "a.png", "q": "the pond", "b": box}])
+    text = f"name: x\ndata: rows.jsonl\nboxes_in: {unit}\nfields: {{image: i, question: q, boxes: b}}"
+    assert bounds(read(sheet(tmp_path, text))[0][0]) == pytest.approx([20, 20, 100, 60])
+
+
+def test_a_class_that_is_no_candidate_is_left_out(tmp_path):
+    write_lines(tmp_path / "rows.jsonl", [{"i": "a.png", "a": "pond"}, {"i": "a.png", "a": "lake"}])
+    text = "name: x\ndata: rows.jsonl\nkind: classify\nclasses: [lake]\nfields: {image: i, answer: a}"
+    found, account = read(sheet(tmp_path, text))
+    assert [item.truth.answers for item in found] == [("lake",)]
+    assert account.left_out == {"its class is none of the candidates": 1}
+
+
 def test_items_as_runs_log_them(tmp_path):
     pictures(tmp_path, ["a.png"])
     item = Item("k", ("a.png",), "choice", "Which?", Truth(("A",)), ("red", "blue"), {"where": "north"})

@@ -24,10 +24,16 @@ def test_refgeo(tmp_path, name, split, file, folder):
             "question": f"the  ship {number}",
             "bbox": [number, 10, number + 30 + 10 * (number % 3), 42],
         }
-        for number in range(16)
+        for number in range(15)
     ]
     rows += [
         {"image_id": "1.jpg", "question": "a pier", "poly": [[10, 5], [60, 5], [60, 50], [10, 50]]},
+        {
+            "image_id": "1.jpg",
+            "question": "a quay",
+            "bbox": [1, 2, 30, 40],
+            "poly": [[15, 1], [30, 2], [9, 40], [1, 9]],
+        },
         {"image_id": "1.jpg", "question": "beyond", "bbox": [300, 10, 320, 20]},
         {"image_id": "1.jpg", "question": "", "bbox": [1, 2, 3, 4]},
         {"image_id": "1.jpg", "question": "flat", "bbox": [5, 5, 5, 9]},
@@ -43,7 +49,8 @@ def test_refgeo(tmp_path, name, split, file, folder):
     assert found[3].subject == "the ship 3"
     assert bounds(found[4]) == [4, 10, 44, 42]  # 40 x 32 px are more than 32 x 32
     assert [item.groups["size"] for item in found[3:5]] == ["small", "medium"]
-    assert bounds(found[16]) == [10, 5, 60, 50]
+    assert bounds(found[15]) == [10, 5, 60, 50]
+    assert bounds(found[16]) == [1, 2, 30, 40]  # what is scored is the upright box, where there is one
     assert found[2].images == (str(tmp_path / "images" / folder / "2.png"),)
     assert account.left_out == {
         "its box lies outside its image": 1,

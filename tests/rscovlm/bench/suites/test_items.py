@@ -66,6 +66,10 @@ def test_options_may_stand_in_one_text():
     assert (item.options, item.truth.answers) == (("red", "blue"), ("B",))
 
 
+def test_a_letter_that_is_written_twice_is_right_once():
+    assert choice("k", ["a.png"], "Q?", ["one", "two"], "B, A, B").truth.answers == ("B", "A")
+
+
 @pytest.mark.parametrize("answer", ["C", "x", "", None])
 def test_a_right_letter_is_one_of_the_options(answer):
     with pytest.raises(LeftOut, match="its right letter is none of its options"):

@@ -11,6 +11,7 @@ from rscovlm.bench.prompts import load_profile
 from rscovlm.bench.results.published import load_publication
 from rscovlm.bench.suites import SUITES
 from rscovlm.bench.suites.tables import table, updated
+from rscovlm.cli import main
 from rscovlm.tasks.recipe import load_recipe
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "benchmark_sets.md").read_text(encoding="utf-8")
@@ -69,6 +70,15 @@ def test_a_command_names_what_there_is_and_the_values_that_are_published(row):
         found = (found[published.columns.index(split)],)
     for value in re.findall(r"\d+\.\d+", values):
         assert float(value) in found, columns
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row[0]}: {row[1]}" for row in ROWS])
+def test_a_command_is_one_that_the_program_takes(row, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # where there is no ROOT, which is what every one of them has to say
+    words = shlex.split(row[2].strip("`"))[1:]
+    words[words.index("--model") + 1] = "nano"
+    assert main(words) == 2
+    assert "ROOT is no folder; give the one that holds" in capsys.readouterr().err
 
 
 def test_every_column_of_the_paper_has_a_command():
