@@ -149,12 +149,11 @@ def by_group(scores: Sequence[Scores]) -> ResultTable:
 def own_metrics(scores: Sequence[Scores]) -> ResultTable:
     """One row for each metric of the protocol itself."""
     names = dict.fromkeys(name for each in scores for name in each.summary.metrics)
+    found = {name: [each.summary.metrics.get(name, math.nan) for each in scores] for name in names}
     rows = [
-        (
-            f"{name} *" if name == scores[0].summary.headline else name,
-            *(_number(each.summary.metrics.get(name, math.nan), 4) for each in scores),
-        )
-        for name in names
+        (f"{name} *" if name == scores[0].summary.headline else name, *map(_metric, values))
+        for name, values in found.items()
+        if not all(map(math.isnan, values))
     ]
     return ResultTable(
         f"{scores[0].benchmark}, metrics of {scores[0].protocol}",
@@ -234,6 +233,11 @@ def _name(scores: Scores) -> str:
 
 def _count(scores: Scores, number: int) -> str:
     return "" if scores.baseline else f"{number:,}"
+
+
+def _metric(value: float) -> str:
+    """A number of things without decimals, a share with four."""
+    return _number(value, 0 if abs(value) > 1 and value.is_integer() else 4)
 
 
 def _number(value: float, digits: int) -> str:

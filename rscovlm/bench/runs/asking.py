@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from detection_eval.errors import DetectionError
 from rscovlm.bench.item import Item, Kind
 from rscovlm.bench.prompts import SPOKEN, Profile
 from rscovlm.bench.row import Row
@@ -189,7 +190,10 @@ def _looked_at(item: Item, scenes: Sequence[Scene], asking: Asking) -> _Question
     place = views[0] if views else _NOWHERE
     if asking.blind in ("none", "shuffle") and asking.zooms(item):
         return _Question(item, view=place, scene=scenes[0])
-    system, user = asking.profile.prompt(item)
+    try:
+        system, user = asking.profile.prompt(item)
+    except (ValueError, DetectionError) as error:  # no classes to choose from, no word for "everything"
+        return _Question(item, error=str(error))
     start = Conversation() if system is None else Conversation().say("system", system)
     if asking.blind == "text":
         return _Question(item, start.say("user", user), place)

@@ -115,6 +115,13 @@ def test_an_image_that_cannot_be_read_fails_alone(tmp_path, items):
     assert [key for key, row in rows.items() if row.error] == ["class"]
 
 
+def test_an_item_that_cannot_be_put_into_words_fails_alone(tmp_path, items):
+    rows = rows_of(says("fine"), job_about(tmp_path, [replace(items[0], options=()), *items[1:]]))
+    assert {key: row.error for key, row in rows.items() if row.error} == {
+        "class": "there are no classes to choose from; give at least one"
+    }
+
+
 def test_a_request_that_fails_is_a_row_with_its_reason(tmp_path, items):
     def script(conversation):
         broken = "Which?" in conversation.messages[-1].text
