@@ -20,7 +20,7 @@ _UNNAMED = (ColorInterp.undefined, ColorInterp.gray)  # says nothing about which
 
 
 class _Colour(NamedTuple):
-    """What bands of one colour are called, and the range of their wavelengths."""
+    """Names of bands of one colour, and the range of their wavelengths."""
 
     names: tuple[str, ...]
     nm: tuple[float, float]

@@ -15,7 +15,7 @@ MOST_ENTRIES = 10_000
 
 
 def hint(path: Path) -> str | None:
-    """What to give instead of a folder or an archive; None for anything else."""
+    """Path to give instead of a folder or an archive; None for anything else."""
     if path.is_dir():
         inside = (str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
         return _said(path, "a folder", _likeliest(inside), f"{path}/")

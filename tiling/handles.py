@@ -32,7 +32,7 @@ GDAL_OPTIONS = {
 }
 
 ABSENT = ("No such file or directory", "does not exist", "response code: 404")
-"""What GDAL says of a file, an archive member, an object of a store or a page that is not there."""
+"""Messages of GDAL about a missing file, archive member, object of a store or page."""
 
 logging.getLogger("rasterio").addHandler(logging.NullHandler())  # else Python prints GDAL's log to stderr
 

@@ -57,7 +57,7 @@ class Overrides:
             ) from error
 
     def __str__(self) -> str:
-        """What differs from the file's own word: ``nodata 0, crs EPSG:32631``; empty where nothing does."""
+        """Overrides in force, ``nodata 0, crs EPSG:32631``; empty where there are none."""
         stated = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
         return ", ".join(f"{name} {value}" for name, value, default in stated if value != default)
 

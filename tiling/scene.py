@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -16,7 +17,7 @@ from rasterio.crs import CRS
 
 from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
-from tiling.georeference import Georeference, crs_name, locate
+from tiling.georeference import Georeference, Kind, crs_name, locate
 from tiling.handles import HandlePool
 from tiling.orientation import Storage, nearest_to_north_up
 from tiling.overrides import AS_STORED, Overrides
@@ -180,6 +181,24 @@ class Scene:
     def georeferenced(self) -> bool:
         """Whether scene pixels have map coordinates in a known CRS."""
         return self._georeference is not None and self.crs is not None
+
+    @property
+    def located_by(self) -> Kind | None:
+        """Kind of the georeference; None without one."""
+        return None if self._georeference is None else self._georeference.kind
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """Metadata of the file, ``DOMAIN:name`` outside the default domain.
+
+        Raises:
+            SceneError: where the file cannot be opened any more.
+        """
+        with self._pool.borrow() as dataset:
+            tags = dict(dataset.tags())
+            for domain in dataset.tag_namespaces():
+                tags |= {f"{domain}:{name}": value for name, value in dataset.tags(ns=domain).items()}
+        return tags
 
     @property
     def crs_name(self) -> str | None:
@@ -376,6 +395,10 @@ class Scene:
         if self._georeference is not None and self.overrides.gsd_m is None:
             ground = self._georeference.pixel_side_m(*view.window.center) or ground
         return None if ground is None else ground * math.sqrt(view.scale[0] * view.scale[1])
+
+    def pixel_side_m(self, x: float, y: float) -> float | None:
+        """Root of the area on the ground of the pixel at scene pixel (x, y) in metres, None where unknown."""
+        return None if self._georeference is None else self._georeference.pixel_side_m(x, y)
 
     def axes_at(self, points: ArrayLike) -> NDArray[np.float64]:
         """Metres east and north of one pixel along x and one along y, (..., 2, 2), at scene pixels (..., 2).

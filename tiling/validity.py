@@ -28,7 +28,7 @@ warnings.filterwarnings("ignore", category=NodataShadowWarning)
 
 @dataclass(frozen=True)
 class Validity:
-    """What says where the bands shown are valid; a pixel is where all that is given here says so.
+    """Sources of validity of the bands shown; a pixel is valid where all of them say so.
 
     Attributes:
         masks: the bands whose masks GDAL is asked for; empty where it has none, or they are not to be used.
@@ -55,7 +55,7 @@ class Validity:
 def validity_of(
     dataset: rasterio.DatasetReader, indexes: tuple[int, ...], named: bool, stated: Overrides = AS_STORED
 ) -> Validity:
-    """What says where bands are valid.
+    """Sources of validity of some bands.
 
     Args:
         dataset: the open dataset.

@@ -122,7 +122,7 @@ _ALL = {
 
 
 def _lost(collection: Collection, what: Set[str]) -> list[str]:
-    """What there is of some things in a collection, in words."""
+    """Number and kinds of some things in a collection, in words."""
     images = collection.images.values()
     sized = sum(boxes.size is not None for boxes in images)
     headed = sum(boxes.source is not None or boxes.gsd_m is not None for boxes in images)
@@ -148,7 +148,7 @@ def _lost(collection: Collection, what: Set[str]) -> list[str]:
 
 
 def unused(collection: Collection, format: str, writing: WriteOptions) -> list[str]:
-    """What is given for the writing and plays no part in it, in words."""
+    """Options that the output format has no use for, in words."""
     lines = []
     if writing.constant_score is not None and "scores demanded" not in format_named(format).keeps:
         lines.append(f"--score {writing.constant_score:g} is not used: {format} demands no scores")

@@ -234,7 +234,7 @@ _STORAGE_NAMES = {f"torch.{name}Storage": code for name, code in _STORAGES.items
 
 
 def _set_state(allowance: Allowance, target: Any, state: Any) -> None:
-    """Of an array or a dtype; nothing else has one."""
+    """State of an array or a dtype; nothing else has one."""
     if type(target) is _Marked:
         order = state[1]
         expect(order in ("<", ">", "|", "="), f"has a dtype of byte order {order!r:.20}")

@@ -49,7 +49,7 @@ class Lost(NamedTuple):
 
 @dataclass
 class Scan:
-    """What was found in one text.
+    """Boxes, labels and faults found in one text.
 
     Attributes:
         boxes: readable ones, in the order written.

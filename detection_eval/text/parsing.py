@@ -54,7 +54,7 @@ class LabelGuess(NamedTuple):
 
 @dataclass(frozen=True)
 class ParseReport:
-    """What was read, mended and dropped, in one response or (by ``+``) in many.
+    """Counts of boxes read, mended and dropped, in one response or (by ``+``) in many.
 
     Attributes:
         responses: how many were parsed.
@@ -114,7 +114,7 @@ class ParseReport:
         return ParseReport(**sums, guesses=self.guesses + moved)
 
     def losses(self) -> list[str]:
-        """What was not read, a line each, in words."""
+        """Lines that name each kind of loss and its count."""
         lines = []
         if self.unknown_labels:
             lines.append(
@@ -310,7 +310,7 @@ _NO_OBJECTS = frozenset({"example", "in prose", "no label", "no box"})
 
 
 def _verdict(answer: Answer, contract: Contract, read: int, dropped: Counter[str]) -> dict[str, int]:
-    """What the response as a whole says: each 0 or 1."""
+    """Flags of the response as a whole: each 0 or 1."""
     text = answer.text
     truncated = answer.found.truncated or _CUT_SHORT.search(text[-_TAIL:]) is not None
     says = dict.fromkeys(("refused", "declared_empty", "unparsable"), 0)

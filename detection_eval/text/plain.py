@@ -143,7 +143,7 @@ def without_thoughts(text: str) -> tuple[str, bool]:
 
 
 def _answers(text: str) -> str:
-    """What stands between ``<answer>`` and ``</answer>``, or all where there is none."""
+    """Text between ``<answer>`` and ``</answer>``, or all of it where there is none."""
     blank, stop, inside = [], 0, False
     for mark in _ANSWER.finditer(text):
         if not mark["close"] and not inside:

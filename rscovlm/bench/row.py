@@ -12,7 +12,7 @@ from zoom_chain.trace import JsonView
 
 @dataclass(frozen=True)
 class Row:
-    """What was asked and replied about one item.
+    """Request and reply about one item.
 
     Attributes:
         item: the question and its truth.

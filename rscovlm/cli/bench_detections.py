@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rscovlm.cli.bench import Aliases, ImageSize, read_options, words_for
+from rscovlm.cli.aliases import Aliases, words_for
+from rscovlm.cli.bench import ImageSize, read_options
 from rscovlm.cli.options import AsJson, Seed
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError

@@ -245,7 +245,7 @@ class SceneOptions:
     ] = Upright.north
 
     def overrides(self) -> Overrides:
-        """What goes before the files' own words.
+        """Overrides of what the files say.
 
         Raises:
             UsageError, SceneError: with one clear line.

@@ -14,7 +14,7 @@ from rscovlm.data.words import SHAPES
 from tiling.view import Window
 
 ATTRIBUTES = ("color", "kind", "shape", "status", "background", "place")
-"""What may be known of an object besides its class; ``place`` is the name of the place that it stands at."""
+"""Attributes of an object besides its class; ``place`` is the name of the place that it stands at."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from tiling.errors import SceneError
 from zoom_chain.chat import Conversation, Picture
 
 BROKEN = (DataError, SceneError, OSError)
-"""What reading a broken sample raises; anything else is a fault of the program."""
+"""Exceptions of reading a broken sample; anything else is a fault of the program."""
 
 
 class Key(NamedTuple):

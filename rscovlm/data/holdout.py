@@ -22,7 +22,7 @@ IMAGE = "image"
 
 @dataclass(frozen=True)
 class Split:
-    """What becomes of the samples of a source.
+    """Fate of the samples of a source: trained on, held out, or neither.
 
     Attributes:
         trained: sorted indices that training may draw; None: all.

@@ -23,7 +23,7 @@ from rscovlm.models.patches import PatchSpec
 
 @dataclass(frozen=True)
 class Form:
-    """What packs are made for.
+    """Form of the packs: the model they are made for.
 
     Attributes:
         spec: how the checkpoint wants its images.
@@ -161,7 +161,7 @@ class Loader:
             yield step.packs
 
     def tasks(self) -> Iterator[_Task]:
-        """What workers are to make, from the cursor on."""
+        """Keys that workers are to make, from the cursor on."""
         epoch, before, cursor = 0, 0, self.cursor
         while self.steps is None or cursor < self.steps:
             steps = self.steps_in(epoch)

@@ -103,7 +103,7 @@ class SourceSettings(Section):
 
 
 class Defaults(Section):
-    """What sources have unless they say otherwise; see SourceSettings."""
+    """Settings of sources that state none of their own; see SourceSettings."""
 
     formats: Chances = Field(default={})
     resolution: Chances = Field(default={"native": 1.0})

@@ -348,7 +348,7 @@ def _adapter() -> TypeAdapter[_SampleJson]:
 
 
 def _told(error: ValidationError, most: int = 3) -> str:
-    """What pydantic found wrong with a record, the first problems of several."""
+    """Problems of a record as pydantic found them, the first few of many."""
     found: dict[str, str] = {}
     for entry in error.errors(include_url=False):
         # Each branch of a union has its own complaint, whose place ends in the name of the branch.

@@ -71,7 +71,7 @@ class FileSource:
         return self.file[index]
 
     def links(self, group: str | None = None) -> Iterator[tuple[str, ...]]:
-        """What samples share with others; see ``SampleFile.links``."""
+        """Links between samples; see ``SampleFile.links``."""
         return self.file.links(group)
 
     def encode(self, index: int, visit: int) -> Encoded:

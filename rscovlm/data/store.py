@@ -200,7 +200,7 @@ class SampleFile:
         return self._records.digest
 
     def links(self, group: str | None = None) -> Iterator[tuple[str, ...]]:
-        """Of each sample, what it must not share with a sample on the other side of a split.
+        """Groups of each sample: what it must not share with a sample on the other side of a split.
 
         These are its images, by resolved path, and the value of a field where one is named; of a record that
         cannot be read, nothing. Nothing else is read or checked, so that a million samples take seconds.

@@ -54,7 +54,7 @@ class TemplateFile(Section):
     class_joiner: str = ", "
     """Between the classes to choose from."""
     verbatim: bool = False
-    """Phrases to find are written as annotated, with their article and full stop."""
+    """Phrases to find are written as annotated, with their article and full stop, in answers too."""
     synonyms: dict[str, Texts] = Field(default={})
     """Class -> what it may be called in an answer to an open question."""
 
@@ -69,7 +69,7 @@ class Templates:
             of the box format itself.
         synonyms: class -> what it may be called in an answer to an open question.
         class_joiner: between the classes to choose from.
-        verbatim: phrases to find are written as annotated, with their article and full stop.
+        verbatim: phrases to find are written as annotated, with their article and full stop, in answers too.
     """
 
     name: str

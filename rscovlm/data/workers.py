@@ -38,7 +38,7 @@ _SHARED_MEMORY = (
 
 
 class Indexed(Protocol[_Key, _Item]):
-    """What makes an item for a key."""
+    """Maker of the item for a key."""
 
     def __getitem__(self, key: _Key, /) -> _Item:
         """The item of a key."""
@@ -96,7 +96,7 @@ def explained_deaths() -> Iterator[None]:
 
 
 def death_line(message: str) -> str | None:
-    """What became of a data worker, from torch's message about it; None for a message of another kind."""
+    """Fate of a data worker, from torch's message about it; None for a message of another kind."""
     found = _DEATH.search(message)
     if found is None:
         return None

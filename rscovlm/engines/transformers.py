@@ -360,7 +360,7 @@ def _held(cache: DynamicCache) -> Layers:
 
 
 class _Generated:
-    """What has been generated in each row of a batch, and which cache positions are real."""
+    """Tokens generated in each row of a batch, and which cache positions are real."""
 
     def __init__(self, rows: int, mask: torch.Tensor) -> None:
         self.tokens: list[list[int]] = [[] for _ in range(rows)]

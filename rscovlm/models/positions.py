@@ -132,7 +132,7 @@ def _video_parts(
     grids: Sequence[Sequence[int]] | NDArray[np.int64],
     seconds_per_grid: Sequence[float] | None,
 ) -> list[Span]:
-    """What of videos is placed as one: whole videos for Qwen2.5-VL, single frames for Qwen3-VL."""
+    """Parts of videos that are placed as one: whole videos for Qwen2.5-VL, single frames for Qwen3-VL."""
     parts = []
     seconds = [1.0] * len(grids) if seconds_per_grid is None else list(seconds_per_grid)
     for (frames, rows, columns), second in zip(grids, seconds, strict=True):

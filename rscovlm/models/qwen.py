@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class VisionLanguageConfig(Protocol):
-    """What is read of a model's configuration.
+    """Fields of a model's configuration that are read.
 
     Attributes:
         text_config, vision_config: of the two towers. A loaded configuration holds configurations here, but
@@ -29,7 +29,7 @@ class VisionLanguageConfig(Protocol):
 
 
 class VisionConfig(Protocol):
-    """What is read of the configuration of a vision tower to cut images into patches.
+    """Fields of the configuration of a vision tower that patches depend on.
 
     Attributes:
         in_channels: of images.

@@ -9,7 +9,7 @@ from typing import Any
 from rscovlm.errors import ModelError
 
 OWN = "rscovlm.json"
-"""What this project knows of a checkpoint beyond its own files: family, dialect, box format, bounds."""
+"""Facts about a checkpoint beyond its own files: family, dialect, box format, bounds."""
 
 
 def read_sidecar(folder: Path, name: str) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from detection_eval.formats.class_lists import CLASS_LISTS
 from detection_eval.text.contracts import CONTRACTS, Contract
 from rscovlm.errors import UsageError
 from rscovlm.models.families import ModelFamily
+from rscovlm.tasks.passes import read_gsd
 from tiling.resolution import PolicyName, resolution_policy
 from zoom_chain.budget import Budget
 from zoom_chain.chat import GREEDY, Sampling
@@ -29,7 +30,7 @@ from zoom_chain.policies import ZoomPolicy
 from zoom_chain.settings import ZoomSettings, default_zoom_settings, policy_named
 
 SHORT = " Answer the question using a single word or a short phrase."
-"""What RSCoVLM's questions end with (eval/data/geochat_bench.py)."""
+"""End of RSCoVLM's questions (eval/data/geochat_bench.py)."""
 
 _COUNTING = re.compile(r"\bhow many\b|\bnumber of\b|\bcount\b", re.IGNORECASE)
 
@@ -39,6 +40,16 @@ def _length(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise ValueError(f"{value!r} is no length such as 512 (pixels) or 500m")
     return None if value is None else str(value)
+
+
+def _gsd(value: Any) -> Any:
+    """One or several ground sampling distances, as a number, a list, or text as the option takes it."""
+    if value is None or isinstance(value, bool) or not isinstance(value, str | int | float | list):
+        return value
+    try:
+        return read_gsd(",".join(map(str, value)) if isinstance(value, list) else str(value))
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("--gsd ")) from None
 
 
 def _classes(value: Any) -> Any:
@@ -86,6 +97,8 @@ class Recipe(Section):
     """Side of a tile: ``512`` (pixels) or ``500m``."""
     overlap: Length = None
     """Overlap of neighbouring tiles, in the same way."""
+    gsd: Annotated[tuple[float, ...], BeforeValidator(_gsd)] | None = None
+    """Metres per pixel at which the model sees the scene: ``1.2``, or ``[0.4, 1.2]`` for several passes."""
 
     classification_prompt: str | None = None
     """Words that ask for the class of a scene, with ``{classes}`` in them."""
@@ -101,7 +114,7 @@ class Recipe(Section):
     policy: Annotated[ZoomPolicy | None, BeforeValidator(policy_named)] = None
     """Zoom policy: ``off``, ``single`` or ``chain``."""
     budget: Budget | None = None
-    """What one question may cost."""
+    """Limits on the cost of one question."""
     crops: CropRule | None = None
     """How a requested box becomes the window that is read."""
 

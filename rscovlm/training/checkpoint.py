@@ -118,7 +118,7 @@ def _save_plain(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimiz
 
 
 def learnt_weights(learner: nn.Module) -> dict[str, torch.Tensor]:
-    """What learns, by name, on the CPU; what is frozen is as in the starting checkpoint."""
+    """Weights that learn, by name, on the CPU; frozen ones are those of the starting checkpoint."""
     return {
         name: parameter.detach().to("cpu").contiguous()
         for name, parameter in learner.named_parameters()

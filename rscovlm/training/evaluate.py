@@ -159,7 +159,7 @@ def _encoded(mix: Mix, key: Key) -> Encoded:
 def evaluator(
     config: TrainConfig, base: Base, mix: Mix, accelerator: Accelerator
 ) -> Callable[[Learner], Mapping[str, float]] | None:
-    """What the loop calls to evaluate a learner; None where the configuration never does."""
+    """Evaluation as the loop calls it; None where the configuration never evaluates."""
     if config.evaluation.every is None:
         return None
     return lambda learner: held_out_numbers(learner, config, base, mix, accelerator)

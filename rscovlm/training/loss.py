@@ -135,7 +135,7 @@ def _replace_by_gradient(logits: torch.Tensor, wanted: Wanted) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Reduction:
-    """What the loss of an optimizer step is the mean of.
+    """Weights by which the loss of an optimizer step is a mean.
 
     Attributes:
         name: ``token``: of all learnt tokens of the step. ``sample``: of the samples' means, what one

@@ -156,7 +156,7 @@ def summed(tallies: Iterable[Mapping[str, float]]) -> dict[str, float]:
 def step_numbers(
     total: Mapping[str, float], seconds: float, steps: int, processes: int, peak: float | None
 ) -> dict[str, float]:
-    """What the log says of some steps.
+    """Summary of some steps of the log.
 
     Args:
         total: tallies of all ranks, added up.

@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 
 
 class Objective(Protocol):
-    """Of a pack of L tokens, whose weights (1, L) say how much each target counts in the step."""
+    """Loss of a pack of L tokens, whose weights (1, L) say how much each target counts in the step."""
 
     def __call__(
         self,

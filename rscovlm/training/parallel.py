@@ -33,7 +33,7 @@ _DEEPSPEED = "deepspeed"
 
 
 class DeepSpeedEngine(Protocol):
-    """What is used of DeepSpeed's engine, which has no types of its own."""
+    """DeepSpeed's engine as far as it is used here; it has no types of its own."""
 
     optimizer: Any
 

@@ -38,7 +38,7 @@ PROBED = 32
 
 
 GENERATORS: dict[str, Generator] = {"nano": Lessons}
-"""What makes samples, by the names that mixes use."""
+"""Generators of samples, by the names that mixes use."""
 
 
 def open_mix(config: TrainConfig, base: Base) -> Mix:

@@ -32,7 +32,7 @@ rounding is 1e-5 of it in float32, where TF32 needs more room, and 3e-3 in bfloa
 
 @dataclass(frozen=True)
 class Isolation:
-    """What ``check_isolation`` found, in nats per token.
+    """Result of ``check_isolation``, in nats per token.
 
     Attributes:
         differences: of each of the two samples, between its losses packed and alone.
@@ -177,7 +177,7 @@ def _losses(
 
 
 def _precision(model: VisionLanguageModel) -> torch.dtype:
-    """What the model computes in: autocast's precision, or that of its largest part."""
+    """Number type of the computation: autocast's precision, or that of the model's largest part."""
     device = next(model.parameters()).device.type
     if torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rscovlm.errors import JournalError
-from rscovlm.journal import Journal, journal_path, parameters_hash, read_journal
+from rscovlm.journal import Journal, journal_path, parameters_hash, read_journal, results_in
 
 PARAMETERS = {"scene": "a.tif", "tile": 512, "classes": ["plane", "ship"]}
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,3 +206,14 @@ def test_what_is_no_journal_is_not_read(path, content):
     path.write_bytes(content)
     with pytest.raises(JournalError, match="damaged at line 1"):
         read_journal(path)
+
+
+def test_results_are_counted_without_opening_a_journal(path):
+    assert results_in(path) == 0
+    with Journal(path, {"a": 1}) as journal:
+        assert results_in(path) == 0
+        journal.append({"x": 1, "y": 2})
+        assert results_in(path) == 2
+    with path.open("ab") as file:
+        file.write(b'{"key": "torn')
+    assert results_in(path) == 2

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol, Verdict
-from rscovlm.bench.protocols.replies import flag, judged, undecided
+from rscovlm.bench.protocols.replies import answer_in, flag, judged, undecided
 from rscovlm.bench.protocols.scored import Scored
 from rscovlm.bench.row import Row
 from rscovlm.scoring.answers import choice_letter
@@ -40,14 +40,14 @@ class Letters:
         """Judge a reply."""
         text, item = row.text, row.item
         if self.reader == "ours":
-            text = spoken_text(text)
+            text = answer_in(text)
             letters = chosen_letters(text, item.options)
         elif self.reader == "xlrs":
             letters = xlrs_letters(text)
         else:
             letter = mme_letter(text, lettered(item))
             letters = frozenset() if letter is None else frozenset({letter})
-        return _letters_verdict(row, text, letters, letters == right_letters(item))
+        return _letters_verdict(row, text, letters, bool(letters) and letters == right_letters(item))
 
 
 def contained_letters(row: Row) -> Verdict:

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 
 from rscovlm.bench.protocol import Protocol, Verdict
 from rscovlm.bench.protocols.questions import Contained
-from rscovlm.bench.protocols.replies import flag, judged
+from rscovlm.bench.protocols.replies import answer_in, flag, judged
 from rscovlm.bench.protocols.scored import Scored
 from rscovlm.bench.row import Row
 from rscovlm.scoring import containment
 from rscovlm.scoring.answers import named_class
-from zoom_chain.calls import spoken_text
 
 
 def strict_class(row: Row) -> Verdict:
     """The one class of the closed list that the reply names; none or several of them is wrong."""
-    text, classes = spoken_text(row.text), row.item.options
+    text, classes = answer_in(row.text), row.item.options
     named = named_class(text, classes)
     ambiguous = named is None and sum(named_class(text, [name]) is not None for name in classes) > 1
     right = named is not None and named in row.item.truth.answers

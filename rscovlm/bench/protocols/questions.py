@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol, Verdict
-from rscovlm.bench.protocols.replies import flag, judged
+from rscovlm.bench.protocols.replies import answer_in, flag, judged
 from rscovlm.bench.protocols.scored import Rule, Scored, grouped, mean, rates
 from rscovlm.bench.row import Row
 from rscovlm.scoring import containment
@@ -33,14 +33,15 @@ VRSBENCH_TYPES = (
 
 def strict_rule(row: Row) -> Verdict:
     """The same answer by our normal form, or the same number; counts and areas with their errors too."""
-    text, item = spoken_text(row.text), row.item
+    text, item = answer_in(row.text), row.item
     right = any(is_right(text, answer) for answer in item.truth.answers)
     if item.kind not in ("count", "number"):
         said = normalised_answer(text)
         return judged(right, text, said[:80], readable=None if said else False)
     stated, gold = number_in(text), _number(item)
     if gold is not None:
-        right = stated == gold
+        tolerance = float(item.extra.get("tolerance", 0.0)) * abs(gold)
+        right = stated is not None and abs(stated - gold) <= tolerance
     counts = {} if gold is None else number_sums(stated, gold)
     return judged(right, text, _shown(stated), readable=right or stated is not None, counts=counts)
 

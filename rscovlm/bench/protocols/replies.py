@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from detection_eval.text.verdicts import verdict
 from rscovlm.bench.protocol import Status, Verdict
+from zoom_chain.calls import spoken_text
 
 _UNDECIDED = re.compile(
     r"\bunable to (?:decide|determine|tell|answer)\b"
@@ -16,6 +17,15 @@ _UNDECIDED = re.compile(
     r"|\bunanswerable\b|\bundetermined\b",
     re.IGNORECASE,
 )
+
+
+def answer_in(text: str) -> str:
+    """What a reply says: without leading thoughts, and without a call of a tool and all that follows it.
+
+    A model that was tuned to look closer may call where no tool is offered; the numbers of the call are no
+    answer.
+    """
+    return spoken_text(text).partition("<tool_call>")[0].strip()
 
 
 def undecided(text: str) -> bool:

@@ -15,7 +15,7 @@ from rscovlm.scoring.answers import normalised_answer, same_answer
 
 @dataclass(frozen=True)
 class BalanceRules:
-    """What counts as a repetition, and how frequent one answer may be.
+    """Bounds on repetition and on the frequency of one answer.
 
     Attributes:
         same_evidence_iou: two questions of one category, answer and form about evidence that overlaps this

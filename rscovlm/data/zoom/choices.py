@@ -45,7 +45,7 @@ class Vocabulary:
                     self.kinds.setdefault(thing.name, set()).add(kind)
 
     def rivals(self, item: Item, rng: np.random.Generator) -> list[str]:
-        """What might be answered instead, all of the same sort as the right answer.
+        """Answers that might be given instead, all of the same sort as the right one.
 
         The generator draws which numbers stand beside a count; all else is in a fixed order.
         """

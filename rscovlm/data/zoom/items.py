@@ -52,7 +52,7 @@ class Item:
 
     @property
     def key(self) -> tuple[str, str, bool]:
-        """What two questions share that are the same one: image, words, and whether options are given."""
+        """Identity of a question: image, words, and whether options are given."""
         return self.image, normalised_words(self.text), bool(self.options)
 
     @property

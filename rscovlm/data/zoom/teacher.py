@@ -63,7 +63,7 @@ class Store(Protocol):
 
     @property
     def done(self) -> Mapping[str, str]:
-        """What is kept, by key."""
+        """Kept replies by key."""
         ...
 
     def append(self, items: dict[str, str]) -> None:
@@ -334,7 +334,7 @@ def frame(pixels: np.ndarray, view: View, box: Window) -> np.ndarray:
 
 
 def facts(image: Annotated, target: Target) -> str:
-    """What the annotation says about an object, as lines of text for a teacher."""
+    """Annotation of an object as lines of text for a teacher."""
     thing = image.things[target.thing]
     lines = [f"- it is called: {target.phrase}", f"- class: {thing.name}"]
     lines += [f"- {name}: {value}" for name, value in sorted(thing.attributes.items())]

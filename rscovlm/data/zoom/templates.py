@@ -194,7 +194,7 @@ def _of_attributes(
 
 
 def _around(image: Annotated, index: int, attribute: str) -> Window | None:
-    """What has to be seen besides an object to tell what is around it; None where it is enough."""
+    """Surroundings to be seen to tell what is around an object; None where it is enough by itself."""
     thing = image.things[index]
     if attribute == "place":
         windows = [place.window for place in image.places if place.name == thing.known("place")]
@@ -287,7 +287,7 @@ def _of_places(image: Annotated, rng: np.random.Generator) -> Iterator[Draft]:
 def _of_neighbours(
     image: Annotated, named: dict[int, list[Reference]], rng: np.random.Generator
 ) -> Iterator[Draft]:
-    """What stands next to an object, where that is clear."""
+    """Neighbour of an object, where that is clear."""
     if len(image.things) < 2:
         return
     centers = np.array([thing.center for thing in image.things])

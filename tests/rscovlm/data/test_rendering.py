@@ -146,6 +146,31 @@ def test_an_article_is_not_written_twice_unless_phrases_are_verbatim_as_rscovlms
     assert asked == {"plain": "find the white ship.", "rscovlm": "find the The white ship"}
 
 
+@pytest.mark.parametrize(
+    ("templates", "label"), [("rscovlm", "The white Ship-of-war."), ("plain", "the white ship of war")]
+)
+@pytest.mark.parametrize("form", ["hbb", "json-hbb"])
+def test_the_label_of_a_grounded_phrase_is_verbatim_where_rscovlm_writes_it_so(templates, label, form):
+    sample = Sample(
+        "g",
+        "grounding",
+        (ImageRef("s.png", size=(400, 600)),),
+        boxes=(SHIP,),
+        phrase="The white Ship-of-war.",
+    )
+    written = answer(render(sample, rules(forms=form, templates=templates)))
+    assert label in written
+    assert written.lower().count("ship") == 1
+
+
+def test_labels_of_detection_are_spoken_in_rscovlms_templates_too():
+    ship = Box(SHIP.polygon, "Small-Ship")
+    sample = Sample(
+        "d", "detection", (ImageRef("s.png", size=(400, 600)),), boxes=(ship,), classes=("Small-Ship",)
+    )
+    assert answer(render(sample, rules(forms="hbb", templates="rscovlm"))).endswith(" small ship\n")
+
+
 def test_placeholders_are_filled_in_the_frame_of_their_image():
     sample = Sample(
         "c",

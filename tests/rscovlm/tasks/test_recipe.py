@@ -163,3 +163,21 @@ def test_sampling_is_read_from_an_option():
 def test_rules_that_are_none_are_refused(text):
     with pytest.raises(UsageError, match="--sampling"):
         read_sampling(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("1.2", (1.2,)), ("[0.4, 1]", (0.4, 1.0)), ("0.4,1.2", (0.4, 1.2)), ("null", None)],
+)
+def test_ground_sampling_distances_are_a_number_or_a_list(tmp_path, text, found):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"gsd: {text}\n")
+    assert load_recipe(str(file)).gsd == found
+
+
+@pytest.mark.parametrize("text", ["fine", "[]", "[0.4, true]", "0", "true", "{a: 1}"])
+def test_what_is_no_ground_sampling_distance_is_told_by_its_key(tmp_path, text):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"gsd: {text}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: gsd"):
+        load_recipe(str(file))

@@ -29,6 +29,8 @@ def test_micro_macro_and_categories_are_always_there():
     assert [(group.value, group.n) for group in found.groups] == [("x", 3), ("y", 3)]
     assert found.groups[0].mean == wilson(1 / 3, 3)
     assert found.micro.low <= found.micro.value <= found.micro.high
+    uneven = scored(ROWS[:5])
+    assert (uneven.micro.value, uneven.macro["category"].value) == (2 / 5, pytest.approx((1 / 3 + 1 / 2) / 2))
 
 
 def test_replies_are_counted_by_what_could_be_read_of_them():
