@@ -253,7 +253,8 @@ def carry_out(
     """
     items, facts = job.questions.items, job.facts(engine)
     with open_log(folder, facts, resume=resume, overwrite=overwrite) as (journal, rows):
-        write_manifest(folder, job.label, facts, job.questions.facts(), **(more or {}))
+        about = {"prompts_hash": job.asking.profile.hash, **(more or {})}
+        write_manifest(folder, job.label, facts, job.questions.facts(), **about)
         rows = {key: row for key, row in rows.items() if row.error is None}
         if progress:
             progress(len(rows), len(items))
