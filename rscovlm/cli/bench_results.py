@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -219,7 +220,11 @@ def print_scores(found: Sequence[Scored], *, as_json: bool) -> None:
     from rscovlm.bench.results.tables import overview
 
     if as_json:
-        records = [to_json(scores) for each in found for scores in each.scores]
+        records = [
+            to_json(scores, "" if run is None else str(run.manifest["hash"]))
+            for each in found
+            for run, scores in zip_longest(each.runs, each.scores)
+        ]
         print(json.dumps(records, ensure_ascii=False, indent=1))
         return
     for each in found:

@@ -218,8 +218,13 @@ def plan_job(
         batch_size,
         images,
     )
-    shown = f"blind ({blind})" if blind != "none" else {"off": "overview"}.get(mode, mode)
-    return Job(questions, asking, checkpoint, f"{checkpoint.spec}, {shown}")
+    return Job(questions, asking, checkpoint, f"{checkpoint.spec}, {_shown(mode, blind)}")
+
+
+def _shown(mode: Mode, blind: Blind) -> str:
+    """What is shown, for people: ``overview``, ``chain``, ``blind (text)``, ``chain, blind (shuffle)``."""
+    looked = "" if mode == "off" and blind != "none" else {"off": "overview"}.get(mode, mode)
+    return ", ".join(filter(None, (looked, "" if blind == "none" else f"blind ({blind})")))
 
 
 def carry_out(

@@ -48,6 +48,8 @@ def test_scores_as_json(run, runs):
     records = json.loads(run("bench", "score", runs, "--json").out)
     assert [record["label"] for record in records][-2:] == ["most frequent answer", "random answer"]
     assert all(record["groups"] for record in records)
+    jobs = [json.loads((runs / name / "manifest.json").read_text())["hash"] for name in ("yes", "none")]
+    assert [record["job"] for record in records] == [*jobs, "", ""]
 
 
 def test_an_interrupted_log_is_judged_as_far_as_it_goes_and_the_exit_code_is_1(run, runs):

@@ -231,3 +231,7 @@ def test_a_job_takes_the_zoom_that_the_familys_settings_name(tmp_path, items):
     job = job_about(tmp_path, items)
     assert job.asking.mode == "chain"
     assert job.label == "http://scripted/v1#nano, chain"
+    assert job_about(tmp_path, items, mode="off").label == "http://scripted/v1#nano, overview"
+    assert job_about(tmp_path, items, blind="text").label == "http://scripted/v1#nano, blind (text)"
+    shuffled = job_about(tmp_path, items, mode="oracle", blind="shuffle")
+    assert shuffled.label == "http://scripted/v1#nano, oracle, blind (shuffle)"
