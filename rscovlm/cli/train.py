@@ -16,7 +16,8 @@ from rscovlm.cli.options import AsJson
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
-    from rscovlm.training.config import Stage, TrainConfig
+    from rscovlm.training.config import Stage
+    from rscovlm.training.settings import TrainConfig
     from rscovlm.training.stages import Trained
 
 

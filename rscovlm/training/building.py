@@ -21,10 +21,10 @@ from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads import make_heads
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.weights import attention_for, read_settings, read_tokenizer, read_weights
-from rscovlm.training.config import TrainConfig
 from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
 from rscovlm.training.objective import objective_of
 from rscovlm.training.parallel import quiet_deepspeed
+from rscovlm.training.settings import TrainConfig
 from rscovlm.training.speedups import patch_embed_as_matmul
 from tiling.errors import ResolutionError
 

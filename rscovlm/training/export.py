@@ -32,10 +32,10 @@ from rscovlm.models.heads import write_heads
 from rscovlm.models.weights import move, read_weights
 from rscovlm.training.building import Base, heads_of, open_base, read_model
 from rscovlm.training.checkpoint import ZERO, checkpoints, read_state, restore_weights
-from rscovlm.training.config import Checkpointing, TrainConfig
 from rscovlm.training.live import live_engine
 from rscovlm.training.modules import Learner, choose_trainable
 from rscovlm.training.objective import next_token
+from rscovlm.training.settings import Checkpointing, TrainConfig
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from rscovlm.errors import UsageError
-from rscovlm.training.config import GROUPS, TOWERS, Group, TrainConfig, Tuning
+from rscovlm.training.settings import GROUPS, TOWERS, Group, TrainConfig, Tuning
 
 if TYPE_CHECKING:
     from peft import PeftModel
