@@ -19,19 +19,18 @@ from pydantic import ValidationError
 from configs import ConfigError, available, load_config
 from configs.checking import Problem, problems, told
 from rscovlm.training.conflicts import conflicts
-from rscovlm.training.settings import FREE_KEYS, TrainConfig
+from rscovlm.training.settings import FREE_KEYS, Adapters, TrainConfig
 
 FOLDER = "train"
 COMMAND_LINE = "the command line"
 
-_EITHER = {
-    "model": "fresh",
-    "fresh": "model",
-    "steps": "epochs",
-    "epochs": "steps",
-    "batch.samples": "batch.packs",
-    "batch.packs": "batch.samples",
-}
+RIVALS = (
+    frozenset({"model", "fresh"}),
+    frozenset({"steps", "epochs"}),
+    frozenset({"batch.samples", "batch.packs"}),
+    frozenset(f"adapters.{name}" for name in Adapters.model_fields),
+)
+"""Settings of which a run states one; what is laid over a file takes the place of its rivals."""
 
 
 def load_train_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -83,12 +82,10 @@ def _checked(
         else:
             overridden.add(key)
 
-    for key in overridden & _EITHER.keys():
-        if _EITHER[key] not in overridden:
-            data = _without(data, {_EITHER[key]})
+    data = _without(data, _outdone(overridden))
 
     def origin(key: str) -> str:
-        given = any(key == known or key.startswith(f"{known}.") for known in overridden)
+        given = any(_at_or_below(key, known) for known in overridden)
         return COMMAND_LINE if given else name
 
     config, found = _validate(data)
@@ -178,16 +175,34 @@ def _stage_problems(stated: Any) -> list[Problem]:
 
 def _laid_over(data: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with those of a stage in their place; of two that exclude each other the stage's stays."""
-    given = {key for key, _ in _leaves(own)}
-    dropped = {_EITHER[key] for key in given & _EITHER.keys() if _EITHER[key] not in given}
-    merged = _without(data, dropped)
+    merged = _without(data, _outdone(key for key, _ in _leaves(own)))
+    return _merged(merged, own)
+
+
+def _merged(data: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(data)
     for key, value in own.items():
         inner = merged.get(key)
         if isinstance(value, Mapping) and isinstance(inner, Mapping):
-            merged[key] = _laid_over(inner, value)
+            merged[key] = _merged(inner, value)
         else:
             merged[key] = value
     return merged
+
+
+def _outdone(given: Iterable[str]) -> set[str]:
+    """The rivals of settings that are given, but for those that are given themselves."""
+    keys = list(given)
+    outdone: set[str] = set()
+    for rivals in RIVALS:
+        stated = {rival for rival in rivals if any(_at_or_below(key, rival) for key in keys)}
+        if stated:
+            outdone |= rivals - stated
+    return outdone
+
+
+def _at_or_below(key: str, place: str) -> bool:
+    return key == place or key.startswith(f"{place}.")
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -201,12 +216,12 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _free(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in FREE_KEYS)
+    return any(_at_or_below(key, free) for free in FREE_KEYS)
 
 
 def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     for key, value in data.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -5,11 +5,14 @@ from __future__ import annotations
 from configs.checking import Problem
 from rscovlm.training.settings import TOWERS, TrainConfig
 
+Conflict = tuple[tuple[str, ...], str]
+"""The keys that contradict each other, the one that is told first, and what is wrong."""
+
 
 def conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
     """Settings that contradict each other, unless one of them is wrong by itself."""
-    found: list[tuple[tuple[str, ...], str]] = []
-    batch, tuning, strategy = config.batch, config.tuning, config.strategy
+    found: list[Conflict] = []
+    batch, strategy = config.batch, config.strategy
     if (batch.samples is None) == (batch.packs is None):
         found.append((("batch.samples", "batch.packs"), "give exactly one of batch.samples and batch.packs"))
     if batch.packs is not None and not batch.packing:
@@ -34,16 +37,7 @@ def conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
         least, most = bounds.min_pixels, bounds.max_pixels
         message = f"min_pixels {least} is above max_pixels {most}"
         found.append((("resolution.min_pixels", "resolution.max_pixels"), message))
-    if tuning.method == "full" and (tuning.also or "towers" in tuning.model_fields_set):
-        message = "tuning.towers and tuning.also are for adapters; use freeze with full tuning"
-        found.append((("tuning.towers", "tuning.also", "tuning.method"), message))
-    if tuning.method != "full" and not tuning.towers:
-        found.append((("tuning.towers",), "adapters need at least one tower"))
-    learning = set(TOWERS if tuning.method == "full" else (*tuning.towers, *tuning.also))
-    for tower in sorted(learning & set(config.freeze)) if tuning.method != "full" else ():
-        found.append((("freeze", "tuning.towers", "tuning.also"), f"{tower} is both frozen and tuned"))
-    for tower in sorted(set(tuning.towers) & set(tuning.also)) if tuning.method != "full" else ():
-        found.append((("tuning.towers", "tuning.also"), f"{tower} is given adapters and trained in full"))
+    found += _conflicts_of_adapters(config)
     if set(config.freeze) == set(TOWERS):
         found.append((("freeze",), "nothing is left to train"))
     if config.checkpoints.minutes is None and config.checkpoints.steps is None:
@@ -52,6 +46,23 @@ def conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
     if config.attention == "flash_attention_2" and config.precision == "fp32":
         found.append((("attention", "precision"), "flash_attention_2 does not compute in fp32"))
     return [(keys[0], message) for keys, message in found if not ignored & set(keys)]
+
+
+def _conflicts_of_adapters(config: TrainConfig) -> list[Conflict]:
+    chosen = config.adapters.chosen
+    found: list[Conflict] = []
+    if len(chosen) > 1:
+        keys = tuple(f"adapters.{name}" for name in chosen)
+        found.append((keys, f"{' and '.join(chosen)} are both given; a run has one kind of adapters"))
+    for name, adapted in chosen.items():
+        towers, full = f"adapters.{name}.towers", f"adapters.{name}.full"
+        if not adapted.towers:
+            found.append(((towers,), "adapters need at least one tower"))
+        for tower in sorted({*adapted.towers, *adapted.full} & set(config.freeze)):
+            found.append((("freeze", towers, full), f"{tower} is both frozen and tuned"))
+        for tower in sorted(set(adapted.towers) & set(adapted.full)):
+            found.append(((towers, full), f"{tower} is given adapters and trained in full"))
+    return found
 
 
 def warmup_problem(warmup: int, steps: int) -> str | None:

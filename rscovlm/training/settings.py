@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -13,6 +14,12 @@ Group = Literal["vision", "merger", "language", "heads"]
 Tower = Literal["vision", "merger", "language"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 TOWERS: tuple[Tower, ...] = get_args(Tower)
+
+
+def given(table: Section) -> dict[str, Any]:
+    """The entries of a table of names that a configuration states, in the order of the table."""
+    found = {name: getattr(table, name) for name in type(table).model_fields}
+    return {name: entry for name, entry in found.items() if entry is not None}
 
 
 class Batch(Section):
@@ -99,21 +106,47 @@ class Checkpointing(Section):
     """In the language model."""
 
 
-class Tuning(Section):
-    """Which weights learn."""
+class Adapted(Section):
+    """Where adapters of any kind stand, and what learns in full beside them; all else stays as it is."""
 
-    method: Literal["full", "lora", "dora", "qlora"] = "full"
-    """All weights, or low-rank adapters of linear layers; qlora holds the rest in 4 bits (CUDA only)."""
+    towers: tuple[Tower, ...] = ("language",)
+    """Towers whose linear layers get adapters."""
+    full: tuple[Tower, ...] = ()
+    """Towers that learn in full beside the adapters of others, such as the merger."""
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The settings of the kind itself."""
+        return self.model_dump(exclude=set(Adapted.model_fields))
+
+
+class LowRank(Adapted):
+    """Adapters of low rank."""
+
     rank: int = Field(64, gt=0)
     """Of the adapters."""
     alpha: float = Field(128, gt=0)
     """Adapters are scaled by ``alpha / rank``."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Of what enters an adapter."""
-    towers: tuple[Tower, ...] = ("language",)
-    """Towers whose linear layers get adapters."""
-    also: tuple[Tower, ...] = ()
-    """Towers that learn in full beside the adapters of others, such as the merger."""
+
+
+class Adapters(Section):
+    """Weights that learn in place of the model's own, by name, one kind at most; see
+    ``rscovlm.models.adapters``."""
+
+    lora: LowRank | None = None
+    """Low-rank adapters of linear layers."""
+    dora: LowRank | None = None
+    """The same, with the lengths of a layer's rows learnt apart from their directions."""
+    qlora: LowRank | None = None
+    """The same as lora, with the towers that are adapted held in 4 bits (CUDA only)."""
+
+    @property
+    def chosen(self) -> dict[str, Adapted]:
+        """The sections of the kinds that are asked for, by name; one at most in a configuration that is
+        whole."""
+        return given(self)
 
 
 class SoftNumbers(Section):
@@ -180,8 +213,7 @@ class Heads(Section):
     @property
     def chosen(self) -> dict[str, Section]:
         """The sections of the heads that are asked for, by name."""
-        found = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: section for name, section in found.items() if section is not None}
+        return given(self)
 
 
 class Evaluation(Section):
@@ -219,6 +251,11 @@ class Logging(Section):
 
 class TrainConfig(Section):
     """A training run."""
+
+    formerly: ClassVar[Mapping[str, str]] = {
+        "tuning": "is adapters now: write adapters: {lora: {rank: 16, towers: [language], full: [merger]}} "
+        "(lora, dora or qlora; full was also), and nothing for full tuning"
+    }
 
     model: str | None = None
     """Checkpoint to start from: nano, a folder or a hub id; give this or ``fresh``."""
@@ -258,10 +295,10 @@ class TrainConfig(Section):
     """auto takes FlashAttention 2 where it can run, else sdpa."""
     liger: Literal["auto", "on", "off"] = "auto"
     """Fused kernels of liger-kernel; auto uses them on CUDA where they are installed and take effect."""
-    tuning: Tuning = Tuning()
-    """Full fine-tuning or adapters."""
+    adapters: Adapters = Adapters()
+    """Adapters, which learn in place of the weights; without them all weights learn."""
     freeze: tuple[Tower, ...] = ()
-    """Towers that do not learn."""
+    """Towers that do not learn, where there are no adapters."""
     reduction: Literal["token", "sample", "sqrt", "source"] = "sample"
     """What counts alike in the loss: tokens, samples, something between, or sources."""
     strategy: Literal["auto", "single", "ddp", "deepspeed"] = "auto"
@@ -280,6 +317,18 @@ class TrainConfig(Section):
     """Processes that read data, per rank; 0 reads in the training process."""
     broken_limit: int = Field(100, ge=0)
     """Broken samples that are counted, listed and skipped before the run stops."""
+
+    @property
+    def adapted(self) -> Adapted | None:
+        """Where adapters stand; None under full tuning."""
+        return next(iter(self.adapters.chosen.values()), None)
+
+    @property
+    def learning(self) -> frozenset[Tower]:
+        """Towers that are meant to learn, in full or by adapters."""
+        if self.adapted is None:
+            return frozenset(TOWERS) - frozenset(self.freeze)
+        return frozenset((*self.adapted.towers, *self.adapted.full))
 
     @property
     def own_rates(self) -> list[Group]:

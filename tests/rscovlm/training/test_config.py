@@ -32,7 +32,7 @@ def test_all_mistakes_are_told_at_once_with_file_and_key(tmp_path):
         "worker: 2\nstrategy: deepspeed\n"
     )
     with pytest.raises(ConfigError) as caught:
-        load_train_config(file, ["tuning.rank=0", "nonsense"])
+        load_train_config(file, ["adapters.lora.rank=0", "nonsense"])
     text = str(caught.value)
     for part in (
         f"{file}: batch.sampels: unknown setting; did you mean samples?",
@@ -40,7 +40,7 @@ def test_all_mistakes_are_told_at_once_with_file_and_key(tmp_path):
         f"{file}: optimizer.lr: input should be a valid number",
         f"{file}: worker: unknown setting; did you mean workers?",
         f"{file}: deepspeed: strategy deepspeed and a deepspeed configuration need each other",
-        "the command line: tuning.rank: input should be greater than 0, not 0",
+        "the command line: adapters.lora.rank: input should be greater than 0, not 0",
         "the command line: 'nonsense' is no override",
     ):
         assert part in text
@@ -51,6 +51,33 @@ def test_an_override_wins_over_the_file_and_replaces_its_alternative():
     assert (config.optimizer.lr, config.epochs, config.steps) == (1e-5, 2, None)
     assert config.optimizer.rates("vision") == (1e-6, config.optimizer.weight_decay)
     assert config.own_rates == ["vision"]
+
+
+def test_the_name_of_an_earlier_version_is_answered_with_what_to_write_now():
+    with pytest.raises(ConfigError) as caught:
+        load_train_config("synth", ["tuning={method: lora, rank: 16, also: [merger]}"])
+    assert str(caught.value) == (
+        "the command line: tuning: is adapters now: write adapters: "
+        "{lora: {rank: 16, towers: [language], full: [merger]}} (lora, dora or qlora; "
+        "full was also), and nothing for full tuning"
+    )
+    written = str(caught.value).partition("write ")[2].partition(" (lora")[0]
+    assert load_train_config("synth", [written.replace(": ", "=", 1)]).adapters.lora.full == ("merger",)
+
+
+def test_without_adapters_everything_learns_but_what_is_frozen():
+    assert load_train_config("synth").learning == {"vision", "merger", "language"}
+    assert load_train_config("synth", ["freeze=[vision]"]).learning == {"merger", "language"}
+    lora = load_train_config("synth", ["adapters={lora: {towers: [vision], full: [merger]}}"])
+    assert lora.learning == {"vision", "merger"}
+
+
+def test_one_kind_of_adapters_on_the_command_line_takes_the_place_of_another():
+    config = load_train_config("one-gpu-lora", ["adapters.dora.rank=8"])
+    assert [(name, kind.rank) for name, kind in config.adapters.chosen.items()] == [("dora", 8)]
+    config = load_train_config("one-gpu-lora", ["adapters.lora.rank=8"])
+    assert (config.adapters.lora.rank, config.adapters.lora.full) == (8, ("merger",))
+    assert load_train_config("one-gpu-lora", ["adapters.lora=null"]).adapted is None
 
 
 def test_only_what_changes_learning_counts_as_a_change():

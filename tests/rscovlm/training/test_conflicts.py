@@ -13,9 +13,17 @@ from rscovlm.training.conflicts import warmup_problem
     ("override", "message"),
     [
         ("freeze=[vision,merger,language]", "nothing is left to train"),
-        ("tuning.towers=[vision]", "use freeze with full tuning"),
+        ("adapters={lora: {}, dora: {}}", "adapters.lora: lora and dora are both given; a run has one kind"),
+        ("adapters={lora: {towers: []}}", "adapters.lora.towers: adapters need at least one tower"),
         ("resolution={min_pixels: 9, max_pixels: 8}", "min_pixels 9 is above max_pixels 8"),
-        ("tuning={method: lora, towers: [vision], also: [vision]}", "given adapters and trained in full"),
+        (
+            "adapters={dora: {towers: [vision], full: [vision]}}",
+            "adapters.dora.towers: vision is given adapters",
+        ),
+        (
+            "adapters={lora: {towers: [vision], full: [merger]}} freeze=[merger]",
+            "merger is both frozen and tuned",
+        ),
         ("checkpoints={minutes: null}", "could not be resumed"),
         ("attention=flash_attention_2", "does not compute in fp32"),
         ("batch={packs: 2, packing: false}", "batch.packing: a number of packs needs packing"),
@@ -24,7 +32,7 @@ from rscovlm.training.conflicts import warmup_problem
 )
 def test_settings_that_contradict_each_other_are_refused(override, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
-        load_train_config("synth", [override])
+        load_train_config("synth", re.split(r" (?=\w+=)", override))
 
 
 def test_a_warm_up_may_take_all_steps_of_a_run():
