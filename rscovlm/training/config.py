@@ -28,6 +28,7 @@ RIVALS = (
     frozenset({"model", "fresh"}),
     frozenset({"steps", "epochs"}),
     frozenset({"batch.samples", "batch.packs"}),
+    frozenset({"objective.soft_numbers", "objective.teacher"}),
     frozenset(f"adapters.{name}" for name in Adapters.model_fields),
 )
 """Settings of which a run states one; what is laid over a file takes the place of its rivals."""

@@ -80,6 +80,11 @@ def test_one_kind_of_adapters_on_the_command_line_takes_the_place_of_another():
     assert load_train_config("one-gpu-lora", ["adapters.lora=null"]).adapted is None
 
 
+def test_a_teacher_on_the_command_line_takes_the_place_of_soft_numbers():
+    objective = load_train_config("nano", ["objective.teacher={model: nano}"]).objective
+    assert (objective.soft_numbers, objective.teacher.model) == (None, "nano")
+
+
 def test_only_what_changes_learning_counts_as_a_change():
     def data(*overrides):
         return json.loads(load_train_config("synth", overrides).model_dump_json())
