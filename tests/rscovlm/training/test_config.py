@@ -5,6 +5,7 @@ import json
 import pytest
 
 from configs import ConfigError, available
+from rscovlm.data.mix import read_mix
 from rscovlm.training.config import changes, load_train_config
 from rscovlm.training.settings import TrainConfig
 
@@ -85,6 +86,17 @@ def test_a_teacher_on_the_command_line_takes_the_place_of_soft_numbers():
     assert (objective.soft_numbers, objective.teacher.model) == (None, "nano")
 
 
+def test_the_trial_tolerates_in_coordinates_what_the_course_of_its_model_ended_with():
+    trial, course = (load_train_config(name).objective.soft_numbers for name in ("synth", "nano"))
+    assert trial.first == trial.last == course.last
+
+
+def test_the_trial_measures_its_start_and_its_end_on_enough_samples_to_tell_them_apart():
+    config, mix = load_train_config("synth"), read_mix("mix/synth")
+    assert config.steps % config.evaluation.every == 0
+    assert config.evaluation.samples == mix.holdout >= 200
+
+
 def test_only_what_changes_learning_counts_as_a_change():
     def data(*overrides):
         return json.loads(load_train_config("synth", overrides).model_dump_json())
@@ -92,7 +104,7 @@ def test_only_what_changes_learning_counts_as_a_change():
     free = data("workers=7", "checkpoints.keep=9", "logging.every=3", "output=elsewhere")
     assert changes(data(), free) == []
     assert changes(data(), data("optimizer.lr=1e-5", "seed=3")) == [
-        "optimizer.lr was 0.0003, now 1e-05",
+        "optimizer.lr was 0.00015, now 1e-05",
         "seed was 0, now 3",
     ]
 
