@@ -73,6 +73,7 @@ def _checked(
     wrong: list[str] = []
     overridden: set[str] = set()
     data = deepcopy(data)
+    in_file = {place for leaf, _ in _leaves(data) for place in _places(leaf)}
     for text in overrides:
         key = text.partition("=")[0].strip()
         if fixed and key in ("model", "fresh"):
@@ -87,7 +88,9 @@ def _checked(
 
     def origin(key: str) -> str:
         given = any(_at_or_below(key, known) for known in overridden)
-        return COMMAND_LINE if given else name
+        # A section of the command line alone: what is wrong with it as a whole is not the file's doing.
+        alone = key not in in_file and any(_at_or_below(known, key) for known in overridden)
+        return COMMAND_LINE if given or alone else name
 
     config, found = _validate(data)
     wrong += [told([(key, message)], origin(key)) for key, message in found]
@@ -204,6 +207,12 @@ def _outdone(given: Iterable[str]) -> set[str]:
 
 def _at_or_below(key: str, place: str) -> bool:
     return key == place or key.startswith(f"{place}.")
+
+
+def _places(key: str) -> list[str]:
+    """``a.b.c``: ``a``, ``a.b``, ``a.b.c``."""
+    parts = key.split(".")
+    return [".".join(parts[: length + 1]) for length in range(len(parts))]
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

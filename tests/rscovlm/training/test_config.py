@@ -1,6 +1,7 @@
 """The configuration of a training run: every shipped one is whole, and mistakes are told together."""
 
 import json
+import re
 
 import pytest
 
@@ -64,6 +65,21 @@ def test_the_name_of_an_earlier_version_is_answered_with_what_to_write_now():
     )
     written = str(caught.value).partition("write ")[2].partition(" (lora")[0]
     assert load_train_config("synth", [written.replace(": ", "=", 1)]).adapters.lora.full == ("merger",)
+
+
+@pytest.mark.parametrize("override", ["tuning={rank: 16}", "tuning.rank=16", "worker.count=3"])
+def test_a_section_of_the_command_line_alone_is_not_the_files_fault(override):
+    with pytest.raises(ConfigError, match=r"^the command line: "):
+        load_train_config("synth", [override])
+
+
+def test_a_section_of_the_file_is_its_fault_whatever_the_command_line_adds(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "model: nano\nmix: synth\nsteps: 1\nbatch: {samples: 4}\noptimizer: {weight_decay: 0.1}\n"
+    )
+    with pytest.raises(ConfigError, match=re.escape(f"{file}: optimizer.lr: is missing")):
+        load_train_config(file, ["batch.max_tokens=9"])
 
 
 def test_without_adapters_everything_learns_but_what_is_frozen():
