@@ -22,7 +22,14 @@ from rscovlm.tasks.count import Counting
 from rscovlm.tasks.detect import Detection
 from rscovlm.tasks.ground import Grounding
 from rscovlm.tasks.provenance import text_hash
-from rscovlm.tasks.questions import ChoiceQuestion, NumericQuestion, OpenQuestion, SeveralChoices
+from rscovlm.tasks.questions import (
+    CHOICE_WORDS,
+    ChoiceQuestion,
+    ChoiceWords,
+    NumericQuestion,
+    OpenQuestion,
+    SeveralChoices,
+)
 from rscovlm.tasks.task import Prompt, Task, filled
 
 if TYPE_CHECKING:
@@ -69,11 +76,11 @@ class Profile(Section):
     """Around a question that is answered by a number."""
     count: Question = None
     """Around a question that is answered by a count."""
-    choice: Annotated[str, _holding("question", "options")] = ChoiceQuestion.words
+    choice: Annotated[str | None, _holding("question", "options")] = None
     """Around a question with options of which one is right."""
-    choices: Annotated[str, _holding("question", "options")] = SeveralChoices.words
+    choices: Annotated[str, _holding("question", "options")] = CHOICE_WORDS["several"].text
     """Around a question with options of which several are right."""
-    option: Annotated[str, _holding("letter", "option")] = ChoiceQuestion.option
+    option: Annotated[str | None, _holding("letter", "option")] = None
     """One of the options."""
     ground: Annotated[str | None, _holding("phrase")] = None
     """Asks for the box of a phrase."""
@@ -95,6 +102,8 @@ class Profile(Section):
             "open": suffixed,
             "number": suffixed,
             "count": suffixed,
+            "choice": CHOICE_WORDS[recipe.choice_words].text,
+            "option": CHOICE_WORDS[recipe.choice_words].option,
             "ground_contract": family.detection,
             "detect": recipe.detection_prompt,
             "detect_contract": family.detection,
@@ -133,17 +142,18 @@ def task_of(item: Item, contract: Contract | None, profile: Profile | None = Non
         contract: how its boxes are written; without meaning for the others.
         profile: words, where it is to be asked; None where a reply is to be read alone.
     """
-    words = profile or Profile()
+    words, plain = profile or Profile(), CHOICE_WORDS["plain"]
+    one = ChoiceWords(words.choice or plain.text, words.option or plain.option)
     match item.kind:
         case "classify":
             joiner = ", " if words.class_joiner is None else words.class_joiner
             return Classification(item.options, words.classify or CLASSIFY, joiner)
         case "choice" if item.extra.get("several") or len(item.truth.answers) > 1:
             # how many letters are right must not show in the words: what the benchmark tells everybody does
-            asked = words.choices if item.extra.get("several") else words.choice
-            return SeveralChoices(item.options, asked, words.option)
+            asked = words.choices if item.extra.get("several") else one.text
+            return SeveralChoices(item.options, ChoiceWords(asked, one.option))
         case "choice":
-            return ChoiceQuestion(item.options, words.choice, words.option)
+            return ChoiceQuestion(item.options, one)
         case "open":
             return OpenQuestion()
         case "number":

@@ -75,12 +75,13 @@ def plan_tiles(
     classes: tuple[str, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TilePlan:
-    """The tiles of a pass over a scene, those of nodata left out.
+    """The tiles of a pass over a scene, square on the ground, those of nodata left out.
 
     Args:
         scene: to look at.
         family: of the model.
-        tile: side as :func:`tiling.grid.parse_length` reads it; None takes :func:`default_tile`.
+        tile: side as :func:`tiling.grid.parse_length` reads it; None takes :func:`default_tile`. Where pixels
+            are not square on the ground, it is the geometric mean of a tile's width and height in pixels.
         overlap: likewise; None takes a quarter of the tile.
         region: part of the scene in scene px; None for all of it.
         area: part of the scene to which the work is limited; None for no limit.
@@ -101,8 +102,8 @@ def plan_tiles(
     factor = family.resolution.factor if side <= view_side(family.resolution) else 1
     if area is not None and region is None:
         # Objects whose centre is inside are seen whole.
-        region = area.window.pad(shared)
-    grid = TileGrid(scene.width, scene.height, side, shared, factor, region)
+        region = area.window.pad(shared * max(scene.square_xy))
+    grid = TileGrid(scene.width, scene.height, side, shared, factor, region, scene.square_xy)
     least = scale
     if scale is not None and scene.gsd_m is not None:
         _check_seen_at(grid, family.resolution, scale, scale * scene.gsd_m)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.tiles import default_tile, plan_tiles, scale_gap
@@ -68,6 +69,17 @@ def test_small_tiles_are_whole_visual_tokens_and_large_ones_stay_as_asked(tmp_pa
     with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
         assert plan_tiles(scene, NANO, tile=100).grid.tile == 112  # seven tokens of 16 px
         assert plan_tiles(scene, NANO, tile=500).grid.tile == 500
+
+
+def test_tiles_are_square_on_the_ground_where_pixels_are_not(tmp_path):
+    # Pixels of 0.15 x 0.3 m: 153.6 m are 1024 x 512 px.
+    place = {"crs": "EPSG:32633", "transform": Affine(0.15, 0, 500_000, 0, -0.3, 5_000_000)}
+    with Scene(write_raster(tmp_path / "scene.tif", 4000, 3000, None, **place)) as scene:
+        plan = plan_tiles(scene, NANO)
+        for tile, view in zip(plan.tiles, plan.views, strict=True):
+            assert tile.window.width * 0.15 == pytest.approx(153.6, rel=0.005)
+            assert tile.window.height * 0.3 == pytest.approx(153.6, rel=0.005)
+            assert view.size == Size(128, 128)
 
 
 def test_a_region_bounds_the_tiles(tmp_path):
