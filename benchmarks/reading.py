@@ -3,11 +3,12 @@
     python benchmarks/reading.py --folder /var/tmp/reading
 
 Each reader runs in a process of its own, which reports the seconds from its imports to the last view, those
-of them that its threads had a processor (user and system, all threads together), and its largest resident
-set, imports included; each runs three times, in turn, and its best times count. Processor seconds hardly
-depend on what else the machine does; seconds do, and profit from blocks being decoded in threads. Pillow does what most code around vision-language models does: decode the image whole, then crop and resize. The
-same views are read from a striped file without overviews, too: there every reader has to decode everything
-once, and what counts is memory. Last, a sparse scene is cut into tiles, those of nodata left out.
+of them that its threads had a processor (user and system, all together), and its largest resident set,
+imports included; each runs three times, in turn, and its best times count. Processor seconds hardly depend on
+what else the machine does; seconds do, and are fewer where blocks are decoded in threads. Pillow does what
+most code around vision-language models does: decode the image whole, then crop and resize. The same views are
+read from a striped file without overviews, too: there every reader has to decode everything once, and what
+counts is memory. Last, a sparse scene is cut into tiles, those of nodata left out.
 """
 
 from __future__ import annotations
@@ -189,7 +190,9 @@ def compare(folder: Path, others: list[Path]) -> bool:
                 f"{cost.peak_mb:5.0f} MB peak",
                 flush=True,
             )
-    faster, busier, leaner = (whole / part for whole, part in zip(costs["pillow", tiled], costs["scene", tiled]))
+    faster, busier, leaner = (
+        whole / part for whole, part in zip(costs["pillow", tiled], costs["scene", tiled])
+    )
     peak_mb = costs["scene", striped].peak_mb
     print(f"tiled, with overviews: {faster:.1f} x faster (target {TARGET_SPEED})")
     print(f"tiled, with overviews: {busier:.1f} x less processor time")
