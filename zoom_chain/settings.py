@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, InstanceOf, with_config
+from pydantic import BeforeValidator, ConfigDict, with_config
 
 from configs import available, load_config
 from configs.checking import checked
@@ -41,12 +41,12 @@ class ZoomSettings:
     """A configuration of the Zoom-in Chain.
 
     Attributes:
-        policy: ``off``, ``single`` or ``chain``.
+        policy: one of ``zoom_chain.policies.POLICIES``, such as ``chain``.
         budget: bounds on the cost of one question.
         crops: how a requested box becomes the window that is read.
     """
 
-    policy: Annotated[InstanceOf[ZoomPolicy], BeforeValidator(policy_named)] = CHAIN
+    policy: Annotated[ZoomPolicy, BeforeValidator(policy_named)] = CHAIN
     budget: Annotated[Budget, BeforeValidator(_section)] = field(default_factory=Budget)
     crops: Annotated[CropRule, BeforeValidator(_section)] = field(default_factory=CropRule)
 

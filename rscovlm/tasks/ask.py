@@ -91,6 +91,6 @@ def ask_each(
     allowed = zoomable or [True] * len(questions)
     return chain.ask_all(
         questions,
-        policies=[settings.policy if zooms else OFF for zooms in allowed],
+        policies=[settings.policy if zooms or not settings.policy.offers_tool else OFF for zooms in allowed],
         ended=None if progress is None else lambda done: progress(done, len(questions)),
     )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic import BeforeValidator, Field
 
 from configs import load_config
 from configs.checking import Section, checked
@@ -114,8 +114,8 @@ class Recipe(Section):
     """Words of the zoom tool."""
     never_zoom: tuple[str, ...] = ()
     """Categories of questions that are asked without the zoom tool, such as ``count``."""
-    policy: Annotated[InstanceOf[ZoomPolicy] | None, BeforeValidator(policy_named)] = None
-    """Zoom policy: ``off``, ``single`` or ``chain``."""
+    policy: Annotated[ZoomPolicy | None, BeforeValidator(policy_named)] = None
+    """Zoom policy: one of ``zoom_chain.policies.POLICIES``, such as ``chain``."""
     budget: Budget | None = None
     """Limits on the cost of one question."""
     crops: CropRule | None = None

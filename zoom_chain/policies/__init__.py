@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from zoom_chain.policies.auto import auto
@@ -21,33 +21,51 @@ class ZoomPolicy:
 
     Attributes:
         name: as options and recipes give it.
-        offers_tool: whether the model is told of the zoom tool where zooming can bring something.
+        offers_tool: whether the model is told of the zoom tool, wherever zooming can bring something.
         max_zooms: most crops to show, or None where the budget alone decides.
-        run: what is done.
     """
 
     name: PolicyName
     offers_tool: bool
     max_zooms: int | None
-    run: Run = field(repr=False, compare=False)
+
+    @property
+    def run(self) -> Run:
+        """What is done."""
+        return _RUNS[self.name]
+
+    @property
+    def looks_closer(self) -> bool:
+        """Whether more than the overview may be shown."""
+        return self.name != "off"
 
 
-OFF = ZoomPolicy("off", offers_tool=False, max_zooms=0, run=off)
+_RUNS: dict[PolicyName, Run] = {
+    "off": off,
+    "single": chain(most_zooms=1),
+    "chain": chain(),
+    "focus": focus,
+    "sweep": sweep,
+    "auto": auto,
+}
+
+
+OFF = ZoomPolicy("off", offers_tool=False, max_zooms=0)
 """The question is answered from the overview alone."""
 
-SINGLE = ZoomPolicy("single", offers_tool=True, max_zooms=1, run=chain(most_zooms=1))
+SINGLE = ZoomPolicy("single", offers_tool=True, max_zooms=1)
 """One crop, as RSCoVLM was trained and evaluated."""
 
-CHAIN = ZoomPolicy("chain", offers_tool=True, max_zooms=None, run=chain())
+CHAIN = ZoomPolicy("chain", offers_tool=True, max_zooms=None)
 """As many crops as the model asks for and the budget allows."""
 
-FOCUS = ZoomPolicy("focus", offers_tool=False, max_zooms=1, run=focus)
+FOCUS = ZoomPolicy("focus", offers_tool=False, max_zooms=1)
 """One view of the whole scene in which the cells that the model names are enlarged; for any model."""
 
-SWEEP = ZoomPolicy("sweep", offers_tool=False, max_zooms=None, run=sweep)
+SWEEP = ZoomPolicy("sweep", offers_tool=False, max_zooms=None)
 """Each tile of the scene, and a ledger of the objects in them: how many, whether any, which."""
 
-AUTO = ZoomPolicy("auto", offers_tool=True, max_zooms=None, run=auto)
+AUTO = ZoomPolicy("auto", offers_tool=False, max_zooms=None)
 """What suits the question and its budget."""
 
 POLICIES: dict[str, ZoomPolicy] = {policy.name: policy for policy in (OFF, SINGLE, CHAIN, FOCUS, SWEEP, AUTO)}
