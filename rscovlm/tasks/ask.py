@@ -1,4 +1,4 @@
-"""Ask questions about a scene: many together, each with its own zoom chain."""
+"""Ask questions about scenes: many together, each with its own zoom chain."""
 
 from __future__ import annotations
 
@@ -28,14 +28,33 @@ def ask(
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
-    """One answer for each question about a scene, in order.
+    """One answer for each question about a scene, in order; see ``ask_each``."""
+    return ask_each(
+        [(scene, question) for question in questions],
+        engine,
+        zoomable=zoomable,
+        settings=settings,
+        options=options,
+        progress=progress,
+    )
+
+
+def ask_each(
+    questions: Sequence[tuple[Scene, str]],
+    engine: Engine,
+    *,
+    zoomable: Sequence[bool] | None = None,
+    settings: ZoomSettings | None = None,
+    options: Generation | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """One answer for each question, in order.
 
     What fails for one question ends that question alone: its ``stop_reason`` is ``error`` and its trace says
     why.
 
     Args:
-        scene: to ask about.
-        questions: any number.
+        questions: any number, each with the scene that it is about.
         engine: the model.
         zoomable: for each question whether the zoom tool may be offered; None allows it for all.
         settings: zoom policy, budget and crop rule; None takes those that ship for the model's dialect.
@@ -60,7 +79,7 @@ def ask(
         ]
         for start in range(0, len(indices), TOGETHER):
             together = indices[start : start + TOGETHER]
-            found = chain.ask_all([(scene, questions[index]) for index in together])
+            found = chain.ask_all([questions[index] for index in together])
             answers.update(zip(together, found, strict=True))
             if progress:
                 progress(len(answers), len(questions))
