@@ -39,6 +39,7 @@ def harness(work, arguments, *more):
     """A run of the command, in a process that imports the code of this checkout."""
     command = [PYTHON, "-m", "lmms_eval", "--model", "rscovlm", "--model_args", arguments]
     command += ["--include_path", str(TASK), "--device", "cpu", "--batch_size", "4", *more]
+    command += ["--verbosity", "DEBUG"]  # otherwise lmms-eval ends with 0 after an error
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "HF_HOME": str(work / "hf")}
     return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
 
