@@ -111,10 +111,11 @@ nano: $(READY)
 scorecard: $(READY)
 	$(BIN)/python -m rscovlm.nano.scorecard
 
-# Co-train nano on five tasks for some minutes; an interrupted run goes on where it was. See runs/train-demo/summary.html.
+# Co-train nano on five tasks, some ten minutes on two idle cores; an interrupted run goes on where it was. See
+# runs/train-demo/summary.html.
 train-demo: $(READY)
 	mkdir -p runs
-	$(BIN)/rscovlm synth samples runs/samples --count 600 --seed 3
+	$(BIN)/rscovlm synth samples runs/samples --count 10000 --seed 3
 	$(BIN)/rscovlm train synth mix_root=runs/samples --output runs/train-demo --resume
 
 clean:

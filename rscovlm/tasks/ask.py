@@ -61,6 +61,20 @@ def ask_each(
         options: how replies are generated.
         progress: called with (questions answered, questions in all).
     """
+    pairs = [(scene, question) for question in questions]
+    return ask_each(pairs, engine, zoomable=zoomable, settings=settings, options=options, progress=progress)
+
+
+def ask_each(
+    questions: Sequence[tuple[Scene, str]],
+    engine: Engine,
+    *,
+    zoomable: Sequence[bool] | None = None,
+    settings: ZoomSettings | None = None,
+    options: Generation | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """One answer for each question about a scene of its own, in order; as :func:`ask` otherwise."""
     settings = settings or default_zoom_settings(engine.family.dialect.name)
     answers: dict[int, Answer] = {}
     for allowed in (True, False):
