@@ -1,4 +1,4 @@
-"""Ask questions about scenes: many together, each with its own zoom chain."""
+"""Ask questions about a scene: many together, each with its own zoom chain."""
 
 from __future__ import annotations
 
@@ -28,33 +28,14 @@ def ask(
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
-    """One answer for each question about a scene, in order; see ``ask_each``."""
-    return ask_each(
-        [(scene, question) for question in questions],
-        engine,
-        zoomable=zoomable,
-        settings=settings,
-        options=options,
-        progress=progress,
-    )
-
-
-def ask_each(
-    questions: Sequence[tuple[Scene, str]],
-    engine: Engine,
-    *,
-    zoomable: Sequence[bool] | None = None,
-    settings: ZoomSettings | None = None,
-    options: Generation | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Answer]:
-    """One answer for each question, in order.
+    """One answer for each question about a scene, in order.
 
     What fails for one question ends that question alone: its ``stop_reason`` is ``error`` and its trace says
     why.
 
     Args:
-        questions: any number, each with the scene that it is about.
+        scene: to ask about.
+        questions: any number.
         engine: the model.
         zoomable: for each question whether the zoom tool may be offered; None allows it for all.
         settings: zoom policy, budget and crop rule; None takes those that ship for the model's dialect.
