@@ -87,6 +87,8 @@ class Arguments:
             raise UsageError(f"batch_size={self.batch_size!r} is no number; give 1 or more")
         if self.image_root is not None and not Path(self.image_root).is_dir():
             raise UsageError(f"image_root={self.image_root} is no folder")
+        if self.image_root is not None and self.image_field is None:
+            raise UsageError("image_root is for files that image_field names; give image_field too")
         _choice(Zoom, "zoom", self.zoom)
         shown = _choice(Shown, "resolution", self.resolution)
         options = ModelOptions(

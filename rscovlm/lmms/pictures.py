@@ -69,7 +69,7 @@ def _source(visual: Any, place: Path) -> str:
     file = _undecoded_file(visual)
     if file is not None:
         return file
-    pixels = visual.copy() if visual.mode in _EXACT else visual.convert("RGB")
+    pixels = visual if visual.mode in _EXACT else visual.convert("RGB")
     pixels.save(place, "TIFF", compression=None)
     return str(place)
 

@@ -43,6 +43,7 @@ class TestArguments:
             ({"max_pixels": 1.5}, "max_pixels=1.5 is no number"),
             ({"batch_size": "auto"}, "batch_size='auto' is no number; give 1 or more"),
             ({"image_root": "/no/such/folder"}, "image_root=/no/such/folder is no folder"),
+            ({"image_root": "/"}, "image_root is for files that image_field names; give image_field too"),
         ],
     )
     def test_a_wrong_value_is_told_with_what_would_be_right(self, wrong, told):

@@ -29,7 +29,7 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lmms")
     (folder / "build").mkdir()
     data = folder / "build" / "lmms-eval"
-    assert main(["synth", "dataset", str(data), "--count", "1", "--size", "1024", "--seed", "3"]) == 0
+    assert main(["synth", "dataset", str(data), "--count", "1", "--size", "2048", "--seed", "3"]) == 0
     lines = (data / "questions.jsonl").read_text().splitlines()[:COUNT]
     (data / "questions.jsonl").write_text("".join(line + "\n" for line in lines))
     return folder
@@ -62,7 +62,7 @@ def ran(work, name, arguments, *more):
 
 
 def replies(samples):
-    return [sample["filtered_resps"][0] for sample in samples]
+    return [sample["filtered_resps"] for sample in samples]
 
 
 @pytest.fixture(scope="module")

@@ -78,11 +78,12 @@ def test_values_of_more_bits_are_stretched_and_not_clipped(dtype, tmp_path):
     assert len(np.unique(shown(source))) > 200
 
 
-def test_an_image_that_pil_turned_upright_is_not_turned_again(pixels, tmp_path):
-    path = tmp_path / "turned.jpg"
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "png"])
+def test_an_image_that_states_an_orientation_is_shown_as_the_task_has_it(suffix, pixels, tmp_path):
+    path = tmp_path / f"turned.{suffix}"
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.fromarray(pixels).save(path, exif=exif, quality=95)
+    Image.fromarray(pixels).save(path, exif=exif)
     image = Image.open(path)
     image.load()  # as datasets does; whoever shows it turned has turned its pixels
     (source,) = picture_sources(image, tmp_path, "0")
