@@ -29,7 +29,7 @@ class Rscovlm(lmms):  # type: ignore[misc]
     """A checkpoint with zoom, as a model of lmms-eval.
 
     Args:
-        max_batch_size: lmms-eval's bound on batches that a model sizes by itself; this one takes the size given.
+        max_batch_size: bound on batches that a model sizes by itself, which this one does not.
         arguments: see ``Arguments``.
 
     Raises:
