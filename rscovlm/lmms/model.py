@@ -94,8 +94,9 @@ class Rscovlm(lmms):  # type: ignore[misc]
 
     @property
     def device(self) -> Any:
-        """Where lmms-eval gathers counts of several processes."""
-        return self.accelerator.device
+        """Where lmms-eval gathers counts of several processes: its accelerator's, or the CPU, over gloo."""
+        accelerator = getattr(self, "accelerator", None)
+        return "cpu" if accelerator is None else accelerator.device
 
     def _answer(self, batch: Sequence[Instance]) -> list[Outcome]:
         with tempfile.TemporaryDirectory(prefix="rscovlm-") as folder:
