@@ -167,7 +167,7 @@ Run: TypeAlias = Callable[[Session], Steps]
 
 def failure_of(reply: Reply) -> str | None:
     """Why a request failed, in one line; None where it did not."""
-    if reply.stop_reason == "error" or reply.error is not None:
+    if reply.stop_reason not in ("stop", "length") or reply.error is not None:
         return reply.error or "the model failed without saying why"
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -141,8 +141,9 @@ def ask(
     zoomable = [recipe.zooms(item.question, item.category) for item in asked]
     with open_scene(scene, reading) as opened:
         checkpoint = running.checkpoint(recipe)
-        bounds = {"max_zooms": max_zooms, "max_tiles": max_tiles, "max_seconds": max_seconds}
-        settings = zoom_settings(recipe, checkpoint.family, zoom, bounds)
+        settings = zoom_settings(
+            recipe, checkpoint.family, zoom, max_zooms, max_tiles=max_tiles, max_seconds=max_seconds
+        )
         if evidence is not None:
             check_evidence(evidence, opened, settings.policy.name)
         options = running.generation(recipe, 512)
@@ -219,15 +220,16 @@ def _question(place: str, record: Any) -> Asked:
 
 
 def zoom_settings(
-    recipe: Recipe, family: ModelFamily, zoom: Zoom | None, bounds: Mapping[str, float | None]
+    recipe: Recipe, family: ModelFamily, zoom: Zoom | None, max_zooms: int | None, **bounds: float | None
 ) -> ZoomSettings:
-    """The zoom settings of a recipe, with what the options change in them."""
+    """The zoom settings of a recipe, with what the options change in them; ``bounds`` of its budget."""
     from zoom_chain.policies import POLICIES
 
     settings = recipe.zoom(family)
     if zoom is not None:
         settings = replace(settings, policy=POLICIES[zoom.value])
-    given: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
+    stated = {"max_zooms": max_zooms, **bounds}
+    given: dict[str, Any] = {name: bound for name, bound in stated.items() if bound is not None}
     return replace(settings, budget=replace(settings.budget, **given)) if given else settings
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from rscovlm.errors import JournalError
 from rscovlm.tasks.provenance import version
 from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Reply
-from zoom_chain.driver import ENCODE, kept_tokens
-from zoom_chain.requests import in_flight
+from zoom_chain.driver import ENCODE
 from zoom_chain.session import failure_of
 
 if TYPE_CHECKING:
@@ -61,8 +60,10 @@ class JournalledModel:
     def __init__(self, engine: Engine, journal: Journal) -> None:
         self._engine, self._journal = engine, journal
         self._lock = threading.Lock()
-        self.in_flight = in_flight(engine)
-        self.kept_tokens = kept_tokens(engine)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the engine states of itself: how many requests at once, what it keeps."""
+        return getattr(self._engine, name)
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``ChatModel``.
@@ -95,8 +96,10 @@ class JournalledModel:
 
 def _to_json(reply: Reply) -> dict[str, Any]:
     """A reply as a journal holds it."""
-    logprobs = None if reply.logprobs is None else reply.logprobs.tolist()
-    return {**vars(reply), "logprobs": logprobs}
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in vars(reply).items()
+    }
 
 
 def _from_json(record: Any) -> Reply:
@@ -106,7 +109,9 @@ def _from_json(record: Any) -> Reply:
         JournalError: for a record of something else.
     """
     try:
-        logprobs = record["logprobs"]
-        return Reply(**{**record, "logprobs": None if logprobs is None else np.array(logprobs)})
-    except (KeyError, TypeError):
+        fields: dict[str, Any] = {
+            name: np.array(value) if isinstance(value, list) else value for name, value in record.items()
+        }
+        return Reply(**fields)
+    except (AttributeError, TypeError):
         raise JournalError(f"not a reply: {str(record)[:60]}") from None
