@@ -1,12 +1,18 @@
 """Zoom chains with the key-value cache kept between turns, against the same chains prefilled anew each turn.
 
 Run: python benchmarks/zoom.py [--model nano] [--zooms 3] [--questions 4] [--repeats 3]
+     python benchmarks/zoom.py --together 4,22,64 [--kept 8192]
 
 The peer is what the published inference code and plain ``generate`` loops do: each turn computes the whole
 conversation again. Both run in this process on the same weights and images, turn by turn in alternation, and
 their replies are compared. Without ``--model`` a random Qwen3-VL with views of 448 px is measured besides
 nano, since the saving grows with the number of visual tokens. Seconds are CPU seconds on a CPU, which other
 programs on the machine disturb least, and wall-clock seconds on an accelerator.
+
+``--together`` asks that many questions about one scene at once, each with so many zooms, and prints for each
+round which share of the prompts' tokens was computed. An ideal cache computes what is new and nothing else.
+The cache is made small on purpose (``--kept``): what does not fit it is what a larger model meets with fewer
+questions.
 """
 
 from __future__ import annotations
@@ -15,6 +21,8 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +30,7 @@ import numpy as np
 from rscovlm.engines import load_model
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.models.checkpoints import NANO_FOLDER
-from zoom_chain.chat import Conversation, Generation, ImagePart
+from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 
 
 def random_model(folder: Path) -> Path:
@@ -106,6 +114,79 @@ def compare(name: str, folder: Path, options: argparse.Namespace) -> None:
     )
 
 
+class Zooming:
+    """An engine whose replies are computed and then replaced by zooms, the last by an answer.
+
+    Args:
+        engine: that computes.
+        zooms: of each question.
+    """
+
+    def __init__(self, engine: TransformersEngine, zooms: int) -> None:
+        self.engine, self.zooms = engine, zooms
+        self.kept_tokens = getattr(engine, "kept_tokens", 0)
+
+    def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
+        """Real replies in every respect but their text."""
+        replies = self.engine.chat(conversations, options)
+        return [
+            replace(reply, text=self._text(conversation), stop_reason="stop")
+            for conversation, reply in zip(conversations, replies, strict=True)
+        ]
+
+    def _text(self, conversation: Conversation) -> str:
+        said = sum(message.role == "assistant" for message in conversation.messages)
+        if said >= self.zooms:
+            return "white"
+        # A quarter of the view before, another one for each question.
+        question = next(message.text for message in conversation.messages if message.role == "user")
+        number = int(question.split()[0]) + said
+        left, top = 500 * (number % 2), 500 * (number // 2 % 2)
+        return self.engine.family.dialect.render_call((left, top, left + 500, top + 500), 1000, 1000)
+
+
+def together(folder: Path, options: argparse.Namespace) -> None:
+    """Print the share of tokens that are computed in each round, for several numbers of questions."""
+    from rscovlm.synth.dataset import write_scene
+    from rscovlm.synth.world import plan_world
+    from tiling.scene import Scene
+    from zoom_chain.budget import Budget
+    from zoom_chain.controller import ZoomChain
+    from zoom_chain.looks import CropRule
+
+    family = load_model(str(NANO_FOLDER), device=options.device).family
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "scene.tif"
+        write_scene(plan_world(7, 4096, 4096), path)
+        for count in map(int, options.together.split(",")):
+            engine = TransformersEngine.of_checkpoint(
+                folder, family, "nano", device=options.device, keep_tokens=options.kept
+            )
+            questions = [f"{number} What colour are the planes?" for number in range(count)]
+            with Scene(path) as scene:
+                chain = ZoomChain(
+                    Zooming(engine, options.zooms),
+                    family.dialect,
+                    family.resolution,
+                    Budget(max_zooms=options.zooms, max_refusals=0),
+                    crops=CropRule(margin=0.0, max_aspect=1.0),
+                    options=Generation(max_new_tokens=options.tokens),
+                )
+                began = clock(engine)
+                answers = chain.ask_all([(scene, question) for question in questions])
+                seconds = clock(engine) - began
+            rounds = list(zip(*(answer.trace.turns for answer in answers), strict=True))
+            computed = [sum(turn.prefilled_tokens or 0 for turn in each) for each in rounds]
+            prompts = [sum(turn.prompt_tokens for turn in each) for each in rounds]
+            shares = ", ".join(f"{a / b:.0%}" for a, b in zip(computed, prompts, strict=True))
+            print(
+                f"{count} questions, {len(rounds)} rounds, {options.kept:,} tokens kept | computed of the "
+                f"prompts by round: {shares} | in all {sum(computed):,} of {sum(prompts):,} tokens | "
+                f"{seconds:.2f} s",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -115,7 +196,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=32, help="length of a reply")
     parser.add_argument("--device", default=None)
+    parser.add_argument("--together", metavar="N,N", help="numbers of questions that are asked at once")
+    parser.add_argument("--kept", type=int, default=8192, help="tokens that the cache holds")
     options = parser.parse_args()
+    if options.together:
+        together(options.model or NANO_FOLDER, options)
+        return
     if options.model:
         compare(options.model.name, options.model, options)
         return

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -119,7 +120,7 @@ class Journal:
         if not isinstance(recorded, dict) or header.get("hash") != parameters_hash(recorded):
             raise _damaged(self.path, 1)
         changes = [
-            f"{key} was {_short(recorded.get(key))}, now {_short(self._parameters.get(key))}"
+            "{} was {}, now {}".format(key, *_apart(recorded.get(key), self._parameters.get(key)))
             for key in sorted(recorded.keys() | self._parameters.keys())
             if recorded.get(key) != self._parameters.get(key)
         ]
@@ -232,6 +233,16 @@ def _damaged(path: Path, number: int) -> JournalError:
     return JournalError(f"{path} is damaged at line {number}; start anew with --overwrite")
 
 
-def _short(value: Any, limit: int = 60) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+def _apart(one: Any, other: Any, limit: int = 60) -> tuple[str, str]:
+    """Two values in few words; of long ones the part from shortly before where they begin to differ."""
+    texts = [json.dumps(value, ensure_ascii=False) for value in (one, other)]
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*texts)))
+    start = 0 if same < limit - 20 else same - 10
+    first, second = (_cut(text, start, limit) for text in texts)
+    return first, second
+
+
+def _cut(text: str, start: int, limit: int) -> str:
+    before = "..." if start else ""
+    rest = text[start:]
+    return before + (rest if len(rest) <= limit else f"{rest[: limit - 3]}...")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal
+
+Bound = Literal["zoom_budget", "time_budget", "pixel_budget"]
+"""A bound that may end a question."""
 
 
 @dataclass(frozen=True)
@@ -14,8 +18,11 @@ class Budget:
         max_visual_tokens: visual tokens of all images shown, the overview included. Where it binds, crops
             become smaller, down to the model's smallest size, and the overview takes at most half.
         max_pixels: pixels of all images shown, with the same effect.
-        max_seconds: wall-clock time from the question on, after which the model is asked for its answer.
+        max_seconds: wall-clock time from the first look on, after which the model is asked for its answer. No
+            single request to a server may take longer, nor less than a second: the question then fails.
         max_refusals: requests that could not be carried out and may be followed by another try.
+        max_tiles: tiles that a sweep may look at, in place of ``max_zooms``; it looks at a scene of more at a
+            reduced scale.
 
     Raises:
         ValueError: naming all values out of range.
@@ -26,6 +33,7 @@ class Budget:
     max_pixels: int | None = None
     max_seconds: float | None = None
     max_refusals: int = 2
+    max_tiles: int = 256
 
     def __post_init__(self) -> None:
         problems = [
@@ -45,3 +53,31 @@ class Budget:
         """
         bounds = [self.max_pixels, self.max_visual_tokens and self.max_visual_tokens * factor**2]
         return min((bound for bound in bounds if bound is not None), default=float("inf")) - spent_pixels
+
+
+@dataclass
+class Spending:
+    """What one question has cost so far. The driver charges it; policies read it.
+
+    Attributes:
+        started: when, by the clock of the driver.
+        views: images shown, the overview included.
+        pixels: of all of them.
+        visual_tokens: of all of them.
+        calls: requests to the model.
+        prompt_tokens: of all requests, as the model counted them.
+        completion_tokens: likewise, of all replies.
+    """
+
+    started: float = 0.0
+    views: int = 0
+    pixels: int = 0
+    visual_tokens: int = 0
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def zooms(self) -> int:
+        """Views beside the first, which is the overview."""
+        return max(0, self.views - 1)

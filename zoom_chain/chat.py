@@ -223,7 +223,11 @@ class Reply:
 
 
 class ChatModel(Protocol):
-    """A batch of conversations in, a batch of replies out, in the same order."""
+    """A batch of conversations in, a batch of replies out, in the same order.
+
+    A model that takes requests one by one, from several threads at once, has an attribute ``in_flight``: how
+    many. One that keeps keys and values between calls has ``kept_tokens``: of how many tokens.
+    """
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation; a failed request is a reply with ``error``, not an exception."""

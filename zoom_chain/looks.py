@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from tiling.resolution import Resolution
 from tiling.view import View, Window
 from zoom_chain.errors import ZoomError, require
+
+if TYPE_CHECKING:
+    from tiling.scene import Scene
 
 _NEARLY_ALL = 0.95
 _MOST, _READABLE = 0.8, 0.2  # of the evidence's area, and of the view's side
@@ -115,6 +119,75 @@ def crop_window(window: Window, quantum: tuple[float, float], scene: Window, rul
         height += 2 * max(rule.margin * height, quantum[1])
     least = max(rule.min_side_px, max(width, height) / rule.max_aspect)
     return window.resized(max(width, least), max(height, least)).moved_inside(scene)
+
+
+def within(resolution: Resolution, pixels: float) -> Resolution:
+    """A model's sizes, reduced where no more than ``pixels`` may be shown; never below its smallest one."""
+    if pixels >= resolution.max_pixels:
+        return resolution
+    return resolution.with_max_pixels(max(int(pixels), least_pixels(resolution)))
+
+
+def least_pixels(resolution: Resolution) -> int:
+    """The area of the smallest view that a model takes."""
+    return max(resolution.min_pixels, resolution.factor**2)
+
+
+def crop_view(scene: Scene, window: Window, resolution: Resolution, rule: CropRule) -> View:
+    """A window at the size of a crop: with the least visual tokens of one, within the largest area."""
+    plain = scene.view(window, resolution)
+    least = rule.min_visual_tokens * resolution.factor**2
+    if least <= resolution.min_pixels:
+        return plain
+    enlarged = scene.view(window, replace(resolution, min_pixels=min(least, resolution.max_pixels)))
+    # Sides are rounded up to reach a least area, which may step over the largest one beside it.
+    fits = enlarged.size.height * enlarged.size.width <= resolution.max_pixels
+    return enlarged if fits else plain
+
+
+def plan_crop(
+    scene: Scene,
+    window: Window,
+    requested: Window,
+    shown: Sequence[View],
+    resolution: Resolution,
+    pixels_left: float,
+    rule: CropRule,
+) -> tuple[View, float]:
+    """The view of a window, and how many times finer it is than what was shown of the part asked for.
+
+    Args:
+        scene: of which no pixel is read.
+        window: to read.
+        requested: the part that was asked for, which the window may exceed.
+        shown: the views so far, the overview first.
+        resolution: the sizes that the model accepts.
+        pixels_left: that may still be shown.
+        rule: what repeats an earlier view, and which gain is enough.
+
+    Raises:
+        RefusedRequest: it would repeat a view, or bring too little.
+    """
+    view = crop_view(scene, window, within(resolution, pixels_left), rule)
+    for number, earlier in enumerate(shown):
+        if earlier.window.iou(view.window) >= rule.repeat_iou:
+            raise RefusedRequest(
+                "repeated_view", f"image {number} already shows this part; answer, or look elsewhere"
+            )
+    gain = detail_gain(view, requested, shown)
+    if gain >= rule.min_gain:
+        return view, gain
+    unbounded = crop_view(scene, window, resolution, rule)
+    if detail_gain(unbounded, requested, shown) >= rule.min_gain:
+        raise RefusedRequest(
+            "pixel_budget",
+            "too little of the budget is left to show this part any closer; "
+            "answer, or ask for a smaller part",
+        )
+    raise RefusedRequest(
+        "no_more_detail",
+        "the scene has no more detail there than you have seen; answer, or look elsewhere",
+    )
 
 
 def detail_gain(view: View, requested: Window, shown: Sequence[View]) -> float:

@@ -11,11 +11,12 @@ import numpy as np
 
 from detection_eval.files import write_text
 from detection_eval.html import render
-from zoom_chain.trace import Bounds, Trace, ViewRecord
+from zoom_chain.trace import Bounds, ReplyRecord, Trace, ViewRecord
 
 Fact = tuple[str, str]
 
 _COLOURS = ("#f0e442", "#56b4e9", "#e69f00", "#cc79a7", "#2fd6a0", "#ff7a3d")  # after Okabe and Ito
+_MOST_TILES = 60  # of a sweep, shown one by one
 _PIXELATED_BELOW = 300  # px; a smaller view is shown as the squares that the model saw
 _ENDS = {
     "answered": "The model answered.",
@@ -28,7 +29,8 @@ _ENDS = {
     "no_more_detail": "The scene has no more detail there; the model was asked for its answer.",
     "no_data": "There is no image data where it wanted to look; it was asked for its answer.",
     "no_answer": "The last reply holds no answer.",
-    "error": "The chain failed.",
+    "partial": "Parts of the scene were not examined.",
+    "error": "It failed.",
 }
 
 
@@ -53,22 +55,50 @@ def render_report(traces: Sequence[Trace], title: str = "Zoom-in Chain") -> str:
         scene_facts=_scene_facts,
         view_facts=_view_facts,
         colour=_colour,
+        steps=_steps,
+        pictures=_pictures,
     )
 
 
 def _chips(trace: Trace) -> list[Fact]:
     facts = [
         ("end", _ENDS.get(trace.stop_reason, trace.stop_reason)),
-        ("zooms", str(max(0, len(trace.views) - 1))),
+        _looks(trace),
         ("visual tokens", f"{trace.visual_tokens:,}"),
         ("time", f"{trace.seconds:.1f} s"),
     ]
     facts += [
         (key, str(trace.settings[key])) for key in ("model", "dialect", "policy") if trace.settings.get(key)
     ]
-    if trace.settings.get("tool_offered") is False and trace.settings.get("policy") != "off" and trace.views:
+    if chosen := trace.settings.get("chosen"):
+        facts.append(("answered by", f"{chosen}: {trace.settings['why']}"))
+    asks = _way(trace) in ("single", "chain")
+    if asks and trace.settings.get("tool_offered") is False and trace.views:
         facts.append(("zoom", "not offered: the overview shows all the detail there is"))
     return facts
+
+
+def _way(trace: Trace) -> str:
+    """The policy that answered."""
+    return str(trace.settings.get("chosen") or trace.settings.get("policy"))
+
+
+def _looks(trace: Trace) -> Fact:
+    closer = max(0, len(trace.views) - 1)
+    return ("tiles", f"{closer:,}") if _way(trace) == "sweep" else ("zooms", str(closer))
+
+
+def _steps(trace: Trace) -> list[ReplyRecord]:
+    """The replies that have something to show: of a sweep those about tiles with objects, or in trouble."""
+    if _way(trace) != "sweep":
+        return list(trace.turns)
+    holding = {record.view for record in trace.evidence}
+    return [turn for turn in trace.turns if turn.refusal or holding.intersection(turn.about)][:_MOST_TILES]
+
+
+def _pictures(trace: Trace, turn: ReplyRecord) -> tuple[int, ...]:
+    """The views to show with a reply: those that it led to, and in a sweep the tile that it is about."""
+    return turn.about if _way(trace) == "sweep" else turn.shown
 
 
 def _scene_facts(trace: Trace) -> list[Fact]:
@@ -86,15 +116,24 @@ def _scene_facts(trace: Trace) -> list[Fact]:
 
 
 def _view_facts(record: ViewRecord) -> list[Fact]:
-    window, size = record.view.window, record.view.size
+    window, size = record.closer, record.view.size
     gain = (
         f"{record.gain:.1f} times finer than shown before"
         if record.gain > 1
         else "enlarged, no finer than shown before"
     )
+    focused = record.focus is not None
     facts = [
-        ("window", f"{window.width:,.0f} x {window.height:,.0f} px at ({window.x:,.0f}, {window.y:,.0f})"),
-        ("shown at", f"{size.width} x {size.height} px, {record.visual_tokens:,} tokens"),
+        (
+            "enlarged" if focused else "window",
+            f"{window.width:,.0f} x {window.height:,.0f} px at ({window.x:,.0f}, {window.y:,.0f})",
+        ),
+        (
+            "shown at",
+            f"{size.width} x {size.height} px"
+            + (", the whole scene" if focused else "")
+            + f", {record.visual_tokens:,} tokens",
+        ),
         ("magnification", f"{record.magnification:.1f} times the overview; {gain}"),
     ]
     if record.gsd_m is not None:
@@ -107,6 +146,7 @@ def _figure(trace: Trace, index: int) -> dict[str, Any]:
     record = trace.views[index]
     height, width = record.view.size
     unit = max(width, height) / 100
+    marked = {number for turn in trace.turns for number in turn.shown}
     return {
         "name": "Overview" if index == 0 else f"Image {index}",
         "width": width,
@@ -117,7 +157,14 @@ def _figure(trace: Trace, index: int) -> dict[str, Any]:
         "marks": [
             _mark(record, later, number, unit)
             for number, later in enumerate(trace.views)
-            if number > index and record.view.window.intersection(later.view.window) is not None
+            if number > index
+            and number in marked
+            and record.view.window.intersection(later.closer) is not None
+        ],
+        "outlines": [
+            " ".join(f"{x:.2f},{y:.2f}" for x, y in record.frame.from_scene(found.polygon).tolist())
+            for found in trace.evidence
+            if index == 0 or found.view == index
         ],
     }
 
@@ -125,7 +172,7 @@ def _figure(trace: Trace, index: int) -> dict[str, Any]:
 def _mark(record: ViewRecord, later: ViewRecord, number: int, unit: float) -> dict[str, Any]:
     """The window of a later view, with its number on a flag that stays readable and inside the picture."""
     height, width = record.view.size
-    corners = record.view.from_scene(np.reshape(later.view.window.bounds, (2, 2)))
+    corners = record.frame.from_scene(np.reshape(later.closer.bounds, (2, 2)))
     (x0, y0), (x1, y1) = np.sort(np.clip(corners, 0, (width, height)), axis=0).tolist()
     flag = 6 * unit
     return {

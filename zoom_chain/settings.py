@@ -41,7 +41,7 @@ class ZoomSettings:
     """A configuration of the Zoom-in Chain.
 
     Attributes:
-        policy: ``off``, ``single`` or ``chain``.
+        policy: one of ``zoom_chain.policies.POLICIES``, such as ``chain``.
         budget: bounds on the cost of one question.
         crops: how a requested box becomes the window that is read.
     """

@@ -26,6 +26,7 @@ from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from configs.checking import problems, told
 from tiling.errors import NotGeoreferenced
+from tiling.focus import Axis, FocusedView
 from tiling.ground import lonlat_bounds
 from tiling.view import UPRIGHT, Orientation, Size, View, Window
 from zoom_chain.errors import TraceError
@@ -33,7 +34,7 @@ from zoom_chain.errors import TraceError
 if TYPE_CHECKING:
     from tiling.scene import Scene
 
-SCHEMA = "rscovlm.zoom-trace/2"
+SCHEMA = "rscovlm.zoom-trace/3"
 """Written into each trace; a reader refuses another number after the slash."""
 
 THUMBNAIL_SIDE = 640
@@ -87,6 +88,10 @@ class ViewRecord:
         map_bounds: west, south, east, north in the scene's CRS; None without georeference.
         lonlat_bounds: the same in WGS84 degrees; west is above east where the antimeridian is crossed.
         thumbnail: PNG file.
+        parent: index of the view that it was chosen in; None for the first.
+        score: what it was chosen by, where a policy ranks views.
+        focus: of a view in which a region is enlarged and the rest compressed: its x and y axis; ``view`` is
+            then the even view of the same size.
     """
 
     view: JsonView
@@ -97,6 +102,20 @@ class ViewRecord:
     map_bounds: Bounds | None
     lonlat_bounds: Bounds | None
     thumbnail: Base64Bytes
+    parent: int | None = None
+    score: float | None = None
+    focus: tuple[Axis, Axis] | None = None
+
+    @property
+    def frame(self) -> View | FocusedView:
+        """The view as it was shown."""
+        return self.view if self.focus is None else FocusedView(self.view, *self.focus)
+
+    @property
+    def closer(self) -> Window:
+        """The part of the scene that is shown closest: all of it, of a focused view its region."""
+        frame = self.frame
+        return frame.finest.window if isinstance(frame, FocusedView) else frame.window
 
 
 @dataclass(frozen=True)
@@ -127,8 +146,10 @@ class ReplyRecord:
         words: text beside a call.
         request: the zoom asked for, where the reply holds a readable one.
         refusal: why the zoom was not carried out, as the model was told; None where it was, or none asked.
-        shown: index of the view that the request led to.
+        shown: indices of the views that the request led to.
         final: whether the tool had been withdrawn before this reply.
+        told: what the model was told since its reply before, without pictures.
+        about: indices of the views that it was shown since its reply before.
         prompt_tokens: tokens of the whole prompt.
         prefilled_tokens: those computed for this turn; None where unknown.
         completion_tokens: generated tokens.
@@ -139,12 +160,33 @@ class ReplyRecord:
     words: str
     request: RequestRecord | None = None
     refusal: str | None = None
-    shown: int | None = None
+    shown: tuple[int, ...] = ()
     final: bool = False
+    told: str = ""
+    about: tuple[int, ...] = ()
     prompt_tokens: int = 0
     prefilled_tokens: int | None = None
     completion_tokens: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class EvidenceRecord:
+    """An object that an answer counts: where it is, and the one view that it was counted in.
+
+    Attributes:
+        label: class.
+        polygon: its four corners (x, y) in scene pixels.
+        view: index of the view whose part of the scene owns it.
+        lonlat: longitude and latitude of its centre in degrees; None without georeference.
+        score: None where the model states no confidence.
+    """
+
+    label: str
+    polygon: tuple[tuple[float, float], ...]
+    view: int
+    lonlat: tuple[float, float] | None = None
+    score: float | None = None
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -155,13 +197,16 @@ class Trace:
     Attributes:
         question: question as the user put it.
         answer: answer of the model, or "".
-        stop_reason: why the chain ended; see ``zoom_chain.controller.StopReason``.
+        stop_reason: why the chain ended; see ``zoom_chain.effects.StopReason``.
         error: one line where something failed, else None.
         scene: facts about the scene: source, identity, width, height, gsd_m, crs.
-        settings: facts about the run: model, dialect, policy, tool_offered, budget, crops.
+        settings: facts about the run: model, dialect, policy, tool_offered, budget, crops; where another
+            policy answered than the one named, ``chosen`` and ``why``.
         views: images in the order shown; the first is the overview.
         turns: replies in order.
-        seconds: from the question to the end.
+        seconds: from the first look to the end.
+        evidence: the objects that the answer counts, each once.
+        notes: what a reader has to know of the answer, a line each.
     """
 
     question: str
@@ -173,6 +218,8 @@ class Trace:
     views: tuple[ViewRecord, ...]
     turns: tuple[ReplyRecord, ...]
     seconds: float
+    evidence: tuple[EvidenceRecord, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def visual_tokens(self) -> int:
@@ -213,18 +260,29 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def record_view(
-    scene: Scene, view: View, pixels: NDArray[np.uint8], overview: View, gain: float, visual_tokens: int
+    scene: Scene,
+    view: View | FocusedView,
+    pixels: NDArray[np.uint8],
+    overview: View,
+    gain: float,
+    visual_tokens: int,
+    thumbnail_side: int = THUMBNAIL_SIDE,
 ) -> ViewRecord:
-    """The record of a view as it is shown, with its place on the map where the scene has one."""
+    """The record of a view as it is shown, with its place on the map where the scene has one.
+
+    Ground sampling distance and magnification of a focused view are those of its region.
+    """
+    even, finest = (view.base, view.finest) if isinstance(view, FocusedView) else (view, view)
     return ViewRecord(
-        view=view,
-        gsd_m=None if scene.gsd_m is None else scene.gsd_of(view),
-        magnification=view.magnification_over(overview),
+        view=even,
+        gsd_m=None if scene.gsd_m is None else scene.gsd_of(finest),
+        magnification=finest.magnification_over(overview),
         gain=gain,
         visual_tokens=visual_tokens,
         map_bounds=_map_bounds(scene, view.window),
         lonlat_bounds=_lonlat_bounds(scene, view.window),
-        thumbnail=thumbnail_png(pixels),
+        thumbnail=thumbnail_png(pixels, thumbnail_side),
+        focus=(view.columns, view.rows) if isinstance(view, FocusedView) else None,
     )
 
 

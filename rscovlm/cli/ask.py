@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rscovlm.cli.ask_evidence import check_evidence, write_evidence
+from rscovlm.cli.ask_journal import journal_beside, kept_replies
+from rscovlm.cli.destinations import unfinished
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
@@ -19,6 +22,7 @@ from rscovlm.cli.options import (
     check_file,
     open_model,
     open_scene,
+    placed,
     print_request,
     with_options,
 )
@@ -33,13 +37,14 @@ if TYPE_CHECKING:
     from zoom_chain.chat import Generation
     from zoom_chain.controller import Answer
     from zoom_chain.settings import ZoomSettings
-    from zoom_chain.trace import ViewRecord
+    from zoom_chain.trace import Trace, ViewRecord
 
 
 _NOT_WHOLE = {
     "error": "the chain failed",
     "cut_off": "the reply was cut off by the limit of new tokens",
     "no_answer": "the model gave no answer",
+    "partial": "parts of the scene were not examined",
 }
 """Ends of a chain that leave a question without a whole answer."""
 
@@ -50,6 +55,9 @@ class Zoom(StrEnum):
     off = "off"
     single = "single"
     chain = "chain"
+    focus = "focus"
+    sweep = "sweep"
+    auto = "auto"
 
 
 @dataclass(frozen=True)
@@ -76,22 +84,42 @@ def ask(
     ] = None,
     zoom: Annotated[Zoom | None, typer.Option(help="How far to zoom; as --config says by default.")] = None,
     max_zooms: Annotated[int | None, typer.Option(help="Most crops of a question.", min=0)] = None,
+    max_tiles: Annotated[
+        int | None, typer.Option(help="Most tiles of a question that is answered by a sweep.", min=1)
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Seconds after which a question is to be answered.", min=0)
+    ] = None,
     short: Annotated[
         bool, typer.Option("--short", help="End each question with a request for a word or short phrase.")
     ] = False,
     trace: Annotated[
         Path | None, typer.Option(help="Write what was looked at: .html or .json.", metavar="FILE")
     ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the objects that answers count there: .gpkg, .geojson and other map layers.",
+            metavar="FILE",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write the answers there, not to stdout.", metavar="FILE")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
+    ] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
     reading: SceneOptions,
     running: ModelOptions,
 ) -> None:
-    """Ask about a scene; the model zooms in to see what it needs."""
+    """Ask about a scene; the model zooms in to see what it needs.
+
+    Replies are kept in OUTPUT.journal.jsonl as they come, so that the same command with --resume goes on
+    after an interruption, and asks again for nothing that was answered.
+    """
     asked = [Asked(text) for text in question or []]
     if questions is not None:
         asked += read_questions(questions)
@@ -99,23 +127,33 @@ def ask(
         raise UsageError('there is no question; give one as text ("How many ships?") or --questions FILE')
     check_file(trace, "--trace", (".html", ".json"))
     check_file(output, "--output", (".txt", ".json"))
-    outputs = {"--output": output, "--trace": trace}
-    check_outputs(outputs, (scene, questions, running.config), overwrite=overwrite)
+    outputs = {"--output": output, "--trace": trace, "--evidence": evidence}
+    kept_at = journal_beside(output, trace, resume=resume, overwrite=overwrite)
+    going_on = resume or (kept_at is not None and unfinished([kept_at]))
+    check_outputs(outputs, (scene, questions, running.config), overwrite=overwrite, resume=going_on)
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
     from rscovlm.tasks.ask import ask as ask_scene
+    from rscovlm.tasks.replies import reply_facts
 
     recipe = running.recipe()
     texts = [recipe.question(item.question, item.options, short=short) for item in asked]
     zoomable = [recipe.zooms(item.question, item.category) for item in asked]
     with open_scene(scene, reading) as opened:
         checkpoint = running.checkpoint(recipe)
-        settings = zoom_settings(recipe, checkpoint.family, zoom, max_zooms)
+        settings = zoom_settings(
+            recipe, checkpoint.family, zoom, max_zooms, max_tiles=max_tiles, max_seconds=max_seconds
+        )
+        if evidence is not None:
+            check_evidence(evidence, opened, settings.policy.name)
         options = running.generation(recipe, 512)
         if running.dry_run:
             _print_opening(opened, texts[0], checkpoint.family, settings, options, zoomable[0])
             return
+        placing = (None, None) if kept_at is None else placed(checkpoint, running.device)
+        facts = reply_facts(checkpoint.identity, *placing)
         with (
+            kept_replies(kept_at, facts, resume=resume, overwrite=overwrite) as journal,
             open_model(checkpoint, running.device) as engine,
             Progress("answering", "questions") as progress,
         ):
@@ -127,8 +165,11 @@ def ask(
                 settings=settings,
                 options=options,
                 progress=progress,
+                journal=journal,
             )
             name = engine.name
+        if evidence is not None:
+            write_evidence(evidence, opened, answers, name)
     if all(answer.stop_reason == "error" and not answer.trace.views for answer in answers):
         # Not even the overview could be read.
         raise UsageError(answers[0].trace.error or f"{scene} cannot be read")
@@ -140,6 +181,8 @@ def ask(
     else:
         _deliver(text or "".join(_line(*pair) + "\n" for pair in zip(asked, answers)), output)
     _sum_up(asked, answers)
+    if kept_at is not None:  # whole answers to all questions, and they are safe
+        kept_at.unlink(missing_ok=True)
 
 
 def read_questions(path: Path) -> list[Asked]:
@@ -177,17 +220,17 @@ def _question(place: str, record: Any) -> Asked:
 
 
 def zoom_settings(
-    recipe: Recipe, family: ModelFamily, zoom: Zoom | None, max_zooms: int | None
+    recipe: Recipe, family: ModelFamily, zoom: Zoom | None, max_zooms: int | None, **bounds: float | None
 ) -> ZoomSettings:
-    """The zoom settings of a recipe, with what the options change in them."""
+    """The zoom settings of a recipe, with what the options change in them; ``bounds`` of its budget."""
     from zoom_chain.policies import POLICIES
 
     settings = recipe.zoom(family)
     if zoom is not None:
         settings = replace(settings, policy=POLICIES[zoom.value])
-    if max_zooms is not None:
-        settings = replace(settings, budget=replace(settings.budget, max_zooms=max_zooms))
-    return settings
+    stated = {"max_zooms": max_zooms, **bounds}
+    given: dict[str, Any] = {name: bound for name, bound in stated.items() if bound is not None}
+    return replace(settings, budget=replace(settings.budget, **given)) if given else settings
 
 
 def _print_opening(
@@ -211,7 +254,7 @@ def _print_opening(
 
 def zoom_line(record: ViewRecord, number: int) -> str:
     """What a zoom looked at: ``zoom 2: 512 x 512 px at (1024, 2048), 4.0x, 0.30 m/px``."""
-    window = record.view.window
+    window = record.closer
     place = f"{window.width:.0f} x {window.height:.0f} px at ({window.x:.0f}, {window.y:.0f})"
     ground = "" if record.gsd_m is None else f", {record.gsd_m:.3g} m/px"
     return f"zoom {number}: {place}, {record.magnification:.1f}x{ground}"
@@ -222,12 +265,23 @@ def _tell(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     for item, answer in zip(asked, answers):
         if len(asked) > 1:
             note(item.question)
-        for number, record in enumerate(answer.trace.views[1:], start=1):
-            note(f"  {zoom_line(record, number)}")
+        for line in _looked_at(answer.trace):
+            note(f"  {line}")
         if answer.stop_reason != "answered":
             reason = answer.stop_reason.replace("_", " ")
             note(f"  ended by {reason}" + (f": {answer.trace.error}" if answer.trace.error else ""))
         print(_line(item, answer), flush=True)
+
+
+def _looked_at(trace: Trace) -> list[str]:
+    """What was looked at beside the overview, and what a reader has to know of it."""
+    chosen, closer = trace.settings.get("chosen"), trace.views[1:]
+    lines = [f"answered by {chosen}: {trace.settings['why']}"] if chosen else []
+    if "sweep" in (chosen, trace.settings["policy"]) and chosen in (None, "sweep"):
+        lines.append(f"{len(closer)} tiles, {len(trace.evidence)} objects")
+    else:
+        lines += [zoom_line(record, number) for number, record in enumerate(closer, start=1)]
+    return [*lines, *trace.notes]
 
 
 def _line(item: Asked, answer: Answer) -> str:
@@ -260,6 +314,12 @@ def _record(item: Asked, answer: Answer) -> dict[str, Any]:
     return record | {
         "stop_reason": answer.stop_reason,
         "error": trace.error,
+        "policy": trace.settings.get("chosen") or trace.settings["policy"],
+        "notes": list(trace.notes),
+        "objects": [
+            {"label": found.label, "polygon": found.polygon, "lonlat": found.lonlat}
+            for found in trace.evidence
+        ],
         "views": [_view_record(view) for view in trace.views],
         "visual_tokens": trace.visual_tokens,
         "seconds": round(trace.seconds, 3),

@@ -75,8 +75,8 @@ def run(
     zoom: Annotated[
         Shown | None,
         typer.Option(
-            help="off: the overview; single, chain: the model looks closer; direct: at the checkpoint's own "
-            "largest size; oracle: the evidence alone. As --config says by default."
+            help="off: the overview; single, chain, focus, sweep, auto: closer looks; direct: at the "
+            "checkpoint's own largest size; oracle: the evidence alone. As --config says by default."
         ),
     ] = None,
     blind: Annotated[

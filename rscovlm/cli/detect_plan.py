@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rscovlm.cli.options import ModelOptions, SceneOptions, open_scene
+from rscovlm.cli.options import ModelOptions, SceneOptions, open_scene, placed
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
@@ -131,7 +131,7 @@ def plan_scenes(
                 for line in plan_lines(scene, run.plans):
                     note(before + line)
                 _check_scales(scene, run.plans, planned.checkpoint.family, request.force)
-                facts = {} if running.dry_run else run.facts(scene, planned.checkpoint.identity)
+                facts = {} if running.dry_run else _facts(run, scene, planned.checkpoint, running.device)
                 to.accept(scene)
                 crs[source] = scene.crs_name
         except OutputError:
@@ -230,6 +230,11 @@ def plan_scene(
         as_written=request.as_written,
         aliases=words,
     )
+
+
+def _facts(run: DetectionRun, scene: Scene, checkpoint: Checkpoint, device: str | None) -> dict[str, Any]:
+    """All that the replies about a scene depend on."""
+    return run.facts(scene, checkpoint.identity, *placed(checkpoint, device))
 
 
 def plan_lines(scene: Scene, plans: Sequence[TilePlan]) -> list[str]:

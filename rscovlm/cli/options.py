@@ -368,6 +368,18 @@ def open_model(checkpoint: Checkpoint, device: str | None) -> Engine:
     return load_model(checkpoint, device=device)
 
 
+def placed(checkpoint: Checkpoint, device: str | None) -> tuple[str | None, str | None]:
+    """The device and the number type that a model in process runs in; None where others decide."""
+    if checkpoint.runner != "transformers":
+        return None, None
+    import torch
+
+    from rscovlm.models.weights import best_device, default_dtype
+
+    chosen = device or best_device()
+    return chosen, str(default_dtype(torch.device(chosen))).removeprefix("torch.")
+
+
 def _check_device(device: str | None) -> None:
     """Make sure that torch can use a device.
 

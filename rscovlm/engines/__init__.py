@@ -18,6 +18,9 @@ class Engine(Protocol):
     Attributes:
         family: how the model sees and writes.
         name: for traces and provenance.
+
+    One that takes requests one by one, as servers do, says by ``in_flight`` how many at once; one that keeps
+    the keys and values of conversations between calls says by ``kept_tokens`` of how many tokens.
     """
 
     family: ModelFamily

@@ -67,6 +67,7 @@ class HttpEngine:
         self.family = family
         self.url = _without_credentials(url)
         self._prompter = None if tokenizer is None else prompter_of(Path(tokenizer), family)
+        self.in_flight = in_flight
         self._in_flight = asyncio.Semaphore(in_flight)
         self._attempts, self._first_wait_s = attempts, first_wait_s
         self._probed = self._prompter is not None

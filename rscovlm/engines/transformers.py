@@ -184,6 +184,11 @@ class TransformersEngine:
             model, tokenizer, spec, family, name, heads=heads, max_batch=max_batch, keep_tokens=keep_tokens
         )
 
+    @property
+    def kept_tokens(self) -> int:
+        """Positions whose keys and values are kept between calls; 0 where nothing is kept."""
+        return self._memory.most_tokens
+
     def __enter__(self) -> TransformersEngine:
         return self
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from detection_eval.text.contracts import CONTRACTS
+from rscovlm.tasks.replies import JournalledModel
 from zoom_chain.chat import Generation
 from zoom_chain.controller import Answer, ZoomChain
 from zoom_chain.policies import OFF
+from zoom_chain.session import Listing
 from zoom_chain.settings import ZoomSettings, default_zoom_settings
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
+    from rscovlm.journal import Journal
+    from rscovlm.models.families import ModelFamily
     from tiling.scene import Scene
-
-TOGETHER = 64
-"""Questions that advance together; the images of all of them are held until the last one ends."""
 
 
 def ask(
@@ -27,6 +30,7 @@ def ask(
     settings: ZoomSettings | None = None,
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
+    journal: Journal | None = None,
 ) -> list[Answer]:
     """One answer for each question about a scene, in order.
 
@@ -41,9 +45,24 @@ def ask(
         settings: zoom policy, budget and crop rule; None takes those that ship for the model's dialect.
         options: how replies are generated.
         progress: called with (questions answered, questions in all).
+        journal: where usable replies are kept as they come, and taken from where they are there already.
     """
     pairs = [(scene, question) for question in questions]
-    return ask_each(pairs, engine, zoomable=zoomable, settings=settings, options=options, progress=progress)
+    return ask_each(
+        pairs,
+        engine,
+        zoomable=zoomable,
+        settings=settings,
+        options=options,
+        progress=progress,
+        journal=journal,
+    )
+
+
+def listing_of(family: ModelFamily, options: Generation | None = None) -> Listing:
+    """How a family lists the objects of an image: in the words in which it is asked to detect."""
+    listing = replace(options or Generation(), max_new_tokens=family.detection_tokens)
+    return Listing(CONTRACTS[family.detection], family.classes, listing, family.detect_gsd_m)
 
 
 def ask_each(
@@ -54,28 +73,24 @@ def ask_each(
     settings: ZoomSettings | None = None,
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
+    journal: Journal | None = None,
 ) -> list[Answer]:
     """One answer for each question about a scene of its own, in order; as :func:`ask` otherwise."""
     settings = settings or default_zoom_settings(engine.family.dialect.name)
-    answers: dict[int, Answer] = {}
-    for allowed in (True, False):
-        chain = ZoomChain(
-            engine,
-            engine.family.dialect,
-            engine.family.resolution,
-            settings.budget,
-            policy=settings.policy if allowed else OFF,
-            crops=settings.crops,
-            options=options,
-            model_name=engine.name,
-        )
-        indices = [
-            index for index in range(len(questions)) if (zoomable is None or zoomable[index]) == allowed
-        ]
-        for start in range(0, len(indices), TOGETHER):
-            together = indices[start : start + TOGETHER]
-            found = chain.ask_all([questions[index] for index in together])
-            answers.update(zip(together, found, strict=True))
-            if progress:
-                progress(len(answers), len(questions))
-    return [answers[index] for index in range(len(questions))]
+    chain = ZoomChain(
+        engine if journal is None else JournalledModel(engine, journal),
+        engine.family.dialect,
+        engine.family.resolution,
+        settings.budget,
+        policy=settings.policy,
+        crops=settings.crops,
+        options=options,
+        model_name=engine.name,
+        listing=listing_of(engine.family, options),
+    )
+    allowed = zoomable or [True] * len(questions)
+    return chain.ask_all(
+        questions,
+        policies=[settings.policy if zooms or not settings.policy.offers_tool else OFF for zooms in allowed],
+        ended=None if progress is None else lambda done: progress(done, len(questions)),
+    )

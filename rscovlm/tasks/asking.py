@@ -1,16 +1,18 @@
-"""Asking a model about the tiles of a run: reading ahead of it, in batches that a resumed run repeats."""
+"""Asking a model about the tiles of a run, and reading ahead of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rscovlm.errors import JournalError
 from tiling.errors import SceneError
 from zoom_chain.chat import Conversation, ImagePart, Reply, StopReason
+from zoom_chain.requests import Requests, in_flight
+from zoom_chain.session import failure_of
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
@@ -57,9 +59,7 @@ class TileReply:
     @classmethod
     def of(cls, reply: Reply) -> TileReply:
         """A reply, which is not usable if it failed or is empty: "nothing there" is said in words."""
-        error = reply.error
-        if error is None and reply.stop_reason == "error":
-            error = "the model failed without saying why"
+        error = failure_of(reply)
         if error is None and not reply.text.strip():
             error = "the model replied nothing"
         return cls(reply.text, reply.stop_reason, error)
@@ -105,13 +105,12 @@ def tile_key(tile: Tile, scale: float | None = None) -> str:
 def ask_tiles(
     scene: Scene, engine: Engine, run: DetectionRun, known: Mapping[str, TileReply], readers: int
 ) -> Iterator[dict[str, TileReply]]:
-    """Replies by tile key, batch by batch, for the batches that are not wholly known.
+    """Replies by tile key, as they come, for the tiles that are not known.
 
-    Batches are cut from the grid, never from what is left of it: a resumed run asks in the very batches of an
-    uninterrupted one, so that it gets the very replies.
+    A server is asked tile by tile, so many at a time, and a reply is there as soon as it is. An engine in
+    process is asked in batches that are cut from the grid, never from what is left of it: a resumed run asks
+    in the very batches of an uninterrupted one, so that it gets the very replies.
     """
-    batches = _batches(run)
-    left = [batch for batch in batches if any(look.key not in known for look in batch)]
     prompts = [run.task_of(plan).prompt() for plan in run.plans]
 
     def question(look: Look) -> Conversation | SceneError:
@@ -123,15 +122,61 @@ def ask_tiles(
         start = Conversation() if system is None else Conversation().say("system", system)
         return start.say("user", ImagePart(image.pixels), words)
 
+    most = in_flight(engine)
+    return (
+        _ask_in_flight(engine, run, known, question, most, readers)
+        if most
+        else _ask_in_batches(engine, run, known, question, readers)
+    )
+
+
+Question = Callable[[Look], Conversation | SceneError]
+
+
+def _ask_in_flight(
+    engine: Engine,
+    run: DetectionRun,
+    known: Mapping[str, TileReply],
+    question: Question,
+    most: int,
+    readers: int,
+) -> Iterator[dict[str, TileReply]]:
+    """A sliding window of requests; the seed of one is the place of its tile."""
+    left = [(place, look) for place, look in enumerate(run.looks) if look.key not in known]
+    waiting = zip(left, read_ahead([look for _, look in left], question, readers, most))
+    requests: Requests[str] = Requests(engine, most)
+    for (place, look), item in waiting:
+        if isinstance(item, SceneError):
+            yield {look.key: _unread(item)}
+            continue
+        requests.submit(look.key, item, replace(run.options, seed=run.options.seed + place))
+        if len(requests) >= most:
+            yield _next(requests)
+    while requests:
+        yield _next(requests)
+
+
+def _next(requests: Requests[str]) -> dict[str, TileReply]:
+    done = requests.next()
+    return {done.key: TileReply.of(done.reply)}
+
+
+def _unread(error: SceneError) -> TileReply:
+    return TileReply.of(Reply("", "error", error=str(error)))
+
+
+def _ask_in_batches(
+    engine: Engine, run: DetectionRun, known: Mapping[str, TileReply], question: Question, readers: int
+) -> Iterator[dict[str, TileReply]]:
+    """Batch by batch, of those that are not wholly known."""
+    left = [batch for batch in _batches(run) if any(look.key not in known for look in batch)]
     waiting = read_ahead([look for batch in left for look in batch], question, readers, 2 * run.batch_size)
     for batch in left:
         questions = list(islice(waiting, len(batch)))
         asked = [item for item in questions if isinstance(item, Conversation)]
         replies = iter(engine.chat(asked, run.options) if asked else [])
         yield {
-            look.key: TileReply.of(
-                next(replies) if isinstance(item, Conversation) else Reply("", "error", error=str(item))
-            )
+            look.key: TileReply.of(next(replies)) if isinstance(item, Conversation) else _unread(item)
             for look, item in zip(batch, questions, strict=True)
         }
 

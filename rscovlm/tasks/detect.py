@@ -214,11 +214,15 @@ class DetectionRun:
         """A fingerprint of the words, for provenance."""
         return text_hash("\n".join(text for prompt in self.requests for text in prompt if text))
 
-    def facts(self, scene: Scene, model: str) -> dict[str, Any]:
+    def facts(
+        self, scene: Scene, model: str, device: str | None = None, dtype: str | None = None
+    ) -> dict[str, Any]:
         """All that the replies depend on, for a journal; ``model`` names the very weights."""
         return {
             "scene": scene.identity,
             "model": model,
+            "device": device,
+            "dtype": dtype,
             "prompt": self.prompt_hash,
             "contract": self.task.contract.name,
             **_of_each([self._facts_of(plan) for plan in self.plans]),

@@ -115,7 +115,7 @@ class Recipe(Section):
     never_zoom: tuple[str, ...] = ()
     """Categories of questions that are asked without the zoom tool, such as ``count``."""
     policy: Annotated[ZoomPolicy | None, BeforeValidator(policy_named)] = None
-    """Zoom policy: ``off``, ``single`` or ``chain``."""
+    """Zoom policy: one of ``zoom_chain.policies.POLICIES``, such as ``chain``."""
     budget: Budget | None = None
     """Limits on the cost of one question."""
     crops: CropRule | None = None

@@ -217,3 +217,13 @@ def test_results_are_counted_without_opening_a_journal(path):
     with path.open("ab") as file:
         file.write(b'{"key": "torn')
     assert results_in(path) == 2
+
+
+def test_a_long_value_is_told_from_where_it_differs(path):
+    """The identity of a model is long, and often differs at its end alone."""
+    common = "model.safetensors 123456 bytes " * 5
+    with Journal(path, {"model": common + "111 ns"}) as journal:
+        journal.append({"a": 1})
+    with pytest.raises(JournalError) as caught:
+        Journal(path, {"model": common + "222 ns"}, resume=True)
+    assert 'model was ...456 bytes 111 ns", now ...456 bytes 222 ns".' in str(caught.value)

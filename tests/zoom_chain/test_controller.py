@@ -262,7 +262,7 @@ def test_an_invalid_request_is_explained_and_never_answered_with_the_whole_image
 def test_after_an_invalid_request_the_model_may_try_again(chain_of, scene):
     answer = chain_of(nano_call(5, 5, 5, 5), nano_call(0, 0, 250, 250), "Blue.").ask(scene, "question?")
     assert (len(answer.trace.views), answer.text) == (2, "Blue.")
-    assert [turn.shown for turn in answer.trace.turns] == [None, 1, None]
+    assert [turn.shown for turn in answer.trace.turns] == [(), (1,), ()]
 
 
 def test_refusals_are_bounded(chain_of, scene):
@@ -365,7 +365,7 @@ def test_a_part_too_large_for_the_rest_of_the_budget_is_not_called_bare_of_detai
     chain = chain_of(*calls, "Blue.", budget=Budget(max_visual_tokens=20))
     answer = chain.ask(scene, "question?")
     assert "too little of the budget is left" in answer.trace.turns[1].refusal
-    assert [turn.shown for turn in answer.trace.turns] == [1, None, 2, None]
+    assert [turn.shown for turn in answer.trace.turns] == [(1,), (), (2,), ()]
     assert answer.trace.visual_tokens <= 20
 
 

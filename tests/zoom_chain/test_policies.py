@@ -8,4 +8,7 @@ def test_policies_are_found_by_name():
         "off": 0,
         "single": 1,
         "chain": None,
+        "focus": 1,
+        "sweep": None,
+        "auto": None,
     }

@@ -1,26 +1,53 @@
-"""Zoom policies: whether and how often a model may look closer."""
+"""Zoom policies: how a scene is looked at to answer a question; ``zoom_chain.driver`` runs them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-PolicyName = Literal["off", "single", "chain"]
+from zoom_chain.policies.auto import auto
+from zoom_chain.policies.chain import chain
+from zoom_chain.policies.focus import focus
+from zoom_chain.policies.off import off
+from zoom_chain.policies.sweep import sweep
+from zoom_chain.session import Run
+
+PolicyName = Literal["off", "single", "chain", "focus", "sweep", "auto"]
 
 
 @dataclass(frozen=True)
 class ZoomPolicy:
-    """Whether the tool is offered, and a bound on zooms tighter than the budget's.
+    """A way to look at a scene.
 
     Attributes:
-        name: ``off``, ``single`` or ``chain``.
-        offers_tool: whether the model is told of the tool at all.
+        name: as options and recipes give it.
+        offers_tool: whether the model is told of the zoom tool, wherever zooming can bring something.
         max_zooms: most crops to show, or None where the budget alone decides.
     """
 
     name: PolicyName
     offers_tool: bool
     max_zooms: int | None
+
+    @property
+    def run(self) -> Run:
+        """What is done."""
+        return _RUNS[self.name]
+
+    @property
+    def looks_closer(self) -> bool:
+        """Whether more than the overview may be shown."""
+        return self.name != "off"
+
+
+_RUNS: dict[PolicyName, Run] = {
+    "off": off,
+    "single": chain(most_zooms=1),
+    "chain": chain(),
+    "focus": focus,
+    "sweep": sweep,
+    "auto": auto,
+}
 
 
 OFF = ZoomPolicy("off", offers_tool=False, max_zooms=0)
@@ -32,4 +59,14 @@ SINGLE = ZoomPolicy("single", offers_tool=True, max_zooms=1)
 CHAIN = ZoomPolicy("chain", offers_tool=True, max_zooms=None)
 """As many crops as the model asks for and the budget allows."""
 
-POLICIES: dict[str, ZoomPolicy] = {policy.name: policy for policy in (OFF, SINGLE, CHAIN)}
+FOCUS = ZoomPolicy("focus", offers_tool=False, max_zooms=1)
+"""One view of the whole scene in which the cells that the model names are enlarged; for any model."""
+
+SWEEP = ZoomPolicy("sweep", offers_tool=False, max_zooms=None)
+"""Each tile of the scene, and a ledger of the objects in them: how many, whether any, which."""
+
+AUTO = ZoomPolicy("auto", offers_tool=False, max_zooms=None)
+"""What suits the question and its budget."""
+
+POLICIES: dict[str, ZoomPolicy] = {policy.name: policy for policy in (OFF, SINGLE, CHAIN, FOCUS, SWEEP, AUTO)}
+"""The policies by name."""

@@ -18,7 +18,7 @@ from detection_eval.errors import DetectionError
 from rscovlm.bench.item import Item, Kind
 from rscovlm.bench.prompts import SPOKEN, Profile
 from rscovlm.bench.row import Row
-from rscovlm.bench.runs.looking import Blind, Mode, first_view, gray
+from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, first_view, gray
 from rscovlm.tasks.ask import ask_each
 from rscovlm.tasks.recipe import Recipe
 from tiling.errors import SceneError
@@ -73,10 +73,11 @@ class Asking:
 
     def zooms(self, item: Item) -> bool:
         """Whether the model may look closer before it answers an item."""
-        if not self.settings.policy.offers_tool or item.kind not in SPOKEN or len(item.images) != 1:
+        if not self.settings.policy.looks_closer or item.kind not in SPOKEN or len(item.images) != 1:
             return False
         category = item.groups.get("category") or ("count" if item.kind == "count" else None)
-        return self.mode in ("single", "chain") and self.recipe.zooms(item.subject, category)
+        allowed = self.recipe.zooms(item.subject, category) or not self.settings.policy.offers_tool
+        return self.mode in CLOSER and allowed
 
     def generation(self, kind: Kind) -> Generation:
         """How replies about a kind of item are generated."""
@@ -91,7 +92,7 @@ class Asking:
             "prompts": self.profile.model_dump(mode="json"),
             "dialect": self.family.dialect.name,
             "zoom": self.mode,
-            **(chain if self.mode in ("single", "chain") else {}),
+            **(chain if self.mode in CLOSER else {}),
             "blind": self.blind,
             "resolution": asdict(self.resolution),
             "sampling": None if self.sampling is None else asdict(self.sampling),
@@ -282,7 +283,7 @@ def _row_of_chain(question: _Question, answer: Answer, family: ModelFamily, seco
     failed = answer.stop_reason == "error"
     return Row(
         question.item,
-        trace.turns[-1].reply if trace.turns else "",
+        _text_of(answer),
         views[-1] if views else question.view,
         answer.stop_reason,
         (trace.error or "the chain failed without saying why") if failed else None,
@@ -295,6 +296,14 @@ def _row_of_chain(question: _Question, answer: Answer, family: ModelFamily, seco
         views=views,
         trace=_without_pictures(json.loads(trace.to_json())),
     )
+
+
+def _text_of(answer: Answer) -> str:
+    """The last reply of the model; of a sweep, which asks about tiles, what all of them come to."""
+    settings, turns = answer.trace.settings, answer.trace.turns
+    if (settings.get("chosen") or settings["policy"]) == "sweep":
+        return answer.text
+    return turns[-1].reply if turns else ""
 
 
 def _without_pictures(trace: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from rscovlm.bench.records import item_to_json
 from rscovlm.bench.row import Row
 from rscovlm.bench.runs.asking import Asking, ask_items
 from rscovlm.bench.runs.folder import library_versions, open_log, record, write_manifest
-from rscovlm.bench.runs.looking import Blind, Mode, direct_resolution, shuffled_images
+from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, direct_resolution, shuffled_images
 from rscovlm.bench.suites.hashes import file_hashes
 from rscovlm.bench.suites.reading import Reading
 from rscovlm.data.readers.common import Account
@@ -197,7 +197,7 @@ def plan_job(
     settings = settings or recipe.zoom(family)
     if mode is None:
         mode = "off" if blind in ("text", "gray") else settings.policy.name
-    if blind in ("text", "gray") and mode in ("single", "chain"):
+    if blind in ("text", "gray") and mode in CLOSER:
         raise UsageError(f"--blind {blind} leaves nothing to look at closer; leave out --zoom {mode}")
     if mode in POLICIES:
         settings = replace(settings, policy=POLICIES[mode])

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from rscovlm.models.checkpoints import Checkpoint
     from tiling.scene import Scene
 
-Mode = Literal["off", "single", "chain", "direct", "oracle"]
-MODES: tuple[Mode, ...] = ("off", "single", "chain", "direct", "oracle")
+Mode = Literal["off", "single", "chain", "focus", "sweep", "auto", "direct", "oracle"]
+MODES: tuple[Mode, ...] = ("off", "single", "chain", "focus", "sweep", "auto", "direct", "oracle")
+CLOSER: tuple[Mode, ...] = ("single", "chain", "focus", "sweep", "auto")
+"""Modes in which the model looks closer than the overview."""
 Blind = Literal["none", "text", "gray", "shuffle"]
 BLINDS: tuple[Blind, ...] = ("none", "text", "gray", "shuffle")
 

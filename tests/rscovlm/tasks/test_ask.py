@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from rscovlm.tasks.ask import TOGETHER, ask
+from rscovlm.tasks.ask import ask
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
 from tiling.scene import Scene
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.driver import TOGETHER
 from zoom_chain.policies import OFF
 from zoom_chain.settings import load_zoom_settings
 

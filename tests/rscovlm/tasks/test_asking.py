@@ -8,8 +8,13 @@ import threading
 import pytest
 
 from rscovlm.errors import JournalError
-from rscovlm.tasks.asking import TileReply, read_ahead, tile_key
+from rscovlm.journal import Journal
+from rscovlm.tasks.asking import TileReply, ask_tiles, read_ahead, tile_key
+from rscovlm.tasks.detect import detect_scene, plan_detection
+from rscovlm.tasks.tiles import plan_tiles
+from tests.rscovlm.scripted import ScriptedEngine, write_raster
 from tiling.grid import Tile
+from tiling.scene import Scene
 from tiling.view import Window
 from zoom_chain.chat import Reply
 
@@ -64,3 +69,60 @@ def test_an_error_while_reading_ahead_reaches_the_caller_and_stops_the_reading()
     with pytest.raises(OSError, match="corrupt"):
         list(read_ahead(range(1000), read, readers=2, ahead=4))
     assert len(started) < 20
+
+
+class Serving(ScriptedEngine):
+    """A scripted engine that takes four requests at once, one by one."""
+
+    in_flight = 4
+
+
+def scene_of_tiles(tmp_path, side=400):
+    return Scene(write_raster(tmp_path / "scene.tif", side, side))
+
+
+def run_of(scene, engine):
+    plan = plan_tiles(scene, engine.family, tile=96, overlap=16)
+    return plan_detection(scene, engine.family, ("plane",), plans=[plan])
+
+
+def test_a_slow_tile_of_a_server_holds_up_no_other(tmp_path):
+    """The first tile is answered only when all others are."""
+    others = threading.Event()
+
+    def script(conversation):
+        with lock:
+            asked.append(1)
+            first = len(asked) == 1
+        if first:
+            assert others.wait(60)
+        return "[]"
+
+    lock, asked = threading.Lock(), []
+    engine = Serving(script)
+    with scene_of_tiles(tmp_path) as scene:
+        run = run_of(scene, engine)
+        count = len(run.looks)
+        done = []
+        for replies in ask_tiles(scene, engine, run, {}, readers=1):
+            done += replies
+            if len(done) == count - 1:
+                others.set()
+    assert count > 16
+    assert sorted(done) == sorted(look.key for look in run.looks)
+    assert run.looks[0].key == done[-1]
+
+
+def test_a_server_is_asked_again_about_the_failed_tiles_alone(tmp_path):
+    replies = iter(["[]"] * 5 + [""] * 4 + ["[]"] * 1000)
+    engine = Serving(lambda conversation: next(replies))
+    with scene_of_tiles(tmp_path) as scene:
+        run = run_of(scene, engine)
+        with Journal(tmp_path / "j", {}) as journal:
+            first = detect_scene(scene, engine, run, journal=journal)
+        asked = len(engine.batches)
+        with Journal(tmp_path / "j", {}, resume=True) as journal:
+            second = detect_scene(scene, engine, run, journal=journal)
+    assert (len(first.failures), len(second.failures)) == (4, 0)
+    assert (asked, len(engine.batches) - asked) == (len(run.looks), 4)
+    assert {len(batch) for batch in engine.batches} == {1}

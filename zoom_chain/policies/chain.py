@@ -1,0 +1,123 @@
+"""Model-driven zooming: the model asks for a closer look, again and again, and answers within its budget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tiling.view import View
+from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call
+from zoom_chain.chat import Conversation
+from zoom_chain.effects import Outcome, Said, Showing, Steps, StopReason, ask, look
+from zoom_chain.looks import RefusedRequest, coarseness, crop_window, plan_crop, requested_window
+from zoom_chain.session import Run, Session, failure_of
+from zoom_chain.trace import RequestRecord
+
+
+def chain(most_zooms: int | None = None) -> Run:
+    """The policy with a bound on zooms of its own, or None where the budget alone decides."""
+
+    def run(session: Session) -> Steps:
+        # Where zooming is possible the overview takes no more than half of the budget.
+        sight = yield from session.look_at_overview(share=0.5)
+        assert sight.image is not None
+        session.tool_offered = coarseness(session.shown[0]) >= session.crops.min_gain
+        conversation = session.dialect.opening(sight.image, session.question, session.tool_offered)
+        return (yield from _converse(session, conversation, most_zooms))
+
+    return run
+
+
+def _converse(session: Session, conversation: Conversation, most_zooms: int | None) -> Steps:
+    """Reply by reply until the model answers, or has to."""
+    dialect = session.dialect
+    withdrawn: StopReason | None = None
+    refusals = 0
+    about: tuple[int, ...] = (0,)
+    while True:
+        said = yield from ask(conversation)
+        call = _take(session, said, conversation, about, final=withdrawn is not None)
+        if failure_of(said.reply) or call is None or withdrawn is not None:
+            return session.conclude(said, withdrawn or "answered")
+        conversation, about = conversation.say("assistant", said.reply.text), ()
+        if spent := session.spent(most_zooms):
+            withdrawn = spent
+            session.amend_turn(refusal=f"the tool was withdrawn: {spent.replace('_', ' ')}")
+            conversation = dialect.final_turn(conversation)
+            continue
+        try:
+            sight = yield from look(_plan(session, call))
+            if sight.error is not None:
+                return Outcome("error", error=sight.error)
+            if sight.index is None or sight.image is None:
+                raise RefusedRequest("no_data", "there is no image data in this part")
+        except RefusedRequest as refusal:
+            session.amend_turn(refusal=str(refusal))
+            refusals += 1
+            if refusals > session.budget.max_refusals:
+                withdrawn = refusal.kind
+                conversation = dialect.final_turn(conversation)
+            else:
+                conversation = dialect.error_turn(conversation, str(refusal))
+        else:
+            about = (sight.index,)
+            session.amend_turn(shown=about)
+            conversation = dialect.crop_turn(conversation, sight.image)
+
+
+def _take(
+    session: Session, said: Said, conversation: Conversation, about: tuple[int, ...], final: bool
+) -> ZoomCall | InvalidCall | None:
+    """Record a reply; the call in it."""
+    call: ZoomCall | InvalidCall | None = None
+    if session.tool_offered:
+        size = session.shown[_frame_index(session)].size
+        call = parse_zoom_call(said.reply.text, session.dialect, size.width, size.height)
+    request = None
+    if isinstance(call, ZoomCall):
+        frame = _frame_index(session, call.image_index)
+        request = RequestRecord(frame, call.box, call.label, None, call.notes)
+    words = None if call is None else call.before
+    session.record(said, conversation, about=about, words=words, request=request, final=final)
+    return call
+
+
+def _frame_index(session: Session, image_index: int | None = None) -> int:
+    """Index of the view that a box refers to."""
+    if image_index is not None:
+        return image_index
+    return 0 if session.dialect.frame == "original" else len(session.views) - 1
+
+
+def _plan(session: Session, call: ZoomCall | InvalidCall) -> Showing:
+    """The view that answers a call.
+
+    Raises:
+        RefusedRequest: the request cannot be met, or would show nothing new.
+    """
+    if isinstance(call, InvalidCall):
+        raise RefusedRequest("invalid_request", call.reason)
+    index = _frame_index(session, call.image_index)
+    shown, whole = session.shown, session.scene.window
+    if index >= len(shown):
+        raise RefusedRequest(
+            "invalid_request", f"there is no image {index}; images 0 to {len(shown) - 1} exist"
+        )
+    frame = shown[index]
+    try:
+        requested, mended = requested_window(frame, call.box, whole)
+    except RefusedRequest as refusal:
+        expected = session.dialect.describe_box(frame.size.width, frame.size.height)
+        raise RefusedRequest(refusal.kind, f"{refusal}; give {expected}") from None
+    if (request := session.turns[-1].request) is not None:
+        session.amend_turn(request=replace(request, window=requested, notes=request.notes + mended))
+    window = crop_window(requested, _quantum(session, frame), whole, session.crops)
+    view, gain = plan_crop(
+        session.scene, window, requested, shown, session.resolution, session.pixels_left, session.crops
+    )
+    return Showing(view, gain, parent=index)
+
+
+def _quantum(session: Session, frame: View) -> tuple[float, float]:
+    """One unit of the dialect's coordinates in scene pixels, along x and y."""
+    extent = session.dialect.space.extent
+    return frame.scale if extent is None else (frame.window.width / extent, frame.window.height / extent)

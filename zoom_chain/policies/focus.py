@@ -1,0 +1,141 @@
+"""Focus: the model names cells of an indexed overview, then answers from one view in which they are enlarged.
+
+At most two requests and no training. The second view shows the whole scene, so that what is asked about still
+stands among its surroundings (``tiling.focus``).
+
+Source: GazeEarth (arXiv 2609.31747), which picks at most two of 4 x 4 cells. That a crop of the same cells
+does not help models that were not trained to zoom, and such a view does, is its finding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from tiling.focus import FocusedView
+from tiling.view import Size, View, Window
+from zoom_chain.calls import spoken_text
+from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.effects import Outcome, Showing, Steps, ask, look
+from zoom_chain.looks import coarseness
+from zoom_chain.session import Session, failure_of
+from zoom_chain.trace import RequestRecord
+
+CELLS = 4
+"""Cells along each side of the overview."""
+
+MOST_CELLS = 2
+
+WHERE = (
+    "The image is divided into {cells} x {cells} cells, numbered row by row from 1 at the top left to {last} "
+    "at the bottom right. Which cells, at most {most}, have to be seen closer to answer this question?\n"
+    "{question}\n"
+    "Reply with the numbers of the cells alone."
+)
+
+_NUMBER = re.compile(r"\d+")
+
+
+def focus(session: Session) -> Steps:
+    """Ask where to look, then ask the question about one view of the whole scene."""
+    sight = yield from session.look_at_overview(share=0.5)
+    assert sight.image is not None
+    overview = session.shown[0]
+    session.tool_offered = False
+    if coarseness(overview) < session.crops.min_gain or session.spent() is not None:
+        return (yield from _answer(session, sight.image, 0))
+    words = WHERE.format(cells=CELLS, last=CELLS**2, most=MOST_CELLS, question=session.question)
+    conversation = Conversation().say("user", ImagePart(indexed(sight.image.pixels.astype(np.uint8))), words)
+    said = yield from ask(conversation)
+    session.record(said, conversation, about=(0,))
+    if failure := failure_of(said.reply):
+        return Outcome("error", error=failure)
+    cells = cells_in(said.reply.text)
+    if not cells:
+        session.amend_turn(refusal="the reply names no cell; the question is asked about the overview")
+        return (yield from _answer(session, sight.image, 0))
+    region = region_of(overview, cells)
+    box = _fractions(overview, region)
+    session.amend_turn(request=RequestRecord(0, box, "cells " + ", ".join(map(str, cells)), region))
+    view = FocusedView.of(_even(session, overview), region)
+    gain = coarseness(overview) / coarseness(view.finest)
+    closer = yield from look(Showing(view, gain, parent=0))
+    if closer.error is not None:
+        return Outcome("error", error=closer.error)
+    if closer.index is None or closer.image is None:
+        session.amend_turn(refusal="there is no image data in this view")
+        return (yield from _answer(session, sight.image, 0))
+    session.amend_turn(shown=(closer.index,))
+    return (yield from _answer(session, closer.image, closer.index))
+
+
+def _answer(session: Session, image: ImagePart, index: int) -> Steps:
+    """The question, about one picture of the whole scene."""
+    conversation = Conversation().say("user", image, session.question)
+    said = yield from ask(conversation)
+    session.record(said, conversation, about=(index,), final=True)
+    return session.conclude(said)
+
+
+def _even(session: Session, overview: View) -> View:
+    """The whole scene at the size of the overview, or at a smaller one where the budget has less left."""
+    height, width = overview.size
+    if height * width <= session.pixels_left:
+        return overview
+    share = (session.pixels_left / (height * width)) ** 0.5
+    factor = session.resolution.factor
+    rows, columns = (max(factor, int(side * share) // factor * factor) for side in (height, width))
+    return replace(overview, size=Size(rows, columns))
+
+
+def cells_in(reply: str) -> tuple[int, ...]:
+    """The first cells that a reply names, from 1 on, each once; no more than may be chosen."""
+    found: list[int] = []
+    for digits in _NUMBER.findall(spoken_text(reply)):
+        number = int(digits) if len(digits) < 4 else 0
+        if 1 <= number <= CELLS**2 and number not in found:
+            found.append(number)
+    return tuple(found[:MOST_CELLS])
+
+
+def region_of(overview: View, cells: Sequence[int]) -> Window:
+    """The smallest part of the scene that holds some cells of its overview."""
+    height, width = overview.size
+    rows, columns = zip(*(divmod(cell - 1, CELLS) for cell in cells))
+    return overview.window_of(
+        (
+            min(columns) * width / CELLS,
+            min(rows) * height / CELLS,
+            (max(columns) + 1) * width / CELLS,
+            (max(rows) + 1) * height / CELLS,
+        )
+    )
+
+
+def _fractions(overview: View, region: Window) -> tuple[float, float, float, float]:
+    height, width = overview.size
+    corners = overview.from_scene(np.reshape(region.bounds, (2, 2))) / (width, height)
+    (x0, y0), (x1, y1) = np.sort(corners, axis=0).tolist()
+    return x0, y0, x1, y1
+
+
+def indexed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (height, width, 3) with the lines and numbers of its cells drawn on it."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    draw = ImageDraw.Draw(image)
+    width, height = image.size
+    font = ImageFont.load_default(max(10.0, min(width, height) / CELLS / 5))
+    for step in range(1, CELLS):
+        x, y = round(step * width / CELLS), round(step * height / CELLS)
+        draw.line([(x, 0), (x, height)], fill=(255, 255, 255))
+        draw.line([(0, y), (width, y)], fill=(255, 255, 255))
+    for cell in range(CELLS**2):
+        row, column = divmod(cell, CELLS)
+        place = column * width / CELLS + 3, row * height / CELLS + 2
+        draw.text(place, str(cell + 1), fill=(255, 255, 0), font=font, stroke_width=1, stroke_fill=(0, 0, 0))
+    return np.asarray(image)
