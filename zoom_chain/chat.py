@@ -186,12 +186,14 @@ class Generation:
             as servers do for requests that state nothing.
         seed: random seed of sampling; request i of a batch uses seed + i.
         logprobs: whether replies carry the log-probability of each generated token, before penalties.
+        stop: strings that end a reply and are no part of it; at most four, as servers take them.
     """
 
     max_new_tokens: int = 512
     sampling: Sampling | None = GREEDY
     seed: int = 0
     logprobs: bool = False
+    stop: tuple[str, ...] = ()
 
 
 StopReason = Literal["stop", "length", "error"]

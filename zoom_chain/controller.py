@@ -16,11 +16,12 @@ from tiling.errors import SceneError
 from tiling.resolution import Resolution
 from tiling.view import View, Window
 from zoom_chain.budget import Budget
-from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call, spoken_text
+from zoom_chain.calls import InvalidCall, ZoomCall
 from zoom_chain.chat import ChatModel, Conversation, Generation, Reply
 from zoom_chain.dialect import ZoomDialect
 from zoom_chain.looks import CropRule, RefusedRequest, coarseness, crop_window, detail_gain, requested_window
 from zoom_chain.policies import CHAIN, ZoomPolicy
+from zoom_chain.replies import ReadReply, read_reply
 from zoom_chain.trace import ReplyRecord, RequestRecord, Trace, ViewRecord, record_view
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ class ZoomChain:
         self.policy = policy
         self.crops = crops or CropRule()
         self.options = options or Generation()
+        if policy.offers_tool:
+            self.options = replace(self.options, stop=dialect.stop)
         self.model_name = model_name
         self.readers = readers
         self._clock = clock
@@ -181,12 +184,12 @@ class ZoomChain:
             self._take_reply(chain, reply, seconds)
 
     def _take_reply(self, chain: _Chain, reply: Reply, seconds: float) -> None:
-        call = self._parse(chain, reply) if chain.offered else None
-        words = reply.text if call is None else call.before
+        read = self._read(chain, reply)
+        call = read.call
         chain.turns.append(
             ReplyRecord(
                 reply=reply.text,
-                words=spoken_text(words),
+                words=read.words,
                 request=self._request_record(chain, call),
                 final=chain.withdrawn is not None,
                 prompt_tokens=reply.prompt_tokens,
@@ -200,7 +203,7 @@ class ZoomChain:
         elif chain.withdrawn is not None or call is None:
             self._conclude(chain, reply, chain.withdrawn or "answered")
         else:
-            chain.conversation = chain.conversation.say("assistant", reply.text)
+            chain.conversation = chain.conversation.say("assistant", read.turn)
             self._follow(chain, call)
 
     def _conclude(self, chain: _Chain, reply: Reply, reason: StopReason) -> None:
@@ -265,9 +268,9 @@ class ZoomChain:
             return image_index
         return 0 if self.dialect.frame == "original" else len(chain.views) - 1
 
-    def _parse(self, chain: _Chain, reply: Reply) -> ZoomCall | InvalidCall | None:
+    def _read(self, chain: _Chain, reply: Reply) -> ReadReply:
         size = chain.shown[self._frame_index(chain)].size
-        return parse_zoom_call(reply.text, self.dialect, size.width, size.height)
+        return read_reply(reply, self.dialect, size.width, size.height, offered=chain.offered)
 
     def _request_record(self, chain: _Chain, call: ZoomCall | InvalidCall | None) -> RequestRecord | None:
         if not isinstance(call, ZoomCall):
@@ -322,8 +325,8 @@ class ZoomChain:
 
     def _quantum(self, frame: View) -> tuple[float, float]:
         """One unit of the dialect's coordinates in scene pixels, along x and y."""
-        extent = self.dialect.space.extent
-        return frame.scale if extent is None else (frame.window.width / extent, frame.window.height / extent)
+        steps = self.dialect.steps
+        return frame.scale if steps is None else (frame.window.width / steps, frame.window.height / steps)
 
     def _pixels_left(self, chain: _Chain) -> float:
         return self.budget.pixels_left(chain.shown_pixels, self.resolution.factor)

@@ -15,8 +15,8 @@ import typer
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
-    ModelOptions,
     SceneOptions,
+    ZoomingOptions,
     check_file,
     open_model,
     open_scene,
@@ -63,7 +63,7 @@ class Asked:
     options: tuple[str, ...] = ()
 
 
-@with_options(reading=SceneOptions, running=ModelOptions)
+@with_options(reading=SceneOptions, running=ZoomingOptions)
 def ask(
     scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
     question: Annotated[
@@ -90,7 +90,7 @@ def ask(
     as_json: AsJson = False,
     *,
     reading: SceneOptions,
-    running: ModelOptions,
+    running: ZoomingOptions,
 ) -> None:
     """Ask about a scene; the model zooms in to see what it needs."""
     asked = [Asked(text) for text in question or []]

@@ -206,6 +206,36 @@ class ModelOptions:
         return Generation(recipe.max_tokens or tokens, recipe.sampling_rules, self.seed)
 
 
+Dialect = Annotated[
+    str | None,
+    typer.Option(
+        help="Words of the zoom tool: deepeyes, mini-o3, ... or a YAML file; the model's by default.",
+        metavar="NAME|FILE",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ZoomingOptions(ModelOptions):
+    """Which model a command lets zoom, and how."""
+
+    dialect: Dialect = None
+
+    def recipe(self) -> Recipe:
+        """As for every model, with the dialect.
+
+        Raises:
+            ConfigError, UsageError: with one clear line.
+        """
+        from zoom_chain.dialect_files import load_dialect
+
+        recipe = super().recipe()
+        if self.dialect is None:
+            return recipe
+        load_dialect(self.dialect)
+        return recipe.model_copy(update={"dialect": self.dialect})
+
+
 @dataclass(frozen=True)
 class SceneOptions:
     """How the scenes of a command are read; each field is an option of every command that reads scenes."""

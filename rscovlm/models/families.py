@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from configs import ConfigError
 from detection_eval.text.coordinates import PERMILLE, PIXELS, CoordinateSpace
 from detection_eval.text.labels import spoken
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.models.sidecars import OWN, image_processor, read_sidecar
 from tiling.resolution import Resolution
-from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, RSCOVLM, ZoomDialect
+from zoom_chain.dialect import NANO, QWEN3_VL, RSCOVLM, ZoomDialect
+from zoom_chain.dialect_files import load_dialect
 
 DEFAULT_MAX_TOKENS = 1280
 """Visual tokens of one image unless a caller allows more: about a megapixel. Hub checkpoints allow 16384,
@@ -192,12 +194,10 @@ def family_of(folder: str | Path, name: str | None = None) -> ModelFamily:
     factor = int(vision.get("patch_size", 0)) * int(vision.get("spatial_merge_size", 2))
     family = replace(family, resolution=_bounds(family, factor, image_processor(folder) or {}, overrides))
     if "dialect" in overrides:
-        if overrides["dialect"] not in DIALECTS:
-            raise ModelError(
-                f"dialect {overrides['dialect']!r} in {folder / OWN} is unknown; "
-                f"choose from {', '.join(DIALECTS)}"
-            )
-        family = replace(family, dialect=DIALECTS[overrides["dialect"]])
+        try:
+            family = replace(family, dialect=load_dialect(str(overrides["dialect"])))
+        except ConfigError as error:
+            raise ModelError(f"{folder / OWN}: {error}") from None
     known: dict[str, Any] = {
         key: overrides[key] for key in ("detection", "detect_gsd_m", "class_gsd_m") if key in overrides
     }

@@ -139,3 +139,15 @@ def test_a_question_without_a_whole_answer_exits_with_1(run, scripted, scene):
     done = run("ask", scene, "any?", "--model", MODEL)
     assert (done.code, done.out) == (1, "and so on and so\n")
     assert "cut off" in done.err.splitlines()[-1]
+
+
+def test_a_dialect_is_taken_by_name_or_from_a_file(run, scene, tmp_path):
+    shown = run("ask", scene, "What?", "--model", MODEL, "--dialect", "mini-o3", "--dry-run")
+    assert "<grounding>" in shown.out
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: qwen3-vl\nuser_suffix: ' Look closely.'\n")
+    shown = run("ask", scene, "What?", "--model", MODEL, "--dialect", str(file), "--dry-run")
+    assert "user: What? Look closely.\n" in shown.out
+    failed = run("ask", scene, "What?", "--model", MODEL, "--dialect", "mini-o4")
+    assert failed.code == 2
+    assert "dialect 'mini-o4' is unknown; choose from" in failed.err
