@@ -196,7 +196,7 @@ class Generation:
     stop: tuple[str, ...] = ()
 
 
-StopReason = Literal["stop", "length", "error"]
+StopReason = Literal["stop", "length", "error", "filtered", "refused", "aborted"]
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,9 @@ class Reply:
     Attributes:
         text: the generated text without end-of-turn markers.
         stop_reason: ``stop`` at the end of turn, ``length`` when cut by ``max_new_tokens``,
-            ``error`` when this request failed (``error`` says how) while others of the batch went on.
+            ``error`` when this request failed (``error`` says how) while others of the batch went on. A
+            server's content filter (``filtered``), a refusal of the model in words of the format itself
+            (``refused``), and a reply broken off (``aborted``) are failures too.
         prompt_tokens: tokens of the whole prompt, visual tokens included.
         completion_tokens: generated tokens.
         prefilled_tokens: prompt tokens that were really computed for this turn; below

@@ -24,6 +24,7 @@ from rscovlm.cli.options import (
     with_options,
 )
 from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.terminal import printable
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
@@ -232,11 +233,11 @@ def _tell(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
 
 
 def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def _line(item: Asked, answer: Answer) -> str:
-    text = " ".join(answer.text.split())
+    text = " ".join(printable(answer.text).split())
     return text if item.expected is None else f"{text}\t(expected: {item.expected})"
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.families import ModelFamily
+    from rscovlm.models.serving import Serving
     from rscovlm.tasks.recipe import Recipe
     from rscovlm.tasks.task import Prompt
     from tiling.overrides import Overrides
@@ -98,6 +99,24 @@ Sampled = Annotated[
         metavar="RULES",
     ),
 ]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        help="Precision of a model in process: bfloat16 (the default on CUDA), float16 or float32.",
+        metavar="TYPE",
+    ),
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds for one attempt at a request to a server; 600.", metavar="S")
+]
+Attempts = Annotated[
+    int | None, typer.Option(help="Attempts at a request that fails for a passing reason; 6.", min=1)
+]
+InFlight = Annotated[int | None, typer.Option(help="Requests to a server at the same time; 16.", min=1)]
+Header = Annotated[
+    list[str] | None,
+    typer.Option(help="Sent with every request to a server; may be repeated.", metavar="'NAME: VALUE'"),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sent to the model, and stop.")]
 Seed = Annotated[int, typer.Option(help="Random seed.", metavar="N")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -168,6 +187,11 @@ class ModelOptions:
     sampling: Sampled = None
     device: Device = None
     family: Family = None
+    dtype: Dtype = None
+    timeout: Timeout = None
+    attempts: Attempts = None
+    in_flight: InFlight = None
+    header: Header = None
     seed: Seed = 0
     dry_run: DryRun = False
 
@@ -197,7 +221,31 @@ class ModelOptions:
         from rscovlm.models.checkpoints import resolve
 
         found = resolve(self.model, family=self.family)
-        return replace(found, family=recipe.family(found.family))
+        serving = self._serving(on_server=found.runner == "http")
+        if self.dtype is not None and found.runner == "http":
+            raise UsageError(f"--dtype {self.dtype} is for models in process; {found.spec} chooses its own")
+        return replace(found, family=recipe.family(found.family), serving=serving, dtype=self.dtype)
+
+    def _serving(self, on_server: bool) -> Serving | None:
+        """The limits of requests to a server; None where none was given.
+
+        Raises:
+            ModelError, UsageError: for a wrong one, or one without a server.
+        """
+        from rscovlm.models.serving import Serving, read_headers
+
+        stated = {
+            "timeout_s": self.timeout,
+            "attempts": self.attempts,
+            "in_flight": self.in_flight,
+            "headers": read_headers(self.header) or None,
+        }
+        given: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
+        if given and not on_server:
+            raise UsageError(
+                "--timeout, --attempts, --in-flight and --header are for models on a server (http://...)"
+            )
+        return Serving(**given) if given else None
 
     def generation(self, recipe: Recipe, tokens: int) -> Generation:
         """How replies are generated; ``tokens`` bounds them where neither option nor recipe does."""

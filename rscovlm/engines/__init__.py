@@ -66,11 +66,13 @@ def load_model(
     if found.url is not None:
         from rscovlm.engines.http import HttpEngine
 
-        return HttpEngine(found.url, found.served, found.family, tokenizer=tokenizer)
+        return HttpEngine(found.url, found.served, found.family, tokenizer=tokenizer, serving=found.serving)
     if found.runner == "vllm":
         from rscovlm.engines.vllm import VllmEngine
 
-        return VllmEngine(found.local, found.family, found.spec, dtype=dtype)
+        return VllmEngine(found.local, found.family, found.spec, dtype=dtype or found.dtype)
     from rscovlm.engines.transformers import TransformersEngine
 
-    return TransformersEngine.of_checkpoint(found.local, found.family, found.spec, device=device, dtype=dtype)
+    return TransformersEngine.of_checkpoint(
+        found.local, found.family, found.spec, device=device, dtype=dtype or found.dtype
+    )

@@ -224,17 +224,18 @@ class TransformersEngine:
         generated = self._generate(prompts, logits, cache, mask, seeds, options)
         if self._memory.most_tokens:
             self._remember(prompts, known, generated, cache)
+        texts = [decoded(self._tokenizer, tokens) for tokens, _, _ in generated.replies()]
         return [
             Reply(
-                text=decoded(self._tokenizer, tokens),
+                text=_before(text, options.stop),
                 stop_reason="stop" if stopped else "length",
                 prompt_tokens=len(prompt.ids),
-                completion_tokens=len(tokens) + stopped,
+                completion_tokens=len(tokens) + (stopped and _before(text, options.stop) == text),
                 prefilled_tokens=len(prompt.ids) - length,
                 logprobs=np.array(logprobs) if options.logprobs else None,
             )
-            for prompt, length, (tokens, stopped, logprobs) in zip(
-                prompts, known, generated.replies(), strict=True
+            for prompt, length, text, (tokens, stopped, logprobs) in zip(
+                prompts, known, texts, generated.replies(), strict=True
             )
         ]
 
@@ -336,6 +337,8 @@ class TransformersEngine:
         for step in range(options.max_new_tokens):
             chosen = choose(logits)
             state.add(chosen.tolist(), _logprobs(logits, chosen) if options.logprobs else None, self._stops)
+            if options.stop:
+                state.end_at(options.stop, self._tokenizer)
             if state.finished or step + 1 == options.max_new_tokens:
                 break
             alive = self._tensor(np.array([[int(not stopped)] for stopped in state.stopped]))
@@ -385,6 +388,15 @@ class _Generated:
             else:
                 self.tokens[row].append(token)
 
+    def end_at(self, strings: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> None:
+        """End rows whose text holds one of some strings, which may begin in the middle of a token."""
+        longest = max(len(string.encode()) for string in strings)
+        for row, tokens in enumerate(self.tokens):
+            # A token is at least a byte, so that no more of them than this hold the string.
+            if not self.stopped[row] and tokens:
+                tail = decoded(tokenizer, tokens[-longest - 1 :])
+                self.stopped[row] = any(string in tail for string in strings)
+
     def feed(self, chosen: list[int], alive: torch.Tensor) -> None:
         """Note that the model is about to read the chosen tokens; rows that ended read padding."""
         self.mask = torch.cat([self.mask, alive], dim=1)
@@ -395,6 +407,12 @@ class _Generated:
     def replies(self) -> list[tuple[list[int], bool, list[float]]]:
         """Tokens, whether the turn ended, and log-probabilities of each row."""
         return list(zip(self.tokens, self.stopped, self.logprobs, strict=True))
+
+
+def _before(text: str, stops: Sequence[str]) -> str:
+    """A text up to the first of some strings."""
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    return text[: min(places)] if places else text
 
 
 def _logprobs(logits: torch.Tensor, chosen: torch.Tensor) -> list[float]:

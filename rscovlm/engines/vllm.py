@@ -119,6 +119,7 @@ def _sampling(options: Generation, sampling: Sampling, seed: int) -> Any:
         max_tokens=options.max_new_tokens,
         seed=seed,
         **openai.sampling_parameters(sampling, known=True),
+        stop=list(options.stop) or None,
         logprobs=0 if options.logprobs else None,  # 0: of the chosen token and no others
         **openai.VLLM_PARAMETERS,
     )

@@ -9,6 +9,7 @@ from typing import Literal
 
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily, family_in, family_named, family_of
+from rscovlm.models.serving import Serving
 
 NANO_FOLDER = Path(__file__).parents[1] / "assets" / "nano"
 
@@ -29,6 +30,8 @@ class Checkpoint:
         url: root of the server's API, such as ``http://host:8000/v1``; None in process.
         served: name of the model on the server; None where the server is to be asked.
         revision: branch, tag or commit of a hub repository, where one was asked for.
+        serving: how requests are sent to a server; None for the usual limits.
+        dtype: of the weights of a model in process; None for the usual one.
     """
 
     spec: str
@@ -38,6 +41,8 @@ class Checkpoint:
     url: str | None = None
     served: str | None = None
     revision: str | None = None
+    serving: Serving | None = None
+    dtype: str | None = None
 
     @cached_property
     def identity(self) -> str:

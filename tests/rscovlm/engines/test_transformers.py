@@ -353,3 +353,14 @@ def test_a_prompter_needs_one_placeholder_for_each_image(engine):
     prompter = Prompter(engine._tokenizer, -1, factor)
     with pytest.raises(PromptError, match="placeholders for 1 images"):
         prompter.prompt(question(1, factor))
+
+
+def test_a_reply_ends_before_a_string_that_ends_it(engine):
+    asked = [question(1, engine._spec.factor), question(2, engine._spec.factor, "Name the object.")]
+    whole = [reply.text for reply in engine.chat(asked, SHORT)]
+    stop = whole[0][4:9]
+    engine._memory.clear()
+    cut = engine.chat(asked, replace(SHORT, stop=(stop, "never said")))
+    assert cut[0].text == whole[0][: whole[0].index(stop)]
+    assert (cut[0].stop_reason, cut[0].completion_tokens < SHORT.max_new_tokens) == ("stop", True)
+    assert cut[1].text == (whole[1] if stop not in whole[1] else whole[1][: whole[1].index(stop)])
