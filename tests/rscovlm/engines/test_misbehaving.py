@@ -62,7 +62,7 @@ def picture(rows: int = 8, columns: int = 8) -> ImagePart:
 
 
 def question() -> Conversation:
-    return QWEN3_VL.opening(picture(), "How many ships?", zoom=True)
+    return QWEN3_VL.opening(picture(16, 16), "How many ships?", zoom=True)
 
 
 def ask(
@@ -122,6 +122,7 @@ ONE = {
     "nousage": Ends(error="no usage: the reply does not state its token counts"),
     "nousagekey": Ends(error="no usage"),
     "e400len": Ends(error="HTTP 400: This model's maximum context length is 4096 tokens"),
+    "e404": Ends(error="HTTP 404: The model `qwen3-vl` does not exist"),
     "e422": Ends(error=r"HTTP 422: Extra inputs are not permitted \(body.seed\)"),
     "e413": Ends(error="HTTP 413: 413 Request Entity Too Large"),
     "e402": Ends(error="HTTP 402: Insufficient credits"),
@@ -141,7 +142,6 @@ REFUSED = {
     "models_500": "no model server answers at .*HTTP 503: loading model",
     "redirect": "redirects to /ok/v1/models; give that address",
     "twomodels": "needs a model name; it serves a, b",
-    "e404": "HTTP 404: The model `qwen3-vl` does not exist",
     "cap100": "the server resizes images",
     "min64": "the server resizes images",
     "wrongcount": "counts 77 prompt tokens where",
