@@ -187,6 +187,7 @@ class Generation:
         seed: random seed of sampling; request i of a batch uses seed + i.
         logprobs: whether replies carry the log-probability of each generated token, before penalties.
         stop: strings that end a reply and are no part of it; at most four, as servers take them.
+        choices: answers whose log-probabilities replies carry, for models that state them (``scores``).
     """
 
     max_new_tokens: int = 512
@@ -194,6 +195,7 @@ class Generation:
     seed: int = 0
     logprobs: bool = False
     stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 StopReason = Literal["stop", "length", "error", "filtered", "refused", "aborted"]
@@ -215,6 +217,9 @@ class Reply:
             ``prompt_tokens`` where a kept key-value cache served the rest. None where unknown.
         logprobs: (completion_tokens,) float64, or None.
         error: one line, or None.
+        choices: (choices,) float64 log-probability of each of ``Generation.choices`` as the beginning of the
+            reply, before sampling rules; None where none were asked for. -inf where a model that states the
+            likeliest tokens alone does not state it.
     """
 
     text: str
@@ -224,10 +229,14 @@ class Reply:
     prefilled_tokens: int | None = None
     logprobs: NDArray[np.float64] | None = None
     error: str | None = None
+    choices: NDArray[np.float64] | None = None
 
 
 class ChatModel(Protocol):
-    """A batch of conversations in, a batch of replies out, in the same order."""
+    """A batch of conversations in, a batch of replies out, in the same order.
+
+    One that states probabilities has an attribute ``scores``, see ``zoom_chain.scores``.
+    """
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation; a failed request is a reply with ``error``, not an exception."""

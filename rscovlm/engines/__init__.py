@@ -10,6 +10,7 @@ from rscovlm.errors import ModelError
 from rscovlm.models.checkpoints import Checkpoint, resolve
 from rscovlm.models.families import ModelFamily
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.scores import Scores
 
 
 class Engine(Protocol):
@@ -22,6 +23,11 @@ class Engine(Protocol):
 
     family: ModelFamily
     name: str
+
+    @property
+    def scores(self) -> Scores:
+        """How it states the probability of given answers."""
+        ...
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``zoom_chain.chat.ChatModel``."""

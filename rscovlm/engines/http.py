@@ -19,6 +19,7 @@ from rscovlm.models.families import ModelFamily
 from rscovlm.models.prompting import prompter_of
 from rscovlm.models.serving import Serving
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.scores import Scores
 
 T = TypeVar("T")
 
@@ -44,6 +45,8 @@ class HttpEngine:
         ModelError: for a server that does not answer, refuses, or does not serve the model.
     """
 
+    scores: Scores = "top"
+
     def __init__(
         self,
         url: str,
@@ -58,6 +61,7 @@ class HttpEngine:
         self.serving = serving or Serving()
         self.url = connection.without_credentials(url)
         self._prompter = None if tokenizer is None else prompter_of(Path(tokenizer), family)
+        self.in_flight = self.serving.in_flight
         self._in_flight = asyncio.Semaphore(self.serving.in_flight)
         self._first_wait_s = first_wait_s
         self._accounting = Accounting(family.resolution)
@@ -119,7 +123,7 @@ class HttpEngine:
             )
             try:
                 response = await self._send("POST", "chat/completions", self.serving.attempts, json=body)
-                reply = openai.read_reply(_body(response))
+                reply = openai.read_reply(_body(response), options.choices)
             except (Failed, ValueError) as error:
                 return Reply("", stop_reason="error", error=f"{self.url}: {error}")
         self._served = True

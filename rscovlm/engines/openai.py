@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,7 @@ from rscovlm.models.prompting import inert
 from tiling.resolution import Resolution
 from tiling.view import Size
 from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Message, Reply, Sampling, StopReason
+from zoom_chain.scores import TOP, from_top
 
 VLLM_PARAMETERS: dict[str, Any] = {"skip_special_tokens": False}
 """Keeps vLLM from dropping tags such as ``<tool_call>`` where they are special tokens."""
@@ -50,6 +51,8 @@ def chat_request(
     }
     if options.logprobs:
         body["logprobs"] = True
+    if options.choices:
+        body |= {"logprobs": True, "top_logprobs": TOP}
     if options.stop:
         body["stop"] = list(options.stop[:_MOST_STOPS])
     return body
@@ -116,13 +119,17 @@ def data_url(image: ImagePart) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def read_reply(body: Any) -> Reply:
+def read_reply(body: Any, choices: Sequence[str] = ()) -> Reply:
     """The reply in a response, whatever a server makes of the format.
 
     Tool calls in the format's own field are written into the text as the model's templates write them, and
     reasoning in a field of its own as a thought. A refusal, and a reply that was filtered or broken off, is a
     reply with ``error``. What a reply does not need (log-probabilities, cached tokens) is left out where it
     is not as it should be.
+
+    Args:
+        body: the JSON of the response.
+        choices: answers whose probabilities were asked for; without them the reply is a failure.
 
     Raises:
         ValueError: where the response is not a chat completion, or does not state its token counts.
@@ -147,6 +154,9 @@ def read_reply(body: Any) -> Reply:
     refusal = message.get("refusal")
     if refusal and not text:
         reason, why = "refused", f"the model declined: {' '.join(str(refusal).split())[:200]}"
+    scores = _choice_logprobs(choice.get("logprobs"), choices) if choices else None
+    if choices and scores is None and why is None:
+        reason, why = "error", "the server does not state probabilities (top_logprobs)"
     return Reply(
         text=text,
         stop_reason=reason,
@@ -155,6 +165,7 @@ def read_reply(body: Any) -> Reply:
         completion_tokens=completion_tokens,
         prefilled_tokens=_prefilled(usage.get("prompt_tokens_details"), prompt_tokens),
         logprobs=_logprobs(choice.get("logprobs")),
+        choices=scores,
     )
 
 
@@ -193,6 +204,18 @@ def _logprobs(stated: Any) -> NDArray[np.float64] | None:
         return None
     values = [token.get("logprob") for token in tokens]
     return np.array(values, dtype=float) if all(isinstance(each, int | float) for each in values) else None
+
+
+def _choice_logprobs(stated: Any, choices: Sequence[str]) -> NDArray[np.float64] | None:
+    """Log-probabilities of choices from the likeliest first tokens; None where they are not stated."""
+    tokens = stated.get("content") if isinstance(stated, dict) else None
+    first = tokens[0] if isinstance(tokens, list) and tokens else None
+    top = first.get("top_logprobs") if isinstance(first, dict) else None
+    if not isinstance(top, list):
+        return None
+    pairs = [(each.get("token"), each.get("logprob")) for each in top if isinstance(each, dict)]
+    usable = [(str(token), float(value)) for token, value in pairs if isinstance(value, int | float)]
+    return from_top(usable, choices) if usable else None
 
 
 def _text(content: Any) -> str:

@@ -31,6 +31,7 @@ from rscovlm.models.weights import (
     stop_tokens,
 )
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.scores import Scores
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedTokenizerBase
@@ -105,6 +106,8 @@ class TransformersEngine:
         max_batch: rows of one batch; None derives it from the family's largest image.
         keep_tokens: positions whose keys and values are kept between calls; 0 keeps nothing.
     """
+
+    scores: Scores = "exact"
 
     def __init__(
         self,
@@ -221,6 +224,11 @@ class TransformersEngine:
         known = [length for _, length in remembered]
         cache, mask = self._restore(remembered)
         logits, mask = self._prefill(prompts, known, cache, mask)
+        scores = (
+            self._score(prompts, logits, cache, mask, options.choices)
+            if options.choices
+            else [None] * len(prompts)
+        )
         generated = self._generate(prompts, logits, cache, mask, seeds, options)
         if self._memory.most_tokens:
             self._remember(prompts, known, generated, cache)
@@ -233,9 +241,10 @@ class TransformersEngine:
                 completion_tokens=len(tokens) + (stopped and _before(text, options.stop) == text),
                 prefilled_tokens=len(prompt.ids) - length,
                 logprobs=np.array(logprobs) if options.logprobs else None,
+                choices=choices,
             )
-            for prompt, length, text, (tokens, stopped, logprobs) in zip(
-                prompts, known, texts, generated.replies(), strict=True
+            for prompt, length, text, choices, (tokens, stopped, logprobs) in zip(
+                prompts, known, texts, scores, generated.replies(), strict=True
             )
         ]
 
@@ -352,6 +361,46 @@ class TransformersEngine:
             )
             logits = output.logits[:, -1]
         return state
+
+    def _score(
+        self,
+        prompts: list[Prompt],
+        logits: torch.Tensor,
+        cache: DynamicCache,
+        mask: torch.Tensor,
+        choices: Sequence[str],
+    ) -> list[NDArray[np.float64]]:
+        """Log-probabilities (choices,) of answers after each prompt, read on its keys and values.
+
+        Args:
+            prompts: that were just prefilled.
+            logits: (B, vocabulary) of the first token of the reply.
+            cache: of the prompts; the same afterwards.
+            mask: (B, L) which positions of it are real.
+            choices: answers, none of them empty.
+        """
+        following = self._tensor(np.array([prompt.positions.max() + 1 for prompt in prompts]))
+        first = logits.float().log_softmax(dim=-1)
+        sums = []
+        for choice in choices:
+            ids = self._tokenizer.encode(choice, add_special_tokens=False)
+            total = first[:, ids[0]].clone()
+            if len(ids) > 1:
+                read = self._tensor(np.array([ids[:-1]] * len(prompts)))
+                steps = torch.arange(len(ids) - 1, device=self.device)
+                output = self.model(
+                    input_ids=read,
+                    attention_mask=torch.cat([mask, torch.ones_like(read)], dim=1),
+                    position_ids=(following[:, None] + steps).expand(3, -1, -1),
+                    past_key_values=cache,
+                    use_cache=True,
+                )
+                cache.crop(-read.shape[1])
+                further = self._tensor(np.array([ids[1:]] * len(prompts)))
+                stated = output.logits.float().log_softmax(dim=-1)
+                total += stated.gather(2, further[..., None])[..., 0].sum(dim=1)
+            sums.append(total.double().cpu().numpy())
+        return list(np.stack(sums, axis=1))
 
     def _tensor(self, array: NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

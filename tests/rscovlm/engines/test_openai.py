@@ -220,3 +220,19 @@ def test_strings_that_end_a_reply_are_sent():
     options = Generation(stop=("<tool_response>",))
     assert chat_request(Conversation().say("user", "x"), "m", options, 0, {})["stop"] == ["<tool_response>"]
     assert "stop" not in chat_request(Conversation().say("user", "x"), "m", Generation(), 0, {})
+
+
+def test_probabilities_of_choices_come_from_the_likeliest_first_tokens():
+    options = Generation(max_new_tokens=1, choices=("yes", "no"))
+    body = chat_request(Conversation().say("user", "x"), "m", options, 0, {})
+    assert (body["logprobs"], body["top_logprobs"]) == (True, 20)
+    first = {
+        "token": "Yes",
+        "logprob": -0.1,
+        "top_logprobs": [{"token": "Yes", "logprob": -0.1}, {"token": "No"}],
+    }
+    choice = {"message": {"content": "Yes"}, "logprobs": {"content": [first]}}
+    reply = read_reply({"choices": [choice], "usage": USAGE}, options.choices)
+    np.testing.assert_allclose(reply.choices, [-0.1, -np.inf])
+    without = read_reply({"choices": [{"message": {"content": "Yes"}}], "usage": USAGE}, options.choices)
+    assert without.error == "the server does not state probabilities (top_logprobs)"

@@ -364,3 +364,37 @@ def test_a_reply_ends_before_a_string_that_ends_it(engine):
     assert cut[0].text == whole[0][: whole[0].index(stop)]
     assert (cut[0].stop_reason, cut[0].completion_tokens < SHORT.max_new_tokens) == ("stop", True)
     assert cut[1].text == (whole[1] if stop not in whole[1] else whole[1][: whole[1].index(stop)])
+
+
+def test_choices_have_the_probability_of_being_read_after_the_prompt(engine):
+    """Against a full forward pass over prompt and answer, without cache, one by one."""
+    factor = engine._spec.factor
+    asked = [question(1, factor), question(2, factor, "Name the object in each cell.", rows=4)]
+    choices = ("red", "blue ships at the airport", "no")
+    replies = engine.chat(asked, replace(SHORT, choices=choices))
+    for conversation, reply in zip(asked, replies, strict=True):
+        expected = [answer_logprob(engine, conversation, choice) for choice in choices]
+        np.testing.assert_allclose(reply.choices, expected, atol=1e-3)
+    assert [reply.text for reply in replies] == [reply.text for reply in engine.chat(asked, SHORT)]
+
+
+def answer_logprob(engine, conversation, answer):
+    prompt = engine._prompter.prompt(conversation)
+    more = np.array(engine._tokenizer.encode(answer, add_special_tokens=False))
+    ids = torch.from_numpy(np.concatenate([prompt.ids, more]))[None]
+    later = prompt.positions.max() + 1 + np.arange(len(more))
+    positions = np.concatenate([prompt.positions, np.tile(later, (3, 1))], axis=1)
+    with torch.inference_mode():
+        logits = (
+            engine.model(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                position_ids=torch.from_numpy(positions)[:, None],
+                **engine._pixels([prompt], [0]),
+            )
+            .logits[0]
+            .float()
+            .log_softmax(-1)
+        )
+    start = len(prompt.ids)
+    return sum(logits[start + place - 1, token].item() for place, token in enumerate(more))
