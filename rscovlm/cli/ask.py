@@ -20,6 +20,7 @@ from rscovlm.cli.options import (
     check_file,
     open_model,
     open_scene,
+    print_memory,
     print_request,
     with_options,
 )
@@ -116,6 +117,7 @@ def ask(
         options = running.generation(recipe, 512)
         if running.dry_run:
             _print_opening(opened, texts[0], checkpoint.family, settings, options, zoomable[0])
+            print_memory(checkpoint)
             return
         with (
             open_model(checkpoint, running.device) as engine,

@@ -35,7 +35,9 @@ Model = Annotated[
         help="nano, a checkpoint folder, a hub id, vllm:PATH or http://HOST:PORT/v1#NAME.", metavar="MODEL"
     ),
 ]
-Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default.")]
+Device = Annotated[
+    str | None, typer.Option(help="cuda, mps, cpu, or auto for all GPUs together; the best by default.")
+]
 Family = Annotated[
     str | None,
     typer.Option(help="How the model sees and writes, where its checkpoint does not tell: rscovlm, ..."),
@@ -455,7 +457,7 @@ def _check_device(device: str | None) -> None:
     import torch
 
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=None if device == "auto" else device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"--device {device} cannot be used: {reason}") from error
@@ -488,6 +490,21 @@ def print_request(prompt: Prompt, sizes: Sequence[Size], family: ModelFamily, op
     print(f"image: {shown}\nuser: {prompt.user}")
     rules = "the checkpoint's own" if options.sampling is None else _rules(options.sampling)
     print(f"reply: at most {options.max_new_tokens:,} tokens, sampling {rules}", flush=True)
+
+
+def print_memory(checkpoint: Checkpoint) -> None:
+    """What a model in process would take of memory, on stdout; nothing for others.
+
+    Raises:
+        ModelError: for a folder without weights.
+    """
+    if checkpoint.runner != "transformers":
+        return
+    from rscovlm.doctor import running_dtype
+    from rscovlm.models.memory import estimate, lines
+
+    taken = estimate(checkpoint.local, checkpoint.family.resolution, running_dtype(checkpoint.dtype))
+    print(f"memory: {'; '.join(f'{part} {words}' for part, words in lines(taken))}", flush=True)
 
 
 def _rules(sampling: Sampling) -> str:

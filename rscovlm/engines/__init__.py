@@ -80,5 +80,10 @@ def load_model(
     from rscovlm.engines.transformers import TransformersEngine
 
     return TransformersEngine.of_checkpoint(
-        found.local, found.family, found.spec, device=device, dtype=dtype or found.dtype
+        found.local,
+        found.family,
+        found.spec,
+        device=device,
+        dtype=dtype or found.dtype,
+        adapter=found.adapter,
     )

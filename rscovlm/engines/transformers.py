@@ -5,6 +5,7 @@ Shape letters: B rows of a batch, P kept (prefix) positions, S new (suffix) posi
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch import nn
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads import read_heads
+from rscovlm.models.memory import KEPT_TOKENS, batch_rows
 from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.prompting import Prompt, Prompter, decoded, pad_left
 from rscovlm.models.sampling import Chooser, sampling_of
@@ -37,12 +39,6 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedTokenizerBase
 
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
-
-KEPT_TOKENS = 65_536
-"""Positions whose keys and values are kept between calls, over all conversations."""
-
-_BATCH_PIXELS = 16_000_000
-_MOST_ROWS = 64
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 
@@ -127,12 +123,15 @@ class TransformersEngine:
         self._model: VisionLanguageModel | None = model
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.model.visual.dtype
-        self.max_batch = max_batch or max(1, min(_MOST_ROWS, _BATCH_PIXELS // family.resolution.max_pixels))
+        self.max_batch = max_batch or batch_rows(family.resolution)
         self._spec = spec
         self._prompter = Prompter(tokenizer, model.config.image_token_id, spec.factor)
         self._tokenizer = tokenizer
         self._stops = stop_tokens(model, tokenizer)
-        self._memory = _Memory(keep_tokens)
+        # Layers that hold a state instead of keys and values cannot be taken back to where prompts part.
+        layers = getattr(model.config.get_text_config(), "layer_types", None) or ()
+        self._recurrent = any(kind == "linear_attention" for kind in layers)
+        self._memory = _Memory(0 if self._recurrent else keep_tokens)
 
     @property
     def model(self) -> VisionLanguageModel:
@@ -154,6 +153,7 @@ class TransformersEngine:
         *,
         device: str | None = None,
         dtype: str | None = None,
+        adapter: Path | None = None,
         max_batch: int | None = None,
         keep_tokens: int = KEPT_TOKENS,
     ) -> TransformersEngine:
@@ -163,18 +163,20 @@ class TransformersEngine:
             folder: of the checkpoint: config, safetensors, tokenizer with chat template, preprocessor config.
             family: how the checkpoint sees and writes.
             name: for traces and provenance.
-            device: ``cuda``, ``mps`` or ``cpu``; None takes the best there is.
+            device: ``cuda``, ``mps`` or ``cpu``; ``auto`` spreads the layers over all GPUs; None takes the
+                best there is.
             dtype: ``bfloat16``, ``float16`` or ``float32``; None takes bfloat16 on CUDA, else float32.
+            adapter: folder of a LoRA adapter over the checkpoint.
             max_batch: as above.
             keep_tokens: as above.
 
         Raises:
             ModelError: for a checkpoint that cannot be loaded.
         """
-        chosen = torch.device(device or best_device())
+        chosen = torch.device(best_device() if device in (None, "auto") else device)
         precision = default_dtype(chosen) if dtype is None else dtype_named(dtype)
         tokenizer = read_tokenizer(folder)
-        model = model_for_inference(folder, chosen, precision)
+        model = model_for_inference(folder, None if device == "auto" else chosen, precision, adapter)
         config: VisionLanguageConfig = model.config
         spec = PatchSpec.of_checkpoint(folder, config.vision_config)
         if spec.factor != family.resolution.factor:
@@ -392,10 +394,11 @@ class TransformersEngine:
                     input_ids=read,
                     attention_mask=torch.cat([mask, torch.ones_like(read)], dim=1),
                     position_ids=(following[:, None] + steps).expand(3, -1, -1),
-                    past_key_values=cache,
+                    past_key_values=copy.deepcopy(cache) if self._recurrent else cache,
                     use_cache=True,
                 )
-                cache.crop(-read.shape[1])
+                if not self._recurrent:
+                    cache.crop(-read.shape[1])
                 further = self._tensor(np.array([ids[1:]] * len(prompts)))
                 stated = output.logits.float().log_softmax(dim=-1)
                 total += stated.gather(2, further[..., None])[..., 0].sum(dim=1)

@@ -14,7 +14,7 @@ from detection_eval.text.labels import spoken
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.models.sidecars import OWN, image_processor, read_sidecar
 from tiling.resolution import Resolution
-from zoom_chain.dialect import NANO, QWEN3_VL, RSCOVLM, ZoomDialect
+from zoom_chain.dialect import NANO, QWEN3_VL, QWEN3_VL_PLAIN, RSCOVLM, ZoomDialect
 from zoom_chain.dialect_files import load_dialect
 
 DEFAULT_MAX_TOKENS = 1280
@@ -107,6 +107,7 @@ FAMILIES: dict[str, ModelFamily] = {
             classification_prompt="Classify the image within one of the given classes:{classes}.",
             class_joiner=",",
         ),
+        ModelFamily("qwen2-vl", _resolution(28), PERMILLE, QWEN3_VL_PLAIN, "qwen2-vl"),
         ModelFamily("qwen3-vl", _resolution(32), PERMILLE, QWEN3_VL, "qwen3-vl"),
         ModelFamily(
             "nano",
@@ -122,7 +123,14 @@ FAMILIES: dict[str, ModelFamily] = {
     )
 }
 
-_ARCHITECTURES = {"qwen2_5_vl": "qwen2.5-vl", "qwen3_vl": "qwen3-vl"}
+_ARCHITECTURES = {
+    "qwen2_vl": "qwen2-vl",
+    "qwen2_5_vl": "qwen2.5-vl",
+    "qwen3_vl": "qwen3-vl",
+    "qwen3_vl_moe": "qwen3-vl",
+    "qwen3_5": "qwen3-vl",
+    "qwen3_5_moe": "qwen3-vl",
+}
 
 
 def family_named(name: str) -> ModelFamily:
@@ -140,7 +148,8 @@ _SPELLINGS = {
     "rscovlm": r"(?<![a-z0-9])rscovlm(?![a-z0-9])",
     # The hub's, Ollama's (qwen2.5vl:7b) and ModelScope's (Qwen2___5-VL).
     "qwen2.5-vl": r"(?<![a-z0-9])qwen-?2[.-]*5-?vl(?![a-z])",
-    "qwen3-vl": r"(?<![a-z0-9])qwen-?3-?vl(?![a-z])",
+    "qwen2-vl": r"(?<![a-z0-9])qwen-?2-?vl(?![a-z])",
+    "qwen3-vl": r"(?<![a-z0-9])qwen-?3(?:-?vl|[.-]+5)(?![a-z])",
     "nano": r"^nano$",
 }
 

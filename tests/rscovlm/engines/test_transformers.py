@@ -14,10 +14,21 @@ from rscovlm.errors import ModelError
 from rscovlm.models.families import family_of
 from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.prompting import Prompt, Prompter, PromptError, template_messages
-from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
+from tests.rscovlm.checkpoints import (
+    tiny_qwen2_vl,
+    tiny_qwen3_vl,
+    tiny_qwen3_vl_moe,
+    tiny_qwen25_vl,
+    tiny_qwen35,
+)
 from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
 
-BUILDERS = {"qwen2.5-vl": tiny_qwen25_vl, "qwen3-vl": tiny_qwen3_vl}
+BUILDERS = {
+    "qwen2-vl": tiny_qwen2_vl,
+    "qwen2.5-vl": tiny_qwen25_vl,
+    "qwen3-vl": tiny_qwen3_vl,
+    "qwen3-vl-moe": tiny_qwen3_vl_moe,
+}
 SHORT = Generation(max_new_tokens=12)
 
 
@@ -398,3 +409,16 @@ def answer_logprob(engine, conversation, answer):
         )
     start = len(prompt.ids)
     return sum(logits[start + place - 1, token].item() for place, token in enumerate(more))
+
+
+def test_a_recurrent_model_answers_as_transformers_does_and_keeps_nothing(tmp_path):
+    folder = tiny_qwen35(tmp_path / "qwen35")
+    with load_model(str(folder), device="cpu") as engine:
+        asked = [question(1, 32), question(2, 32, "Name the object in each cell.", rows=4)]
+        replies = engine.chat(asked, replace(SHORT, choices=("red", "blue ships")))
+        for conversation, reply in zip(asked, replies, strict=True):
+            tokens = reference(engine, conversation, SHORT.max_new_tokens)
+            assert reply.text == engine._tokenizer.decode(tokens)
+            assert reply.prefilled_tokens == reply.prompt_tokens
+            expected = [answer_logprob(engine, conversation, choice) for choice in ("red", "blue ships")]
+            np.testing.assert_allclose(reply.choices, expected, atol=1e-3)
