@@ -32,6 +32,7 @@ from rscovlm.progress import Progress
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
     from rscovlm.tasks.recipe import Recipe
+    from rscovlm.tasks.votes import Vote
     from tiling.scene import Scene
     from zoom_chain.chat import Generation
     from zoom_chain.controller import Answer
@@ -107,6 +108,7 @@ def ask(
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
     from rscovlm.tasks.ask import ask as ask_scene
+    from rscovlm.tasks.votes import vote_of_runs
 
     recipe = running.recipe()
     texts = [recipe.question(item.question, item.options, short=short) for item in asked]
@@ -123,24 +125,31 @@ def ask(
             open_model(checkpoint, running.device) as engine,
             Progress("answering", "questions") as progress,
         ):
-            answers = ask_scene(
-                opened,
-                texts,
-                engine,
-                zoomable=zoomable,
-                settings=settings,
-                options=options,
-                progress=progress,
+            votes = vote_of_runs(
+                running.n,
+                lambda drawn: ask_scene(
+                    opened,
+                    texts,
+                    engine,
+                    zoomable=zoomable,
+                    settings=settings,
+                    options=drawn,
+                    progress=progress,
+                ),
+                options,
             )
+            answers = [each.answer for each in votes]
             name = engine.name
     if all(answer.stop_reason == "error" and not answer.trace.views for answer in answers):
         # Not even the overview could be read.
         raise UsageError(answers[0].trace.error or f"{scene} cannot be read")
     if trace is not None:
         _write_trace(trace, answers)
-    text = _as_json(scene, name, asked, answers) if as_json else None
+    text = _as_json(scene, name, asked, answers, votes if running.n > 1 else None) if as_json else None
     if text is None and output is None:
         _tell(asked, answers)
+        if running.n > 1:
+            _tell_votes(votes)
     else:
         _deliver(text or "".join(_line(*pair) + "\n" for pair in zip(asked, answers)), output)
     _sum_up(asked, answers)
@@ -243,15 +252,31 @@ def _line(item: Asked, answer: Answer) -> str:
     return text if item.expected is None else f"{text}\t(expected: {item.expected})"
 
 
-def _as_json(source: str, model: str, asked: Sequence[Asked], answers: Sequence[Answer]) -> str:
+def _tell_votes(votes: Sequence[Vote]) -> None:
+    """How far the runs agree, to stderr."""
+    for each in votes:
+        others = [text for text in each.answers if text != each.answer.text]
+        besides = f"; others said {', '.join(map(repr, others))}" if others else ""
+        _note(f"  {each.agreement:.0%} of the runs agree on {each.answer.text!r}{besides}")
+
+
+def _as_json(
+    source: str,
+    model: str,
+    asked: Sequence[Asked],
+    answers: Sequence[Answer],
+    votes: Sequence[Vote] | None,
+) -> str:
     from rscovlm.tasks.provenance import version
 
-    found = {
+    found: dict[str, Any] = {
         "scene": source,
         "model": model,
         "version": version(),
         "answers": [_record(*pair) for pair in zip(asked, answers)],
     }
+    for record, each in zip(found["answers"], votes or ()):
+        record["votes"] = {"agreement": each.agreement, "answers": each.answers}
     return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
 
 

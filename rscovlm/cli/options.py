@@ -265,11 +265,31 @@ Dialect = Annotated[
 ]
 
 
+Runs = Annotated[
+    int, typer.Option("--n", help="Runs of each question, of whose answers most count.", metavar="N", min=1)
+]
+
+
 @dataclass(frozen=True)
 class ZoomingOptions(ModelOptions):
     """Which model a command lets zoom, and how."""
 
     dialect: Dialect = None
+    n: Runs = 1
+
+    def generation(self, recipe: Recipe, tokens: int) -> Generation:
+        """As for every model.
+
+        Raises:
+            UsageError: for several runs that would all be the same.
+        """
+        options = super().generation(recipe, tokens)
+        if self.n > 1 and options.sampling is not None and not options.sampling.temperature:
+            raise UsageError(
+                f"--n {self.n} would draw the same reply {self.n} times; give --sampling temperature=0.7 or "
+                "--sampling checkpoint"
+            )
+        return options
 
     def recipe(self) -> Recipe:
         """As for every model, with the dialect.
