@@ -5,6 +5,7 @@ What stands in for a reader's own files and models, and only that:
 - ``scene.tif``, ``landsat.tif``, ``scenes/``: synthetic scenes of 256 to 512 px; ``questions.jsonl``: two of
   their questions;
 - ``trainval/``: a synthetic scene of 2048 px; ``mix.yaml``: one sample of them;
+- ``bench-synth/``, ``runs/zoom``, ``runs/blind``: six synthetic items and two runs of them;
 - ``labelTxt/``, ``results.pkl``, ``inference_results.json``: boxes of six images;
 - models named in ``STAND_INS``: a tiny random checkpoint, whose replies may be cut off (exit code 1).
 
@@ -91,6 +92,11 @@ def prepared(tmp_path_factory) -> Path:
     (folder / "data").mkdir()
     (folder / "data" / "trial.jsonl").write_text(json.dumps(sample) + "\n")
     tiny_qwen3_vl(folder / "tiny")
+    items = str(folder / "bench-synth")
+    assert main(["synth", "benchmark", items, "--each", "1", "--scenes", "0"]) == 0
+    for name, blind in (("zoom", "none"), ("blind", "text")):
+        made = ["--data", items, "--blind", blind, "--output", str(folder / "runs" / name)]
+        assert main(["bench", "run", "synth", *made]) == 0
     return folder
 
 
@@ -135,6 +141,8 @@ def test_a_command_of_the_readme_does_what_it_says(command, prepared, tmp_path, 
     if random and "--family" in words:
         place = words.index("--family")
         del words[place : place + 2]  # the stand-in's family is not the published model's
+    if words[:2] == ["bench", "run"] and "--output" in words:
+        shutil.rmtree(words[words.index("--output") + 1])  # made for the commands after it
     code = main([*words, *(SHORT if random and words[0] != "doctor" else [])])
     told = capsys.readouterr()
     assert code in ((0, 1) if random else (0,)), told.err
