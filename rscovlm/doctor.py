@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from typing import Literal
 
+from rscovlm.errors import ModelError
+
 State = Literal["ok", "in use", "available", "not in use", "missing"]
 
 _REQUIRED = ("numpy", "shapely", "rasterio", "torch", "transformers", "tokenizers", "safetensors", "httpx")
@@ -29,8 +31,57 @@ class Row:
     detail: str
 
 
-def diagnose() -> list[Row]:
-    """Look at this machine and environment; loads torch, opens no model and no network."""
+def diagnose(model: str | None = None, dtype: str | None = None) -> list[Row]:
+    """Look at this machine and environment; loads torch, opens no network.
+
+    Args:
+        model: whose memory is estimated, without loading it; None for none.
+        dtype: in which it would run; None for the usual one.
+
+    Raises:
+        ModelError: for a model that is not there, or on a server.
+    """
+    return [*_environment(), *([] if model is None else memory_rows(model, dtype))]
+
+
+def memory_rows(model: str, dtype: str | None = None) -> list[Row]:
+    """The memory that a model takes in process, and whether its libraries are there.
+
+    Raises:
+        ModelError: for a model that is not there, or on a server.
+    """
+    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.memory import estimate, lines
+    from rscovlm.models.weights import check_quantization
+
+    found = resolve(model)
+    folder = found.local
+    name = running_dtype(dtype)
+    memory = estimate(folder, found.family.resolution, name)
+    rows = [Row("model", "ok", f"{model}, family {found.family.name}, in {name}")]
+    rows += [Row(f"  {part}", "ok", words) for part, words in lines(memory)]
+    try:
+        check_quantization(folder)
+    except ModelError as error:
+        rows.append(Row("  quantised", "missing", str(error)))
+    return rows
+
+
+def running_dtype(dtype: str | None) -> str:
+    """The precision in which a model in process runs, by name.
+
+    Raises:
+        ModelError: for an unknown one.
+    """
+    import torch
+
+    from rscovlm.models.weights import best_device, default_dtype, dtype_named
+
+    precision = default_dtype(torch.device(best_device())) if dtype is None else dtype_named(dtype)
+    return str(precision).removeprefix("torch.")
+
+
+def _environment() -> list[Row]:
     rows = [
         Row("rscovlm", "ok", _version("rscovlm") or "run from a source tree, not installed"),
         Row("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),

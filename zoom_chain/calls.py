@@ -1,7 +1,8 @@
 """Zoom calls in a model's reply, read by grammar: tags, then JSON, then the arguments of the tool.
 
 A reply is untrusted text. Nothing in it is evaluated, no input raises, and whatever was mended on the way
-is reported with the call.
+is reported with the call. JSON that is not quite JSON is read as the boxes of answers are
+(``detection_eval.text.tree``).
 """
 
 from __future__ import annotations
@@ -9,22 +10,30 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from detection_eval.text.tree import Node, trees
+from zoom_chain.answers import INVENTED, own_turn, without_thoughts
+from zoom_chain.answers import spoken_text as spoken_text
 from zoom_chain.dialect import ZoomDialect
 
-_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
-_THOUGHT_START = "<think>"
-_THOUGHT_END = "</think>"
-_BOX_KEYS = ("bbox_2d", "bbox")
+_BOX_KEYS = ("bbox_2d", "bbox", "box", "box_2d", "bounding_box")
+_NAME_KEYS = ("name", "function", "tool", "tool_name", "function_name")
+_ARGUMENT_KEYS = ("arguments", "parameters", "args", "params", "input")
+_CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
+_LIKE_ZOOMING = re.compile(r"zoom|crop", re.IGNORECASE)
 _FAR = 1e9  # beyond any coordinate of a scene, and small enough never to overflow when scaled
 _DECODER = json.JSONDecoder()
 _LEAD_IN = re.compile(r"\s*(?:```\w*\s*)?")
 _LEAD_OUT = re.compile(r"\s*(?:```\s*)?")
+_XML = re.compile(r"\s*<function=([^<>\s]*)>")
+_XML_ARGUMENT = re.compile(
+    r"<parameter=([^<>\s]*)>(.*?)(?=</parameter>|<parameter=|</function>|\Z)", re.DOTALL
+)
 
 Box = tuple[float, float, float, float]
 
@@ -67,7 +76,7 @@ class _Unreadable(Exception):
 
 
 class _Span(NamedTuple):
-    """The JSON value of a call inside a reply: where the call starts and ends, and what was mended."""
+    """The value of a call inside a reply: where the call starts and ends, and what was mended."""
 
     start: int
     end: int
@@ -81,8 +90,9 @@ def parse_zoom_call(
     """The zoom call in a reply, an explanation of why it cannot be read, or None for a plain answer.
 
     Of several calls the first readable one counts. A call is also recognised outside its tags, inside a
-    code fence, or without its closing tag; each of these is noted. What precedes ``</think>`` is thought,
-    in which calls are not looked for.
+    code fence, without its closing tag, as XML, and in JSON that has to be mended; each of these is noted.
+    What is thought holds no calls, unless the thought never ends. What follows an observation that the model
+    wrote itself is no part of the reply; then a call counts wherever it stands before it.
 
     Args:
         text: the reply, unmodified.
@@ -90,13 +100,17 @@ def parse_zoom_call(
         width: pixels of the image that the box refers to.
         height: pixels of the image that the box refers to.
     """
+    own, invented = own_turn(text, dialect.announcement)
+    searched, unfinished = without_thoughts(own)
+    if unfinished or invented:
+        searched = own
     calls: list[ZoomCall] = []
     failures: list[InvalidCall] = []
-    for found in _spans(text, dialect):
+    for found in _spans(searched, dialect):
         if isinstance(found, InvalidCall):
-            failures.append(found)
+            failures.append(replace(found, before=own[: len(found.before)]))
             continue
-        before = text[: found.start]
+        before = own[: found.start]
         try:
             call = _interpret(found.value, dialect, width, height)
         except _Unreadable as problem:
@@ -108,83 +122,137 @@ def parse_zoom_call(
     notes = tuple(f"another call was unreadable: {failure.reason}" for failure in failures)
     if len(calls) > 1:
         notes += (f"{len(calls)} calls in one reply; the first was carried out",)
+    if invented:
+        notes += (INVENTED,)
+    elif unfinished:
+        notes += ("the call was inside a thought that did not end",)
     return replace(calls[0], notes=calls[0].notes + notes)
 
 
-def spoken_text(text: str) -> str:
-    """A reply without its leading thoughts and surrounding white space."""
-    return text[_thought_end(text) :].strip()
-
-
-def _thought_end(text: str) -> int:
-    """Where leading thoughts end; thoughts that never end leave nothing."""
-    end = text.rfind(_THOUGHT_END)
-    if end < 0:
-        return len(text) if text.lstrip().startswith(_THOUGHT_START) else 0
-    return end + len(_THOUGHT_END)
+# --- where calls stand --------------------------------------------------------------------------------
 
 
 def _spans(text: str, dialect: ZoomDialect) -> Iterator[_Span | InvalidCall]:
-    """The JSON value of each call in reading order, or why there is none."""
-    start = text.find(_OPEN, _thought_end(text))
-    if start < 0:
+    """The value of each call in reading order, or why there is none."""
+    tags = re.compile("|".join(re.escape(tag) for tag in dict.fromkeys((dialect.call_open, "<tool_call>"))))
+    tag = tags.search(text)
+    if tag is None:
         yield from _untagged(text, dialect)
-    while start >= 0:
-        after = start + len(_OPEN)
+    while tag is not None:
+        after = tag.end()
+        close = dialect.call_close if tag[0] == dialect.call_open else "</tool_call>"
         try:
-            span = _decode(text, start, after)
+            span = _decode(text, tag.start(), after, close)
         except _Unreadable as problem:
-            yield InvalidCall(str(problem), text[:start])
+            yield InvalidCall(str(problem), text[: tag.start()])
         else:
             yield span
             after = span.end
-        start = text.find(_OPEN, after)
+        tag = tags.search(text, after)
 
 
 def _untagged(text: str, dialect: ZoomDialect) -> Iterator[_Span | InvalidCall]:
     """A call that was written without its opening tag, or that breaks off within it."""
-    bare = re.compile(r'\{\s*"name"\s*:\s*"' + re.escape(dialect.tool_name) + '"')
-    match = bare.search(text, _thought_end(text))
-    if match:
-        try:
-            span = _decode(text, match.start(), match.start())
-        except _Unreadable as problem:
-            yield InvalidCall(str(problem), text[: match.start()])
-        else:
-            yield span._replace(notes=(f"the call was not inside {_OPEN} tags",))
-        return
-    for length in range(len(_OPEN) - 1, len("<tool") - 1, -1):
-        if text.endswith(_OPEN[:length]):
+    note = (f"the call was not inside {dialect.call_open} tags",)
+    if dialect.tool_name and re.search(f"[\"']{re.escape(dialect.tool_name)}[\"']", text):
+        for node in trees(text):
+            if node.is_object and dict(node.items).get("name") == dialect.tool_name:
+                try:
+                    span = _decode(text, node.start, node.start, "")
+                except _Unreadable as problem:
+                    yield InvalidCall(str(problem), text[: node.start])
+                else:
+                    yield span._replace(notes=note + span.notes)
+                return
+    opening = dialect.call_open
+    for length in range(len(opening) - 1, min(4, len(opening) - 1), -1):
+        if text.endswith(opening[:length]):
             yield InvalidCall("the call was cut off", text[:-length])
             return
 
 
-def _decode(text: str, start: int, body: int) -> _Span:
-    """The JSON value at ``body``, behind white space and a code fence; the closing tag may be missing."""
+def _decode(text: str, start: int, body: int, close: str) -> _Span:
+    """The value at ``body``, behind white space and a code fence; the closing tag may be missing."""
     lead_in = _LEAD_IN.match(text, body)
     begin = lead_in.end() if lead_in else body
     if begin >= len(text):
         raise _Unreadable("the call was cut off")
+    notes: tuple[str, ...] = ("the call was inside a code fence",) if "```" in text[body:begin] else ()
     try:
         value, end = _DECODER.raw_decode(text, begin)
     except json.JSONDecodeError as error:
-        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
-            raise _Unreadable("the call was cut off") from None
-        raise _Unreadable(
-            f"the call is not valid JSON: {error.msg} at character {error.pos - body}"
-        ) from None
+        value, end, mended = _mended(text, begin, close, error.msg, error.pos - body)
+        notes += mended
     except (ValueError, RecursionError):  # a number of thousands of digits; thousands of nested brackets
         raise _Unreadable("the call is not readable JSON") from None
-    notes: tuple[str, ...] = ()
-    if "```" in text[body:begin]:
-        notes += ("the call was inside a code fence",)
     lead_out = _LEAD_OUT.match(text, end)
     end = lead_out.end() if lead_out else end
-    if text.startswith(_CLOSE, end):
-        end += len(_CLOSE)
-    elif text.startswith(_OPEN, body - len(_OPEN)):
-        notes += (f"the call lacks its {_CLOSE} tag",)
+    if close and text.startswith(close, end):
+        end += len(close)
+    elif close:
+        further = re.compile(r"[}\]\s]*" + re.escape(close)).match(text, end)
+        end = further.end() if further else end
+        notes += ("brackets too many",) if further else (f"the call lacks its {close} tag",)
     return _Span(start, end, value, notes)
+
+
+def _mended(text: str, begin: int, close: str, message: str, place: int) -> tuple[Any, int, tuple[str, ...]]:
+    """The value of a call that is not quite JSON: a tolerant tree, or XML as Qwen3-Coder writes it."""
+    end = text.find(close, begin) if close else -1
+    closed = end >= 0
+    stop = end if closed else len(text)
+    if xml := _XML.match(text, begin, stop):
+        return _xml_call(text, xml, stop), stop, ("the call was written as XML",)
+    node = next(trees(text, begin, stop), None) if text[begin] in "[{" else None
+    if node is None or node.start != begin:
+        if not closed and text[begin] in "[{\"'":
+            raise _Unreadable("the call was cut off")
+        raise _Unreadable(f"the call is not valid JSON: {message} at character {place}")
+    repairs: dict[str, None] = {}
+    value = _plain(node, repairs, closed)
+    if node.cut and not closed and not _holds_box(value):
+        raise _Unreadable("the call was cut off")
+    notes = repairs or ["quotes or brackets"]
+    return value, node.stop, (f"the JSON of the call was mended: {', '.join(notes)}",)
+
+
+def _holds_box(value: Any) -> bool:
+    inner = next((value[key] for key in _ARGUMENT_KEYS if isinstance(value, dict) and key in value), value)
+    return isinstance(inner, dict) and any(key in inner for key in _BOX_KEYS)
+
+
+def _plain(node: Any, repairs: dict[str, None], closed: bool) -> Any:
+    """A tree as the values of ``json``; a list that the text ends in is no value.
+
+    Args:
+        node: of a tree, which is no deeper than ``detection_eval.text.tree.DEEPEST``.
+        repairs: gets what was mended.
+        closed: whether the closing tag of the call is there, so that nothing was cut off.
+    """
+    if isinstance(node, str):
+        return str(node)
+    if not isinstance(node, Node):
+        return node
+    repairs.update(dict.fromkeys(node.repairs))
+    if node.cut:
+        if not closed and not (node.is_object and node.items and node.key is None):
+            raise _Unreadable("the call was cut off")
+        repairs["missing bracket"] = None
+    if node.is_object:
+        return {key: _plain(value, repairs, closed) for key, value in node.items if key is not None}
+    return [_plain(value, repairs, closed) for value in node.items]
+
+
+def _xml_call(text: str, head: re.Match[str], stop: int) -> dict[str, Any]:
+    """``<function=NAME><parameter=KEY>VALUE</parameter>...</function>`` as the object it stands for."""
+    arguments = {}
+    for key, value in _XML_ARGUMENT.findall(text[head.end() : stop]):
+        read = _loads(value)
+        arguments[key] = value.strip() if read is None else read
+    return {"name": head[1], "arguments": arguments}
+
+
+# --- what calls ask for -------------------------------------------------------------------------------
 
 
 def _interpret(value: Any, dialect: ZoomDialect, width: int, height: int) -> ZoomCall:
@@ -195,36 +263,90 @@ def _interpret(value: Any, dialect: ZoomDialect, width: int, height: int) -> Zoo
         )
         value = value[0]
     if not isinstance(value, dict):
-        raise _Unreadable('the call is not a JSON object with "name" and "arguments"')
-    if value.get("name") != dialect.tool_name:
+        raise _Unreadable("the call is not a JSON object" + _form(dialect))
+    expected = dialect.describe_box(width, height)
+    arguments = _arguments(value, dialect, expected, notes)
+    written = _box(arguments, dialect, expected, notes)
+    if dialect.space.extent != 1 and _fractions(written):
         raise _Unreadable(
-            f"there is no tool {_shorten(value.get('name'))}; the only tool is {dialect.tool_name!r}"
+            f"the box {_shorten(written)} is written in fractions of the image; give {expected}"
         )
-    arguments = value.get("arguments")
+    points = np.array(written).reshape(2, 2)
+    space = dialect.space_of(written)
+    x1, y1, x2, y2 = (space.to_pixels(points, width, height) / (width, height)).ravel().tolist()
+    label = arguments.get("label")
+    index = _image_index(arguments.get(dialect.image_key), dialect) if dialect.takes_image_index else None
+    return ZoomCall((x1, y1, x2, y2), label if isinstance(label, str) else "", index, notes=tuple(notes))
+
+
+def _form(dialect: ZoomDialect) -> str:
+    return f' with "{dialect.box_key}"' if not dialect.tool_name else ' with "name" and "arguments"'
+
+
+def _arguments(
+    value: Mapping[str, Any], dialect: ZoomDialect, expected: str, notes: list[str]
+) -> Mapping[str, Any]:
+    """The arguments of a call, once it is sure that it calls the zoom tool."""
+    if not dialect.tool_name and any(key in value for key in (dialect.box_key, *_BOX_KEYS)):
+        return value
+    key = next((key for key in _NAME_KEYS if key in value), None)
+    name = value.get(key) if key else None
+    if isinstance(name, dict):  # {"type": "function", "function": {"name": ..., "arguments": ...}}
+        notes.append(f'the call was inside "{key}"')
+        value, name = name, name.get("name")
+    elif key not in (None, "name"):
+        notes.append(f'the tool was named by "{key}" instead of "name"')
+    arguments, beside = _stated_arguments(value, notes)
+    if name is None and isinstance(arguments, dict) and any(box in arguments for box in _BOX_KEYS):
+        notes.append("the call named no tool")
+    elif name != dialect.tool_name:
+        if not (dialect.tool_name and isinstance(name, str) and _LIKE_ZOOMING.search(name)):
+            known = f"the only tool is {dialect.tool_name!r}" if dialect.tool_name else f"give {{{expected}}}"
+            raise _Unreadable(f"there is no tool {_shorten(name)}; {known}")
+        notes.append(f"the tool was called {_shorten(name)} instead of {dialect.tool_name!r}")
+    if not isinstance(arguments, dict):
+        raise _Unreadable(f'"arguments" is not a JSON object; give {{{expected}}}')
+    if beside:
+        notes.append("the arguments stood beside the name")
+    return arguments
+
+
+def _stated_arguments(value: Mapping[str, Any], notes: list[str]) -> tuple[Any, bool]:
+    """The value of ``arguments`` or a word for it, and whether they stood beside the name instead."""
+    key = next((key for key in _ARGUMENT_KEYS if key in value), None)
+    if key is None:
+        beside = any(box in value for box in _BOX_KEYS)
+        return (value if beside else None), beside and any(name in value for name in _NAME_KEYS)
+    if key != "arguments":
+        notes.append(f'the arguments were given as "{key}"')
+    arguments = value[key]
     if isinstance(arguments, str):
         notes.append("the arguments were JSON inside a string")
         arguments = _loads(arguments)
-    expected = dialect.describe_box(width, height)
-    if not isinstance(arguments, dict):
-        raise _Unreadable(f'"arguments" is not a JSON object; give {{{expected}}}')
+    return arguments, False
+
+
+def _box(arguments: Mapping[str, Any], dialect: ZoomDialect, expected: str, notes: list[str]) -> list[float]:
+    """The four numbers of the box in arguments."""
     key = next((key for key in (dialect.box_key, *_BOX_KEYS) if key in arguments), None)
     if key is None:
         raise _Unreadable(f"the box is missing; give {expected}")
     if key != dialect.box_key:
         notes.append(f'the box was given as "{key}" instead of "{dialect.box_key}"')
-    written = _box_numbers(arguments[key], expected, notes)
-    points = np.array(written).reshape(2, 2)
-    x1, y1, x2, y2 = (dialect.space.to_pixels(points, width, height) / (width, height)).ravel().tolist()
-    label = arguments.get("label")
-    index = _image_index(arguments.get("img_idx")) if dialect.takes_image_index else None
-    return ZoomCall((x1, y1, x2, y2), label if isinstance(label, str) else "", index, notes=tuple(notes))
+    return _box_numbers(arguments[key], expected, notes)
 
 
 def _box_numbers(value: Any, expected: str, notes: list[str]) -> list[float]:
-    """Four finite numbers, also from strings, a nested list or two corner points."""
+    """Four finite numbers, also from strings, a nested list, two corner points or named corners."""
     if isinstance(value, str):
         notes.append("the box was inside a string")
-        value = _loads(value)
+        numbers = re.fullmatch(r"\s*[^,\s]+(?:\s*,\s*[^,\s]+){3}\s*", value)
+        value = value.split(",") if numbers and "[" not in value and "{" not in value else _loads(value)
+    if isinstance(value, dict):
+        keys = next((keys for keys in _CORNERS if all(key in value for key in keys)), None)
+        if keys:
+            notes.append("the box was given by named corners")
+            value = [value[key] for key in keys]
     if isinstance(value, list) and value and all(isinstance(item, list) for item in value):
         if len(value) == 2 and all(len(corner) == 2 for corner in value):
             notes.append("the box was given as two corners")
@@ -241,6 +363,13 @@ def _box_numbers(value: Any, expected: str, notes: list[str]) -> list[float]:
     return [_number(item, expected) for item in value]
 
 
+def _fractions(box: list[float]) -> bool:
+    """Whether numbers are fractions of an image rather than units: none above 1, and not all of them whole,
+    or the whole image."""
+    within = all(0 <= value <= 1 for value in box) and box[0] < box[2] and box[1] < box[3]
+    return within and (any(value % 1 for value in box) or box == [0, 0, 1, 1])
+
+
 def _number(value: Any, expected: str) -> float:
     try:
         number = (
@@ -253,13 +382,20 @@ def _number(value: Any, expected: str) -> float:
     return number
 
 
-def _image_index(value: Any) -> int | None:
+def _image_index(value: Any, dialect: ZoomDialect) -> int | None:
+    """The image that a call names, from 0: by number, or by the dialect's name for it."""
     if value is None:
         return None
-    number = _number(value, '"img_idx" as a whole number from 0')
-    if number != int(number) or number < 0:
-        raise _Unreadable(f'"img_idx" {_shorten(value)} is not a whole number from 0')
-    return int(number)
+    if isinstance(value, str) and (named := dialect.image_named(value)) is not None:
+        return named
+    base = dialect.image_base
+    try:
+        number = _number(value, "")
+    except _Unreadable:
+        number = math.nan
+    if not number >= base or number % 1:
+        raise _Unreadable(f'"{dialect.image_key}" {_shorten(value)} is not a whole number from {base}')
+    return int(number) - base
 
 
 def _loads(text: str) -> Any:

@@ -186,15 +186,19 @@ class Generation:
             as servers do for requests that state nothing.
         seed: random seed of sampling; request i of a batch uses seed + i.
         logprobs: whether replies carry the log-probability of each generated token, before penalties.
+        stop: strings that end a reply and are no part of it; at most four, as servers take them.
+        choices: answers whose log-probabilities replies carry, for models that state them (``scores``).
     """
 
     max_new_tokens: int = 512
     sampling: Sampling | None = GREEDY
     seed: int = 0
     logprobs: bool = False
+    stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
-StopReason = Literal["stop", "length", "error"]
+StopReason = Literal["stop", "length", "error", "filtered", "refused", "aborted"]
 
 
 @dataclass(frozen=True)
@@ -204,13 +208,18 @@ class Reply:
     Attributes:
         text: the generated text without end-of-turn markers.
         stop_reason: ``stop`` at the end of turn, ``length`` when cut by ``max_new_tokens``,
-            ``error`` when this request failed (``error`` says how) while others of the batch went on.
+            ``error`` when this request failed (``error`` says how) while others of the batch went on. A
+            server's content filter (``filtered``), a refusal of the model in words of the format itself
+            (``refused``), and a reply broken off (``aborted``) are failures too.
         prompt_tokens: tokens of the whole prompt, visual tokens included.
         completion_tokens: generated tokens.
         prefilled_tokens: prompt tokens that were really computed for this turn; below
             ``prompt_tokens`` where a kept key-value cache served the rest. None where unknown.
         logprobs: (completion_tokens,) float64, or None.
         error: one line, or None.
+        choices: (choices,) float64 log-probability of each of ``Generation.choices`` as the beginning of the
+            reply, before sampling rules; None where none were asked for. -inf where a model that states the
+            likeliest tokens alone does not state it.
     """
 
     text: str
@@ -220,6 +229,7 @@ class Reply:
     prefilled_tokens: int | None = None
     logprobs: NDArray[np.float64] | None = None
     error: str | None = None
+    choices: NDArray[np.float64] | None = None
 
 
 class ChatModel(Protocol):
@@ -227,6 +237,7 @@ class ChatModel(Protocol):
 
     A model that takes requests one by one, from several threads at once, has an attribute ``in_flight``: how
     many. One that keeps keys and values between calls has ``kept_tokens``: of how many tokens.
+    One that states probabilities has an attribute ``scores``, see ``zoom_chain.scores``.
     """
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:

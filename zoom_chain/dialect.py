@@ -7,7 +7,8 @@ model was taught and what it is shown later cannot drift apart.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,21 +27,28 @@ class ZoomDialect:
 
     Attributes:
         name: how configs and checkpoints refer to the dialect.
-        tool_name: the function that the model calls.
+        tool_name: the function that the model calls; "" where a call is its arguments alone.
         box_key: the argument that holds the box (x1, y1, x2, y2).
         space: the units in which the box is written.
         frame: the image that the box refers to: the ``latest`` one shown, or the ``original``
             overview however often the model has zoomed. A call with an image index overrides it.
         system_prompt: the system turn that offers the tool.
         user_suffix: text that follows the question when the tool is offered.
-        crop_before: text that precedes the crop in the user turn that returns it; may be empty.
-        crop_text: text that follows it there; may be empty.
+        crop_before: text that precedes the crop in the user turn that returns it; may be empty. ``{i}`` in it
+            stands for the number of the crop from 1, ``{previous}`` for one less, ``{width}`` and
+            ``{height}`` for the size of the crop in pixels.
+        crop_text: text that follows it there, likewise.
         error_text: the user turn about a request that was not carried out, with ``{reason}`` in it.
         final_text: the user turn that withdraws the tool and asks for the answer.
         multiline_call: whether line breaks separate the call's tags from its JSON.
         takes_label: whether a call names what it looks for.
-        takes_image_index: whether a call may say which of the images shown, from 0, its box is in.
+        takes_image_index: whether a call may say which of the images shown its box is in.
         writes_image_index: whether training data say so in each call.
+        image_key: the argument that says so.
+        image_base: number of the first image.
+        image_names: names of images instead of numbers: the first one's, and that of crop ``{i}``.
+        call_open, call_close: tags around a call.
+        stop: strings at which generation ends, since what would follow is for the program to say.
     """
 
     name: str
@@ -58,6 +66,36 @@ class ZoomDialect:
     takes_label: bool = False
     takes_image_index: bool = False
     writes_image_index: bool = False
+    image_key: str = "img_idx"
+    image_base: int = 0
+    image_names: tuple[str, str] | None = None
+    call_open: str = "<tool_call>"
+    call_close: str = "</tool_call>"
+    stop: tuple[str, ...] = ("<tool_response>",)
+
+    @property
+    def announcement(self) -> str:
+        """Words with which a crop returns, up to what differs from crop to crop; "" where there are few."""
+        words = (self.crop_before or self.crop_text).partition("{")[0].strip()
+        return words if len(words) >= 12 else ""
+
+    @property
+    def steps(self) -> float | None:
+        """Units along a side of an image, as exactly as boxes are written; None where they are pixels."""
+        return 1000.0 if self.space.extent == 1 else self.space.extent
+
+    def image_named(self, name: str) -> int | None:
+        """The index of an image by its name; None where the dialect has no such name."""
+        if self.image_names is None:
+            return None
+        first, other = self.image_names
+        pattern = re.escape(other).replace(re.escape("{i}"), r"(\d{1,4})")
+        crop = re.fullmatch(pattern, name.strip())
+        return 0 if name.strip() == first else int(crop[1]) if crop else None
+
+    def space_of(self, numbers: Iterable[float]) -> CoordinateSpace:
+        """The units of a box: in a 0-1 space numbers above 1 are pixels, as published for such formats."""
+        return PIXELS if self.space.extent == 1 and max(numbers) > 1.5 else self.space
 
     def opening(self, image: Picture | NDArray[np.uint8], question: str, zoom: bool) -> Conversation:
         """The conversation up to the model's first turn; without ``zoom`` no tool is mentioned."""
@@ -68,7 +106,11 @@ class ZoomDialect:
 
     def crop_turn(self, conversation: Conversation, image: Picture | NDArray[np.uint8]) -> Conversation:
         """The crop, returned in a user turn: chat templates and servers reject images in tool turns."""
-        content = (self.crop_before, _part(image), self.crop_text)
+        picture = _part(image)
+        words = {"{i}": str(len(conversation.images)), "{previous}": str(len(conversation.images) - 1)}
+        if not isinstance(picture, str):
+            words |= {"{width}": str(picture.size.width), "{height}": str(picture.size.height)}
+        content = (_filled(self.crop_before, words), picture, _filled(self.crop_text, words))
         return conversation.say("user", *(part for part in content if part != ""))
 
     def error_turn(self, conversation: Conversation, reason: str) -> Conversation:
@@ -99,15 +141,24 @@ class ZoomDialect:
         """
         corners = np.fromiter(box_pixels, dtype=np.float64, count=4).reshape(2, 2)
         far_edge = (width, height) if self.space.extent is None else (self.space.extent, self.space.extent)
-        written = np.clip(np.rint(self.space.from_pixels(corners, width, height)), 0, far_edge)
-        arguments: dict[str, object] = {self.box_key: [int(value) for value in written.ravel()]}
+        digits = 3 if self.space.extent == 1 else 0
+        exact = self.space.from_pixels(corners, width, height)
+        written = np.clip(np.round(exact, digits), 0, far_edge).ravel().tolist()
+        arguments: dict[str, object] = {self.box_key: written if digits else [int(each) for each in written]}
         if self.takes_label:
             arguments["label"] = label
         if self.writes_image_index:
-            arguments["img_idx"] = image_index
-        call = json.dumps({"name": self.tool_name, "arguments": arguments}, ensure_ascii=False)
+            arguments[self.image_key] = self.image_reference(image_index)
+        value = {"name": self.tool_name, "arguments": arguments} if self.tool_name else arguments
+        call = json.dumps(value, ensure_ascii=False)
         line_break = "\n" if self.multiline_call else ""
-        return f"<tool_call>{line_break}{call}{line_break}</tool_call>"
+        return f"{self.call_open}{line_break}{call}{line_break}{self.call_close}"
+
+    def image_reference(self, index: int) -> int | str:
+        """How a call refers to an image, from 0."""
+        if self.image_names is None:
+            return index + self.image_base
+        return self.image_names[1].replace("{i}", str(index)) if index else self.image_names[0]
 
     def describe_box(self, width: int, height: int) -> str:
         """Description of a valid box, in words for a model; sizes in pixels of the image shown."""
@@ -116,6 +167,12 @@ class ZoomDialect:
         else:
             limits = f"x and y from 0 to {self.space.extent:g}"
         return f'"{self.box_key}": [x1, y1, x2, y2] with {limits}, x1 < x2 and y1 < y2'
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    for place, word in words.items():
+        text = text.replace(place, word)
+    return text
 
 
 def _part(image: Part | NDArray[np.uint8]) -> Part:

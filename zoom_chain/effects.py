@@ -141,8 +141,8 @@ def look(showing: Showing) -> Generator[Effect, Result, Sight]:
     return sight
 
 
-def ask(conversation: Conversation) -> Generator[Effect, Result, Said]:
-    """The reply to one conversation."""
-    (said,) = yield Ask((conversation,))
+def ask(conversation: Conversation, options: Generation | None = None) -> Generator[Effect, Result, Said]:
+    """The reply to one conversation; ``options`` as of ``Ask``."""
+    (said,) = yield Ask((conversation,), options)
     assert isinstance(said, Said)
     return said

@@ -128,11 +128,11 @@ class Session:
         request: RequestRecord | None = None,
         final: bool = False,
     ) -> ReplyRecord:
-        """Record a reply to a conversation; ``words`` are those beside a call, by default all."""
+        """Record a reply to a conversation; ``words`` are what it says, by default all that is no thought."""
         reply = said.reply
         turn = ReplyRecord(
             reply=reply.text,
-            words=spoken_text(reply.text if words is None else words),
+            words=spoken_text(reply.text) if words is None else words,
             request=request,
             final=final,
             told=_told(conversation),

@@ -126,6 +126,12 @@ def without_thoughts(text: str) -> tuple[str, bool]:
     opening one all is thought, since chat templates write the opening one into the prompt. Where there is an
     ``<answer>``, what stands outside of it is no answer. No position changes.
     """
+    blank, unfinished = thought_spans(text)
+    return _answers(blanked(text, blank)), unfinished
+
+
+def thought_spans(text: str) -> tuple[list[tuple[int, int]], bool]:
+    """Where the thoughts of a text start and stop, marks included, and whether the text ends inside one."""
     blank: list[tuple[int, int]] = []
     start: int | None = None
     for mark in _THOUGHT.finditer(text):
@@ -138,8 +144,7 @@ def without_thoughts(text: str) -> tuple[str, bool]:
             start = mark.start()
     if start is not None:
         blank.append((start, len(text)))
-    text = _blanked(text, blank)
-    return _answers(text), start is not None
+    return blank, start is not None
 
 
 def _answers(text: str) -> str:
@@ -153,10 +158,11 @@ def _answers(text: str) -> str:
             stop, inside = mark.start(), False
     if not blank:
         return text
-    return _blanked(text, blank if inside else [*blank, (stop, len(text))])
+    return blanked(text, blank if inside else [*blank, (stop, len(text))])
 
 
-def _blanked(text: str, spans: list[tuple[int, int]]) -> str:
+def blanked(text: str, spans: list[tuple[int, int]]) -> str:
+    """A text with spaces in place of some parts of it; no position changes, and line ends stay."""
     pieces, stop = [], 0
     for start, end in spans:
         pieces += [text[stop:start], _NOT_LINE_END.sub(" ", text[start:end])]

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import typer
 
 from rscovlm.cli.failures import COMPLETE, DEFECT, INTERRUPTED, failure
+from rscovlm.cli.terminal import printable, ready_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     if own_process and not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries, to programmers; what a user should know is said
+    if own_process:
+        ready_streams()
     from rscovlm.cli.app import app
 
     command = typer.main.get_command(app)
@@ -63,4 +66,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(line: str) -> None:
-    print(f"rscovlm: {' '.join(line.split())}", file=sys.stderr)
+    print(f"rscovlm: {' '.join(printable(line).split())}", file=sys.stderr)

@@ -17,22 +17,25 @@ from rscovlm.cli.destinations import unfinished
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
-    ModelOptions,
     SceneOptions,
+    ZoomingOptions,
     check_file,
     open_model,
     open_scene,
     placed,
+    print_memory,
     print_request,
     with_options,
 )
 from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.terminal import printable
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
     from rscovlm.tasks.recipe import Recipe
+    from rscovlm.tasks.votes import Vote
     from tiling.scene import Scene
     from zoom_chain.chat import Generation
     from zoom_chain.controller import Answer
@@ -70,7 +73,7 @@ class Asked:
     options: tuple[str, ...] = ()
 
 
-@with_options(reading=SceneOptions, running=ModelOptions)
+@with_options(reading=SceneOptions, running=ZoomingOptions)
 def ask(
     scene: Annotated[str, typer.Argument(help="Anything that GDAL reads.", metavar="SCENE")],
     question: Annotated[
@@ -113,7 +116,7 @@ def ask(
     as_json: AsJson = False,
     *,
     reading: SceneOptions,
-    running: ModelOptions,
+    running: ZoomingOptions,
 ) -> None:
     """Ask about a scene; the model zooms in to see what it needs.
 
@@ -135,6 +138,7 @@ def ask(
 
     from rscovlm.tasks.ask import ask as ask_scene
     from rscovlm.tasks.replies import reply_facts
+    from rscovlm.tasks.votes import vote_of_runs
 
     recipe = running.recipe()
     texts = [recipe.question(item.question, item.options, short=short) for item in asked]
@@ -149,6 +153,7 @@ def ask(
         options = running.generation(recipe, 512)
         if running.dry_run:
             _print_opening(opened, texts[0], checkpoint.family, settings, options, zoomable[0])
+            print_memory(checkpoint)
             return
         placing = (None, None) if kept_at is None else placed(checkpoint, running.device)
         facts = reply_facts(checkpoint.identity, *placing)
@@ -157,16 +162,21 @@ def ask(
             open_model(checkpoint, running.device) as engine,
             Progress("answering", "questions") as progress,
         ):
-            answers = ask_scene(
-                opened,
-                texts,
-                engine,
-                zoomable=zoomable,
-                settings=settings,
-                options=options,
-                progress=progress,
-                journal=journal,
+            votes = vote_of_runs(
+                running.n,
+                lambda drawn: ask_scene(
+                    opened,
+                    texts,
+                    engine,
+                    zoomable=zoomable,
+                    settings=settings,
+                    options=drawn,
+                    progress=progress,
+                    journal=journal,
+                ),
+                options,
             )
+            answers = [each.answer for each in votes]
             name = engine.name
         if evidence is not None:
             write_evidence(evidence, opened, answers, name)
@@ -175,9 +185,11 @@ def ask(
         raise UsageError(answers[0].trace.error or f"{scene} cannot be read")
     if trace is not None:
         _write_trace(trace, answers)
-    text = _as_json(scene, name, asked, answers) if as_json else None
+    text = _as_json(scene, name, asked, answers, votes if running.n > 1 else None) if as_json else None
     if text is None and output is None:
         _tell(asked, answers)
+        if running.n > 1:
+            _tell_votes(votes)
     else:
         _deliver(text or "".join(_line(*pair) + "\n" for pair in zip(asked, answers)), output)
     _sum_up(asked, answers)
@@ -269,7 +281,9 @@ def _tell(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
             note(f"  {line}")
         if answer.stop_reason != "answered":
             reason = answer.stop_reason.replace("_", " ")
-            note(f"  ended by {reason}" + (f": {answer.trace.error}" if answer.trace.error else ""))
+            note(
+                f"  ended by {reason}" + (f": {printable(answer.trace.error)}" if answer.trace.error else "")
+            )
         print(_line(item, answer), flush=True)
 
 
@@ -285,19 +299,35 @@ def _looked_at(trace: Trace) -> list[str]:
 
 
 def _line(item: Asked, answer: Answer) -> str:
-    text = " ".join(answer.text.split())
+    text = " ".join(printable(answer.text).split())
     return text if item.expected is None else f"{text}\t(expected: {item.expected})"
 
 
-def _as_json(source: str, model: str, asked: Sequence[Asked], answers: Sequence[Answer]) -> str:
+def _tell_votes(votes: Sequence[Vote]) -> None:
+    """How far the runs agree, to stderr."""
+    for each in votes:
+        others = [text for text in each.answers if text != each.answer.text]
+        besides = f"; others said {', '.join(map(repr, others))}" if others else ""
+        note(printable(f"  {each.agreement:.0%} of the runs agree on {each.answer.text!r}{besides}"))
+
+
+def _as_json(
+    source: str,
+    model: str,
+    asked: Sequence[Asked],
+    answers: Sequence[Answer],
+    votes: Sequence[Vote] | None,
+) -> str:
     from rscovlm.tasks.provenance import version
 
-    found = {
+    found: dict[str, Any] = {
         "scene": source,
         "model": model,
         "version": version(),
         "answers": [_record(*pair) for pair in zip(asked, answers)],
     }
+    for record, each in zip(found["answers"], votes or ()):
+        record["votes"] = {"agreement": each.agreement, "answers": each.answers}
     return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
 
 

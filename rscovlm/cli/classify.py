@@ -16,6 +16,7 @@ from rscovlm.cli.options import (
     SceneOptions,
     open_model,
     open_scene,
+    print_memory,
     print_request,
     read_classes,
     with_options,
@@ -59,6 +60,7 @@ def classify(
         with reading.open(readable[0]) as first:
             size = first.overview(chosen.resolution).size
         print_request(task.prompt(), [size], chosen, options)
+        print_memory(checkpoint)
         return
     with (
         open_model(checkpoint, running.device) as engine,

@@ -20,6 +20,7 @@ from rscovlm.cli.options import (
     ModelOptions,
     SceneOptions,
     open_model,
+    print_memory,
     print_request,
     read_classes,
     with_options,
@@ -172,6 +173,7 @@ def detect(
     if running.dry_run:
         for prompt, sizes in planned.requests.items():
             print_request(prompt, sorted(sizes), planned.checkpoint.family, planned.scenes[0].run.options)
+        print_memory(planned.checkpoint)
         if planned.refused and not allow_failed:
             raise Incomplete(f"{len(planned.refused)} of {len(sources)} scenes cannot be examined")
         return

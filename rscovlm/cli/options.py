@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.families import ModelFamily
+    from rscovlm.models.serving import Serving
     from rscovlm.tasks.recipe import Recipe
     from rscovlm.tasks.task import Prompt
     from tiling.overrides import Overrides
@@ -34,7 +35,9 @@ Model = Annotated[
         help="nano, a checkpoint folder, a hub id, vllm:PATH or http://HOST:PORT/v1#NAME.", metavar="MODEL"
     ),
 ]
-Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default.")]
+Device = Annotated[
+    str | None, typer.Option(help="cuda, mps, cpu, or auto for all GPUs together; the best by default.")
+]
 Family = Annotated[
     str | None,
     typer.Option(help="How the model sees and writes, where its checkpoint does not tell: rscovlm, ..."),
@@ -97,6 +100,24 @@ Sampled = Annotated[
         help="greedy, checkpoint (its own rules), or temperature=0.7,top_p=0.8,...",
         metavar="RULES",
     ),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        help="Precision of a model in process: bfloat16 (the default on CUDA), float16 or float32.",
+        metavar="TYPE",
+    ),
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds for one attempt at a request to a server; 600.", metavar="S")
+]
+Attempts = Annotated[
+    int | None, typer.Option(help="Attempts at a request that fails for a passing reason; 6.", min=1)
+]
+InFlight = Annotated[int | None, typer.Option(help="Requests to a server at the same time; 16.", min=1)]
+Header = Annotated[
+    list[str] | None,
+    typer.Option(help="Sent with every request to a server; may be repeated.", metavar="'NAME: VALUE'"),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sent to the model, and stop.")]
 Seed = Annotated[int, typer.Option(help="Random seed.", metavar="N")]
@@ -168,6 +189,11 @@ class ModelOptions:
     sampling: Sampled = None
     device: Device = None
     family: Family = None
+    dtype: Dtype = None
+    timeout: Timeout = None
+    attempts: Attempts = None
+    in_flight: InFlight = None
+    header: Header = None
     seed: Seed = 0
     dry_run: DryRun = False
 
@@ -197,13 +223,87 @@ class ModelOptions:
         from rscovlm.models.checkpoints import resolve
 
         found = resolve(self.model, family=self.family)
-        return replace(found, family=recipe.family(found.family))
+        serving = self._serving(on_server=found.runner == "http")
+        if self.dtype is not None and found.runner == "http":
+            raise UsageError(f"--dtype {self.dtype} is for models in process; {found.spec} chooses its own")
+        return replace(found, family=recipe.family(found.family), serving=serving, dtype=self.dtype)
+
+    def _serving(self, on_server: bool) -> Serving | None:
+        """The limits of requests to a server; None where none was given.
+
+        Raises:
+            ModelError, UsageError: for a wrong one, or one without a server.
+        """
+        from rscovlm.models.serving import Serving, read_headers
+
+        stated = {
+            "timeout_s": self.timeout,
+            "attempts": self.attempts,
+            "in_flight": self.in_flight,
+            "headers": read_headers(self.header) or None,
+        }
+        given: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
+        if given and not on_server:
+            raise UsageError(
+                "--timeout, --attempts, --in-flight and --header are for models on a server (http://...)"
+            )
+        return Serving(**given) if given else None
 
     def generation(self, recipe: Recipe, tokens: int) -> Generation:
         """How replies are generated; ``tokens`` bounds them where neither option nor recipe does."""
         from zoom_chain.chat import Generation
 
         return Generation(recipe.max_tokens or tokens, recipe.sampling_rules, self.seed)
+
+
+Dialect = Annotated[
+    str | None,
+    typer.Option(
+        help="Words of the zoom tool: deepeyes, mini-o3, ... or a YAML file; the model's by default.",
+        metavar="NAME|FILE",
+    ),
+]
+
+
+Runs = Annotated[
+    int, typer.Option("--n", help="Runs of each question, of whose answers most count.", metavar="N", min=1)
+]
+
+
+@dataclass(frozen=True)
+class ZoomingOptions(ModelOptions):
+    """Which model a command lets zoom, and how."""
+
+    dialect: Dialect = None
+    n: Runs = 1
+
+    def generation(self, recipe: Recipe, tokens: int) -> Generation:
+        """As for every model.
+
+        Raises:
+            UsageError: for several runs that would all be the same.
+        """
+        options = super().generation(recipe, tokens)
+        if self.n > 1 and options.sampling is not None and not options.sampling.temperature:
+            raise UsageError(
+                f"--n {self.n} would draw the same reply {self.n} times; give --sampling temperature=0.7 or "
+                "--sampling checkpoint"
+            )
+        return options
+
+    def recipe(self) -> Recipe:
+        """As for every model, with the dialect.
+
+        Raises:
+            ConfigError, UsageError: with one clear line.
+        """
+        from zoom_chain.dialect_files import load_dialect
+
+        recipe = super().recipe()
+        if self.dialect is None:
+            return recipe
+        load_dialect(self.dialect)
+        return recipe.model_copy(update={"dialect": self.dialect})
 
 
 @dataclass(frozen=True)
@@ -389,7 +489,7 @@ def _check_device(device: str | None) -> None:
     import torch
 
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=None if device == "auto" else device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"--device {device} cannot be used: {reason}") from error
@@ -422,6 +522,21 @@ def print_request(prompt: Prompt, sizes: Sequence[Size], family: ModelFamily, op
     print(f"image: {shown}\nuser: {prompt.user}")
     rules = "the checkpoint's own" if options.sampling is None else _rules(options.sampling)
     print(f"reply: at most {options.max_new_tokens:,} tokens, sampling {rules}", flush=True)
+
+
+def print_memory(checkpoint: Checkpoint) -> None:
+    """What a model in process would take of memory, on stdout; nothing for others.
+
+    Raises:
+        ModelError: for a folder without weights.
+    """
+    if checkpoint.runner != "transformers":
+        return
+    from rscovlm.doctor import running_dtype
+    from rscovlm.models.memory import estimate, lines
+
+    taken = estimate(checkpoint.local, checkpoint.family.resolution, running_dtype(checkpoint.dtype))
+    print(f"memory: {'; '.join(f'{part} {words}' for part, words in lines(taken))}", flush=True)
 
 
 def _rules(sampling: Sampling) -> str:

@@ -10,6 +10,7 @@ from rscovlm.errors import ModelError
 from rscovlm.models.checkpoints import Checkpoint, resolve
 from rscovlm.models.families import ModelFamily
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.scores import Scores
 
 
 class Engine(Protocol):
@@ -25,6 +26,11 @@ class Engine(Protocol):
 
     family: ModelFamily
     name: str
+
+    @property
+    def scores(self) -> Scores:
+        """How it states the probability of given answers."""
+        ...
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``zoom_chain.chat.ChatModel``."""
@@ -69,11 +75,18 @@ def load_model(
     if found.url is not None:
         from rscovlm.engines.http import HttpEngine
 
-        return HttpEngine(found.url, found.served, found.family, tokenizer=tokenizer)
+        return HttpEngine(found.url, found.served, found.family, tokenizer=tokenizer, serving=found.serving)
     if found.runner == "vllm":
         from rscovlm.engines.vllm import VllmEngine
 
-        return VllmEngine(found.local, found.family, found.spec, dtype=dtype)
+        return VllmEngine(found.local, found.family, found.spec, dtype=dtype or found.dtype)
     from rscovlm.engines.transformers import TransformersEngine
 
-    return TransformersEngine.of_checkpoint(found.local, found.family, found.spec, device=device, dtype=dtype)
+    return TransformersEngine.of_checkpoint(
+        found.local,
+        found.family,
+        found.spec,
+        device=device,
+        dtype=dtype or found.dtype,
+        adapter=found.adapter,
+    )

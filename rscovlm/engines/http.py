@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import os
 import random
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,18 +12,16 @@ from typing import Any, TypeVar
 import httpx
 from anyio.from_thread import start_blocking_portal
 
-from rscovlm.engines import openai
+from rscovlm.engines import connection, openai
+from rscovlm.engines.accounting import Accounting, Probed
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.prompting import prompter_of
+from rscovlm.models.serving import Serving
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.scores import Scores
 
 T = TypeVar("T")
-
-_RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_REFUSED = frozenset({401, 403, 404, 405})
-_KEY_VARIABLES = ("RSCOVLM_API_KEY", "OPENAI_API_KEY")
-_LONGEST_WAIT_S = 60.0
 
 
 class HttpEngine:
@@ -41,9 +36,7 @@ class HttpEngine:
         model: name on the server; None takes the only one that it serves.
         family: how the model sees and writes.
         tokenizer: folder of the model's tokenizer with its chat template, for exact counts.
-        in_flight: requests at the same time.
-        timeout_s: without any sign of life from the server.
-        attempts: of a request that fails for a passing reason (429, 5xx, connection lost).
+        serving: time, attempts, requests in flight and headers.
         first_wait_s: before the second attempt; doubles from one to the next, and varies at random.
 
     The key, where the server asks for one, is read from ``RSCOVLM_API_KEY`` or ``OPENAI_API_KEY``.
@@ -52,6 +45,8 @@ class HttpEngine:
         ModelError: for a server that does not answer, refuses, or does not serve the model.
     """
 
+    scores: Scores = "top"
+
     def __init__(
         self,
         url: str,
@@ -59,25 +54,20 @@ class HttpEngine:
         family: ModelFamily,
         *,
         tokenizer: str | Path | None = None,
-        in_flight: int = 16,
-        timeout_s: float = 600.0,
-        attempts: int = 6,
+        serving: Serving | None = None,
         first_wait_s: float = 0.5,
     ) -> None:
         self.family = family
-        self.url = _without_credentials(url)
+        self.serving = serving or Serving()
+        self.url = connection.without_credentials(url)
         self._prompter = None if tokenizer is None else prompter_of(Path(tokenizer), family)
-        self.in_flight = in_flight
-        self._in_flight = asyncio.Semaphore(in_flight)
-        self._attempts, self._first_wait_s = attempts, first_wait_s
+        self.in_flight = self.serving.in_flight
+        self._in_flight = asyncio.Semaphore(self.serving.in_flight)
+        self._first_wait_s = first_wait_s
+        self._accounting = Accounting(family.resolution)
         self._probed = self._prompter is not None
         self._served = False
-        self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/") + "/",
-            headers=_authorization(),
-            timeout=httpx.Timeout(timeout_s, connect=10.0),
-            limits=httpx.Limits(max_connections=in_flight),
-        )
+        self._client = connection.open_client(url, self.serving)
         # An event loop in a thread of its own, so that callers need none and may have one.
         self._closing = ExitStack()
         self._portal = self._closing.enter_context(start_blocking_portal(name="rscovlm-http"))
@@ -132,9 +122,9 @@ class HttpEngine:
                 openai.chat_request, conversation, self.model, options, seed, self._extra
             )
             try:
-                response = await self._send("POST", "chat/completions", self._attempts, json=body)
-                reply = openai.read_reply(_json(response))
-            except (_Failed, ValueError) as error:
+                response = await self._send("POST", "chat/completions", self.serving.attempts, json=body)
+                reply = openai.read_reply(_body(response), options.choices)
+            except (Failed, ValueError) as error:
                 return Reply("", stop_reason="error", error=f"{self.url}: {error}")
         self._served = True
         self._check_count(conversation, reply.prompt_tokens)
@@ -145,48 +135,79 @@ class HttpEngine:
     async def _find(self, wanted: str | None) -> tuple[str, dict[str, Any]]:
         """The name of the model to ask for, and parameters that its server understands besides OpenAI's."""
         try:
-            response = await self._send("GET", "models", attempts=1)
+            response = await self._send("GET", "models", self.serving.attempts, patient=False)
             served = {item["id"]: item.get("owned_by") for item in response.json()["data"]}
-        except _Failed as error:
+        except Failed as error:
             raise ModelError(f"no model server answers at {self.url}: {error}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"{self.url}/models is not an OpenAI-compatible list of models") from error
         if wanted is None and len(served) == 1:
             wanted = next(iter(served))
         if wanted is None or wanted not in served:
-            names = ", ".join(sorted(served)) or "nothing"
+            names = ", ".join(sorted(map(str, served))) or "nothing"
             asked = f"does not serve {wanted!r}" if wanted else "needs a model name"
             raise ModelError(f"{self.url} {asked}; it serves {names}: give {self.url}#NAME")
         return wanted, openai.VLLM_PARAMETERS if served[wanted] == "vllm" else {}
 
-    async def _send(self, method: str, path: str, attempts: int, **arguments: Any) -> httpx.Response:
+    async def _send(
+        self, method: str, path: str, attempts: int, *, patient: bool = True, **arguments: Any
+    ) -> httpx.Response:
         """A successful response, after as many attempts as it takes and is allowed.
 
+        Args:
+            method, path, arguments: of the request.
+            attempts: at most.
+            patient: whether a server that is not there is tried again, too; one that is not ready always is.
+
         Raises:
-            _Failed: where the last attempt failed, or another one would fail alike.
+            Failed: where the last attempt failed, or another one would fail alike.
             ModelError: for a refusal before any request succeeded, which concerns every one.
         """
         for attempt in range(attempts):
             try:
-                response = await self._client.request(method, path, **arguments)
-            except httpx.ReadTimeout as error:
-                raise _Failed(f"no reply within {self._client.timeout.read:g} s") from error
+                async with asyncio.timeout(self.serving.timeout_s):
+                    response = await self._client.request(method, path, **arguments)
+            except (TimeoutError, httpx.ReadTimeout) as error:
+                raise Failed(
+                    f"no whole reply within {self.serving.timeout_s:g} s; --timeout allows more"
+                ) from error
             except httpx.TransportError as error:
-                failed, asked_to_wait = _Failed(str(error) or type(error).__name__), 0.0
+                failed, asked_to_wait = Failed(str(error) or type(error).__name__), 0.0
+                if not patient or isinstance(error, httpx.UnsupportedProtocol):
+                    raise failed from error
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                raise Failed(str(error) or type(error).__name__) from error
             else:
                 if response.is_success:
                     return response
-                failed = _Failed(openai.failure_text(response.status_code, _json(response), response.text))
-                # Of a server that has answered others, a refusal concerns this request alone.
-                if response.status_code in _REFUSED and not self._served:
-                    raise ModelError(f"{self.url} refuses: {failed}{_hint(response.status_code)}")
-                if response.status_code not in _RETRIED:
+                failed = self._failure(response)
+                if not connection.may_pass(response.status_code, str(failed)):
                     raise failed
-                asked_to_wait = _retry_after_s(response.headers.get("retry-after"))
+                asked_to_wait = connection.asked_wait_s(response.headers)
             if attempt + 1 < attempts:
                 own_wait = self._first_wait_s * 2**attempt * random.uniform(0.5, 1.5)
-                await asyncio.sleep(min(max(own_wait, asked_to_wait), _LONGEST_WAIT_S))
-        raise failed if attempts == 1 else _Failed(f"{failed} (after {attempts} attempts)")
+                await asyncio.sleep(min(max(own_wait, asked_to_wait), connection.LONGEST_WAIT_S))
+        raise failed if attempts == 1 else Failed(f"{failed} (after {attempts} attempts)")
+
+    def _failure(self, response: httpx.Response) -> Failed:
+        """What a response without success says.
+
+        Raises:
+            ModelError: for a refusal or redirection that concerns every request.
+        """
+        status = response.status_code
+        if response.is_redirect:
+            target = response.headers.get("location", "nowhere")
+            if self._served:
+                return Failed(f"HTTP {status}: redirected to {target}")
+            raise ModelError(
+                f"{self.url} redirects to {target}; give that address, since requests do not follow"
+            )
+        failed = Failed(openai.failure_text(status, _json(response), response.text))
+        # Of a server that has answered others, a refusal concerns this request alone.
+        if status in connection.REFUSED and not self._served:
+            raise ModelError(f"{self.url} refuses: {failed}{connection.hint(status)}")
+        return failed
 
     # --- token counts -------------------------------------------------------------------------------
 
@@ -197,7 +218,8 @@ class HttpEngine:
             ModelError: where it was not.
         """
         if self._prompter is None:
-            openai.check_plausible_count(conversation, counted, self.family.resolution.factor)
+            if self._probed:
+                self._accounting.check(conversation, counted)
             return
         expected = len(self._prompter.prompt(conversation).ids)
         if counted != expected:
@@ -217,16 +239,19 @@ class HttpEngine:
         for reply in replies:
             if reply.error is not None:
                 raise ModelError(f"the server fails on a test image: {reply.error}")
-        small, large = (self.family.resolution.tokens(size) for size in sizes)
-        counted = replies[-1].prompt_tokens - replies[0].prompt_tokens
-        if counted != large - small:
-            raise openai.resized(
-                f"{counted} tokens more for an image of {sizes[1].width} x {sizes[1].height} px than for one "
-                f"of {sizes[0].width} x {sizes[0].height} px where {large - small} are right"
-            )
+        small, large = (
+            Probed(self.family.resolution.tokens(size), reply.prompt_tokens)
+            for size, reply in zip(sizes, (replies[0], replies[-1]), strict=True)
+        )
+        self._accounting.take_probes(
+            small,
+            large,
+            f"an image of {sizes[1].width} x {sizes[1].height} px than for one of {sizes[0].width} x "
+            f"{sizes[0].height} px",
+        )
 
 
-class _Failed(Exception):
+class Failed(Exception):
     """A request that failed; the message says why."""
 
 
@@ -241,44 +266,27 @@ async def _all(works: Any) -> list[Any]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _authorization() -> dict[str, str]:
-    key = next((os.environ[name] for name in _KEY_VARIABLES if os.environ.get(name)), None)
-    return {} if key is None else {"Authorization": f"Bearer {key}"}
-
-
-def _hint(status: int) -> str:
-    if status in (401, 403):
-        return f"; set the key in {_KEY_VARIABLES[0]}"
-    return "; the address usually ends in /v1" if status == 404 else ""
-
-
-def _without_credentials(url: str) -> str:
-    """A URL fit for messages and provenance."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ModelError(f"{url!r} is not a URL: {error}; give http://HOST:PORT/v1#NAME") from error
-    if not parsed.host:
-        raise ModelError(f"{url!r} names no host; give http://HOST:PORT/v1#NAME")
-    return str(parsed.copy_with(username=None, password=None)).rstrip("/")
-
-
-def _retry_after_s(value: str | None) -> float:
-    """Seconds to wait by a Retry-After header, which holds seconds or a date (RFC 9110, section 10.2.3)."""
-    if value is None:
-        return 0.0
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return 0.0
-
-
 def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _body(response: httpx.Response) -> Any:
+    """The JSON of a successful response.
+
+    Raises:
+        ValueError: for anything else, with what it is.
+    """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = _json(response)
+    if body is not None:
+        return body
+    text = " ".join(response.text.split())
+    if kind == "text/event-stream" or text.startswith("data:"):
+        raise ValueError("the server streams its reply though it was not asked to; turn streaming off there")
+    if kind == "text/html" or text[:1] == "<":
+        page = openai.failure_text(response.status_code, None, response.text)
+        raise ValueError(f"a web page instead of a reply, as of a gateway: {page}")
+    raise ValueError(f"a reply that is not JSON: {text[:80]!r}")

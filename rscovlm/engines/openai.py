@@ -8,25 +8,32 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rscovlm.errors import ModelError
 from rscovlm.models.prompting import inert
 from tiling.resolution import Resolution
 from tiling.view import Size
 from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Message, Reply, Sampling, StopReason
+from zoom_chain.scores import TOP, from_top
 
 VLLM_PARAMETERS: dict[str, Any] = {"skip_special_tokens": False}
 """Keeps vLLM from dropping tags such as ``<tool_call>`` where they are special tokens."""
 
+_MOST_STOPS = 4
+_REASONING = ("reasoning_content", "reasoning")
+
 _BEYOND_OPENAI = ("top_k", "repetition_penalty")
 
-_TEXT_TOKENS_PER_MESSAGE = 64
+MOST_TOKENS_OF_A_TEMPLATE = 64
 """More than any chat template writes around a message, a system prompt of its own included."""
 
 
@@ -44,6 +51,10 @@ def chat_request(
     }
     if options.logprobs:
         body["logprobs"] = True
+    if options.choices:
+        body |= {"logprobs": True, "top_logprobs": TOP}
+    if options.stop:
+        body["stop"] = list(options.stop[:_MOST_STOPS])
     return body
 
 
@@ -108,73 +119,156 @@ def data_url(image: ImagePart) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def read_reply(body: Any) -> Reply:
+def read_reply(body: Any, choices: Sequence[str] = ()) -> Reply:
     """The reply in a response, whatever a server makes of the format.
 
-    Tool calls in the format's own field are written into the text as the model's templates write them. A
-    refusal, and a reply that was filtered or broken off, is a reply with ``error``.
+    Tool calls in the format's own field are written into the text as the model's templates write them, and
+    reasoning in a field of its own as a thought. A refusal, and a reply that was filtered or broken off, is a
+    reply with ``error``. What a reply does not need (log-probabilities, cached tokens) is left out where it
+    is not as it should be.
+
+    Args:
+        body: the JSON of the response.
+        choices: answers whose probabilities were asked for; without them the reply is a failure.
 
     Raises:
         ValueError: where the response is not a chat completion, or does not state its token counts.
     """
     if isinstance(body, dict) and isinstance(body.get("error"), dict | str) and not body.get("choices"):
         raise ValueError(failure_text(200, body, ""))
-    try:
-        choice, usage = body["choices"][0], body["usage"]
-        message = choice["message"]
-        text = _text(message.get("content")) + _native_calls(message.get("tool_calls"))
-        prompt_tokens, completion_tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-        stated = (choice.get("logprobs") or {}).get("content")
-        logprobs = None if stated is None else np.array([token["logprob"] for token in stated], dtype=float)
-        prefilled = None if cached is None else prompt_tokens - int(cached)
-        refusal = message.get("refusal")
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"no chat completion with usage: {error!r}") from error
+    choice = _choice(body)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise ValueError(f"no chat completion: its choice holds no message but {str(choice)[:80]!r}")
+    content = _text(message.get("content")) + _native_calls(message.get("tool_calls"))
+    text = _with_thoughts(content, message)
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        raise ValueError(
+            "no usage: the reply does not state its token counts, without which nobody would see that images "
+            "were resized"
+        )
+    prompt_tokens = _count(usage.get("prompt_tokens"), "prompt_tokens")
+    completion_tokens = _count(usage.get("completion_tokens", 0), "completion_tokens")
     reason, why = ended(choice.get("finish_reason"))
+    refusal = message.get("refusal")
     if refusal and not text:
-        reason, why = "error", f"the model declined: {' '.join(str(refusal).split())[:200]}"
+        reason, why = "refused", f"the model declined: {' '.join(str(refusal).split())[:200]}"
+    scores = _choice_logprobs(choice.get("logprobs"), choices) if choices else None
+    if choices and scores is None and why is None:
+        reason, why = "error", "the server does not state probabilities (top_logprobs)"
     return Reply(
         text=text,
         stop_reason=reason,
         error=why,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
-        prefilled_tokens=prefilled,
-        logprobs=logprobs,
+        prefilled_tokens=_prefilled(usage.get("prompt_tokens_details"), prompt_tokens),
+        logprobs=_logprobs(choice.get("logprobs")),
+        choices=scores,
     )
 
 
+def _choice(body: Any) -> dict[str, Any]:
+    """The first choice of a chat completion."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    if not isinstance(choices, list):
+        raise ValueError(f"no chat completion: {str(body)[:80]!r}")
+    if not choices or not isinstance(choices[0], dict):
+        raise ValueError("a chat completion without a choice; the model said nothing")
+    return choices[0]
+
+
+def _count(value: Any, name: str) -> int:
+    """A number of tokens, which some servers write as text or with a fraction."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < 1e12:
+        raise ValueError(f"no usage: {name} is {value!r:.40}")
+    return int(number)
+
+
+def _prefilled(details: Any, prompt_tokens: int) -> int | None:
+    """Prompt tokens that no cache served; None where the server does not say so."""
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    known = isinstance(cached, int) and not isinstance(cached, bool) and 0 <= cached <= prompt_tokens
+    return prompt_tokens - cached if known and isinstance(cached, int) else None
+
+
+def _logprobs(stated: Any) -> NDArray[np.float64] | None:
+    """Log-probabilities of the tokens; None where one of them is missing."""
+    tokens = stated.get("content") if isinstance(stated, dict) else None
+    if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
+        return None
+    values = [token.get("logprob") for token in tokens]
+    return np.array(values, dtype=float) if all(isinstance(each, int | float) for each in values) else None
+
+
+def _choice_logprobs(stated: Any, choices: Sequence[str]) -> NDArray[np.float64] | None:
+    """Log-probabilities of choices from the likeliest first tokens; None where they are not stated."""
+    tokens = stated.get("content") if isinstance(stated, dict) else None
+    first = tokens[0] if isinstance(tokens, list) and tokens else None
+    top = first.get("top_logprobs") if isinstance(first, dict) else None
+    if not isinstance(top, list):
+        return None
+    pairs = [(each.get("token"), each.get("logprob")) for each in top if isinstance(each, dict)]
+    usable = [(str(token), float(value)) for token, value in pairs if isinstance(value, int | float)]
+    return from_top(usable, choices) if usable else None
+
+
 def _text(content: Any) -> str:
-    """The text of a message: a string, a list of parts, or nothing."""
+    """The text of a message: a string, a list of parts, or nothing; halves of characters replaced."""
     if content is None:
         return ""
     if isinstance(content, str):
-        return content
+        return content.encode("utf-8", "replace").decode("utf-8")
     if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if part.get("type", "text") == "text")
-    raise TypeError(f"content is a {type(content).__name__}")
+        texts = [part.get("text") if isinstance(part, dict) else part for part in content if _is_text(part)]
+        return "".join(_text(text) for text in texts)
+    raise ValueError(f"no chat completion: its content is a {type(content).__name__}")
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, str) or (isinstance(part, dict) and part.get("type", "text") == "text")
+
+
+def _with_thoughts(content: str, message: Mapping[str, Any]) -> str:
+    """A reply with the thoughts that the server took out of it put back; without words they have no end."""
+    thoughts = next((message[key] for key in _REASONING if isinstance(message.get(key), str)), "").strip()
+    if not thoughts or "</think>" in content:
+        return content
+    return f"<think>\n{_text(thoughts)}" + (f"\n</think>\n\n{content}" if content.strip() else "")
 
 
 def _native_calls(calls: Any) -> str:
     """Tool calls that the server took out of the text, put back as Qwen's templates write them."""
     written = []
-    for call in calls or []:
-        function = call["function"]
+    for call in calls if isinstance(calls, list) else []:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            continue
         arguments = function.get("arguments") or "{}"
         # Servers write the arguments as JSON text; a few as an object.
         stated = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-        name = json.dumps(function["name"], ensure_ascii=False)
+        name = json.dumps(function.get("name"), ensure_ascii=False)
         written.append(f'<tool_call>\n{{"name": {name}, "arguments": {stated}}}\n</tool_call>')
     return "\n".join(written)
 
 
-def ended(finish_reason: str | None) -> tuple[StopReason, str | None]:
+_BROKEN: dict[str, StopReason] = {
+    **{"content_filter": "filtered", "abort": "aborted", "aborted": "aborted"},
+    **{"cancelled": "aborted", "error": "error", "refusal": "refused"},
+}
+
+
+def ended(finish_reason: Any) -> tuple[StopReason, str | None]:
     """Why a reply ended, and the error where it was filtered or broken off rather than finished."""
-    if finish_reason == "length":
+    if finish_reason in ("length", "max_tokens", "model_length"):
         return "length", None
-    if finish_reason in ("content_filter", "abort", "error"):
-        return "error", f"the server ended the reply: {finish_reason}"
+    if isinstance(finish_reason, str) and finish_reason in _BROKEN:
+        return _BROKEN[finish_reason], f"the server ended the reply: {finish_reason}"
     return "stop", None
 
 
@@ -182,8 +276,27 @@ def failure_text(status: int, body: Any, text: str) -> str:
     """Why a server refused, in one line: from an error object, else the beginning of the text."""
     error = body.get("error", body) if isinstance(body, dict) else None
     message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-    line = " ".join(str(message or text).split())
+    if isinstance(message, list):  # FastAPI's list of what is wrong with the request
+        message = "; ".join(_detail(part) for part in message)
+    line = " ".join(_plain(str(message or text)).split())
+    if isinstance(error, dict) and isinstance(error.get("metadata"), dict):  # OpenRouter's provider
+        told = [str(error["metadata"].get(key) or "") for key in ("provider_name", "raw")]
+        line += "".join(f" ({' '.join(each.split())[:160]})" for each in told if each)
     return f"HTTP {status}: {line[:300]}" if line else f"HTTP {status}"
+
+
+def _detail(part: Any) -> str:
+    if not isinstance(part, dict):
+        return str(part)
+    place = ".".join(str(each) for each in part.get("loc") or ())
+    return f"{part.get('msg')} ({place})" if place else str(part.get("msg"))
+
+
+def _plain(text: str) -> str:
+    """The words of an HTML page, or a text as it is."""
+    if not re.match(r"\s*<(?:!doctype|html|head|body)\b", text, re.IGNORECASE):
+        return text
+    return re.sub(r"<[^<>]*>", " ", re.sub(r"(?is)<(style|script)\b.*?</\1>", " ", text))
 
 
 # --- token counts -------------------------------------------------------------------------------------
@@ -195,20 +308,15 @@ def visual_tokens(conversation: Conversation, factor: int) -> int:
     return sum((height // factor) * (width // factor) for height, width in sizes)
 
 
-def check_plausible_count(conversation: Conversation, counted: int, factor: int) -> None:
-    """Make sure that a prompt's token count leaves room for its images at full size, and for little else.
+def plausible_counts(conversation: Conversation, factor: int) -> tuple[int, int]:
+    """Fewest and most tokens of a prompt with its images at full size.
 
     Text takes at most a token for each byte (Qwen's tokenizers are byte-level) and at least one a message.
-
-    Raises:
-        ModelError: where the server must have resized an image.
     """
     visual = visual_tokens(conversation, factor)
     messages = len(conversation.messages)
     text = sum(len(inert(message.text).encode()) for message in conversation.messages)
-    least, most = visual + messages, visual + text + (messages + 1) * _TEXT_TOKENS_PER_MESSAGE
-    if visual and not least <= counted <= most:
-        raise resized(f"{counted} prompt tokens where {least} to {most} are possible")
+    return visual + messages, visual + text + (messages + 1) * MOST_TOKENS_OF_A_TEMPLATE
 
 
 def resized(finding: str) -> ModelError:

@@ -5,6 +5,7 @@ Shape letters: B rows of a batch, P kept (prefix) positions, S new (suffix) posi
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch import nn
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads import read_heads
+from rscovlm.models.memory import KEPT_TOKENS, batch_rows
 from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.prompting import Prompt, Prompter, decoded, pad_left
 from rscovlm.models.sampling import Chooser, sampling_of
@@ -31,17 +33,12 @@ from rscovlm.models.weights import (
     stop_tokens,
 )
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.scores import Scores
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedTokenizerBase
 
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
-
-KEPT_TOKENS = 65_536
-"""Positions whose keys and values are kept between calls, over all conversations."""
-
-_BATCH_PIXELS = 16_000_000
-_MOST_ROWS = 64
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 
@@ -106,6 +103,8 @@ class TransformersEngine:
         keep_tokens: positions whose keys and values are kept between calls; 0 keeps nothing.
     """
 
+    scores: Scores = "exact"
+
     def __init__(
         self,
         model: VisionLanguageModel,
@@ -124,12 +123,15 @@ class TransformersEngine:
         self._model: VisionLanguageModel | None = model
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.model.visual.dtype
-        self.max_batch = max_batch or max(1, min(_MOST_ROWS, _BATCH_PIXELS // family.resolution.max_pixels))
+        self.max_batch = max_batch or batch_rows(family.resolution)
         self._spec = spec
         self._prompter = Prompter(tokenizer, model.config.image_token_id, spec.factor)
         self._tokenizer = tokenizer
         self._stops = stop_tokens(model, tokenizer)
-        self._memory = _Memory(keep_tokens)
+        # Layers that hold a state instead of keys and values cannot be taken back to where prompts part.
+        layers = getattr(model.config.get_text_config(), "layer_types", None) or ()
+        self._recurrent = any(kind == "linear_attention" for kind in layers)
+        self._memory = _Memory(0 if self._recurrent else keep_tokens)
 
     @property
     def model(self) -> VisionLanguageModel:
@@ -151,6 +153,7 @@ class TransformersEngine:
         *,
         device: str | None = None,
         dtype: str | None = None,
+        adapter: Path | None = None,
         max_batch: int | None = None,
         keep_tokens: int = KEPT_TOKENS,
     ) -> TransformersEngine:
@@ -160,18 +163,20 @@ class TransformersEngine:
             folder: of the checkpoint: config, safetensors, tokenizer with chat template, preprocessor config.
             family: how the checkpoint sees and writes.
             name: for traces and provenance.
-            device: ``cuda``, ``mps`` or ``cpu``; None takes the best there is.
+            device: ``cuda``, ``mps`` or ``cpu``; ``auto`` spreads the layers over all GPUs; None takes the
+                best there is.
             dtype: ``bfloat16``, ``float16`` or ``float32``; None takes bfloat16 on CUDA, else float32.
+            adapter: folder of a LoRA adapter over the checkpoint.
             max_batch: as above.
             keep_tokens: as above.
 
         Raises:
             ModelError: for a checkpoint that cannot be loaded.
         """
-        chosen = torch.device(device or best_device())
+        chosen = torch.device(best_device() if device in (None, "auto") else device)
         precision = default_dtype(chosen) if dtype is None else dtype_named(dtype)
         tokenizer = read_tokenizer(folder)
-        model = model_for_inference(folder, chosen, precision)
+        model = model_for_inference(folder, None if device == "auto" else chosen, precision, adapter)
         config: VisionLanguageConfig = model.config
         spec = PatchSpec.of_checkpoint(folder, config.vision_config)
         if spec.factor != family.resolution.factor:
@@ -226,20 +231,27 @@ class TransformersEngine:
         known = [length for _, length in remembered]
         cache, mask = self._restore(remembered)
         logits, mask = self._prefill(prompts, known, cache, mask)
+        scores = (
+            self._score(prompts, logits, cache, mask, options.choices)
+            if options.choices
+            else [None] * len(prompts)
+        )
         generated = self._generate(prompts, logits, cache, mask, seeds, options)
         if self._memory.most_tokens:
             self._remember(prompts, known, generated, cache)
+        texts = [decoded(self._tokenizer, tokens) for tokens, _, _ in generated.replies()]
         return [
             Reply(
-                text=decoded(self._tokenizer, tokens),
+                text=_before(text, options.stop),
                 stop_reason="stop" if stopped else "length",
                 prompt_tokens=len(prompt.ids),
-                completion_tokens=len(tokens) + stopped,
+                completion_tokens=len(tokens) + (stopped and _before(text, options.stop) == text),
                 prefilled_tokens=len(prompt.ids) - length,
                 logprobs=np.array(logprobs) if options.logprobs else None,
+                choices=choices,
             )
-            for prompt, length, (tokens, stopped, logprobs) in zip(
-                prompts, known, generated.replies(), strict=True
+            for prompt, length, text, choices, (tokens, stopped, logprobs) in zip(
+                prompts, known, texts, scores, generated.replies(), strict=True
             )
         ]
 
@@ -341,6 +353,8 @@ class TransformersEngine:
         for step in range(options.max_new_tokens):
             chosen = choose(logits)
             state.add(chosen.tolist(), _logprobs(logits, chosen) if options.logprobs else None, self._stops)
+            if options.stop:
+                state.end_at(options.stop, self._tokenizer)
             if state.finished or step + 1 == options.max_new_tokens:
                 break
             alive = self._tensor(np.array([[int(not stopped)] for stopped in state.stopped]))
@@ -354,6 +368,47 @@ class TransformersEngine:
             )
             logits = output.logits[:, -1]
         return state
+
+    def _score(
+        self,
+        prompts: list[Prompt],
+        logits: torch.Tensor,
+        cache: DynamicCache,
+        mask: torch.Tensor,
+        choices: Sequence[str],
+    ) -> list[NDArray[np.float64]]:
+        """Log-probabilities (choices,) of answers after each prompt, read on its keys and values.
+
+        Args:
+            prompts: that were just prefilled.
+            logits: (B, vocabulary) of the first token of the reply.
+            cache: of the prompts; the same afterwards.
+            mask: (B, L) which positions of it are real.
+            choices: answers, none of them empty.
+        """
+        following = self._tensor(np.array([prompt.positions.max() + 1 for prompt in prompts]))
+        first = logits.float().log_softmax(dim=-1)
+        sums = []
+        for choice in choices:
+            ids = self._tokenizer.encode(choice, add_special_tokens=False)
+            total = first[:, ids[0]].clone()
+            if len(ids) > 1:
+                read = self._tensor(np.array([ids[:-1]] * len(prompts)))
+                steps = torch.arange(len(ids) - 1, device=self.device)
+                output = self.model(
+                    input_ids=read,
+                    attention_mask=torch.cat([mask, torch.ones_like(read)], dim=1),
+                    position_ids=(following[:, None] + steps).expand(3, -1, -1),
+                    past_key_values=copy.deepcopy(cache) if self._recurrent else cache,
+                    use_cache=True,
+                )
+                if not self._recurrent:
+                    cache.crop(-read.shape[1])
+                further = self._tensor(np.array([ids[1:]] * len(prompts)))
+                stated = output.logits.float().log_softmax(dim=-1)
+                total += stated.gather(2, further[..., None])[..., 0].sum(dim=1)
+            sums.append(total.double().cpu().numpy())
+        return list(np.stack(sums, axis=1))
 
     def _tensor(self, array: NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
@@ -390,6 +445,15 @@ class _Generated:
             else:
                 self.tokens[row].append(token)
 
+    def end_at(self, strings: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> None:
+        """End rows whose text holds one of some strings, which may begin in the middle of a token."""
+        longest = max(len(string.encode()) for string in strings)
+        for row, tokens in enumerate(self.tokens):
+            # A token is at least a byte, so that no more of them than this hold the string.
+            if not self.stopped[row] and tokens:
+                tail = decoded(tokenizer, tokens[-longest - 1 :])
+                self.stopped[row] = any(string in tail for string in strings)
+
     def feed(self, chosen: list[int], alive: torch.Tensor) -> None:
         """Note that the model is about to read the chosen tokens; rows that ended read padding."""
         self.mask = torch.cat([self.mask, alive], dim=1)
@@ -400,6 +464,12 @@ class _Generated:
     def replies(self) -> list[tuple[list[int], bool, list[float]]]:
         """Tokens, whether the turn ended, and log-probabilities of each row."""
         return list(zip(self.tokens, self.stopped, self.logprobs, strict=True))
+
+
+def _before(text: str, stops: Sequence[str]) -> str:
+    """A text up to the first of some strings."""
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    return text[: min(places)] if places else text
 
 
 def _logprobs(logits: torch.Tensor, chosen: torch.Tensor) -> list[float]:

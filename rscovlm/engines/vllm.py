@@ -15,6 +15,7 @@ from rscovlm.models.families import ModelFamily
 from rscovlm.models.prompting import prompter_of
 from rscovlm.models.sampling import checkpoint_sampling
 from zoom_chain.chat import Conversation, Generation, Reply, Sampling
+from zoom_chain.scores import TOP, Scores, from_top
 
 MOST_IMAGES = 32
 """Images of one conversation."""
@@ -38,6 +39,8 @@ class VllmEngine:
     Raises:
         ModelError: where vLLM is not installed or cannot run the checkpoint.
     """
+
+    scores: Scores = "top"
 
     def __init__(self, folder: Path, family: ModelFamily, name: str, *, dtype: str | None = None) -> None:
         # Results are printed to stdout; vLLM writes its log there unless told otherwise before its import.
@@ -119,7 +122,9 @@ def _sampling(options: Generation, sampling: Sampling, seed: int) -> Any:
         max_tokens=options.max_new_tokens,
         seed=seed,
         **openai.sampling_parameters(sampling, known=True),
-        logprobs=0 if options.logprobs else None,  # 0: of the chosen token and no others
+        stop=list(options.stop) or None,
+        # 0: of the chosen token and no others
+        logprobs=TOP if options.choices else 0 if options.logprobs else None,
         **openai.VLLM_PARAMETERS,
     )
 
@@ -130,6 +135,10 @@ def _reply(output: Any, options: Generation) -> Reply:
     if options.logprobs:
         chosen = zip(completion.token_ids, completion.logprobs, strict=True)
         logprobs = np.array([known[token].logprob for token, known in chosen], dtype=float)
+    choices = None
+    if options.choices and completion.logprobs:
+        first = completion.logprobs[0].values()
+        choices = from_top([(each.decoded_token or "", each.logprob) for each in first], options.choices)
     reason, error = openai.ended(completion.finish_reason)
     return Reply(
         text=completion.text,
@@ -139,6 +148,7 @@ def _reply(output: Any, options: Generation) -> Reply:
         completion_tokens=len(completion.token_ids),
         prefilled_tokens=prompt_tokens - (output.num_cached_tokens or 0),
         logprobs=logprobs,
+        choices=choices,
     )
 
 

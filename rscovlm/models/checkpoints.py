@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from rscovlm.errors import ModelError
-from rscovlm.models.families import ModelFamily, family_in, family_named, family_of
+from rscovlm.models.families import FAMILIES, ModelFamily, family_in, family_named, family_of
+from rscovlm.models.serving import Serving
+from rscovlm.models.sidecars import read_sidecar
 
 NANO_FOLDER = Path(__file__).parents[1] / "assets" / "nano"
+
+ADAPTER = "adapter_config.json"
+"""The file of PEFT that makes a folder an adapter."""
 
 Runner = Literal["transformers", "vllm", "http"]
 
@@ -29,6 +34,9 @@ class Checkpoint:
         url: root of the server's API, such as ``http://host:8000/v1``; None in process.
         served: name of the model on the server; None where the server is to be asked.
         revision: branch, tag or commit of a hub repository, where one was asked for.
+        serving: how requests are sent to a server; None for the usual limits.
+        dtype: of the weights of a model in process; None for the usual one.
+        adapter: folder of a LoRA adapter over the weights in ``folder``.
     """
 
     spec: str
@@ -38,15 +46,21 @@ class Checkpoint:
     url: str | None = None
     served: str | None = None
     revision: str | None = None
+    serving: Serving | None = None
+    dtype: str | None = None
+    adapter: Path | None = None
 
     @cached_property
     def identity(self) -> str:
-        """The very weights, for journals: the spec, and the size and time of local weight files."""
+        """The very weights, for journals: the spec, a stated precision, and local weight files."""
         if self.folder is None:
             return self.spec
-        facts = [(file.name, file.stat()) for file in sorted(self.folder.glob("*.safetensors"))]
+        folders = [self.folder] if self.adapter is None else [self.folder, self.adapter]
+        files = [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
+        facts = [(file.name, file.stat()) for file in files]
+        spec = self.spec if self.dtype is None else f"{self.spec} in {self.dtype}"
         return "|".join(
-            [self.spec, *(f"{name} {fact.st_size} bytes {fact.st_mtime_ns} ns" for name, fact in facts)]
+            [spec, *(f"{name} {fact.st_size} bytes {fact.st_mtime_ns} ns" for name, fact in facts)]
         )
 
     @property
@@ -88,7 +102,7 @@ def _on_server(spec: str, family: str | None) -> Checkpoint:
     if known is None:
         raise ModelError(
             f"the family of {served or spec!r} does not show in its name; give --family "
-            "(qwen2.5-vl, qwen3-vl, rscovlm or nano)"
+            f"({', '.join(FAMILIES)})"
         )
     return Checkpoint(spec, "http", known, url=url, served=served or None)
 
@@ -97,11 +111,30 @@ def _in_process(spec: str, family: str | None) -> Checkpoint:
     name = spec.removeprefix("vllm:")
     runner: Runner = "transformers" if name == spec else "vllm"
     folder, revision = _folder(name)
+    adapter = None
+    if (folder / ADAPTER).is_file() and not (folder / "config.json").is_file():
+        adapter, name = folder, _base_of(folder)
+        if runner == "vllm":
+            raise ModelError(f"{folder} is a LoRA adapter; for vLLM merge it: rscovlm export, or peft's own")
+        folder, revision = _folder(name)
     known = family_of(folder, name)
     if family is not None:
         # The bounds of this very checkpoint, the words of the named family.
         known = replace(family_named(family), resolution=known.resolution)
-    return Checkpoint(spec, runner, known, folder=folder, revision=revision)
+    return Checkpoint(spec, runner, known, folder=folder, revision=revision, adapter=adapter)
+
+
+def _base_of(adapter: Path) -> str:
+    """The model that a LoRA adapter lies over: a folder, beside it too, or a hub id.
+
+    Raises:
+        ModelError: where the adapter does not say.
+    """
+    base = (read_sidecar(adapter, ADAPTER) or {}).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise ModelError(f"{adapter / ADAPTER} names no base model (base_model_name_or_path)")
+    beside = adapter / base
+    return str(beside) if not Path(base).is_absolute() and beside.is_dir() else base
 
 
 def _folder(name: str) -> tuple[Path, str | None]:

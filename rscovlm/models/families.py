@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from configs import ConfigError
 from detection_eval.text.coordinates import PERMILLE, PIXELS, CoordinateSpace
 from detection_eval.text.labels import spoken
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.models.sidecars import OWN, image_processor, read_sidecar
 from tiling.resolution import Resolution
-from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, RSCOVLM, ZoomDialect
+from zoom_chain.dialect import NANO, QWEN3_VL, QWEN3_VL_PLAIN, RSCOVLM, ZoomDialect
+from zoom_chain.dialect_files import load_dialect
 
 DEFAULT_MAX_TOKENS = 1280
 """Visual tokens of one image unless a caller allows more: about a megapixel. Hub checkpoints allow 16384,
@@ -105,6 +107,7 @@ FAMILIES: dict[str, ModelFamily] = {
             classification_prompt="Classify the image within one of the given classes:{classes}.",
             class_joiner=",",
         ),
+        ModelFamily("qwen2-vl", _resolution(28), PERMILLE, QWEN3_VL_PLAIN, "qwen2-vl"),
         ModelFamily("qwen3-vl", _resolution(32), PERMILLE, QWEN3_VL, "qwen3-vl"),
         ModelFamily(
             "nano",
@@ -120,7 +123,14 @@ FAMILIES: dict[str, ModelFamily] = {
     )
 }
 
-_ARCHITECTURES = {"qwen2_5_vl": "qwen2.5-vl", "qwen3_vl": "qwen3-vl"}
+_ARCHITECTURES = {
+    "qwen2_vl": "qwen2-vl",
+    "qwen2_5_vl": "qwen2.5-vl",
+    "qwen3_vl": "qwen3-vl",
+    "qwen3_vl_moe": "qwen3-vl",
+    "qwen3_5": "qwen3-vl",
+    "qwen3_5_moe": "qwen3-vl",
+}
 
 
 def family_named(name: str) -> ModelFamily:
@@ -138,7 +148,8 @@ _SPELLINGS = {
     "rscovlm": r"(?<![a-z0-9])rscovlm(?![a-z0-9])",
     # The hub's, Ollama's (qwen2.5vl:7b) and ModelScope's (Qwen2___5-VL).
     "qwen2.5-vl": r"(?<![a-z0-9])qwen-?2[.-]*5-?vl(?![a-z])",
-    "qwen3-vl": r"(?<![a-z0-9])qwen-?3-?vl(?![a-z])",
+    "qwen2-vl": r"(?<![a-z0-9])qwen-?2-?vl(?![a-z])",
+    "qwen3-vl": r"(?<![a-z0-9])qwen-?3(?:-?vl|[.-]+5)(?![a-z])",
     "nano": r"^nano$",
 }
 
@@ -192,12 +203,10 @@ def family_of(folder: str | Path, name: str | None = None) -> ModelFamily:
     factor = int(vision.get("patch_size", 0)) * int(vision.get("spatial_merge_size", 2))
     family = replace(family, resolution=_bounds(family, factor, image_processor(folder) or {}, overrides))
     if "dialect" in overrides:
-        if overrides["dialect"] not in DIALECTS:
-            raise ModelError(
-                f"dialect {overrides['dialect']!r} in {folder / OWN} is unknown; "
-                f"choose from {', '.join(DIALECTS)}"
-            )
-        family = replace(family, dialect=DIALECTS[overrides["dialect"]])
+        try:
+            family = replace(family, dialect=load_dialect(str(overrides["dialect"])))
+        except ConfigError as error:
+            raise ModelError(f"{folder / OWN}: {error}") from None
     known: dict[str, Any] = {
         key: overrides[key] for key in ("detection", "detect_gsd_m", "class_gsd_m") if key in overrides
     }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
 from rscovlm.errors import ModelError
+from rscovlm.models.sidecars import read_sidecar
 
 if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig, PreTrainedTokenizerBase
@@ -91,6 +93,7 @@ def read_weights(
     dtype: torch.dtype,
     attention: str = "sdpa",
     quantization: BitsAndBytesConfig | None = None,
+    device_map: str | dict[str, str] | None = None,
 ) -> VisionLanguageModel:
     """The model of a checkpoint; only safetensors are read, nothing in the folder is run.
 
@@ -99,13 +102,17 @@ def read_weights(
         dtype: of its weights in memory.
         attention: implementation, by transformers' name.
         quantization: transformers' configuration of weights in few bits; None for none.
+        device_map: ``auto`` for all GPUs, or devices by module; None loads into the machine's memory.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it cannot be loaded, or its weights are in few bits and the library for them is missing.
     """
     from transformers import AutoModelForImageTextToText
 
-    further = {"quantization_config": quantization} if quantization is not None else {}
+    check_quantization(folder)
+    further: dict[str, Any] = {"quantization_config": quantization} if quantization is not None else {}
+    if device_map is not None:
+        further["device_map"] = device_map
     with _readable(folder, "loaded"):
         model = AutoModelForImageTextToText.from_pretrained(
             folder,
@@ -128,21 +135,87 @@ def _readable(folder: Path, verb: str) -> Iterator[None]:
     """Tell what transformers could not do with a checkpoint in one line."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder} cannot be {verb}: {reason}") from error
 
 
-def model_for_inference(folder: Path, device: torch.device, dtype: torch.dtype) -> VisionLanguageModel:
+_LIBRARIES = {
+    "awq": ("gptqmodel",),
+    "gptq": ("gptqmodel", "optimum"),
+    "bitsandbytes": ("bitsandbytes", "accelerate"),
+    "compressed-tensors": ("compressed_tensors",),
+    "fp8": ("accelerate", "kernels"),
+    "fbgemm_fp8": ("fbgemm_gpu", "accelerate"),
+    "auto-round": ("auto_round",),
+    "torchao": ("torchao",),
+}
+"""Libraries that transformers needs for weights in few bits, by ``quant_method``."""
+
+
+def quantization_of(folder: Path) -> str | None:
+    """How the weights of a checkpoint are quantised (``quant_method``); None where they are not."""
+    stated = (read_sidecar(folder, "config.json") or {}).get("quantization_config")
+    if not isinstance(stated, dict):
+        return None
+    bits = stated.get("load_in_4bit") or stated.get("load_in_8bit")
+    return str(stated.get("quant_method") or ("bitsandbytes" if bits else "unknown"))
+
+
+def check_quantization(folder: Path) -> None:
+    """Make sure that what a checkpoint's quantised weights need is installed.
+
+    Raises:
+        ModelError: naming the libraries that are missing.
+    """
+    method = quantization_of(folder)
+    missing = [name for name in _LIBRARIES.get(method or "", ()) if util.find_spec(name) is None]
+    if missing:
+        packages = " ".join(name.replace("_", "-") for name in missing)
+        raise ModelError(f"{folder} is quantised by {method}, which needs {packages}: pip install {packages}")
+
+
+def with_adapter(model: VisionLanguageModel, adapter: Path) -> VisionLanguageModel:
+    """A model with a LoRA adapter merged into its weights.
+
+    Raises:
+        ModelError: where PEFT is not installed or cannot load the adapter.
+    """
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise ModelError(f"{adapter} is a LoRA adapter, which needs peft: pip install peft") from error
+    with _readable(adapter, "loaded"):
+        adapted = PeftModel.from_pretrained(cast(Any, model), adapter)
+        return cast("VisionLanguageModel", adapted.merge_and_unload())
+
+
+def model_for_inference(
+    folder: Path, device: torch.device | None, dtype: torch.dtype, adapter: Path | None = None
+) -> VisionLanguageModel:
     """The model of a checkpoint on a device, in evaluation mode, with the best attention there.
+
+    Args:
+        folder: of the checkpoint.
+        device: to run on; None spreads the layers over all GPUs.
+        dtype: of its weights in memory.
+        adapter: folder of a LoRA adapter to merge into the weights.
 
     Raises:
         ModelError: it cannot be loaded, or the device cannot hold it.
     """
-    attention, _ = attention_for(device, dtype)
-    model = read_weights(folder, dtype, attention)
+    attention, _ = attention_for(device or torch.device(best_device()), dtype)
+    spread: str | dict[str, str] | None = None
+    if device is None:
+        spread = "auto"
+    elif quantization_of(folder) is not None:  # such weights cannot be moved once they are loaded
+        spread = {"": str(device)}
+    model = read_weights(folder, dtype, attention, device_map=spread)
+    if adapter is not None:
+        model = with_adapter(model, adapter)
     try:
-        move(model, device)
+        if spread is None and device is not None:
+            move(model, device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {device} cannot hold the model: {str(error).splitlines()[0]}") from error
     model.eval()

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from configs import load_config
+from configs import ConfigError, load_config
 from configs.checking import Section, checked
 from detection_eval.formats.class_lists import CLASS_LISTS
 from detection_eval.text.contracts import CONTRACTS, Contract
@@ -25,7 +25,7 @@ from rscovlm.tasks.questions import CHOICE_WORDS, ChoiceQuestion, OpenQuestion
 from tiling.resolution import PolicyName, resolution_policy
 from zoom_chain.budget import Budget
 from zoom_chain.chat import GREEDY, Sampling
-from zoom_chain.dialect import DIALECTS
+from zoom_chain.dialect_files import load_dialect
 from zoom_chain.looks import CropRule
 from zoom_chain.policies import ZoomPolicy
 from zoom_chain.settings import ZoomSettings, default_zoom_settings, policy_named
@@ -71,6 +71,16 @@ def _known(names: Mapping[str, Any]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _dialect(value: Any) -> Any:
+    """The name or file of a dialect that can be read."""
+    if isinstance(value, str):
+        try:
+            load_dialect(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
 Length = Annotated[str | None, BeforeValidator(_length)]
 
 
@@ -110,8 +120,8 @@ class Recipe(Section):
     """Text after each question that has no options."""
     choice_words: Annotated[str, _known(CHOICE_WORDS)] = "plain"
     """How questions with options are put: ``plain`` or ``mme-realworld``."""
-    dialect: Annotated[str | None, _known(DIALECTS)] = None
-    """Words of the zoom tool."""
+    dialect: Annotated[str | None, BeforeValidator(_dialect)] = None
+    """Words of the zoom tool: the name of a dialect, or a YAML file with one."""
     never_zoom: tuple[str, ...] = ()
     """Categories of questions that are asked without the zoom tool, such as ``count``."""
     policy: Annotated[ZoomPolicy | None, BeforeValidator(policy_named)] = None
@@ -135,7 +145,7 @@ class Recipe(Section):
         if self.contract is not None:
             changes["detection"] = self.contract
         if self.dialect is not None:
-            changes["dialect"] = DIALECTS[self.dialect]
+            changes["dialect"] = load_dialect(self.dialect)
         if self.classification_prompt is not None:
             changes["classification_prompt"] = self.classification_prompt
         if self.class_joiner is not None:

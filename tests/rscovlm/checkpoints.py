@@ -26,19 +26,7 @@ def tiny_qwen3_vl(folder: Path, seed: int = 0, channels: int = 3) -> Path:
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
     token = _write_tokenizer(folder)
-    vision = {
-        "depth": 4,
-        "in_channels": channels,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_heads": 2,
-        "patch_size": 16,
-        "spatial_merge_size": 2,
-        "temporal_patch_size": 2,
-        "out_hidden_size": 64,
-        "num_position_embeddings": 64,
-        "deepstack_visual_indexes": [1, 2],
-    }
+    vision = _qwen3_vision(channels)
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [8, 4, 4], "mrope_interleaved": True}
     text = {**TEXT_SHAPE, "rope_parameters": rope, "tie_word_embeddings": True}
     config = Qwen3VLConfig(text_config=_with_tokens(text, token), vision_config=vision, **_special(token))
@@ -72,6 +60,92 @@ def tiny_qwen25_vl(folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     _save(Qwen2_5_VLForConditionalGeneration(config), folder, factor=28, processor="Qwen2_5_VLProcessor")
     return folder
+
+
+def tiny_qwen2_vl(folder: Path, seed: int = 0) -> Path:
+    """A Qwen2-VL of some hundred thousand random weights; visual tokens of 28 px."""
+    import torch
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    token = _write_tokenizer(folder)
+    vision = {
+        "depth": 3,
+        "embed_dim": 32,
+        "hidden_size": 64,
+        "num_heads": 2,
+        "mlp_ratio": 2,
+        "patch_size": 14,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+    }
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 6, 6]}
+    text = {**TEXT_SHAPE, "rope_parameters": rope, "tie_word_embeddings": True}
+    config = Qwen2VLConfig(text_config=_with_tokens(text, token), vision_config=vision, **_special(token))
+    torch.manual_seed(seed)
+    _save(Qwen2VLForConditionalGeneration(config), folder, factor=28, processor="Qwen2VLProcessor")
+    return folder
+
+
+def tiny_qwen3_vl_moe(folder: Path, seed: int = 0) -> Path:
+    """A Qwen3-VL whose feed-forward layers are mixtures of four experts, two for each token."""
+    import torch
+    from transformers import Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration
+
+    token = _write_tokenizer(folder)
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [8, 4, 4], "mrope_interleaved": True}
+    experts = {"moe_intermediate_size": 48, "num_experts": 4, "num_experts_per_tok": 2}
+    text = {**TEXT_SHAPE, **experts, "rope_parameters": rope, "tie_word_embeddings": True}
+    config = Qwen3VLMoeConfig(
+        text_config=_with_tokens(text, token), vision_config=_qwen3_vision(3), **_special(token)
+    )
+    torch.manual_seed(seed)
+    model = Qwen3VLMoeForConditionalGeneration(config)
+    _save(model, folder, factor=32, processor="Qwen3VLProcessor", half=True)
+    return folder
+
+
+def tiny_qwen35(folder: Path, seed: int = 0) -> Path:
+    """A Qwen3.5: every fourth layer attends, the others are recurrent (gated delta rule)."""
+    import torch
+    from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    token = _write_tokenizer(folder)
+    rope = {
+        **{"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1], "mrope_interleaved": True},
+        "partial_rotary_factor": 0.25,
+    }
+    recurrent = {
+        "num_hidden_layers": 4,
+        "linear_conv_kernel_dim": 4,
+        "linear_key_head_dim": 16,
+        "linear_value_head_dim": 16,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+    }
+    text = {**TEXT_SHAPE, **recurrent, "rope_parameters": rope, "tie_word_embeddings": True}
+    vision = _qwen3_vision(3)
+    del vision["deepstack_visual_indexes"]
+    config = Qwen3_5Config(text_config=_with_tokens(text, token), vision_config=vision, **_special(token))
+    torch.manual_seed(seed)
+    model = Qwen3_5ForConditionalGeneration(config)
+    _save(model, folder, factor=32, processor="Qwen3VLProcessor", half=True)
+    return folder
+
+
+def _qwen3_vision(channels: int) -> dict[str, object]:
+    return {
+        "depth": 4,
+        "in_channels": channels,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "patch_size": 16,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "out_hidden_size": 64,
+        "num_position_embeddings": 64,
+        "deepstack_visual_indexes": [1, 2],
+    }
 
 
 def _write_tokenizer(folder: Path):

@@ -84,7 +84,7 @@ def test_numbers_may_be_strings_or_have_fractions(box):
         ("<tool_call>", "cut off"),
         ("Let me look closer. <tool_ca", "cut off"),
         ('<tool_call>{"name": "image_zoom_in", "arguments": {"bbox": [1, 2', "cut off"),
-        ("<tool_call>{'name': 'image_zoom_in'}</tool_call>", "not valid JSON"),
+        ("<tool_call>{'name': 'image_zoom_in'}</tool_call>", '"arguments" is not a JSON object'),
         ('<tool_call>__import__("os").abort()</tool_call>', "not valid JSON"),
         ("<tool_call>7</tool_call>", "not a JSON object"),
         ("<tool_call>[]</tool_call>", "not a JSON object"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tiling.view import View
-from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call
+from zoom_chain.calls import InvalidCall, ZoomCall
 from zoom_chain.chat import Conversation
 from zoom_chain.effects import Outcome, Said, Showing, Steps, StopReason, ask, look
 from zoom_chain.looks import RefusedRequest, coarseness, crop_window, plan_crop, requested_window
+from zoom_chain.replies import ReadReply, read_reply
 from zoom_chain.session import Run, Session, failure_of
 from zoom_chain.trace import RequestRecord
 
@@ -32,13 +33,16 @@ def _converse(session: Session, conversation: Conversation, most_zooms: int | No
     dialect = session.dialect
     withdrawn: StopReason | None = None
     refusals = 0
+    # A model that goes on past its call would write the observation itself.
+    options = replace(session.options, stop=dialect.stop)
     about: tuple[int, ...] = (0,)
     while True:
-        said = yield from ask(conversation)
-        call = _take(session, said, conversation, about, final=withdrawn is not None)
+        said = yield from ask(conversation, options)
+        read = _take(session, said, conversation, about, final=withdrawn is not None)
+        call = read.call
         if failure_of(said.reply) or call is None or withdrawn is not None:
             return session.conclude(said, withdrawn or "answered")
-        conversation, about = conversation.say("assistant", said.reply.text), ()
+        conversation, about = conversation.say("assistant", read.turn), ()
         if spent := session.spent(most_zooms):
             withdrawn = spent
             session.amend_turn(refusal=f"the tool was withdrawn: {spent.replace('_', ' ')}")
@@ -66,19 +70,16 @@ def _converse(session: Session, conversation: Conversation, most_zooms: int | No
 
 def _take(
     session: Session, said: Said, conversation: Conversation, about: tuple[int, ...], final: bool
-) -> ZoomCall | InvalidCall | None:
-    """Record a reply; the call in it."""
-    call: ZoomCall | InvalidCall | None = None
-    if session.tool_offered:
-        size = session.shown[_frame_index(session)].size
-        call = parse_zoom_call(said.reply.text, session.dialect, size.width, size.height)
-    request = None
+) -> ReadReply:
+    """Record a reply, taken apart."""
+    size = session.shown[_frame_index(session)].size
+    read = read_reply(said.reply, session.dialect, size.width, size.height, offered=session.tool_offered)
+    call, request = read.call, None
     if isinstance(call, ZoomCall):
         frame = _frame_index(session, call.image_index)
         request = RequestRecord(frame, call.box, call.label, None, call.notes)
-    words = None if call is None else call.before
-    session.record(said, conversation, about=about, words=words, request=request, final=final)
-    return call
+    session.record(said, conversation, about=about, words=read.words, request=request, final=final)
+    return read
 
 
 def _frame_index(session: Session, image_index: int | None = None) -> int:
@@ -119,5 +120,5 @@ def _plan(session: Session, call: ZoomCall | InvalidCall) -> Showing:
 
 def _quantum(session: Session, frame: View) -> tuple[float, float]:
     """One unit of the dialect's coordinates in scene pixels, along x and y."""
-    extent = session.dialect.space.extent
-    return frame.scale if extent is None else (frame.window.width / extent, frame.window.height / extent)
+    steps = session.dialect.steps
+    return frame.scale if steps is None else (frame.window.width / steps, frame.window.height / steps)

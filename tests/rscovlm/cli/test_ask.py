@@ -139,3 +139,33 @@ def test_a_question_without_a_whole_answer_exits_with_1(run, scripted, scene):
     done = run("ask", scene, "any?", "--model", MODEL)
     assert (done.code, done.out) == (1, "and so on and so\n")
     assert "cut off" in done.err.splitlines()[-1]
+
+
+def test_a_dialect_is_taken_by_name_or_from_a_file(run, scene, tmp_path):
+    shown = run("ask", scene, "What?", "--model", MODEL, "--dialect", "mini-o3", "--dry-run")
+    assert "<grounding>" in shown.out
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: qwen3-vl\nuser_suffix: ' Look closely.'\n")
+    shown = run("ask", scene, "What?", "--model", MODEL, "--dialect", str(file), "--dry-run")
+    assert "user: What? Look closely.\n" in shown.out
+    failed = run("ask", scene, "What?", "--model", MODEL, "--dialect", "mini-o4")
+    assert failed.code == 2
+    assert "dialect 'mini-o4' is unknown; choose from" in failed.err
+
+
+def test_several_runs_vote_and_say_how_far_they_agree(run, scripted, scene):
+    said = iter(["red", "Blue.", "red", "the red", "blue"] * 2)
+    engine = scripted(lambda conversation: next(said))
+    drawn = ("ask", scene, "What?", "--model", MODEL, "--n", "5", "--sampling", "temperature=0.7")
+    done = run(*drawn)
+    assert (done.code, done.out) == (0, "red\n")
+    assert "60% of the runs agree on 'red'; others said 'Blue.'" in done.err
+    assert len({options.seed for options in engine.options}) == 5
+    votes = json.loads(run(*drawn, "--json").out)["answers"][0]["votes"]
+    assert votes == {"agreement": 0.6, "answers": {"red": 3, "Blue.": 2}}
+
+
+def test_several_greedy_runs_are_refused(run, scene):
+    done = run("ask", scene, "What?", "--model", MODEL, "--n", "3")
+    assert done.code == 2
+    assert "--n 3 would draw the same reply 3 times; give --sampling temperature=0.7" in done.err

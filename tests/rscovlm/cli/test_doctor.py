@@ -11,7 +11,7 @@ ROWS = [Row("torch", "ok", "2.9"), Row("flash-attn", "not in use", "needs CUDA")
 
 @pytest.fixture(autouse=True)
 def report(monkeypatch):
-    monkeypatch.setattr("rscovlm.doctor.diagnose", lambda: ROWS)
+    monkeypatch.setattr("rscovlm.doctor.diagnose", lambda *_: ROWS)
 
 
 def test_columns_are_aligned_and_lines_end_without_spaces(run):

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from rscovlm.engines import load_model
-from rscovlm.engines.http import HttpEngine, _retry_after_s
+from rscovlm.engines.connection import retry_after_s
+from rscovlm.engines.http import HttpEngine
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES, family_of
+from rscovlm.models.serving import Serving
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.engines.server import ModelServer
 from tiling.resolution import Resolution
@@ -123,7 +125,7 @@ def test_a_reply_cut_by_the_limit_says_so(server, engine):
 def test_replies_keep_the_order_of_questions_and_requests_in_flight_are_bounded(server):
     server.answer = lambda conversation: conversation.messages[-1].text
     server.delay_s = 0.02
-    with HttpEngine(server.url, None, FAMILY, in_flight=3) as engine:
+    with HttpEngine(server.url, None, FAMILY, serving=Serving(in_flight=3)) as engine:
         replies = engine.chat([question(text=str(index)) for index in range(12)], SHORT)
     assert [reply.text for reply in replies] == [str(index) for index in range(12)]
     assert server.most_at_once == 3
@@ -175,7 +177,7 @@ def waits(monkeypatch, server, attempts, headers):
     monkeypatch.setattr("rscovlm.engines.http.random.uniform", lambda low, high: 1.0)
     monkeypatch.setattr("rscovlm.engines.http.asyncio.sleep", sleep)
     server.failures = [(503, headers, {})] * attempts
-    with HttpEngine(server.url, None, FAMILY, attempts=attempts, first_wait_s=0.5) as engine:
+    with HttpEngine(server.url, None, FAMILY, serving=Serving(attempts=attempts), first_wait_s=0.5) as engine:
         assert engine.chat([Conversation().say("user", "hello")], SHORT)[0].error is not None
     return waited
 
@@ -192,16 +194,16 @@ def test_a_server_that_asks_for_an_hour_gets_a_minute_and_less_than_our_own_wait
 
 
 def test_retry_after_may_be_a_date_and_nonsense_is_no_wait():
-    assert _retry_after_s("12") == 12
-    assert 25 < _retry_after_s(email.utils.formatdate(time.time() + 30, usegmt=True)) <= 30
-    assert _retry_after_s(email.utils.formatdate(time.time() - 30, usegmt=True)) == 0
-    assert _retry_after_s("soon") == 0
-    assert _retry_after_s(None) == 0
+    assert retry_after_s("12") == 12
+    assert 25 < retry_after_s(email.utils.formatdate(time.time() + 30, usegmt=True)) <= 30
+    assert retry_after_s(email.utils.formatdate(time.time() - 30, usegmt=True)) == 0
+    assert retry_after_s("soon") == 0
+    assert retry_after_s(None) == 0
 
 
 def test_a_request_that_fails_for_good_is_a_reply_while_others_go_on(server):
     server.answer = lambda conversation: conversation.messages[-1].text
-    with HttpEngine(server.url, None, FAMILY, in_flight=1) as engine:
+    with HttpEngine(server.url, None, FAMILY, serving=Serving(in_flight=1)) as engine:
         server.failures = [(400, {}, {"error": {"message": "prompt is longer than 4096 tokens"}})]
         failed, fine = engine.chat([Conversation().say("user", word) for word in ("a", "b")], SHORT)
     assert failed.stop_reason == "error"
@@ -211,7 +213,7 @@ def test_a_request_that_fails_for_good_is_a_reply_while_others_go_on(server):
 
 
 def test_attempts_are_limited(server):
-    with HttpEngine(server.url, None, FAMILY, attempts=3, first_wait_s=0.001) as engine:
+    with HttpEngine(server.url, None, FAMILY, serving=Serving(attempts=3), first_wait_s=0.001) as engine:
         server.failures = [(503, {}, {"error": "loading"})] * 10
         reply = engine.chat([Conversation().say("user", "hello")], SHORT)[0]
     assert "HTTP 503: loading (after 3 attempts)" in reply.error
@@ -220,9 +222,9 @@ def test_attempts_are_limited(server):
 
 def test_silence_ends_in_a_reply_that_says_how_long_was_waited(server):
     server.delay_s = 1.0
-    with HttpEngine(server.url, None, FAMILY, timeout_s=0.2) as engine:
+    with HttpEngine(server.url, None, FAMILY, serving=Serving(timeout_s=0.2)) as engine:
         reply = engine.chat([Conversation().say("user", "hello")], SHORT)[0]
-    assert "no reply within 0.2 s" in reply.error
+    assert "no whole reply within 0.2 s" in reply.error
 
 
 @pytest.mark.parametrize("body", [b"<html>gateway</html>", {}, {"choices": [], "usage": {}}, []])

@@ -11,14 +11,13 @@ from rscovlm.engines.openai import (
     VLLM_PARAMETERS,
     chat_messages,
     chat_request,
-    check_plausible_count,
     data_url,
     failure_text,
+    plausible_counts,
     probe,
     probe_sizes,
     read_reply,
     sampling_parameters,
-    visual_tokens,
 )
 from rscovlm.errors import ModelError
 from tiling.resolution import Resolution
@@ -81,7 +80,7 @@ def test_a_reply_states_its_tokens_and_what_was_prefilled():
 
 @pytest.mark.parametrize("body", [[], {}, {"choices": []}, {"choices": [{"message": {"content": "a"}}]}])
 def test_what_is_no_completion_is_refused(body):
-    with pytest.raises(ValueError, match="no chat completion with usage"):
+    with pytest.raises(ValueError, match=r"no chat completion|no usage|without a choice"):
         read_reply(body)
 
 
@@ -91,7 +90,7 @@ def test_what_is_no_completion_is_refused(body):
         ({"error": {"message": "too\nlong"}}, "", "HTTP 400: too long"),
         ({"error": "busy"}, "", "HTTP 400: busy"),
         ({"detail": "Not Found"}, "", "HTTP 400: Not Found"),
-        (None, "<html>gateway</html>", "HTTP 400: <html>gateway</html>"),
+        (None, "<html>gateway</html>", "HTTP 400: gateway"),
         (None, "x" * 400, "HTTP 400: " + "x" * 300),
         ({}, "", "HTTP 400"),
     ],
@@ -101,16 +100,9 @@ def test_a_refusal_is_one_line(body, text, line):
 
 
 def test_a_count_has_room_for_the_images_at_full_size_and_for_little_else():
-    asked = Conversation().say("user", picture(64, 96), "ab")
-    assert visual_tokens(asked, 32) == 2 * 3
-    # Six visual tokens and one for the message; at most two bytes of text, and 64 for each of a turn and a
-    # system prompt.
-    for count in (6 + 1, 6 + 2 + 2 * 64):
-        check_plausible_count(asked, count, 32)
-    for count in (6, 6 + 2 + 2 * 64 + 1):
-        with pytest.raises(ModelError, match=f"counts {count} prompt tokens where 7 to 136 are possible"):
-            check_plausible_count(asked, count, 32)
-    check_plausible_count(Conversation().say("user", "ab"), 5000, 32)  # no image, nothing to resize
+    asked = Conversation().say("user", ImagePart(np.zeros((64, 96, 3), np.uint8)), "ab")
+    # 6 visual tokens; 1 message of 2 bytes, in a template of at most 64 tokens a message and once more.
+    assert plausible_counts(asked, 32) == (6 + 1, 6 + 2 + 2 * 64)
 
 
 def test_probes_are_the_smallest_and_the_largest_square_that_are_sent():
@@ -130,7 +122,7 @@ def test_bands_that_no_image_file_holds_are_refused_in_one_line():
     ("finish_reason", "ended", "failed"),
     [
         *[("stop", "stop", False), ("tool_calls", "stop", False), (None, "stop", False)],
-        *[("length", "length", False), ("content_filter", "error", True), ("abort", "error", True)],
+        *[("length", "length", False), ("content_filter", "filtered", True), ("abort", "aborted", True)],
     ],
 )
 def test_a_reply_that_was_filtered_or_aborted_is_an_error_and_no_answer(finish_reason, ended, failed):
@@ -162,11 +154,13 @@ def test_content_in_parts_is_joined():
 
 def test_a_refusal_is_an_error_in_the_servers_words():
     reply = said(content=None, refusal="I can't\nhelp with that.")
-    assert (reply.stop_reason, reply.error) == ("error", "the model declined: I can't help with that.")
+    assert (reply.stop_reason, reply.error) == ("refused", "the model declined: I can't help with that.")
 
 
-def test_reasoning_alone_is_an_empty_reply():
-    assert said(content=None, reasoning_content="It might be a ship.").text == ""
+def test_reasoning_in_a_field_of_its_own_is_a_thought_that_ends_where_words_follow():
+    assert said(content=None, reasoning_content="It might be a ship.").text == "<think>\nIt might be a ship."
+    assert said(content="A ship.", reasoning="Hm.").text == "<think>\nHm.\n</think>\n\nA ship."
+    assert said(content="<think>Hm.</think>A ship.", reasoning="Hm.").text == "<think>Hm.</think>A ship."
 
 
 @pytest.mark.parametrize(
@@ -175,18 +169,70 @@ def test_reasoning_alone_is_an_empty_reply():
         *[None, [], "text", 3, {}, {"choices": []}, {"choices": [None], "usage": USAGE}],
         {"choices": [{"message": None}], "usage": USAGE},
         {"choices": [{"message": {"content": 3}}], "usage": USAGE},
-        {"choices": [{"message": {"content": ["a"]}}], "usage": USAGE},
         {"choices": [{"message": {"content": "a"}}], "usage": []},
         {"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": "many"}},
-        {"choices": [{"message": {"content": "a", "tool_calls": ["x"]}}], "usage": USAGE},
-        {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [{}]}}], "usage": USAGE},
     ],
 )
 def test_what_is_no_chat_completion_is_one_clear_error(body):
-    with pytest.raises(ValueError, match="no chat completion"):
+    with pytest.raises(ValueError, match=r"no chat completion|no usage|without a choice"):
         read_reply(body)
 
 
 def test_a_providers_error_behind_status_200_is_told():
     with pytest.raises(ValueError, match="HTTP 200: overloaded"):
         read_reply({"error": {"message": "overloaded"}})
+
+
+@pytest.mark.parametrize(
+    ("message", "more"),
+    [
+        ({"content": ["a"]}, {}),
+        ({"content": "a", "tool_calls": ["x"]}, {}),
+        ({"content": "a"}, {"logprobs": {"content": [{}]}}),
+        ({"content": "a"}, {"logprobs": {"content": [{"logprob": None}]}}),
+        ({"content": "a"}, {"logprobs": [1]}),
+    ],
+)
+def test_what_a_reply_does_not_need_may_be_odd(message, more):
+    reply = read_reply({"choices": [{"message": message, **more}], "usage": USAGE})
+    assert (reply.text, reply.logprobs, reply.error) == ("a", None, None)
+
+
+def test_half_a_character_is_replaced():
+    assert said(content="a\ud83d").text == "a?"
+
+
+@pytest.mark.parametrize(
+    "details", [[1], {"cached_tokens": None}, {"cached_tokens": 99}, {"cached_tokens": True}]
+)
+def test_cached_tokens_that_cannot_be_are_unknown(details):
+    usage = {**USAGE, "prompt_tokens_details": details}
+    body = {"choices": [{"message": {"content": "a"}}], "usage": usage}
+    assert read_reply(body).prefilled_tokens is None
+
+
+def test_a_provider_behind_a_gateway_is_named():
+    error = {"message": "Provider returned error", "metadata": {"provider_name": "Mill", "raw": "no\nimages"}}
+    assert failure_text(400, {"error": error}, "") == "HTTP 400: Provider returned error (Mill) (no images)"
+
+
+def test_strings_that_end_a_reply_are_sent():
+    options = Generation(stop=("<tool_response>",))
+    assert chat_request(Conversation().say("user", "x"), "m", options, 0, {})["stop"] == ["<tool_response>"]
+    assert "stop" not in chat_request(Conversation().say("user", "x"), "m", Generation(), 0, {})
+
+
+def test_probabilities_of_choices_come_from_the_likeliest_first_tokens():
+    options = Generation(max_new_tokens=1, choices=("yes", "no"))
+    body = chat_request(Conversation().say("user", "x"), "m", options, 0, {})
+    assert (body["logprobs"], body["top_logprobs"]) == (True, 20)
+    first = {
+        "token": "Yes",
+        "logprob": -0.1,
+        "top_logprobs": [{"token": "Yes", "logprob": -0.1}, {"token": "No"}],
+    }
+    choice = {"message": {"content": "Yes"}, "logprobs": {"content": [first]}}
+    reply = read_reply({"choices": [choice], "usage": USAGE}, options.choices)
+    np.testing.assert_allclose(reply.choices, [-0.1, -np.inf])
+    without = read_reply({"choices": [{"message": {"content": "Yes"}}], "usage": USAGE}, options.choices)
+    assert without.error == "the server does not state probabilities (top_logprobs)"

@@ -14,10 +14,21 @@ from rscovlm.errors import ModelError
 from rscovlm.models.families import family_of
 from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.prompting import Prompt, Prompter, PromptError, template_messages
-from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
+from tests.rscovlm.checkpoints import (
+    tiny_qwen2_vl,
+    tiny_qwen3_vl,
+    tiny_qwen3_vl_moe,
+    tiny_qwen25_vl,
+    tiny_qwen35,
+)
 from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
 
-BUILDERS = {"qwen2.5-vl": tiny_qwen25_vl, "qwen3-vl": tiny_qwen3_vl}
+BUILDERS = {
+    "qwen2-vl": tiny_qwen2_vl,
+    "qwen2.5-vl": tiny_qwen25_vl,
+    "qwen3-vl": tiny_qwen3_vl,
+    "qwen3-vl-moe": tiny_qwen3_vl_moe,
+}
 SHORT = Generation(max_new_tokens=12)
 
 
@@ -353,3 +364,61 @@ def test_a_prompter_needs_one_placeholder_for_each_image(engine):
     prompter = Prompter(engine._tokenizer, -1, factor)
     with pytest.raises(PromptError, match="placeholders for 1 images"):
         prompter.prompt(question(1, factor))
+
+
+def test_a_reply_ends_before_a_string_that_ends_it(engine):
+    asked = [question(1, engine._spec.factor), question(2, engine._spec.factor, "Name the object.")]
+    whole = [reply.text for reply in engine.chat(asked, SHORT)]
+    stop = whole[0][4:9]
+    engine._memory.clear()
+    cut = engine.chat(asked, replace(SHORT, stop=(stop, "never said")))
+    assert cut[0].text == whole[0][: whole[0].index(stop)]
+    assert (cut[0].stop_reason, cut[0].completion_tokens < SHORT.max_new_tokens) == ("stop", True)
+    assert cut[1].text == (whole[1] if stop not in whole[1] else whole[1][: whole[1].index(stop)])
+
+
+def test_choices_have_the_probability_of_being_read_after_the_prompt(engine):
+    """Against a full forward pass over prompt and answer, without cache, one by one."""
+    factor = engine._spec.factor
+    asked = [question(1, factor), question(2, factor, "Name the object in each cell.", rows=4)]
+    choices = ("red", "blue ships at the airport", "no")
+    replies = engine.chat(asked, replace(SHORT, choices=choices))
+    for conversation, reply in zip(asked, replies, strict=True):
+        expected = [answer_logprob(engine, conversation, choice) for choice in choices]
+        np.testing.assert_allclose(reply.choices, expected, atol=1e-3)
+    assert [reply.text for reply in replies] == [reply.text for reply in engine.chat(asked, SHORT)]
+
+
+def answer_logprob(engine, conversation, answer):
+    prompt = engine._prompter.prompt(conversation)
+    more = np.array(engine._tokenizer.encode(answer, add_special_tokens=False))
+    ids = torch.from_numpy(np.concatenate([prompt.ids, more]))[None]
+    later = prompt.positions.max() + 1 + np.arange(len(more))
+    positions = np.concatenate([prompt.positions, np.tile(later, (3, 1))], axis=1)
+    with torch.inference_mode():
+        logits = (
+            engine.model(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                position_ids=torch.from_numpy(positions)[:, None],
+                **engine._pixels([prompt], [0]),
+            )
+            .logits[0]
+            .float()
+            .log_softmax(-1)
+        )
+    start = len(prompt.ids)
+    return sum(logits[start + place - 1, token].item() for place, token in enumerate(more))
+
+
+def test_a_recurrent_model_answers_as_transformers_does_and_keeps_nothing(tmp_path):
+    folder = tiny_qwen35(tmp_path / "qwen35")
+    with load_model(str(folder), device="cpu") as engine:
+        asked = [question(1, 32), question(2, 32, "Name the object in each cell.", rows=4)]
+        replies = engine.chat(asked, replace(SHORT, choices=("red", "blue ships")))
+        for conversation, reply in zip(asked, replies, strict=True):
+            tokens = reference(engine, conversation, SHORT.max_new_tokens)
+            assert reply.text == engine._tokenizer.decode(tokens)
+            assert reply.prefilled_tokens == reply.prompt_tokens
+            expected = [answer_logprob(engine, conversation, choice) for choice in ("red", "blue ships")]
+            np.testing.assert_allclose(reply.choices, expected, atol=1e-3)

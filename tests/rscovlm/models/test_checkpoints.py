@@ -94,3 +94,8 @@ def test_a_hub_that_does_not_answer_is_one_line(monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     with pytest.raises(ModelError, match=r"^model 'a/b' .* does not give it: offline$"):
         resolve("a/b")
+
+
+def test_a_precision_that_was_asked_for_is_part_of_the_identity():
+    plain = resolve("nano")
+    assert replace(plain, dtype="bfloat16").identity != plain.identity

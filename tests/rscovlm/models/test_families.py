@@ -111,3 +111,29 @@ def test_a_checkpoint_may_state_the_scale_of_each_class(checkpoint):
 def test_scales_in_a_checkpoints_file_that_are_none_are_named(checkpoint, own, words):
     with pytest.raises(ModelError, match=words):
         family_of(checkpoint("trained", QWEN25, rscovlm=own))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "family"),
+    [
+        ("qwen2_vl", "qwen2-vl"),
+        ("qwen3_vl_moe", "qwen3-vl"),
+        ("qwen3_5", "qwen3-vl"),
+        ("qwen3_5_moe", "qwen3-vl"),
+    ],
+)
+def test_later_and_earlier_architectures_have_a_family(tmp_path, architecture, family):
+    (tmp_path / "config.json").write_text(f'{{"model_type": "{architecture}"}}')
+    assert family_of(tmp_path).name == family
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("Qwen/Qwen2-VL-7B-Instruct", "qwen2-vl"),
+        ("Qwen3-VL-30B-A3B", "qwen3-vl"),
+        ("Qwen3.5-9B", "qwen3-vl"),
+    ],
+)
+def test_their_names_tell_them(name, family):
+    assert family_in(name).name == family

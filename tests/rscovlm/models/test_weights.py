@@ -1,11 +1,14 @@
 """Weights into memory: device, precision and attention, and what cannot be loaded."""
 
+import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from rscovlm.errors import ModelError
+from rscovlm.models.checkpoints import resolve
 from rscovlm.models.weights import (
     attention_for,
     best_device,
@@ -107,3 +110,56 @@ def test_a_turn_ends_at_any_of_the_configured_tokens_and_at_the_templates(config
     model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=configured))
     tokenizer = SimpleNamespace(eos_token_id=own, convert_tokens_to_ids={"<|im_end|>": 9}.get)
     assert stop_tokens(model, tokenizer) == stops
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ({"quant_method": "awq"}, "quantised by awq, which needs gptqmodel: pip install gptqmodel"),
+        ({"quant_method": "gptq"}, "needs gptqmodel optimum"),
+        (
+            {"quant_method": "bitsandbytes", "load_in_4bit": True},
+            "by bitsandbytes, which needs bits",
+        ),
+        ({"load_in_8bit": True}, "quantised by bitsandbytes"),
+        ({"quant_method": "compressed-tensors"}, "needs compressed-tensors: pip install compressed-tensors"),
+        ({"quant_method": "fp8"}, "quantised by fp8, which needs accelerate kernels"),
+    ],
+)
+def test_weights_in_few_bits_name_the_library_that_is_missing(folder, tmp_path, monkeypatch, stated, says):
+    monkeypatch.setattr("rscovlm.models.weights.util.find_spec", lambda name: None)
+    shutil.copytree(folder, tmp_path / "few")
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "few" / "config.json").write_text(json.dumps({**config, "quantization_config": stated}))
+    with pytest.raises(ModelError, match=says):
+        read_weights(tmp_path / "few", torch.float32)
+
+
+def test_layers_can_be_spread_over_what_devices_there_are(folder):
+    spread = model_for_inference(folder, None, torch.float32)
+    whole = model_for_inference(folder, CPU, torch.float32)
+    for one, other in zip(spread.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_an_adapter_lies_over_its_base_and_is_found_by_its_folder(folder, tmp_path):
+    peft = pytest.importorskip("peft")
+    base = read_weights(folder, torch.float32)
+    torch.manual_seed(1)
+    settings = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    peft.get_peft_model(base, settings).save_pretrained(tmp_path / "adapter")
+    stated = tmp_path / "adapter" / "adapter_config.json"
+    stated.write_text(json.dumps({**json.loads(stated.read_text()), "base_model_name_or_path": str(folder)}))
+
+    found = resolve(str(tmp_path / "adapter"))
+    assert (found.folder, found.adapter, found.family.name) == (folder, tmp_path / "adapter", "qwen3-vl")
+    assert "adapter_model.safetensors" in found.identity
+    plain = dict(model_for_inference(folder, CPU, torch.float32).named_parameters())
+    merged = dict(model_for_inference(folder, CPU, torch.float32, found.adapter).named_parameters())
+    assert merged.keys() == plain.keys()
+    changed = {name for name in plain if not torch.equal(plain[name], merged[name])}
+    assert changed == {name for name in plain if name.endswith("q_proj.weight")}
+
+    stated.write_text("{}")
+    with pytest.raises(ModelError, match="names no base model"):
+        resolve(str(tmp_path / "adapter"))
