@@ -213,3 +213,84 @@ class Quantiles:
         error = truth[:, None] - self.values
         levels = self.levels.to(self.values)
         return torch.maximum(levels * error, (levels - 1) * error).mean(dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Negative binomial counts of a mean and a dispersion: variance ``mean + dispersion mean^2``.
+
+    Attributes:
+        mean: (S,) above 0.
+        dispersion: (S,) 0 or more; 0 is a Poisson distribution.
+    """
+
+    mean: Tensor
+    dispersion: Tensor
+
+    @property
+    def variance(self) -> Tensor:
+        """``mean + dispersion mean^2``."""
+        return self.mean + self.dispersion * self.mean**2
+
+    def _log_mass(self, counts: Tensor) -> Tensor:
+        """(S, ...) log probability of counts (S, ...)."""
+        mean = self.mean.reshape(-1, *[1] * (counts.dim() - 1))
+        dispersion = self.dispersion.reshape(mean.shape)
+        poisson = counts * mean.log() - mean - torch.lgamma(counts + 1)
+        size = 1 / dispersion.clamp_min(1e-6)
+        spread = (
+            torch.lgamma(counts + size)
+            - torch.lgamma(size)
+            - torch.lgamma(counts + 1)
+            + size * (size / (size + mean)).log()
+            + counts * (mean / (size + mean)).log()
+        )
+        return torch.where(dispersion < 1e-5, poisson, spread)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """Sum of the probabilities up to ``value``."""
+        counts = self._range()
+        upto = counts <= value.floor()[:, None]
+        return (self._log_mass(counts.expand(len(self.mean), -1)).exp() * upto).sum(dim=1).clamp(max=1)
+
+    def quantile(self, level: float) -> Tensor:
+        """The least count whose distribution function reaches the level."""
+        counts = self._range()
+        reached = self._log_mass(counts.expand(len(self.mean), -1)).exp().cumsum(dim=1) >= level
+        last = len(counts) - 1
+        return torch.where(reached.any(dim=1), reached.int().argmax(dim=1), last).to(self.mean)
+
+    def _range(self) -> Tensor:
+        """Counts up to where next to nothing is left."""
+        reach = (self.mean + 12 * self.variance.sqrt()).detach()
+        most = float(reach.max()) + 12 if len(reach) else 1.0
+        return torch.arange(int(most) + 1, device=self.mean.device, dtype=self.mean.dtype)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """By inversion of the distribution function."""
+        level = torch.rand(len(self.mean), generator=generator).to(self.mean)
+        counts = self._range()
+        below = self._log_mass(counts.expand(len(self.mean), -1)).exp().cumsum(dim=1) < level[:, None]
+        return below.sum(dim=1).to(self.mean)
+
+    def nll(self, truth: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Of whole numbers; noise of counts plays no part."""
+        return -self._log_mass(truth)
+
+
+def scaled(distribution: Distribution, mean: float, deviation: float) -> Distribution:
+    """The distribution of ``mean + deviation x`` where x is distributed as given; counts stay as they are.
+
+    Args:
+        distribution: of x.
+        mean: added.
+        deviation: above 0.
+    """
+    if isinstance(distribution, Point):
+        return Point(mean + deviation * distribution.mean)
+    if isinstance(distribution, Mixture):
+        means = mean + deviation * distribution.means
+        return Mixture(distribution.log_weights, means, deviation * distribution.deviations)
+    if isinstance(distribution, Quantiles):
+        return Quantiles(distribution.levels, mean + deviation * distribution.values)
+    return distribution
