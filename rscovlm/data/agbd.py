@@ -10,7 +10,7 @@ AGBD keeps a group for each Sentinel-2 tile; AGBD-Lite keeps the same data sets 
 | ``LC`` | (n, 25, 25, 2) uint8 | CGLS-LC100 class and probability; 255 is no data |
 | ``DEM`` | (n, 25, 25) int16 | metres; -9999 is no data |
 | ``GEDI/agbd``, ``agbd_se``, ``rh98`` | (n,) | Mg/ha, Mg/ha, m |
-| ``GEDI/lat_offset``, ``lat_decimal``, likewise ``lon`` | (n,) | degrees: sign of the decimal, and offset plus decimal |
+| ``GEDI/lat_offset``, ``lat_decimal``, and of ``lon`` | (n,) | parts of degrees, see ``degrees`` |
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Footprint:
         gamma0_db: (25, 25, 2) HH and HV.
         land_cover: (25, 25) CGLS-LC100 codes, 255 without data; None where the file has none.
         elevation_m: (25, 25); None where the file has none.
-        numbers: of the footprint, as the file names them: ``agbd``, ``agbd_se``, ``rh98``, ``lat``, ``lon`` ...
+        numbers: of the footprint, by the file's names: ``agbd``, ``agbd_se``, ``rh98``, ``lat``, ``lon`` ...
     """
 
     key: str
