@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm lint types docs demo bench bench-map bench-demo fuzz mutants nano scorecard train-demo clean
+.PHONY: install test test-vllm lint types docs demo bench bench-map bench-demo georeferences fuzz mutants nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -72,6 +72,10 @@ bench-map: $(READY)
 bench-demo: $(READY)
 	$(BIN)/python benchmarks/nano_beside_detector.py
 
+# One scene in six georeferences: the same objects in the same places -> docs/georeferences.png
+georeferences: $(READY)
+	$(BIN)/python benchmarks/georeferences.py --picture docs/georeferences.png
+
 # The parser of replies under every contract, on replies that are spoilt at random.
 REPLIES ?= 100000
 fuzz: $(READY)
@@ -88,10 +92,11 @@ nano: $(READY)
 scorecard: $(READY)
 	$(BIN)/python -m rscovlm.nano.scorecard
 
-# Co-train nano on five tasks for some minutes; an interrupted run goes on where it was. See runs/train-demo/summary.html.
+# Co-train nano on five tasks, some ten minutes on two idle cores; an interrupted run goes on where it was. See
+# runs/train-demo/summary.html.
 train-demo: $(READY)
 	mkdir -p runs
-	$(BIN)/rscovlm synth samples runs/samples --count 600 --seed 3
+	$(BIN)/rscovlm synth samples runs/samples --count 10000 --seed 3
 	$(BIN)/rscovlm train synth mix_root=runs/samples --output runs/train-demo --resume
 
 clean:

@@ -9,7 +9,7 @@ import json
 import reprlib
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -25,6 +25,9 @@ _MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
 
 class Section(BaseModel):
     """A part of a configuration: unknown keys are refused, values never change once read."""
+
+    formerly: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions, and what to write now."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
@@ -68,7 +71,10 @@ def _problem(entry: Mapping[str, Any], kind: Any) -> Problem:
     path = [str(part) for part in entry["loc"]]
     key = ".".join(path)
     if entry["type"] in _UNKNOWN:
-        names = list(_fields(_kind_at(kind, path[:-1])))
+        place = _kind_at(kind, path[:-1])
+        if path[-1] in (former := getattr(place, "formerly", {})):
+            return key, former[path[-1]]
+        names = list(_fields(place))
         near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(names)}"
         return key, f"unknown setting; {hint}"

@@ -64,7 +64,7 @@ class Journal:
         file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
         try:
             recorded = file.read()
-            if recorded.count(b"\n") > 1 and not (resume or overwrite):
+            if _results(recorded) and not (resume or overwrite):
                 raise JournalError(
                     f"{self.path} holds the results of an unfinished run; "
                     "continue it with --resume, or start anew with --overwrite"
@@ -151,6 +151,20 @@ class Journal:
 def journal_path(output: Path) -> Path:
     """Where the journal of work that ends in ``output`` lies: beside it, ``out.gpkg.journal.jsonl``."""
     return output.with_name(f"{output.name}.journal.jsonl")
+
+
+def results_in(path: Path) -> int:
+    """How many results a journal holds, without opening it for work; 0 where there is none.
+
+    Raises:
+        OSError: where it cannot be read.
+    """
+    return _results(path.read_bytes()) if path.is_file() else 0
+
+
+def _results(recorded: bytes) -> int:
+    """Whole lines after the header."""
+    return max(0, recorded.count(b"\n") - 1)
 
 
 def parameters_hash(parameters: Mapping[str, Any]) -> str:

@@ -81,3 +81,8 @@ def clock_time(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def note(text: str) -> None:
+    """A line on stderr, beside the result on stdout."""
+    print(text, file=sys.stderr, flush=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiling.errors import NotGeoreferenced
+from tiling.georeference import KINDS
+from tiling.gsd import Gsd, resolve_gsd
 from tiling.handles import HandlePool
 from tiling.scene import Scene
 
@@ -39,7 +41,7 @@ class Facts:
         bands: all bands of the file.
         georeference: what gives pixels their place: ``transform``, ``ground control points``, ``rational
             polynomial coefficients``; None where nothing does.
-        gsd_from: how the ground sampling distance was found; None where it is unknown.
+        gsd: ground sampling distance, and how it was found.
         bounds: left, bottom, right, top in the CRS of the scene; None without georeference.
         lonlat_bounds: west, south, east, north in degrees; None where there is no way to them.
         validity: what says which pixels are valid, in words.
@@ -50,7 +52,7 @@ class Facts:
     driver: str
     bands: tuple[BandFacts, ...]
     georeference: str | None
-    gsd_from: str | None
+    gsd: Gsd
     bounds: tuple[float, float, float, float] | None
     lonlat_bounds: tuple[float, float, float, float] | None
     validity: str
@@ -75,18 +77,14 @@ def facts_of(scene: Scene) -> Facts:
             )
             driver, width = dataset.driver, dataset.width
             tags = dataset.tags(ns="IMAGE_STRUCTURE")
-            points = bool(dataset.gcps[0])
     finally:
         pool.close()
-    kind = None
-    if scene.georeferenced or scene.transform is not None:
-        others = "ground control points" if points else "rational polynomial coefficients"
-        kind = "transform" if scene.transform is not None else others
+    kind = None if scene.located_by is None else KINDS[scene.located_by]
     return Facts(
         driver,
         bands,
         kind,
-        _gsd_from(scene, kind),
+        resolve_gsd(scene),
         _bounds(scene, lonlat=False),
         _bounds(scene, lonlat=True),
         _validity(scene),
@@ -97,14 +95,6 @@ def facts_of(scene: Scene) -> Facts:
 
 def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _gsd_from(scene: Scene, kind: str | None) -> str | None:
-    if scene.overrides.gsd_m is not None:
-        return "as stated"
-    if scene.gsd_m is None:
-        return None
-    return f"{kind} and {scene.crs_name if len(scene.crs_name or '') < 40 else 'the CRS'}, at the centre"
 
 
 def _bounds(scene: Scene, lonlat: bool) -> tuple[float, float, float, float] | None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import rasterio
@@ -30,6 +30,8 @@ from tiling.errors import NotGeoreferenced
 from tiling.overrides import AS_STORED, Overrides
 
 Points = NDArray[np.float64]
+Kind = Literal["transform", "gcp", "rpc"]
+"""Affine transform, ground control points, rational polynomial coefficients."""
 WGS84 = "EPSG:4326"
 
 
@@ -42,12 +44,14 @@ class Georeference:
         transform: scene pixels to map coordinates; None for ground control points and RPC.
         to_map: scene pixels (..., 2) as map coordinates (..., 2).
         from_map: its inverse.
+        kind: of the georeference.
     """
 
     crs: CRS | None
     transform: Affine | None
     to_map: Callable[[ArrayLike], Points]
     from_map: Callable[[ArrayLike], Points]
+    kind: Kind = "transform"
 
     @cached_property
     def _lonlat(self) -> Transformer:
@@ -136,6 +140,14 @@ class Georeference:
         return np.asarray(azimuth), np.asarray(metres)
 
 
+KINDS: dict[Kind, str] = {
+    "transform": "transform",
+    "gcp": "ground control points",
+    "rpc": "rational polynomial coefficients",
+}
+"""Kinds of georeference in words."""
+
+
 class Located(NamedTuple):
     """Georeference of a scene, as far as it is known.
 
@@ -167,15 +179,13 @@ def locate(dataset: rasterio.DatasetReader, orientation: Affine, stated: Overrid
     warnings: list[str] = []
     own = _stated_crs(lambda: dataset.crs, warnings)
     given = stated.read_crs()
-    for kind, of in (
-        ("transform", _by_transform),
-        ("ground control points", _by_points),
-        ("rational polynomial coefficients", _by_rpc),
-    ):
+    ways: dict[Kind, Callable[..., Georeference | None]]
+    ways = {"transform": _by_transform, "gcp": _by_points, "rpc": _by_rpc}
+    for kind, of in ways.items():
         try:
             found = of(dataset, orientation, own, warnings)
         except UNUSABLE as error:
-            warnings.append(f"the {kind} cannot be used: {_reason(error)}")
+            warnings.append(f"the {KINDS[kind]} cannot be used: {_reason(error)}")
             continue
         if found is None:
             continue
@@ -186,7 +196,7 @@ def locate(dataset: rasterio.DatasetReader, orientation: Affine, stated: Overrid
         if given is not None and found.crs is not None and given != found.crs:
             warnings.append(f"its coordinate reference system {crs_name(found.crs)} is taken as {stated.crs}")
         crs = given or found.crs
-        return Located(Georeference(crs, found.transform, found.to_map, found.from_map), crs, tuple(warnings))
+        return Located(replace(found, crs=crs), crs, tuple(warnings))
     crs = given or own
     if crs is not None and not warnings:
         warnings.append(
@@ -223,6 +233,7 @@ def _by_points(
         _stated_crs(lambda: dataset.gcps[1], warnings),
         None,
         *_warped_mapping(GCPTransformer(points), orientation),
+        "gcp",
     )
     return _require_inverse(found, dataset, orientation)
 
@@ -237,7 +248,7 @@ def _by_rpc(
     transformer = RPCTransformer(
         coefficients, RPC_HEIGHT=coefficients.height_off, RPC_PIXEL_ERROR_THRESHOLD=1e-6
     )
-    found = Georeference(CRS.from_epsg(4326), None, *_warped_mapping(transformer, orientation))
+    found = Georeference(CRS.from_epsg(4326), None, *_warped_mapping(transformer, orientation), "rpc")
     return _require_inverse(found, dataset, orientation)
 
 

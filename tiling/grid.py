@@ -9,6 +9,7 @@ the scene belongs to exactly one tile, which is what makes counts over tiles add
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -74,6 +75,8 @@ class TileGrid:
             tile gets tiles of its own width or height.
         overlap: px that neighbouring tiles share at least; the largest object that is sure to be whole
             in some tile.
+        shape_xy: how many times as long tile and overlap are along x and along y; other than 1 where pixels
+            are not square on the ground and tiles are to be.
         factor: the side of the model's visual token in px, so that a tile needs no further resize.
         region: the part of the scene to tile, or None for all of it; grown to whole pixels and clipped
             to the scene.
@@ -90,6 +93,7 @@ class TileGrid:
     overlap: int = 0
     factor: int = 1
     region: Window | None = None
+    shape_xy: tuple[float, float] = (1.0, 1.0)
     _columns: tuple[tuple[int, ...], tuple[int, ...]] = field(init=False, repr=False, compare=False)
     _rows: tuple[tuple[int, ...], tuple[int, ...]] = field(init=False, repr=False, compare=False)
 
@@ -106,13 +110,13 @@ class TileGrid:
                 "choose an overlap below the tile size"
             )
         object.__setattr__(self, "tile", -(-self.tile // self.factor) * self.factor)
-        extent = self.extent
-        for name, start, length in (
-            ("_columns", int(extent.x), int(extent.width)),
-            ("_rows", int(extent.y), int(extent.height)),
+        extent, (width, height), (x_shared, y_shared) = self.extent, self.sides_xy, self.overlaps_xy
+        for name, start, length, tile, shared in (
+            ("_columns", int(extent.x), int(extent.width), width, x_shared),
+            ("_rows", int(extent.y), int(extent.height), height, y_shared),
         ):
-            starts = _starts(length, self.tile, self.overlap)
-            edges = _core_edges(starts, length, self.tile)
+            starts = _starts(length, tile, shared)
+            edges = _core_edges(starts, length, tile)
             object.__setattr__(
                 self, name, (tuple(start + s for s in starts), tuple(start + e for e in edges))
             )
@@ -135,6 +139,21 @@ class TileGrid:
             factor,
             region,
         )
+
+    @property
+    def sides_xy(self) -> tuple[int, int]:
+        """Width and height of a tile in px, where the scene is large enough for one."""
+        x, y = (max(1, round(self.tile * times / self.factor)) * self.factor for times in self.shape_xy)
+        return x, y
+
+    @property
+    def overlaps_xy(self) -> tuple[int, int]:
+        """What neighbours share at least along x and y, in px."""
+        x, y = (
+            min(side - 1, math.ceil(self.overlap * times - 1e-9))
+            for side, times in zip(self.sides_xy, self.shape_xy, strict=True)
+        )
+        return x, y
 
     @property
     def extent(self) -> Window:
@@ -167,11 +186,12 @@ class TileGrid:
         row, column = divmod(index, self.shape[1])
         extent = self.extent
         (lefts, x_edges), (tops, y_edges) = self._columns, self._rows
+        width, height = self.sides_xy
         return Tile(
             index,
             row,
             column,
-            Window(lefts[column], tops[row], min(self.tile, extent.width), min(self.tile, extent.height)),
+            Window(lefts[column], tops[row], min(width, extent.width), min(height, extent.height)),
             Window.from_bounds(x_edges[column], y_edges[row], x_edges[column + 1], y_edges[row + 1]),
         )
 

@@ -49,6 +49,8 @@ class MergedDetections:
             beyond it, so that the object may be larger than its box.
         duplicates: whole boxes dropped because another tile saw the same object whole as well.
         cut_dropped: cut boxes dropped in favour of a better view from another tile.
+        scale: (n,) scene px per view px of the pass that each box is from and whose grid ``tile`` counts in;
+            None where there was one pass only.
     """
 
     detections: Detections
@@ -57,6 +59,7 @@ class MergedDetections:
     cut: NDArray[np.bool_]
     duplicates: int
     cut_dropped: int
+    scale: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.detections)
@@ -69,6 +72,7 @@ class MergedDetections:
             tile=self.tile[index],
             pieces=self.pieces[index],
             cut=self.cut[index],
+            scale=None if self.scale is None else self.scale[index],
         )
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +9,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from detection_eval.detections import Detections
 from detection_eval.files import atomic_path, check_folder
+from tiling.colours import class_colours
 from tiling.errors import OutputError
 from tiling.raster import Raster
 from tiling.scene import Scene
 
-_COLOURS = ("#ff4b4b", "#35c4ff", "#ffd23f", "#6ee75a", "#ff8ad8", "#ff9640", "#b79bff", "#2ee6c3")
 _CASING = "#0c1018"
 _SMOOTHING = 2
 _LARGEST_ENLARGEMENT = 4
-
-
-def class_colour(label: int) -> str:
-    """The colour of a class, as ``#rrggbb``: eight that differ well, then ever finer steps of hue."""
-    if label < len(_COLOURS):
-        return _COLOURS[label]
-    # Steps of the golden angle never repeat a hue.
-    red, green, blue = colorsys.hsv_to_rgb((label * 0.381966) % 1, 0.65, 1.0)
-    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
 def write_overlay(path: str | Path, scene: Scene, detections: Detections, max_side: int = 2048) -> None:
@@ -76,10 +66,11 @@ def draw_detections(image: Raster, detections: Detections) -> Image.Image:
     draw = ImageDraw.Draw(canvas)
     stroke = max(2.0, max(picture.size) / 700) * _SMOOTHING
     corners = image.view.from_scene(detections.polygons) * _SMOOTHING
+    colours_of = class_colours(detections.classes)
     # Casings first, so that no box hides the colour of its neighbour.
     for width, colours in (
         (stroke * 1.9, [_CASING] * len(corners)),
-        (stroke, [class_colour(label) for label in detections.labels.tolist()]),
+        (stroke, [colours_of[name] for name in detections.names]),
     ):
         for polygon, colour in zip(corners, colours):
             ring = [tuple(point) for point in (*polygon, *polygon[:2])]
@@ -97,7 +88,8 @@ def _with_legend(picture: Image.Image, detections: Detections) -> Image.Image:
         return picture
     size = int(np.clip(max(picture.size) / 64, 12, 32))
     font = ImageFont.load_default(size)
-    entries = [(class_colour(label), detections.classes[label], f"{counts[label]:,}") for label in present]
+    colours, classes = class_colours(detections.classes), detections.classes
+    entries = [(colours[classes[label]], classes[label], f"{counts[label]:,}") for label in present]
     row = round(size * 1.7)
     shown = entries[: max(1, (picture.height - row) // row)]
     names = max(font.getlength(name) for _, name, _ in shown)

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -15,19 +16,17 @@ from numpy.typing import ArrayLike, NDArray
 from rasterio.crs import CRS
 
 from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
+from tiling.contrast import automatic_contrast
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
-from tiling.georeference import Georeference, crs_name, locate
+from tiling.georeference import Georeference, Kind, crs_name, locate
 from tiling.handles import HandlePool
 from tiling.orientation import Storage, nearest_to_north_up
 from tiling.overrides import AS_STORED, Overrides
 from tiling.pyramid import Pyramid
 from tiling.raster import Raster
 from tiling.resolution import Resolution
-from tiling.stretch import Stretch, undeclared_nodata
+from tiling.stretch import Stretch
 from tiling.view import UPRIGHT, Orientation, Size, View, Window
-
-STATISTICS_SIDE = 1024
-"""Longer side in px of the reduced scene from which a stretch is computed."""
 
 SQUARE = 0.01
 """Relative difference of a pixel's two sides on the ground up to which it is shown as it is."""
@@ -40,9 +39,6 @@ WIDEST_VIEW = 100
 
 MOST_PYRAMIDS = 4
 """Choices of bands, besides those shown, of which levels are kept; each may hold one in memory."""
-
-FEW_LEVELS = 32
-"""A single 8-bit band (a mask, a class map) with fewer grey levels than this, all dark, would look black."""
 
 
 class Scene:
@@ -182,6 +178,24 @@ class Scene:
         return self._georeference is not None and self.crs is not None
 
     @property
+    def located_by(self) -> Kind | None:
+        """Kind of the georeference; None without one."""
+        return None if self._georeference is None else self._georeference.kind
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """Metadata of the file, ``DOMAIN:name`` outside the default domain.
+
+        Raises:
+            SceneError: where the file cannot be opened any more.
+        """
+        with self._pool.borrow() as dataset:
+            tags = dict(dataset.tags())
+            for domain in dataset.tag_namespaces():
+                tags |= {f"{domain}:{name}": value for name, value in dataset.tags(ns=domain).items()}
+        return tags
+
+    @property
     def crs_name(self) -> str | None:
         """Authority and code of the CRS, else its WKT; None where it is unknown."""
         return None if self.crs is None else crs_name(self.crs)
@@ -211,29 +225,14 @@ class Scene:
         """
         with self._stretching:
             if self._stretch is None:
-                self._stretch = self._automatic_stretch()
+                found = automatic_contrast(self._pyramid, self.overrides)
+                if found is None:
+                    raise NoValidPixels(
+                        f"{self.source} has no valid pixels: all are nodata, transparent or NaN"
+                    )
+                self._stretch = found.stretch
+                self.warnings += found.warnings
             return self._stretch
-
-    def _automatic_stretch(self) -> Stretch:
-        layout = self._pyramid.layout
-        if layout.pixel_dtype == np.uint8 and len(layout.bands) == 3:
-            return Stretch.identity(3)
-        block = self._pyramid.overall(STATISTICS_SIDE)
-        valid = block.coverage > 0
-        if not valid.any():
-            raise NoValidPixels(f"{self.source} has no valid pixels: all are nodata, transparent or NaN")
-        if layout.pixel_dtype == np.uint8:
-            values = block.pixels[valid]
-            if np.ptp(values) >= FEW_LEVELS or values.max() >= 128:
-                return Stretch.identity(1)
-            return Stretch.from_percentiles(block.pixels, valid)
-        undeclared = None if self.overrides.nodata == "none" else undeclared_nodata(block.pixels, valid)
-        if undeclared is None:
-            return Stretch.from_percentiles(block.pixels, valid)
-        self.warnings.append(undeclared.warning)
-        without = replace(layout, validity=replace(layout.validity, nodata=undeclared.values))
-        block = Pyramid(self._pool, without).overall(STATISTICS_SIDE)
-        return Stretch.from_percentiles(block.pixels, block.coverage > 0)
 
     def require_pixels(self) -> None:
         """Make sure that there is something to look at.
@@ -292,6 +291,15 @@ class Scene:
             max(1, round(window.height * taller * share)), max(1, round(window.width * wider * share))
         )
         return View(window, self.orientation.size(size), self.orientation)
+
+    @property
+    def square_xy(self) -> tuple[float, float]:
+        """How many times as long as its mean side a square of the ground is along x and along y, in pixels.
+
+        Both are 1 where pixels are square on the ground, to within 1 %.
+        """
+        wider, taller = self._to_square(self.window)
+        return math.sqrt(taller / wider), math.sqrt(wider / taller)
 
     def _to_square(self, window: Window) -> tuple[float, float]:
         """How much wider and taller the pixels in the middle of a window become to be square on the ground.
@@ -376,6 +384,10 @@ class Scene:
         if self._georeference is not None and self.overrides.gsd_m is None:
             ground = self._georeference.pixel_side_m(*view.window.center) or ground
         return None if ground is None else ground * math.sqrt(view.scale[0] * view.scale[1])
+
+    def pixel_side_m(self, x: float, y: float) -> float | None:
+        """Root of the area on the ground of the pixel at scene pixel (x, y) in metres, None where unknown."""
+        return None if self._georeference is None else self._georeference.pixel_side_m(x, y)
 
     def axes_at(self, points: ArrayLike) -> NDArray[np.float64]:
         """Metres east and north of one pixel along x and one along y, (..., 2, 2), at scene pixels (..., 2).

@@ -129,7 +129,7 @@ class TileBoxes:
         for before, index in pairwise(indices):
             if before == index:
                 raise ValueError(f"tile {index} is given more than once; merge each tile's detections once")
-        detections = _concatenate([found for _, found in ordered])
+        detections = concatenate([found for _, found in ordered])
         counts = [len(found) for _, found in ordered]
         tile = np.repeat(np.array(indices, dtype=np.int64), counts)
         window = np.repeat(np.reshape([t.window.bounds for t, _ in ordered], (-1, 4)), counts, axis=0)
@@ -189,7 +189,7 @@ def candidate_pairs(boxes: TileBoxes, rules: MergeRules) -> list[Pair]:
     return pairs
 
 
-def _concatenate(parts: Sequence[Detections]) -> Detections:
+def concatenate(parts: Sequence[Detections]) -> Detections:
     """The boxes of all parts under one list of classes."""
     parts = [part for part in parts if len(part)] or list(parts[:1])
     if not parts:

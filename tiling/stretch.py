@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiling.validity import is_value
-
 PERCENTILES = (2.0, 98.0)
 """Values below and above these percentiles of the valid pixels are cut: the field's usual choice (QGIS,
 geoai)."""
-
-BORDER_SHARE = 0.25
-"""Part of the border that one value has to fill to be taken for undeclared nodata."""
-
-SHIFT = 0.1
-"""Change of a band's stretch, in parts of its range, by which leaving a value out counts."""
 
 
 @dataclass(frozen=True)
@@ -74,58 +66,3 @@ class Stretch:
             scaled[..., flat] = np.sign(scaled[..., flat]) * 128 + 128
             scaled[..., ~flat] *= 255 / (high - low)[~flat]
         return np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)
-
-
-class Undeclared(NamedTuple):
-    """A value that looks like nodata and is not declared as such.
-
-    Attributes:
-        values: one for each band.
-        warning: what was seen and done, in one line.
-    """
-
-    values: tuple[float, ...]
-    warning: str
-
-
-def undeclared_nodata(pixels: NDArray[Any], mask: NDArray[np.bool_]) -> Undeclared | None:
-    """The value of a collar that nothing declares as nodata, if it spoils the stretch; else None.
-
-    It fills a good part of the border in all bands at once, is the least or the largest of each band, and
-    the percentiles are other ones without it.
-
-    Args:
-        pixels: (height, width, bands) of the whole scene, reduced.
-        mask: (height, width), True where valid; at least one.
-    """
-    ring = np.ones_like(mask)
-    ring[1:-1, 1:-1] = False
-    border = pixels[ring & mask]
-    if border.size == 0:
-        return None
-    values, counts = np.unique(border, axis=0, return_counts=True)
-    value = values[counts.argmax()]
-    shown = pixels[mask]
-    if (
-        counts.max() < BORDER_SHARE * ring.sum()
-        or not ((value == shown.min(0)) | (value == shown.max(0))).all()
-    ):
-        return None
-    same = np.ones_like(mask)
-    for band, stated in enumerate(value.tolist()):
-        same &= is_value(pixels[..., band], stated)
-    rest = mask & ~same
-    if not rest.any():
-        return None
-    before, after = Stretch.from_percentiles(pixels, mask), Stretch.from_percentiles(pixels, rest)
-    extent = np.subtract(after.high, after.low)
-    shift = np.abs([np.subtract(before.low, after.low), np.subtract(before.high, after.high)])
-    if not (shift > SHIFT * extent).any():
-        return None
-    stated = ", ".join(f"{number:.9g}" for number in dict.fromkeys(value.tolist()))
-    share, rim = (same & mask).sum() / mask.sum(), counts.max() / ring.sum()
-    return Undeclared(
-        tuple(value.tolist()),
-        f"value {stated} fills {share:.0%} of the scene and {rim:.0%} of its border and is not declared as "
-        f"nodata; the contrast leaves it out (--nodata {stated} hides it, --nodata none counts it)",
-    )

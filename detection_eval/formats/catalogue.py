@@ -41,6 +41,7 @@ class ReadOptions:
         sizes: width and height of each image by id, or of all.
         contract: how a model wrote its replies.
         aliases: other words for classes in replies, {word: class}.
+        categories: numbers of classes by name in the COCO data set that results are of.
     """
 
     classes: Sequence[str] | None = None
@@ -48,6 +49,7 @@ class ReadOptions:
     sizes: Sizes | None = None
     contract: str | Contract | None = None
     aliases: Mapping[str, str] | None = None
+    categories: Mapping[str, int] | None = None
 
     def class_list(self, path: Path) -> Sequence[str]:
         """The class names, where a format cannot do without.
@@ -192,7 +194,7 @@ _ALL = (
     Format(
         "ultralytics-json",
         "a list of detections of Ultralytics (predictions.json)",
-        lambda path, options: read_detection_list(path, options.class_list(path), 1),
+        lambda path, options: read_detection_list(path, options.class_list(path), 1, options.categories),
         lambda path, boxes, options: write_detection_list(
             path, boxes, constant_score=options.constant_score, first_category=1
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
@@ -14,7 +15,8 @@ from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import atomic_path, write_text
 from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.lines import finite_numbers, read_json
-from detection_eval.formats.records import Collection, Gathering, ImageBoxes
+from detection_eval.formats.records import ClassIndex, Collection, Gathering, ImageBoxes
+from detection_eval.formats.segmentation import outline
 from detection_eval.geometry.quads import area, bounds
 from detection_eval.geometry.rotated import boxes_to_quads
 from detection_eval.metrics.ground_truth import CROWD
@@ -31,9 +33,9 @@ class CocoImage(NamedTuple):
 def read_coco(path: str | Path) -> dict[str, CocoImage]:
     """Read a COCO data set whose ``segmentation`` holds quadrilaterals, by the images' file names.
 
-    An object without segmentation is its ``bbox``. A ring that has not four vertices is an error:
-    no rectangle is invented for it. Objects keep their order; scores are read where every object of an image
-    has one.
+    An object without segmentation is its ``bbox``. A ring that has not four vertices, and a mask, is its
+    smallest rectangle; ``read_coco_collection`` notes how many. Objects keep their order; scores are read
+    where every object of an image has one.
 
     Raises:
         FormatError: not JSON, or an object that is malformed, of an unknown image or an unknown category.
@@ -69,6 +71,7 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
     for key, file_name in files.items():
         number = key if type(key) is int else None
         gathering.image(file_name, str(path), file_name=file_name, size=sizes[key], coco_id=number)
+    kinds: Counter[str] = Counter()
     for position, annotation in enumerate(annotations):
         place = f"{path}: annotation {position}"
         try:
@@ -76,10 +79,13 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
             score = annotation.get("score")
             written = None if score is None else finite_numbers([score], place)[0]
             grade = CROWD if annotation.get("iscrowd") else int(annotation.get("difficulty", 0))
-            gathering.box(image, _corners(annotation, place), name, place, written, grade if graded else None)
+            corners, kind = outline(annotation, place)
+            kinds.update([kind] if kind else [])
+            gathering.box(image, corners, name, place, written, grade if graded else None)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{place}: missing, unknown or malformed value ({error})") from error
-    return gathering.finish()
+    numbers = {name: key for key, name in names.items() if type(key) is int}
+    return replace(gathering.finish(rectangle_notes(kinds)), categories=numbers)
 
 
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -89,17 +95,9 @@ def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
     return int(image["width"]), int(image["height"])
 
 
-def _corners(annotation: dict[str, Any], place: str) -> list[float]:
-    rings = annotation.get("segmentation")
-    if not rings:
-        x, y, width, height = finite_numbers(annotation["bbox"], place)
-        return [x, y, x + width, y, x + width, y + height, x, y + height]
-    ring = rings[0] if isinstance(rings, list) else None
-    if isinstance(ring, list) and len(ring) == 10 and ring[8:] == ring[:2]:  # the first point closes the ring
-        ring = ring[:8]
-    if not isinstance(ring, list) or len(ring) != 8:
-        raise FormatError(f"{place}: expected a segmentation ring of four vertices")
-    return finite_numbers(ring, place)
+def rectangle_notes(kinds: Mapping[str, int]) -> list[str]:
+    """What to say about outlines that became rectangles, by kind."""
+    return [f"{count:,} {kind} are taken by their smallest rectangle" for kind, count in kinds.items()]
 
 
 def write_coco(
@@ -205,7 +203,12 @@ def _rows(number: int, boxes: ImageBoxes, category: Mapping[str, int]) -> Iterab
 # --- results --------------------------------------------------------------------------------------
 
 
-def read_detection_list(path: str | Path, classes: Sequence[str], first_category: int = 0) -> Collection:
+def read_detection_list(
+    path: str | Path,
+    classes: Sequence[str],
+    first_category: int = 0,
+    categories: Mapping[str, int] | None = None,
+) -> Collection:
     """Read a list of ``{"image_id", "category_id", "score", "bbox" or "poly"}``.
 
     Such lists are written by mmrotate 1.x (``*.bbox.json``, categories from 0, ``bbox`` of 5 or 8 numbers)
@@ -216,6 +219,8 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
         path: the file.
         classes: names in the order of the config, since the file holds none.
         first_category: the number of the first class.
+        categories: the numbers of classes by name, as a COCO ground truth states them, which may have gaps;
+            None counts from ``first_category``. Boxes of classes that are not listed are left out.
 
     Raises:
         FormatError: not such a list, or a malformed entry.
@@ -227,22 +232,34 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
         raise FormatError(f"{path}: no list of detections but a {type(content).__name__}")
     gathering = Gathering(classes)
     seen: set[str] = set()
-    rectangles = 0
+    rectangles = others = 0
+    numbered = dict(enumerate(classes, first_category))
+    if categories is not None:
+        index = ClassIndex(classes)
+        places = {number: index.find(name) for name, number in categories.items()}
+        numbered = {number: classes[place] for number, place in places.items() if place is not None}
     for position, row in enumerate(content):
         place = f"{path}: entry {position}"
         try:
-            label = int(row["category_id"]) - first_category
+            category = int(row["category_id"])
             numbers = finite_numbers(row["poly"] if "poly" in row else row["bbox"], place)
             (score,) = finite_numbers([row["score"]], place)
             named = row.get("file_name") or row["image_id"]
             image = image_id(str(named))
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{place}: missing or malformed value ({error!r})") from error
-        if not 0 <= label < len(classes):
-            raise FormatError(
-                f"{place}: category {row['category_id']}, but {len(classes)} class names are given, "
-                f"counted from {first_category}"
-            )
+        if image not in seen:
+            # Ultralytics makes numbers of names; all others take the number that COCO has for the image.
+            seen.add(image)
+            numbers_known = type(named) is int and not (first_category and "poly" in row)
+            gathering.image(image, place, coco_id=named if numbers_known else None)
+        if category not in numbered:
+            if categories is not None and category in categories.values():
+                others += 1
+                continue
+            known = f"the ground truth numbers {len(categories)} classes otherwise" if categories else ""
+            counted = f"{len(classes)} class names are given, counted from {first_category}"
+            raise FormatError(f"{place}: category {row['category_id']}, but {known or counted}")
         if len(numbers) == 4:
             rectangles += 1
             left, top, width, height = numbers
@@ -253,15 +270,17 @@ def read_detection_list(path: str | Path, classes: Sequence[str], first_category
             raise FormatError(
                 f"{place}: a box of {len(numbers)} numbers; COCO's have 4, rotated ones 5, polygons 8"
             )
-        if image not in seen:
-            # Ultralytics makes numbers of names; all others take the number that COCO has for the image.
-            seen.add(image)
-            known = type(named) is int and not (first_category and "poly" in row)
-            gathering.image(image, place, coco_id=named if known else None)
-        gathering.box(image, numbers, classes[label], place, score)
-    first, last = f"{first_category} {classes[0]}", f"{first_category + len(classes) - 1} {classes[-1]}"
-    note = f"{rectangles:,} horizontal boxes (COCO results), whose categories count from {first} to {last}"
-    return gathering.finish([note] if rectangles else [])
+        gathering.box(image, numbers, numbered[category], place, score)
+    notes = []
+    if rectangles:
+        first, last = (f"{number} {numbered[number]}" for number in (min(numbered), max(numbered)))
+        how = "count from" if categories is None else "are those of the ground truth, from"
+        notes.append(
+            f"{rectangles:,} horizontal boxes (COCO results), whose categories {how} {first} to {last}"
+        )
+    if others:
+        notes.append(f"{others:,} boxes of classes that are not evaluated are left out")
+    return gathering.finish(notes)
 
 
 def write_detection_list(

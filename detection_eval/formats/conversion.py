@@ -42,6 +42,7 @@ def read(
     contract: str | Contract | None = None,
     others: Literal["refuse", "leave out"] = "refuse",
     aliases: Mapping[str, str] | None = None,
+    categories: Mapping[str, int] | None = None,
 ) -> Collection:
     """Read boxes in any of the formats.
 
@@ -56,6 +57,7 @@ def read(
         others: treatment of boxes of other classes, in files that hold names: an error, or left out with a
             note.
         aliases: other words for classes in replies, {word: class}; see ``text.aliases``.
+        categories: numbers of classes by name in the COCO data set that a list of results is of.
 
     Raises:
         FormatError: the content is malformed, or something has to be given that is not.
@@ -66,10 +68,12 @@ def read(
     known = format_named(format or detect_format(path))
     listed = None if known.classes is None else CLASS_LISTS[known.classes]
     if classes is not None and others == "leave out" and "names" in known.keeps:
-        collection = subset(known.read(path, ReadOptions(listed, images, sizes, contract, aliases)), classes)
+        collection = subset(
+            known.read(path, ReadOptions(listed, images, sizes, contract, aliases, categories)), classes
+        )
     else:
         wanted = listed if classes is None else classes
-        collection = known.read(path, ReadOptions(wanted, images, sizes, contract, aliases))
+        collection = known.read(path, ReadOptions(wanted, images, sizes, contract, aliases, categories))
     if sizes is None:
         return collection
     filled = {

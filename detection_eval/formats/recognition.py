@@ -89,7 +89,7 @@ def _of_lines(text: str) -> str | None:
     if not lines:
         return "dota" if text else None
     numbers = [_number(token) for token in lines[0]]
-    if len(numbers) in (9, 10) and all(number is not None for number in numbers):
+    if len(numbers) in (5, 6, 9, 10) and all(number is not None for number in numbers):
         parts = all(number is not None and -0.5 <= number <= 1.5 for number in numbers[1:])
         return "ultralytics" if parts and lines[0][0].isdecimal() else None
     corners = numbers[:8]

@@ -78,12 +78,14 @@ class Collection:
         classes: the class names that all images share.
         truth: the ground truth, where a file of results holds that too.
         notes: omissions and assumptions of the reader, one line each.
+        categories: the numbers of classes in a COCO data set, by name; empty for other formats.
     """
 
     images: Mapping[str, ImageBoxes]
     classes: tuple[str, ...]
     truth: Mapping[str, ImageBoxes] | None = None
     notes: tuple[str, ...] = ()
+    categories: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def detections(self) -> dict[str, Detections]:
@@ -154,7 +156,7 @@ def subset(collection: Collection, classes: Sequence[str]) -> Collection:
             *notes,
             f"{left_out.total():,} boxes of classes that are not evaluated are left out: {most}{more}",
         )
-    return Collection(images, index.names, truth, notes)
+    return Collection(images, index.names, truth, notes, collection.categories)
 
 
 class ClassIndex:

@@ -1,4 +1,5 @@
-"""Ultralytics OBB labels: ``class x1 y1 .. x4 y4 [score]`` in parts of the image's sides."""
+"""Ultralytics labels in parts of the image's sides: ``class x1 y1 .. x4 y4 [score]``, and of horizontal boxes
+``class x y width height [score]``, x and y those of the centre."""
 
 from __future__ import annotations
 
@@ -43,6 +44,7 @@ def read_ultralytics(path: str | Path, classes: Sequence[str], sizes: Sizes) -> 
         OSError: a file cannot be read.
     """
     gathering = Gathering(classes)
+    horizontal = 0
     for file in text_files(Path(path)):
         size = size_of(image_id(file.stem), sizes)
         if size is None:
@@ -53,20 +55,31 @@ def read_ultralytics(path: str | Path, classes: Sequence[str], sizes: Sizes) -> 
         for number, line in numbered_lines(file):
             place = f"{file}:{number}"
             tokens = line.split()
-            if len(tokens) not in (9, 10):
+            if len(tokens) not in (5, 6, 9, 10):
                 raise FormatError(
-                    f"{place}: {len(tokens)} columns in {line!r:.100}; a class, 8 numbers, perhaps a score"
+                    f"{place}: {len(tokens)} columns in {line!r:.100}; a class, 8 numbers (4 of a horizontal "
+                    "box), perhaps a score"
                 )
             if not tokens[0].isdecimal() or int(tokens[0][:9]) >= len(classes):
                 raise FormatError(
                     f"{place}: class {tokens[0]}, but {len(classes)} names are given, counted from 0"
                 )
             numbers = finite_numbers(tokens[1:], place)
-            sides = zip(tokens[1:9], size * 4)
-            corners = [float(_DIGITS.multiply(Decimal(token), side)) for token, side in sides]
-            score = numbers[8] if len(numbers) == 9 else None
+            flat = len(tokens) < 9
+            stated = tokens[1:5] if flat else tokens[1:9]
+            parts = centre_box(stated) if flat else [Decimal(token) for token in stated]
+            corners = [float(_DIGITS.multiply(part, side)) for part, side in zip(parts, size * 4)]
+            score = numbers[len(stated)] if len(numbers) > len(stated) else None
+            horizontal += flat
             gathering.box(file.stem, corners, classes[int(tokens[0])], place, score)
-    return gathering.finish()
+    return gathering.finish([f"{horizontal:,} labels are of horizontal boxes"] if horizontal else [])
+
+
+def centre_box(tokens: Sequence[str]) -> list[Decimal]:
+    """The corners of a horizontal box (8,) from its centre, width and height as they are written."""
+    x, y, width, height = map(Decimal, tokens)
+    (x0, x1), (y0, y1) = ((at - side / 2, at + side / 2) for at, side in ((x, width), (y, height)))
+    return [x0, y0, x1, y0, x1, y1, x0, y1]
 
 
 def write_ultralytics(folder: str | Path, collection: Collection) -> None:

@@ -15,7 +15,9 @@ from detection_eval.text.labels import by_spoken_name, spoken
 from detection_eval.text.vertices import encode
 
 
-def render_response(detections: Detections, contract: Contract, width: int, height: int) -> str:
+def render_response(
+    detections: Detections, contract: Contract, width: int, height: int, *, verbatim: bool = False
+) -> str:
     """The text in which a model of this family states these boxes: the inverse of ``parse_response``.
 
     Boxes come in the order of ``writing_order``. Without boxes it is the contract's sentence for nothing to
@@ -26,6 +28,7 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
         contract: how the model family writes.
         width: image width, pixels.
         height: likewise.
+        verbatim: labels are written as they are, instead of as they are spoken: lower case, without hyphens.
 
     Raises:
         CannotWrite: several classes in a wire form that writes no labels.
@@ -34,7 +37,8 @@ def render_response(detections: Detections, contract: Contract, width: int, heig
         return contract.empty
     numbers = encode(detections.polygons, contract, width, height)
     order = _order(detections, numbers, contract)
-    labels = [spoken(detections.names[index]) for index in order]
+    names = [detections.names[index] for index in order]
+    labels = names if verbatim else [spoken(name) for name in names]
     decimals = _decimals(contract)
     boxes = [[_written(value, digits) for value, digits in zip(numbers[index], decimals)] for index in order]
     if isinstance(contract.syntax, Lines):

@@ -13,6 +13,7 @@ from rscovlm.cli.classify import classify
 from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
+from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
 from rscovlm.cli.synth import synth
 from rscovlm.cli.train import export, train
@@ -37,6 +38,7 @@ app.command()(train)
 app.command()(export)
 app.command(name="zoom-data")(zoom_data)
 app.command()(info)
+app.command()(gsd)
 app.command()(doctor)
 
 

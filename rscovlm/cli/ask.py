@@ -55,11 +55,12 @@ class Zoom(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, with the answer that is known to be right and its category, where they are stated."""
+    """A question, with the answer that is known to be right, its category and options, where stated."""
 
     question: str
     expected: str | None = None
     category: str | None = None
+    options: tuple[str, ...] = ()
 
 
 @with_options(reading=SceneOptions, running=ModelOptions)
@@ -70,7 +71,9 @@ def ask(
     ] = None,
     questions: Annotated[
         Path | None,
-        typer.Option(help='Questions, one a line; or .jsonl with "question" and perhaps "answer".'),
+        typer.Option(
+            help='Questions, one a line; or .jsonl with "question" and perhaps "answer" and "options".'
+        ),
     ] = None,
     zoom: Annotated[Zoom | None, typer.Option(help="How far to zoom; as --config says by default.")] = None,
     max_zooms: Annotated[int | None, typer.Option(help="Most crops of a question.", min=0)] = None,
@@ -102,12 +105,9 @@ def ask(
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 
     from rscovlm.tasks.ask import ask as ask_scene
-    from rscovlm.tasks.questions import OpenQuestion
-    from rscovlm.tasks.recipe import SHORT
 
     recipe = running.recipe()
-    task = OpenQuestion(SHORT if short else recipe.question_suffix)
-    texts = [task.prompt(item.question).user for item in asked]
+    texts = [recipe.question(item.question, item.options, short=short) for item in asked]
     zoomable = [recipe.zooms(item.question, item.category) for item in asked]
     with open_scene(scene, reading) as opened:
         checkpoint = running.checkpoint(recipe)
@@ -166,9 +166,14 @@ def _question(place: str, record: Any) -> Asked:
     text = record.get("question") if isinstance(record, dict) else None
     if not isinstance(text, str):
         raise UsageError(f'{place}: no "question"; give objects such as {{"question": "How many ships?"}}')
-    expected, category = record.get("answer"), record.get("category")
+    expected, category, options = record.get("answer"), record.get("category"), record.get("options", [])
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise UsageError(f'{place}: "options" is {options!r:.60}; give a list of texts: ["red", "white"]')
     return Asked(
-        text, None if expected is None else str(expected), None if category is None else str(category)
+        text,
+        None if expected is None else str(expected),
+        None if category is None else str(category),
+        tuple(options),
     )
 
 
@@ -253,7 +258,10 @@ def _record(item: Asked, answer: Answer) -> dict[str, Any]:
     trace = answer.trace
     record: dict[str, Any] = {"question": item.question, "answer": answer.text}
     if item.expected is not None:
-        record |= {"expected": item.expected, "as_expected": is_right(answer.text, item.expected)}
+        record |= {
+            "expected": item.expected,
+            "as_expected": is_right(answer.text, item.expected, item.options),
+        }
     return record | {
         "stop_reason": answer.stop_reason,
         "error": trace.error,
@@ -302,9 +310,13 @@ def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     """
     from rscovlm.tasks.questions import is_right
 
-    known = [(item.expected, answer) for item, answer in zip(asked, answers) if item.expected is not None]
+    known = [
+        (answer.text, item.expected, item.options)
+        for item, answer in zip(asked, answers)
+        if item.expected is not None
+    ]
     if known:
-        right = sum(is_right(answer.text, expected) for expected, answer in known)
+        right = sum(is_right(*stated) for stated in known)
         _note(f"{right} of {len(known)} answers as expected")
     failed = [answer for answer in answers if answer.stop_reason in _NOT_WHOLE]
     if failed:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rscovlm.cli.aliases import Aliases, words_for
 from rscovlm.cli.options import AsJson, Classes, read_classes
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
@@ -28,14 +28,6 @@ Images = Annotated[
 ]
 ImageSize = Annotated[
     str | None, typer.Option(help="Width and height of all images, where the files lack them.", metavar="WxH")
-]
-Aliases = Annotated[
-    str | None,
-    typer.Option(
-        help="Other words for classes in replies: a list (dota, dior-r), or a file of 'word = class' lines "
-        "or YAML.",
-        metavar="NAME|FILE",
-    ),
 ]
 Contract = Annotated[str | None, typer.Option(help="How a model wrote its replies.", metavar="NAME")]
 
@@ -134,26 +126,6 @@ def read_options(
     words = None if aliases is None or names is None else words_for(aliases, names)
     shared = _read_size(size, "--size") if size is not None else sizes or None
     return ReadOptions(names, ids, shared, contract, words)
-
-
-def words_for(aliases: str, classes: Sequence[str]) -> dict[str, str]:
-    """Other words for the classes; those for other classes are said and left out.
-
-    Raises:
-        DetectionError: not a list of aliases.
-        UsageError: no word is for any of the classes.
-    """
-    from detection_eval.text.aliases import aliases_for, read_aliases
-
-    used, others = aliases_for(read_aliases(aliases), classes)
-    if not used:
-        raise UsageError(
-            f"--aliases {aliases} has words for {', '.join(others)}; none of them is a class: "
-            f"{', '.join(classes)}"
-        )
-    if others:
-        print(f"--aliases: no such class, left out: {', '.join(others)}", file=sys.stderr)
-    return used
 
 
 def _read_images(path: Path) -> list[tuple[str, tuple[int, int] | None]]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rscovlm.cli.bench import Aliases, ImageSize, read_options, words_for
+from rscovlm.cli.aliases import Aliases, words_for
+from rscovlm.cli.bench import ImageSize, read_options
 from rscovlm.cli.options import AsJson, Seed
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
@@ -124,7 +125,10 @@ def detections(
     given = read_options(classes, listing, size, None)
     truth, names = read_truth(gt, given, classes)
     words = None if aliases is None else words_for(aliases, names)
-    given = replace(given, classes=names if given.classes or declares_order(gt) else None, aliases=words)
+    # As many names as the ground truth has are an order of their own; fewer choose among its numbers.
+    numbers = None if given.classes and len(names) >= len(truth.categories) else truth.categories or None
+    ordered = names if given.classes or declares_order(gt) else None
+    given = replace(given, classes=ordered, aliases=words, categories=numbers)
     found = {name: read_results(name, spec, names, truth, given) for name, spec in sources.items()}
     for name, collection in found.items():
         for note in (*collection.notes, *(collection.report.losses() if collection.report else ())):
@@ -272,6 +276,7 @@ def read_results(
         sizes=given.sizes if isinstance(given.sizes, tuple) else sizes | dict(given.sizes or {}) or None,
         others="leave out",
         aliases=given.aliases,
+        categories=given.categories,
     )
     try:
         return without_constant_scores(match_images(collection, truth))

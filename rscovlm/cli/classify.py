@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
@@ -21,6 +20,7 @@ from rscovlm.cli.options import (
     read_classes,
     with_options,
 )
+from rscovlm.cli.scenes import Scenes, read_scenes
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @with_options(reading=SceneOptions, running=ModelOptions)
 def classify(
-    scenes: Annotated[list[str], typer.Argument(help="Scenes to classify.", metavar="SCENE...")],
+    scenes: Scenes,
     classes: Classes = None,
     as_json: AsJson = False,
     *,
@@ -47,10 +47,11 @@ def classify(
     if wanted is None:
         raise UsageError(f"{running.model} has no scene classes of its own; name some with --classes a,b,c")
     chosen.check_known(wanted, chosen.scene_classes)
-    unreadable = _unreadable(scenes, reading)
-    readable = [source for source in scenes if source not in unreadable]
+    sources = read_scenes(scenes).sources
+    unreadable = _unreadable(sources, reading)
+    readable = [source for source in sources if source not in unreadable]
     if not readable:
-        raise UsageError(unreadable[scenes[0]])
+        raise UsageError(unreadable[sources[0]])
     results: list[SceneClass] = []
     options = running.generation(recipe, 32)
     if running.dry_run:
@@ -74,7 +75,7 @@ def classify(
     classified = iter(results)
     results = [
         SceneClass(source, None, "", unreadable[source]) if source in unreadable else next(classified)
-        for source in scenes
+        for source in sources
     ]
     if all(result.error for result in results):
         raise UsageError(results[0].error or "")
@@ -94,12 +95,12 @@ def classify(
         raise Incomplete(f"{len(unclear)} of {len(results)} scenes without a class: {reason}")
 
 
-def _unreadable(scenes: list[str], reading: SceneOptions) -> dict[str, str]:
+def _unreadable(sources: Sequence[str], reading: SceneOptions) -> dict[str, str]:
     """Why scenes cannot be looked at, by source; the others are classified all the same."""
     from tiling.errors import SceneError
 
     found = {}
-    for source in scenes:
+    for source in sources:
         try:
             open_scene(source, reading).close()
         except SceneError as error:

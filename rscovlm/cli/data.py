@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +82,14 @@ def convert(
             metavar="NAME=FIELD",
         ),
     ] = None,
+    crop_margin: Annotated[
+        float,
+        typer.Option(
+            help="LRS-VQA-Zoom: widen the boxes that are zoomed to on each side, in pixels of the image.",
+            min=0,
+            metavar="PX",
+        ),
+    ] = 0.0,
     report: Annotated[
         Path | None, typer.Option(help="List all that was left out, and why.", metavar="FILE.json")
     ] = None,
@@ -99,6 +108,7 @@ def convert(
     check_file(report, "--report", (".json",))
     check_outputs({"--output": output, "--report": report}, (path,), overwrite=overwrite)
     options = _options(source, classes, geometry, boxes, clockwise, unreadable, task, target, fields)
+    options = replace(options, crop_margin_px=crop_margin)
     form = form or ("fields" if fields else None)
     from rscovlm.data.readers import convert as run
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SceneOptions, with_options
+from rscovlm.cli.scenes import Scenes, read_scenes
 
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
+    from tiling.gsd import Gsd
     from tiling.scene import Scene
 
 
 @with_options(reading=SceneOptions)
 def info(
-    files: Annotated[list[str], typer.Argument(help="Anything that GDAL reads.", metavar="FILE...")],
+    files: Scenes,
     model: Model = "nano",
     max_pixels: MaxPixels = None,
     family: Family = None,
@@ -30,15 +30,16 @@ def info(
     """Say what a scene is, how it is read, and what a model would see of it as a whole."""
     from tiling.errors import SceneError
 
+    sources = read_scenes(files).sources
     seen = _family(model, family, max_pixels)
     found: list[dict[str, Any]] = []
     failed: list[SceneError] = []
-    for source in files:
+    for source in sources:
         try:
             with reading.open(source) as scene:
                 found.append(record(scene, model, seen))
         except SceneError as error:
-            if len(files) == 1:
+            if len(sources) == 1:
                 raise
             failed.append(error)
             print(f"rscovlm: {error}", file=sys.stderr)
@@ -48,7 +49,7 @@ def info(
     if as_json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1))
     if failed:
-        raise Incomplete(f"{len(failed)} of {len(files)} files cannot be read: {failed[0]}")
+        raise Incomplete(f"{len(failed)} of {len(sources)} files cannot be read: {failed[0]}")
 
 
 def _family(model: str, family: str | None, max_pixels: int | None) -> ModelFamily:
@@ -89,9 +90,7 @@ def record(scene: Scene, model: str, family: ModelFamily) -> dict[str, Any]:
         "transform": None if scene.transform is None else list(scene.transform[:6]),
         "bounds": _named(facts.bounds, "left", "bottom", "right", "top"),
         "lonlat_bounds": _named(facts.lonlat_bounds, "west", "south", "east", "north"),
-        "gsd_m": scene.gsd_m,
-        "gsd_xy_m": _named(scene.gsd_xy_m, "x", "y"),
-        "gsd_from": facts.gsd_from,
+        "gsd": gsd_record(facts.gsd),
         "valid_by": facts.validity,
         "valid_fraction": round(valid, 4),
         "overviews": scene.overviews,
@@ -137,7 +136,7 @@ def table(facts: dict[str, Any]) -> Iterator[str]:
         "size": f"{size['width']:,} x {size['height']:,} px",
         "CRS": facts["crs"] or "unknown",
         "placed by": facts["georeference"] or "nothing",
-        "pixel": _ground(facts),
+        "pixel": ground_words(facts["gsd"]),
         "bounds": _bounds(facts["bounds"], 12),
         "lon, lat": _bounds(facts["lonlat_bounds"], 9),
         "valid": f"{facts['valid_fraction']:.1%}, by {facts['valid_by']}",
@@ -163,11 +162,28 @@ def _colour(shown: list[int], index: int) -> str:
     )
 
 
-def _ground(facts: dict[str, Any]) -> str:
-    if facts["gsd_m"] is None:
+def ground_words(gsd: dict[str, Any]) -> str:
+    """Size of a pixel on the ground, and how it is known."""
+    if gsd["m"] is None:
         return "of unknown size on the ground"
-    sides = facts["gsd_xy_m"]
-    return f"{facts['gsd_m']:.4g} m ({sides['x']:.4g} x {sides['y']:.4g} m; {facts['gsd_from']})"
+    sides, ends = gsd["xy_m"], gsd["interval_m"]
+    how = gsd["detail"] if gsd["source"] in gsd["detail"] else f"{gsd['source']}: {gsd['detail']}"
+    size = "" if sides is None else f"{sides['x']:.4g} x {sides['y']:.4g} m; "
+    wide = "" if ends["high"] <= 1.001 * ends["low"] else f"; from {ends['low']:.3g} to {ends['high']:.3g} m"
+    return f"{gsd['m']:.4g} m ({size}{how}{wide})"
+
+
+def gsd_record(gsd: Gsd) -> dict[str, Any]:
+    """A ground sampling distance as JSON holds it, in metres per pixel."""
+    sides = None if gsd.x_m is None or gsd.y_m is None else (gsd.x_m, gsd.y_m)
+    return {
+        "m": gsd.metres,
+        "xy_m": _named(sides, "x", "y"),
+        "interval_m": _named(gsd.interval, "low", "high"),
+        "source": gsd.source,
+        "detail": gsd.detail,
+        "corners_m": None if gsd.corners is None else list(gsd.corners),
+    }
 
 
 def _bounds(bounds: dict[str, float] | None, digits: int) -> str:

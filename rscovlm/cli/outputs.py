@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +19,7 @@ def check_outputs(
     *,
     overwrite: bool,
     resume: bool = False,
+    replaceable: Callable[[Path], bool] | None = None,
 ) -> None:
     """Refuse outputs that would destroy something, before anything is read or computed.
 
@@ -31,32 +31,38 @@ def check_outputs(
             is passed over.
         overwrite: outputs that exist may be replaced.
         resume: so they may, since an unfinished run of the same command wrote them.
+        replaceable: tells of a file that exists whether nothing is lost by replacing it; None for never.
 
     Raises:
         UsageError: naming the option and what would be right.
     """
     given = {option: path for option, path in outputs.items() if path is not None}
-    read = [Path(text) for text in inputs if text is not None]
+    read = {_identity(Path(text)) for text in inputs if text is not None} - {None}
+    written: dict[object, str] = {}
     for option, path in given.items():
-        for source in read:
-            if _same(path, source):
-                raise UsageError(f"{option} {path} is what is read; choose another file")
-        for other, second in given.items():
-            if other != option and _same(path, second):
-                raise UsageError(f"{option} and {other} are both {path}; give each a file of its own")
+        place = _identity(path)
+        if place in read:
+            raise UsageError(f"{option} {path} is what is read; choose another file")
+        if place in written:
+            raise UsageError(f"{written[place]} and {option} are both {path}; give each a file of its own")
+        if place is not None:
+            written[place] = option
     if overwrite or resume:
         return
     for option, path in given.items():
+        if replaceable is not None and replaceable(path):
+            continue
         if path.is_file() or (path.is_dir() and any(path.iterdir())):
             what = "exists" if path.is_file() else "is a folder with files in it"
             raise UsageError(f"{option} {path} {what}; add --overwrite to replace what it holds")
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Whether two paths lead to the same place; a name that the system cannot look up leads nowhere."""
+def _identity(path: Path) -> object:
+    """The same for two paths that lead to the same place; None for a name that the system cannot look up."""
     try:
-        if one.exists() and other.exists():
-            return os.path.samefile(one, other)
-        return one.resolve() == other.resolve()
+        if path.exists():
+            facts = path.stat()
+            return facts.st_dev, facts.st_ino
+        return path.resolve()
     except (OSError, ValueError):
-        return False
+        return None

@@ -16,7 +16,8 @@ from rscovlm.cli.options import AsJson
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
-    from rscovlm.training.config import Stage, TrainConfig
+    from rscovlm.training.config import Stage
+    from rscovlm.training.settings import TrainConfig
     from rscovlm.training.stages import Trained
 
 
@@ -81,10 +82,9 @@ def export(
     done = export_run(run, output, merge)
     print(done.folder)
     if done.checked is False:
-        raise Incomplete(
-            f"{done.folder} is written, but says something else than the adapters did: rounding to bfloat16 "
-            "changed a close decision; compare both on your own data"
-        )
+        why = ": rounding to bfloat16 changed a close decision; compare both on your own data"
+        differs = f"{done.folder} is written, but says something else than the adapters did"
+        raise Incomplete(differs + (why if merge else ""))
 
 
 def _is_first() -> bool:

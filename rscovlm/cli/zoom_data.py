@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,6 +23,7 @@ from rscovlm.progress import Progress
 if TYPE_CHECKING:
     from rscovlm.data.zoom.build import ZoomData, ZoomPlan
     from rscovlm.data.zoom.items import Way
+    from rscovlm.data.zoom.rules import EvidenceRules
     from rscovlm.data.zoom.sources import Source
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
@@ -63,7 +65,18 @@ def zoom_data(
     max_object_px: Annotated[
         float, typer.Option(help="Largest object in the overview that still needs zooming.", min=1)
     ] = 32.0,
+    margin: Annotated[
+        str,
+        typer.Option(
+            help="Context on each side of the evidence: a part of its longer side, or pixels of the file, "
+            "cut at its edges (200px as in LRS-VQA-Zoom).",
+            metavar="PART|Npx",
+        ),
+    ] = "0.25",
     square: Annotated[bool, typer.Option("--square", help="Zoom to square boxes.")] = False,
+    choice_words: Annotated[
+        str, typer.Option(help="How options are put: plain, or mme-realworld as in LRS-VQA-Zoom.")
+    ] = "plain",
     per_image: Annotated[
         int, typer.Option(help="Questions of one image and way, at most.", min=1, metavar="N")
     ] = 12,
@@ -91,10 +104,12 @@ def zoom_data(
     from rscovlm.data.store import check_path
     from rscovlm.data.zoom.balance import table
     from rscovlm.data.zoom.build import build
+    from rscovlm.data.zoom.rules import EvidenceRules
     from rscovlm.data.zoom.sources import ANNOTATION_FORMATS, read_annotations
     from rscovlm.models.families import family_named
 
-    plan = _plan(ways, teacher, per_image, seed, held_out, max_object_px, square, check_overview)
+    rules = EvidenceRules(max_object_px=max_object_px, square=square, **_margin(margin))
+    plan = _plan(ways, teacher, per_image, seed, held_out, rules, choice_words, check_overview)
     learner = family_named(family)
     if max_pixels is not None:
         learner = learner.with_max_pixels(max_pixels)
@@ -138,12 +153,11 @@ def _plan(
     per_image: int,
     seed: int,
     held_out: float,
-    max_object_px: float,
-    square: bool,
+    rules: EvidenceRules,
+    choice_words: str,
     check_overview: bool,
 ) -> ZoomPlan:
     from rscovlm.data.zoom.build import ZoomPlan
-    from rscovlm.data.zoom.rules import EvidenceRules
     from rscovlm.data.zoom.teacher import TeacherRules
 
     chosen = cast("tuple[Way, ...]", read_list(ways, "--ways") or ())  # checked by ``ZoomPlan``
@@ -152,14 +166,27 @@ def _plan(
         per_image=per_image,
         seed=seed,
         held_out=held_out,
-        rules=EvidenceRules(max_object_px=max_object_px, square=square),
+        rules=rules,
         asking=TeacherRules(overview=check_overview),
+        choice_words=choice_words,
     )
     if "teacher" in chosen and teacher is None:
         raise UsageError("--ways teacher needs a model; name one with --teacher")
     if teacher is not None and "teacher" not in chosen:
         raise UsageError(f"--teacher {teacher} has nothing to do; add teacher to --ways")
     return plan
+
+
+def _margin(text: str) -> dict[str, float]:
+    """The rule of the margin that an option states."""
+    name = "margin_px" if text.endswith("px") else "margin"
+    try:
+        value = float(text.removesuffix("px"))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"--margin {text!r} is no margin; give a part such as 0.25, or pixels such as 200px")
+    return {name: value}
 
 
 def _teacher(spec: str | None, family: str | None) -> Checkpoint | None:

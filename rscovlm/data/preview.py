@@ -20,8 +20,8 @@ from rscovlm.data.example import BoxText, Example
 from rscovlm.data.pictures import FilePicture
 from rscovlm.data.sample import Box, ImageRef, Sample
 from rscovlm.errors import DataError
+from tiling.colours import numbered_colour
 from tiling.errors import SceneError
-from tiling.overlay import class_colour
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 
@@ -323,7 +323,7 @@ def _draw_marks(picture: Image.Image, marks: Sequence[Mark]) -> Image.Image:
     for casing in (True, False):
         for mark in marks:
             ring = [tuple(point) for point in (mark.polygon * _SMOOTHING)[[0, 1, 2, 3, 0, 1]]]
-            colour = _CASING if casing else (_FAINT if mark.faint else class_colour(mark.colour))
+            colour = _CASING if casing else (_FAINT if mark.faint else numbered_colour(mark.colour))
             draw.line(
                 ring, fill=colour, width=round((4.5 if casing else 2.2) * _SMOOTHING / 1.5), joint="curve"
             )
@@ -354,7 +354,7 @@ def _label(
         top = float(np.clip(top, 0, max(0, size[1] - height)))
         place = (left, top, left + width, top + height)
         if all(place[2] <= a or c <= place[0] or place[3] <= b or d <= place[1] for a, b, c, d in taken):
-            colour = _FAINT if mark.faint else class_colour(mark.colour)
+            colour = _FAINT if mark.faint else numbered_colour(mark.colour)
             draw.rectangle(place, fill=_CASING)
             draw.text((left + 3, top + 1), words, font=font, fill=colour)
             taken.append(place)

@@ -299,20 +299,23 @@ class _Rendering:
         sample = self.sample
         image = next((item.image for item in sample.boxes), len(self.views) - 1)
         view = self.views[image]
-        label = sample.phrase.strip().rstrip(".") if sample.task == "grounding" else None
+        grounding, verbatim = sample.task == "grounding", self.rules.templates.verbatim
         height, width = view.size
         listed = [item for item in sample.boxes if item.image == image and not item.difficult]
         corners = view.from_scene(np.reshape([item.polygon for item in listed], (-1, 4, 2)))
         polygons, rows = visible_quads(corners, width, height)
-        found = _detections(
-            polygons, [label if label is not None else self._word(listed[row].label) for row in rows]
-        )
-        if not len(found) and sample.task == "grounding":
+        found = _detections(polygons, [self._label(listed[row]) for row in rows])
+        if not len(found) and grounding:
             raise DataError(f"sample {sample.id!r}: its window shows none of its boxes")
         if self.most_boxes is not None and len(found) > self.most_boxes:
             self.cut += len(found) - self.most_boxes
             found = found.select(writing_order(found, self.contract, width, height)[: self.most_boxes])
-        return render_response(found, self.contract, width, height)
+        return render_response(found, self.contract, width, height, verbatim=grounding and verbatim)
+
+    def _label(self, item: Box) -> str:
+        if self.sample.task == "grounding":
+            return self.rules.templates.grounded(self.sample.phrase, item.label)
+        return self._word(item.label)
 
     def _word(self, name: str) -> str:
         """What a class is called in this answer: a synonym only where the question named no classes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field
@@ -27,6 +27,7 @@ def _each_has(slot: str) -> AfterValidator:
 
 
 Texts = Annotated[tuple[str, ...], Field(min_length=1)]
+GroundingLabel = Literal["phrase", "class"]
 _Classes = Annotated[Texts, _each_has("{classes}")]
 _Phrase = Annotated[Texts, _each_has("{phrase}")]
 
@@ -54,7 +55,9 @@ class TemplateFile(Section):
     class_joiner: str = ", "
     """Between the classes to choose from."""
     verbatim: bool = False
-    """Phrases to find are written as annotated, with their article and full stop."""
+    """Phrases to find are written as annotated, with their article and full stop, in answers too."""
+    grounding_label: GroundingLabel = "phrase"
+    """Beside the box in an answer about a phrase: the phrase again, or the class where it is known."""
     synonyms: dict[str, Texts] = Field(default={})
     """Class -> what it may be called in an answer to an open question."""
 
@@ -69,7 +72,8 @@ class Templates:
             of the box format itself.
         synonyms: class -> what it may be called in an answer to an open question.
         class_joiner: between the classes to choose from.
-        verbatim: phrases to find are written as annotated, with their article and full stop.
+        verbatim: phrases to find are written as annotated, with their article and full stop, in answers too.
+        grounding_label: what stands beside the box in an answer about a phrase.
     """
 
     name: str
@@ -77,6 +81,7 @@ class Templates:
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     class_joiner: str = ", "
     verbatim: bool = False
+    grounding_label: GroundingLabel = "phrase"
 
     def detection(
         self, contract: Contract, classes: Sequence[str], rng: np.random.Generator
@@ -98,6 +103,17 @@ class Templates:
         if "the {phrase}" in wording and phrase.lower().startswith("the "):
             phrase = phrase[4:]
         return wording.format(phrase=phrase)
+
+    def grounded(self, phrase: str, name: str | None) -> str:
+        """The label of the box in the answer.
+
+        Args:
+            phrase: that was asked for.
+            name: class of the object, where it is known.
+        """
+        if self.grounding_label == "class" and name:
+            return name
+        return phrase if self.verbatim else phrase.strip().rstrip(".")
 
     def classification(self, classes: Sequence[str], rng: np.random.Generator) -> str:
         """User text that asks for one of some classes."""
@@ -122,9 +138,16 @@ def load_templates(name_or_path: str) -> Templates:
     shipped = "/" not in name_or_path and not name_or_path.endswith(".yaml")
     data = load_config(f"templates/{name_or_path}" if shipped else name_or_path)
     stated = checked(TemplateFile, data, f"templates {name_or_path}")
-    rules = {"synonyms", "class_joiner", "verbatim"}
+    rules = {"synonyms", "class_joiner", "verbatim", "grounding_label"}
     wordings = stated.model_dump(by_alias=True, exclude=rules, exclude_none=True)
-    return Templates(name_or_path, wordings, stated.synonyms, stated.class_joiner, stated.verbatim)
+    return Templates(
+        name_or_path,
+        wordings,
+        stated.synonyms,
+        stated.class_joiner,
+        stated.verbatim,
+        stated.grounding_label,
+    )
 
 
 def _syntax(contract: Contract) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from detection_eval.text.coordinates import PERMILLE, PIXELS, CoordinateSpace
+from detection_eval.text.labels import spoken
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.models.sidecars import OWN, image_processor, read_sidecar
 from tiling.resolution import Resolution
@@ -33,6 +34,7 @@ class ModelFamily:
         dialect: the words of its zoom tool.
         detection: the name of the contract in which it lists objects (``detection_eval.text.contracts``).
         detect_gsd_m: metres per pixel of the views in which it was trained to detect; None where any will do.
+        class_gsd_m: likewise of single classes that want another, by name.
         classes: what it detects unless asked for something else; None where the caller has to say.
         scene_classes: what it classifies scenes into unless asked for something else; None likewise.
         classification_prompt: words that ask for the class of a scene, with ``{classes}`` in them.
@@ -46,6 +48,7 @@ class ModelFamily:
     dialect: ZoomDialect
     detection: str
     detect_gsd_m: float | None = None
+    class_gsd_m: Mapping[str, float] | None = field(default=None, hash=False)
     classes: tuple[str, ...] | None = None
     scene_classes: tuple[str, ...] | None = None
     classification_prompt: str = CLASSIFY
@@ -64,6 +67,11 @@ class ModelFamily:
                 f"--max-pixels {max_pixels} is below the {least} that {self.name} needs at least"
             )
         return replace(self, resolution=self.resolution.with_max_pixels(max_pixels))
+
+    def gsd_of(self, name: str) -> float | None:
+        """Metres per pixel of the views in which a class is looked for; None where any will do."""
+        stated = {spoken(known): gsd_m for known, gsd_m in (self.class_gsd_m or {}).items()}
+        return stated.get(spoken(name), self.detect_gsd_m)
 
     def check_known(self, names: Sequence[str], known: Sequence[str] | None) -> None:
         """Refuse names outside a list of its own, ``classes`` or ``scene_classes``, where it has one.
@@ -153,8 +161,8 @@ def family_of(folder: str | Path, name: str | None = None) -> ModelFamily:
 
     ``config.json`` tells the architecture and patch sizes, the image processor's configuration the pixel
     bounds, and an optional ``rscovlm.json`` overrides by name: ``family``, ``dialect``, ``detection``,
-    ``detect_gsd_m``, ``min_pixels``, ``max_pixels``. The name tells RSCoVLM, whose files are those of any
-    Qwen2.5-VL.
+    ``detect_gsd_m``, ``class_gsd_m``, ``min_pixels``, ``max_pixels``. The name tells RSCoVLM, whose files are
+    those of any Qwen2.5-VL.
 
     Args:
         folder: of the checkpoint.
@@ -162,7 +170,8 @@ def family_of(folder: str | Path, name: str | None = None) -> ModelFamily:
             named by a commit.
 
     Raises:
-        ModelError: for a folder without a configuration, or an architecture that is not supported.
+        ModelError: for a folder without a configuration, an architecture that is not supported, or scales
+            that are none.
     """
     folder = Path(folder)
     config = read_sidecar(folder, "config.json")
@@ -189,8 +198,31 @@ def family_of(folder: str | Path, name: str | None = None) -> ModelFamily:
                 f"choose from {', '.join(DIALECTS)}"
             )
         family = replace(family, dialect=DIALECTS[overrides["dialect"]])
-    known = {key: overrides[key] for key in ("detection", "detect_gsd_m") if key in overrides}
+    known: dict[str, Any] = {
+        key: overrides[key] for key in ("detection", "detect_gsd_m", "class_gsd_m") if key in overrides
+    }
+    _check_scales(known, folder / OWN)
     return replace(family, **known)
+
+
+def _check_scales(known: Mapping[str, Any], source: Path) -> None:
+    """Refuse ground sampling distances in a checkpoint's own file that are no positive numbers.
+
+    Raises:
+        ModelError: with one clear line.
+    """
+    by_class = known.get("class_gsd_m")
+    if by_class is not None and not isinstance(by_class, dict):
+        raise ModelError(
+            f"class_gsd_m {by_class!r} in {source} is no mapping; give metres per pixel by class, "
+            'such as {"small vehicle": 0.4}'
+        )
+    for name, value in {"detect_gsd_m": known.get("detect_gsd_m"), **(by_class or {})}.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+        if not number and not (name == "detect_gsd_m" and value is None):
+            raise ModelError(
+                f"{name} {value!r} in {source} is no ground sampling distance; give metres per pixel"
+            )
 
 
 def _bounds(

@@ -1,12 +1,14 @@
-"""Detect objects in a scene of any size: tile by tile, in batches, with a journal, merged to one result."""
+"""Detect objects in a scene of any size: tile by tile, in batches, with a journal, merged to one result.
+
+A run makes one pass over the scene, or several at different scales, whose results are merged as well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +18,17 @@ from detection_eval.formats.class_lists import DOTA_V1_0
 from detection_eval.metrics.counts import count_image
 from detection_eval.text.contracts import CONTRACTS, Contract, detection_prompt
 from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
-from rscovlm.errors import JournalError
+from rscovlm.tasks.asking import Look, TileReply, ask_tiles, kept_replies, tile_key
+from rscovlm.tasks.passes import plan_passes
 from rscovlm.tasks.provenance import text_hash, version
 from rscovlm.tasks.task import Counts, Prompt, rates, total
-from rscovlm.tasks.tiles import TilePlan, plan_tiles
-from tiling.errors import SceneError
+from rscovlm.tasks.tiles import TilePlan
 from tiling.ground import ground_rectangles
 from tiling.merging import MergedDetections, merge_tiles
+from tiling.scales import DroppedAcross, merge_scales
 from tiling.view import Size
 from zoom_chain.calls import spoken_text
-from zoom_chain.chat import Conversation, Generation, ImagePart, Reply, StopReason
+from zoom_chain.chat import Generation
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
@@ -39,8 +42,6 @@ READERS = 2
 LEVEL = 0.5
 """IoU from which a box is right."""
 Progress = Callable[[int, int], None]
-Item = TypeVar("Item")
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,12 @@ class FailedTile:
     Attributes:
         tile: which.
         reason: one line.
+        plan: the pass that the tile is of, by its place among those of the run.
     """
 
     tile: Tile
     reason: str
+    plan: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,19 @@ class SceneDetections:
 
     Attributes:
         merged: each object once, in scene pixels.
-        plan: the tiles looked at.
+        plans: the tiles looked at in each pass.
         failures: tiles without a usable reply, in grid order; what could be read of a reply is kept.
         report: what parsing kept, mended and dropped, over all tiles.
         outside: objects dropped because their centre lies outside the area to be examined.
+        across: boxes dropped because another pass knew better; None where there was one pass.
     """
 
     merged: MergedDetections
-    plan: TilePlan
+    plans: tuple[TilePlan, ...]
     failures: tuple[FailedTile, ...]
     report: ParseReport
     outside: int = 0
+    across: DroppedAcross | None = None
 
     @property
     def detections(self) -> Detections:
@@ -81,8 +86,16 @@ class SceneDetections:
 
     @property
     def unexamined_px(self) -> float:
-        """Area in square scene pixels that only failed tiles own."""
-        return sum(failed.tile.core.area for failed in self.failures)
+        """Area in square scene pixels that only failed tiles own, in the pass where it is largest."""
+        return max(self.unexamined)
+
+    @property
+    def unexamined(self) -> tuple[float, ...]:
+        """Area in square scene pixels that only failed tiles of each pass own."""
+        return tuple(
+            sum(failed.tile.core.area for failed in self.failures if failed.plan == number)
+            for number in range(len(self.plans))
+        )
 
 
 @dataclass(frozen=True)
@@ -92,10 +105,12 @@ class Detection:
     Attributes:
         contract: how boxes are written.
         classes: to find; None for whatever there is.
+        aliases: other words for a class in replies, as {word: class}.
     """
 
     contract: Contract
     classes: tuple[str, ...] | None = None
+    aliases: Mapping[str, str] | None = None
 
     def prompt(self, subject: str = "") -> Prompt:
         """Ask for the classes in the contract's own words."""
@@ -103,7 +118,9 @@ class Detection:
 
     def read(self, text: str, size: Size) -> ParsedResponse:
         """The boxes of a reply in pixels, and what could not be read of it."""
-        return parse_response(spoken_text(text), self.contract, self.classes, size.width, size.height)
+        return parse_response(
+            spoken_text(text), self.contract, self.classes, size.width, size.height, aliases=self.aliases
+        )
 
     def parse(self, text: str, size: Size) -> Detections:
         """The boxes of a reply in pixels."""
@@ -140,93 +157,90 @@ def _counts(right: float, wrong: float, missed: float) -> Counts:
 
 
 @dataclass(frozen=True)
-class TileReply:
-    """Reply of a model about a tile.
-
-    Attributes:
-        text: the reply.
-        stop_reason: of the reply.
-        error: why there is no usable reply, in one line, else None.
-    """
-
-    text: str
-    stop_reason: StopReason
-    error: str | None = None
-
-    @classmethod
-    def of(cls, reply: Reply) -> TileReply:
-        """A reply, which is not usable if it failed or is empty: "nothing there" is said in words."""
-        error = reply.error
-        if error is None and reply.stop_reason == "error":
-            error = "the model failed without saying why"
-        if error is None and not reply.text.strip():
-            error = "the model replied nothing"
-        return cls(reply.text, reply.stop_reason, error)
-
-    @property
-    def usable(self) -> bool:
-        """Whether it is kept: a tile without a usable reply is asked about again."""
-        return self.error is None
-
-    def to_json(self) -> dict[str, Any]:
-        """As a journal holds it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: Any) -> TileReply:
-        """The reply that ``to_json`` gave.
-
-        Raises:
-            JournalError: for a record of something else.
-        """
-        try:
-            return cls(record["text"], record["stop_reason"], record["error"])
-        except (KeyError, TypeError):
-            raise JournalError(f"not the reply about a tile: {str(record)[:60]}") from None
-
-
-@dataclass(frozen=True)
 class DetectionRun:
     """What is asked about which tiles of a scene, and how.
 
     Attributes:
-        plan: the tiles.
-        task: what is asked about each.
+        plans: the tiles of each pass over the scene.
+        task: what is asked about each, but for the classes where a plan has its own.
         options: how replies are generated.
         batch_size: tiles of one batch.
         as_written: keep the four corners as the model wrote them, instead of rectangles on the ground.
+        class_scales: the scale, in scene px per view px, of the pass that objects of a class belong to, for
+            classes of which it is stated.
     """
 
-    plan: TilePlan
+    plans: tuple[TilePlan, ...]
     task: Detection
     options: Generation
     batch_size: int = BATCH_SIZE
     as_written: bool = False
+    class_scales: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        scales = [plan.scale for plan in self.plans]
+        if not scales or (len(scales) > 1 and (None in scales or len(set(scales)) < len(scales))):
+            raise ValueError(f"passes at the scales {scales}; give one pass, or several with a scale each")
+
+    def task_of(self, plan: TilePlan) -> Detection:
+        """What is asked about the tiles of a plan."""
+        return self.task if plan.classes is None else replace(self.task, classes=plan.classes)
+
+    @property
+    def looks(self) -> list[Look]:
+        """Each tile of each pass, in the order in which they are asked about."""
+        return [
+            Look(tile_key(tile, plan.scale), number, tile, view)
+            for number, plan in enumerate(self.plans)
+            for tile, view in zip(plan.tiles, plan.views, strict=True)
+        ]
+
+    @property
+    def requests(self) -> dict[Prompt, set[Size]]:
+        """What is said of tiles, and the sizes of the tiles of which it is said."""
+        said: dict[Prompt, set[Size]] = {}
+        for plan in self.plans:
+            said.setdefault(self.task_of(plan).prompt(), set()).update(view.size for view in plan.views)
+        return said
 
     @property
     def prompt_hash(self) -> str:
         """A fingerprint of the words, for provenance."""
-        return text_hash("\n".join(filter(None, self.task.prompt())))
+        return text_hash("\n".join(text for prompt in self.requests for text in prompt if text))
 
     def facts(self, scene: Scene, model: str) -> dict[str, Any]:
         """All that the replies depend on, for a journal; ``model`` names the very weights."""
-        grid, resolution = self.plan.grid, self.plan.resolution
         return {
             "scene": scene.identity,
             "model": model,
             "prompt": self.prompt_hash,
             "contract": self.task.contract.name,
-            "classes": self.task.classes,
-            "tile": grid.tile,
-            "overlap": grid.overlap,
-            "window": grid.extent.bounds,
-            **({} if self.plan.area is None else {"area": text_hash(self.plan.area.wkt)}),
-            "resolution": asdict(resolution),
+            **_of_each([self._facts_of(plan) for plan in self.plans]),
             "generation": asdict(self.options),
             # The words of a reply may depend on what it shared a batch with.
             "batch size": self.batch_size,
             "version": version(),
         }
+
+    def _facts_of(self, plan: TilePlan) -> dict[str, Any]:
+        """What the replies about the tiles of one pass depend on."""
+        grid = plan.grid
+        return {
+            "classes": self.task_of(plan).classes,
+            "scale": plan.scale,
+            "tile": grid.tile,
+            "overlap": grid.overlap,
+            "window": grid.extent.bounds,
+            "area": None if plan.area is None else text_hash(plan.area.wkt),
+            "resolution": asdict(plan.resolution),
+        }
+
+
+def _of_each(facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """By name the value of the only pass or those of all: what differs between two runs is told by name."""
+    if len(facts) == 1:
+        return facts[0]
+    return {name: [each[name] for each in facts] for name in facts[0]}
 
 
 def plan_detection(
@@ -234,11 +248,12 @@ def plan_detection(
     family: ModelFamily,
     classes: Sequence[str] | None = None,
     *,
-    plan: TilePlan | None = None,
+    plans: Sequence[TilePlan] | None = None,
     contract: Contract | None = None,
     options: Generation | None = None,
     batch_size: int = BATCH_SIZE,
     as_written: bool = False,
+    aliases: Mapping[str, str] | None = None,
 ) -> DetectionRun:
     """What a model of a family is to be asked about a scene.
 
@@ -246,17 +261,38 @@ def plan_detection(
         scene: to look at.
         family: of the model.
         classes: to find; None takes the family's own, else those of DOTA-v1.0.
-        plan: the tiles; None takes those that suit the family.
+        plans: the tiles of each pass; None takes those that suit the family.
         contract: how boxes are asked for; None takes the family's.
         options: how replies are generated; None decides greedily with room for what a tile can hold.
         batch_size: tiles of one batch.
+        as_written: keep the four corners as the model writes them.
+        aliases: other words for a class in replies, as {word: class}.
 
     Raises:
         UsageError: for classes that the model does not know.
     """
-    task = Detection(contract or CONTRACTS[family.detection], wanted_classes(family, classes))
+    names = wanted_classes(family, classes)
+    task = Detection(contract or CONTRACTS[family.detection], names, aliases)
     options = options or Generation(max_new_tokens=family.detection_tokens)
-    return DetectionRun(plan or plan_tiles(scene, family), task, options, batch_size, as_written)
+    plans = tuple(plan_passes(scene, family, names) if plans is None else plans)
+    scales = _class_scales(scene, family, names, plans)
+    return DetectionRun(plans, task, options, batch_size, as_written, scales)
+
+
+def _class_scales(
+    scene: Scene, family: ModelFamily, classes: Sequence[str], plans: Sequence[TilePlan]
+) -> dict[str, float]:
+    """The scale of the pass that is nearest to the one that a family states for a class."""
+    scales = [plan.scale for plan in plans if plan.scale is not None]
+    own = scene.gsd_m
+    if family.class_gsd_m is None or own is None or not scales:
+        return {}
+    stated = {name: family.gsd_of(name) for name in classes}
+    return {
+        name: min(scales, key=lambda scale: abs(math.log(scale * own / gsd_m)))
+        for name, gsd_m in stated.items()
+        if gsd_m is not None
+    }
 
 
 def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -293,54 +329,60 @@ def detect_scene(
         readers: threads that read tiles ahead of the model.
     """
     run = run or plan_detection(scene, engine.family)
-    tiles = run.plan.tiles
-    replies = _kept_replies(journal)
+    looks = run.looks
+    replies = kept_replies(journal)
     if progress:
-        progress(len(replies), len(tiles))
-    for answered in _answers(scene, engine, run, replies, readers):
+        progress(len(replies), len(looks))
+    for answered in ask_tiles(scene, engine, run, replies, readers):
         new = {key: reply for key, reply in answered.items() if key not in replies}
         if journal is not None:
             journal.append({key: reply.to_json() for key, reply in new.items() if reply.usable})
         replies.update(new)
         if progress:
-            progress(len(replies), len(tiles))
-    found = read_replies(run, [replies[tile_key(tile)] for tile in tiles])
+            progress(len(replies), len(looks))
+    found = read_replies(run, [replies[look.key] for look in looks])
     return found if run.as_written else _as_rectangles(scene, found)
 
 
-def _kept_replies(journal: Journal | None) -> dict[str, TileReply]:
-    """The usable replies of a journal by tile key."""
-    kept = {} if journal is None else {key: TileReply.from_json(each) for key, each in journal.done.items()}
-    return {key: reply for key, reply in kept.items() if reply.usable}
-
-
 def read_replies(run: DetectionRun, replies: Sequence[TileReply]) -> SceneDetections:
-    """One result from the reply about each tile of a plan, in the order of its tiles."""
-    plan = run.plan
+    """One result from the reply about each tile of each pass, in the order of ``run.looks``."""
     report = ParseReport()
-    found: list[tuple[Tile, Detections]] = []
+    found: list[list[tuple[Tile, Detections]]] = [[] for _ in run.plans]
     failures: list[FailedTile] = []
-    for tile, view, reply in zip(plan.tiles, plan.views, replies, strict=True):
+    for (_, number, tile, view), reply in zip(run.looks, replies, strict=True):
         if reply.error is not None:
-            failures.append(FailedTile(tile, reply.error))
+            failures.append(FailedTile(tile, reply.error, number))
             continue
-        parsed = run.task.read(reply.text, view.size)
+        parsed = run.task_of(run.plans[number]).read(reply.text, view.size)
         report = report + parsed.report
         boxes = parsed.detections
-        found.append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
+        found[number].append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
         if reason := _incomplete(reply, parsed):
-            failures.append(FailedTile(tile, reason))
-    merged = merge_tiles(found, plan.grid)
-    inside = _inside(plan, merged.detections)
+            failures.append(FailedTile(tile, reason, number))
+    merged, across = _merged(run, found)
+    inside = _inside(run.plans, merged.detections)
     dropped = int((~inside).sum())
-    return SceneDetections(merged.select(inside), plan, tuple(failures), report, dropped)
+    return SceneDetections(merged.select(inside), run.plans, tuple(failures), report, dropped, across)
 
 
-def _inside(plan: TilePlan, detections: Detections) -> NDArray[np.bool_]:
+def _merged(
+    run: DetectionRun, found: Sequence[Sequence[tuple[Tile, Detections]]]
+) -> tuple[MergedDetections, DroppedAcross | None]:
+    """The boxes of all tiles of all passes, each object once."""
+    passes = [merge_tiles(boxes, plan.grid) for boxes, plan in zip(found, run.plans)]
+    scales = [plan.scale for plan in run.plans]
+    stated = {scale: merged for scale, merged in zip(scales, passes) if scale is not None}
+    if len(passes) == 1:
+        return passes[0], None
+    return merge_scales(stated, run.class_scales)
+
+
+def _inside(plans: Sequence[TilePlan], detections: Detections) -> NDArray[np.bool_]:
     """Which boxes have their centre in the area to be examined, (n,)."""
-    if plan.area is None:
+    area = plans[0].area
+    if area is None:
         return np.ones(len(detections), dtype=bool)
-    return plan.area.holds(detections.polygons.mean(axis=1))
+    return area.holds(detections.polygons.mean(axis=1))
 
 
 def _as_rectangles(scene: Scene, found: SceneDetections) -> SceneDetections:
@@ -360,60 +402,3 @@ def _incomplete(reply: TileReply, parsed: ParsedResponse) -> str | None:
     if report.refused:
         return f"the model declined: {reply.text[:60]!r}"
     return f"the reply cannot be read: {reply.text[:60]!r}" if report.unreadable else None
-
-
-def tile_key(tile: Tile) -> str:
-    """What a journal knows a tile by: its window, ``x,y,width,height`` in scene pixels."""
-    window = tile.window
-    return f"{window.x:.0f},{window.y:.0f},{window.width:.0f},{window.height:.0f}"
-
-
-def _answers(
-    scene: Scene, engine: Engine, run: DetectionRun, known: Mapping[str, TileReply], readers: int
-) -> Iterator[dict[str, TileReply]]:
-    """Replies by tile key, batch by batch, for the batches that are not wholly known.
-
-    Batches are cut from the grid, never from what is left of it: a resumed run asks in the very batches of an
-    uninterrupted one, so that it gets the very replies.
-    """
-    tiles, size = run.plan.tiles, run.batch_size
-    views = dict(zip((tile.index for tile in tiles), run.plan.views))
-    batches = [tiles[start : start + size] for start in range(0, len(tiles), size)]
-    left = [batch for batch in batches if any(tile_key(tile) not in known for tile in batch)]
-    system, words = run.task.prompt()
-
-    def question(tile: Tile) -> Conversation | SceneError:
-        try:
-            image = scene.read(views[tile.index])
-        except SceneError as error:
-            return error
-        start = Conversation() if system is None else Conversation().say("system", system)
-        return start.say("user", ImagePart(image.pixels), words)
-
-    waiting = read_ahead([tile for batch in left for tile in batch], question, readers, 2 * size)
-    for batch in left:
-        questions = list(islice(waiting, len(batch)))
-        asked = [item for item in questions if isinstance(item, Conversation)]
-        replies = iter(engine.chat(asked, run.options) if asked else [])
-        yield {
-            tile_key(tile): TileReply.of(
-                next(replies) if isinstance(item, Conversation) else Reply("", "error", error=str(item))
-            )
-            for tile, item in zip(batch, questions, strict=True)
-        }
-
-
-def read_ahead(
-    items: Sequence[Item], read: Callable[[Item], Value], readers: int, ahead: int
-) -> Iterator[Value]:
-    """``read`` of each item in order, by threads that are never more than ``ahead`` items ahead."""
-    coming = iter(items)
-    with ThreadPoolExecutor(max_workers=readers) as pool:
-        queue: list[Future[Value]] = [pool.submit(read, item) for item in islice(coming, ahead)]
-        try:
-            while queue:
-                value = queue.pop(0).result()
-                queue += [pool.submit(read, item) for item in islice(coming, 1)]
-                yield value
-        finally:
-            pool.shutdown(cancel_futures=True)

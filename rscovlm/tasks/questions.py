@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rscovlm.scoring.answers import (
     choice_letter,
@@ -73,26 +75,69 @@ class NumericQuestion:
         return rates(counts, "accuracy")
 
 
+class ChoiceWords(NamedTuple):
+    """How a question with options is put.
+
+    Attributes:
+        text: with ``{question}`` and ``{options}`` in it; options are a line each.
+        option: one of them, with ``{letter}`` and ``{option}`` in it.
+    """
+
+    text: str
+    option: str
+
+    def question(self, question: str, options: Sequence[str]) -> str:
+        """A question with its options, which keep their letters where all have them, as in published data."""
+        lines = list(options)
+        if not all(_LETTERED.match(option) for option in options):
+            letters = map(choice_letter, range(len(options)))
+            lines = [
+                self.option.format(letter=letter, option=option) for letter, option in zip(letters, options)
+            ]
+        return self.text.format(question=question, options="\n".join(lines))
+
+
+_LETTERED = re.compile(r"\(?[A-Z][).:]\s*")
+
+
+CHOICE_WORDS: dict[str, ChoiceWords] = {
+    "plain": ChoiceWords("{question}\n{options}\nAnswer with the option's letter.", "{letter}. {option}"),
+    # MME-RealWorld's, in which RSCoVLM learnt LRS-VQA-Zoom and is evaluated (visual_cot_dataset.py,
+    # large_image_bench.py).
+    "mme-realworld": ChoiceWords(
+        "{question} The choices are listed below: \n{options}\n"
+        "Select the best answer to the above multiple-choice question based on the image. "
+        "Respond with only the letter (A, B, C, D, or E) of the correct option.\n"
+        "The best answer is:",
+        "({letter}) {option}",
+    ),
+}
+"""The wordings of multiple choice by name."""
+
+
 @dataclass(frozen=True)
 class ChoiceQuestion:
     """A question with options, answered by the letter of one.
 
     Attributes:
         options: in order, A first; empty where the question holds them itself.
+        words: how they are put, one of ``CHOICE_WORDS``.
     """
 
     options: tuple[str, ...] = ()
+    words: str = "plain"
 
     def prompt(self, subject: str = "") -> Prompt:
         """The question, its options by letter, and how to answer."""
         if not self.options:
             return Prompt(None, subject)
-        lines = [f"{choice_letter(index)}. {option}" for index, option in enumerate(self.options)]
-        return Prompt(None, "\n".join([subject, *lines, "Answer with the option's letter."]))
+        return Prompt(None, CHOICE_WORDS[self.words].question(subject, self.options))
 
     def parse(self, text: str, size: Size | None = None) -> str | None:
         """The letter that the reply chooses; None where it chooses none or several."""
-        return chosen_letter(spoken_text(text), self.options)
+        return chosen_letter(
+            spoken_text(text), [_LETTERED.sub("", option, count=1) for option in self.options]
+        )
 
     def score(self, parsed: str | None, truth: str | None) -> Counts:
         """``accuracy``."""
@@ -117,6 +162,13 @@ def question_with_answer(answer: str) -> Task[Any]:
     return OpenQuestion()
 
 
-def is_right(answer: str, expected: str) -> bool:
-    """Whether a reply gives an expected answer, by the kind of question that this belongs to."""
-    return score_reply(question_with_answer(expected), answer, expected)["accuracy/hits"] > 0
+def is_right(answer: str, expected: str, options: tuple[str, ...] = ()) -> bool:
+    """Whether a reply gives an expected answer, by the kind of question that this belongs to.
+
+    Args:
+        answer: the reply.
+        expected: of a question with options, a letter or the option itself.
+        options: of the question, A first.
+    """
+    task = ChoiceQuestion(options) if options else question_with_answer(expected)
+    return score_reply(task, answer, expected)["accuracy/hits"] > 0

@@ -20,6 +20,8 @@ from detection_eval.formats.class_lists import CLASS_LISTS
 from detection_eval.text.contracts import CONTRACTS, Contract
 from rscovlm.errors import UsageError
 from rscovlm.models.families import ModelFamily
+from rscovlm.tasks.passes import read_gsd
+from rscovlm.tasks.questions import CHOICE_WORDS, ChoiceQuestion, OpenQuestion
 from tiling.resolution import PolicyName, resolution_policy
 from zoom_chain.budget import Budget
 from zoom_chain.chat import GREEDY, Sampling
@@ -39,6 +41,16 @@ def _length(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise ValueError(f"{value!r} is no length such as 512 (pixels) or 500m")
     return None if value is None else str(value)
+
+
+def _gsd(value: Any) -> Any:
+    """One or several ground sampling distances, as a number, a list, or text as the option takes it."""
+    if value is None or isinstance(value, bool) or not isinstance(value, str | int | float | list):
+        return value
+    try:
+        return read_gsd(",".join(map(str, value)) if isinstance(value, list) else str(value))
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("--gsd ")) from None
 
 
 def _classes(value: Any) -> Any:
@@ -86,6 +98,8 @@ class Recipe(Section):
     """Side of a tile: ``512`` (pixels) or ``500m``."""
     overlap: Length = None
     """Overlap of neighbouring tiles, in the same way."""
+    gsd: Annotated[tuple[float, ...], BeforeValidator(_gsd)] | None = None
+    """Metres per pixel at which the model sees the scene: ``1.2``, or ``[0.4, 1.2]`` for several passes."""
 
     classification_prompt: str | None = None
     """Words that ask for the class of a scene, with ``{classes}`` in them."""
@@ -93,7 +107,9 @@ class Recipe(Section):
     """Between the classes in those words."""
 
     question_suffix: str = ""
-    """Text after each question."""
+    """Text after each question that has no options."""
+    choice_words: Annotated[str, _known(CHOICE_WORDS)] = "plain"
+    """How questions with options are put: ``plain`` or ``mme-realworld``."""
     dialect: Annotated[str | None, _known(DIALECTS)] = None
     """Words of the zoom tool."""
     never_zoom: tuple[str, ...] = ()
@@ -136,6 +152,18 @@ class Recipe(Section):
         settings = default_zoom_settings(family.dialect.name)
         given = {name: getattr(self, name) for name in ("policy", "budget", "crops")}
         return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+    def question(self, question: str, options: tuple[str, ...] = (), *, short: bool = False) -> str:
+        """The words of a question; with options those of multiple choice, which ask for a letter.
+
+        Args:
+            question: as the user puts it.
+            options: to choose from, A first.
+            short: ask for a word or short phrase instead of what the recipe asks for.
+        """
+        if options:
+            return ChoiceQuestion(options, self.choice_words).prompt(question).user
+        return OpenQuestion(SHORT if short else self.question_suffix).prompt(question).user
 
     def zooms(self, question: str, category: str | None) -> bool:
         """Whether the zoom tool may be offered for a question.

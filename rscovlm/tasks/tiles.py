@@ -1,4 +1,4 @@
-"""The tiles of a detection run: how large they are for a model, and what examining them will take."""
+"""The tiles of one pass over a scene: how large they are for a model, and what examining them will take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tiling.errors import GridError
 from tiling.grid import Tile, TileGrid, parse_length
 from tiling.resolution import Resolution
 from tiling.view import View, Window
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 OVERLAP = 0.25
 """Share of a tile that neighbours have in common by default: objects up to that are whole in some tile."""
 
+GSD_DECIMALS = 6
+"""Of the metres per pixel that outputs state."""
+
 
 @dataclass(frozen=True)
 class TilePlan:
-    """What a detection run will look at.
+    """What one pass of a detection run over a scene will look at.
 
     Attributes:
         grid: over the scene, or the part of it that is to be examined.
@@ -32,6 +36,8 @@ class TilePlan:
         views: each of ``tiles`` as the model will see it.
         area: part of the scene to which the detections are limited; None for the whole grid.
         outside: tiles that the area does not touch, in grid order.
+        scale: scene px per view px that was asked for; None where the side of a tile decides.
+        classes: that are looked for in these tiles; None for all of the run.
     """
 
     grid: TileGrid
@@ -41,11 +47,20 @@ class TilePlan:
     views: tuple[View, ...]
     area: SceneArea | None = None
     outside: tuple[Tile, ...] = ()
+    scale: float | None = None
+    classes: tuple[str, ...] | None = None
 
     @property
     def visual_tokens(self) -> int:
         """Of all tiles together; text comes on top."""
         return sum(self.resolution.tokens(view.size) for view in self.views)
+
+    def gsd_m(self, scene: Scene) -> float | None:
+        """Metres per pixel of the views: those asked for, else of the first; None where unknown."""
+        if self.scale is not None and scene.gsd_m is not None:
+            return round(self.scale * scene.gsd_m, GSD_DECIMALS)
+        ground = scene.gsd_of(self.views[0]) if self.views else None
+        return None if ground is None else round(ground, GSD_DECIMALS)
 
 
 def plan_tiles(
@@ -56,37 +71,94 @@ def plan_tiles(
     overlap: int | str | None = None,
     region: Window | None = None,
     area: SceneArea | None = None,
+    gsd_m: float | None = None,
+    classes: tuple[str, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TilePlan:
-    """The tiles of a scene for a model, those of nodata left out.
+    """The tiles of a pass over a scene, square on the ground, those of nodata left out.
 
     Args:
         scene: to look at.
         family: of the model.
-        tile: side as :func:`tiling.grid.parse_length` reads it; None takes :func:`default_tile`.
+        tile: side as :func:`tiling.grid.parse_length` reads it; None takes :func:`default_tile`. Where pixels
+            are not square on the ground, it is the geometric mean of a tile's width and height in pixels.
         overlap: likewise; None takes a quarter of the tile.
         region: part of the scene in scene px; None for all of it.
         area: part of the scene to which the work is limited; None for no limit.
+        gsd_m: metres per pixel of the views, at the finest those of the scene; None for what a tile at the
+            model's largest size comes to.
+        classes: that are looked for; None for all of the run.
         progress: called with (tiles looked at, tiles in all).
 
     Raises:
-        GridError, OutsideScene: for lengths that make no grid, or a region outside the scene.
+        GridError, OutsideScene: for lengths that make no grid, a region outside the scene, a scene of which
+            the ground sampling distance is unknown where one is asked for, or a tile that the model cannot
+            see at it.
     """
-    side = default_tile(scene.gsd_m, family) if tile is None else parse_length(tile, scene.gsd_m)
+    scale = None if gsd_m is None else _scale_of(gsd_m, scene)
+    side = parse_length(tile, scene.gsd_m) if tile is not None else default_tile(scene.gsd_m, family, scale)
     shared = round(side * OVERLAP) if overlap is None else parse_length(overlap, scene.gsd_m)
     # A tile seen at full resolution keeps whole visual tokens; a reduced one is resized anyway.
     factor = family.resolution.factor if side <= view_side(family.resolution) else 1
     if area is not None and region is None:
         # Objects whose centre is inside are seen whole.
-        region = area.window.pad(shared)
-    grid = TileGrid(scene.width, scene.height, side, shared, factor, region)
+        region = area.window.pad(shared * max(scene.square_xy))
+    grid = TileGrid(scene.width, scene.height, side, shared, factor, region, scene.square_xy)
+    least = scale
+    if scale is not None and scene.gsd_m is not None:
+        _check_seen_at(grid, family.resolution, scale, scale * scene.gsd_m)
+    elif family.detect_gsd_m is not None and side > view_side(family.resolution):
+        # Where the scene is smaller than a tile it could be shown larger than whole tiles are, at a
+        # resolution that the model did not learn to detect at.
+        least = side / view_side(family.resolution)
     found = grid.valid_tiles(scene, area=area, progress=progress)
-    # Where the scene is smaller than a tile it could be shown larger than whole tiles are, at a resolution
-    # that the model did not learn to detect at.
-    reduction = side / view_side(family.resolution)
-    least = reduction if family.detect_gsd_m is not None and reduction > 1 else None
     views = tuple(scene.view(item.window, family.resolution, least) for item in found.tiles)
-    return TilePlan(grid, found.tiles, found.skipped, family.resolution, views, area, found.outside)
+    return TilePlan(
+        grid, found.tiles, found.skipped, family.resolution, views, area, found.outside, scale, classes
+    )
+
+
+def _scale_of(gsd_m: float, scene: Scene) -> float:
+    """Scene px per view px of views at a ground sampling distance; 1 where that is finer than the scene's.
+
+    Raises:
+        GridError: for a scene of which it is unknown.
+    """
+    if scene.gsd_m is None:
+        raise GridError(
+            f"{scene.source} has no known ground sampling distance, so it cannot be shown at {gsd_m:g} m per "
+            "pixel; state it with --assume-gsd"
+        )
+    return max(1.0, gsd_m / scene.gsd_m)
+
+
+SCALE_KEPT = 1.15
+"""Most that the scale of a tile may differ from the one asked for: sides become multiples of a token's."""
+
+
+def _check_seen_at(grid: TileGrid, resolution: Resolution, scale: float, gsd_m: float) -> None:
+    """Make sure that a model sees a whole tile at a scale, which is ``gsd_m`` metres per pixel.
+
+    Raises:
+        GridError: where its sizes do not allow it.
+    """
+    side = grid.tile
+    if min(grid.extent.width, grid.extent.height) < side:
+        return
+    shown = max(1, round(side / scale))
+    size = resolution.fit(shown, shown)
+    actual = side / math.sqrt(size.width * size.height)
+    if 1 / SCALE_KEPT <= actual / scale <= SCALE_KEPT:
+        return
+    if resolution.target_pixels is not None:
+        right = "leave the resolution policy native"
+    else:
+        least, most = math.ceil(math.isqrt(resolution.min_pixels) * scale), view_side(resolution) * scale
+        right = f"give a tile of {least} to {most:.0f} px, or none"
+    raise GridError(
+        f"a tile of {side} px at {gsd_m:.3g} m per pixel is a view of {shown} x {shown} px, which the model "
+        f"would see at {size.width} x {size.height} px; {right}"
+    )
 
 
 SCALE_WARNED, SCALE_REFUSED = 2.0, 8.0
@@ -119,25 +191,34 @@ class ScaleGap:
 
 
 def scale_gap(scene: Scene, plan: TilePlan, family: ModelFamily) -> ScaleGap | None:
-    """How far the views of a plan are from what a model was trained at; None where either is unknown."""
+    """How far the views of a plan are from what a model was trained at; None where either is unknown.
+
+    Of a family that was trained at several the nearest one counts, among those of the plan's classes.
+    """
     shown = scene.gsd_of(plan.views[len(plan.views) // 2]) if plan.views else None
-    if shown is None or family.detect_gsd_m is None:
-        return None
-    return ScaleGap(shown, family.detect_gsd_m)
+    if plan.classes is not None:
+        learnt = {family.gsd_of(name) for name in plan.classes}
+    else:
+        learnt = {family.detect_gsd_m, *(family.class_gsd_m or {}).values()}
+    gaps = [ScaleGap(shown, each) for each in learnt if shown is not None and each is not None]
+    return min(gaps, key=lambda gap: gap.ratio, default=None)
 
 
-def default_tile(gsd_m: float | None, family: ModelFamily) -> int:
+def default_tile(gsd_m: float | None, family: ModelFamily, scale: float | None = None) -> int:
     """The side in scene px of the tile that suits a model.
 
-    What fills the model's largest square view at the ground sampling distance that it was trained to detect
-    at. Pixel for pixel where that or the scene's is unknown, or where the scene is the coarser of the two:
-    enlarging it would add tiles and no detail.
+    What fills the model's largest square view at a scale, or else at the ground sampling distance that it was
+    trained to detect at. Pixel for pixel where that or the scene's is unknown, or where the scene is the
+    coarser of the two: enlarging it would add tiles and no detail.
 
     Args:
         gsd_m: metres per pixel of the scene, None where unknown.
         family: of the model.
+        scale: scene px per view px, None for that of the model.
     """
     side = view_side(family.resolution)
+    if scale is not None:
+        return max(side, round(side * scale))
     if family.detect_gsd_m is None or gsd_m is None:
         return side
     return max(side, round(side * family.detect_gsd_m / gsd_m))

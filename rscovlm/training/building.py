@@ -16,20 +16,21 @@ from detection_eval.files import commit_folder
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.rendering import box_contract
 from rscovlm.errors import UsageError
+from rscovlm.models.adapters import ADAPTERS
+from rscovlm.models.adapters.base import Adapter
 from rscovlm.models.checkpoints import resolve
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads import make_heads
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.weights import attention_for, read_settings, read_tokenizer, read_weights
-from rscovlm.training.config import TrainConfig
 from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
 from rscovlm.training.objective import objective_of
 from rscovlm.training.parallel import quiet_deepspeed
+from rscovlm.training.settings import TrainConfig
 from rscovlm.training.speedups import patch_embed_as_matmul
 from tiling.errors import ResolutionError
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import BitsAndBytesConfig, PreTrainedTokenizerBase
 
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
@@ -65,12 +66,12 @@ class Built:
 
     Attributes:
         learner: on the CPU, not wrapped yet.
-        adapters: peft's view of the model, or None.
+        adapters: what learns in place of weights, or None.
         notes: what is in use and why, by name, for the start-up table.
     """
 
     learner: Learner
-    adapters: PeftModel | None
+    adapters: Adapter | None
     notes: dict[str, str]
 
 
@@ -176,10 +177,14 @@ def read_model(folder: Path, config: TrainConfig, attention: str) -> VisionLangu
         ModelError: where it cannot be loaded.
         UsageError: for 4-bit weights where they cannot be had.
     """
-    quantization = _four_bits(config) if config.tuning.method == "qlora" else None
+    quantization = _four_bits(config) if _in_four_bits(config) else None
     half = config.strategy == "deepspeed" and config.precision == "bf16"
     dtype = torch.bfloat16 if half or quantization else torch.float32
     return read_weights(folder, dtype, attention, quantization)
+
+
+def _in_four_bits(config: TrainConfig) -> bool:
+    return any(ADAPTERS[name].in_four_bits for name in config.adapters.chosen)
 
 
 def _four_bits(config: TrainConfig) -> BitsAndBytesConfig:
@@ -187,13 +192,13 @@ def _four_bits(config: TrainConfig) -> BitsAndBytesConfig:
     from importlib.util import find_spec
 
     if not torch.cuda.is_available():
-        raise UsageError("tuning.method: qlora holds weights in 4 bits on CUDA alone; use lora here")
+        raise UsageError("adapters.qlora: holds weights in 4 bits on CUDA alone; use lora here")
     if find_spec("bitsandbytes") is None:
-        raise UsageError("tuning.method: qlora needs the package bitsandbytes; install it or use lora")
+        raise UsageError("adapters.qlora: needs the package bitsandbytes; install it or use lora")
     from transformers import BitsAndBytesConfig
 
     modules = {"vision": "visual.blocks", "merger": "merger", "language": "language_model"}
-    kept = [modules[name] for name in modules if name not in config.tuning.towers]
+    kept = [modules[name] for name in modules if config.adapted is None or name not in config.adapted.towers]
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -247,7 +252,7 @@ def _comes_from_liger(function: object) -> bool:
 
 def _settle_dtypes(learner: Learner, config: TrainConfig) -> None:
     """Under autocast what learns stays float32, as master weights; what is frozen needs bfloat16 at most."""
-    if config.precision != "bf16" or config.strategy == "deepspeed" or config.tuning.method == "qlora":
+    if config.precision != "bf16" or config.strategy == "deepspeed" or _in_four_bits(config):
         return
     for parameter in learner.parameters():
         if not parameter.requires_grad:

@@ -33,7 +33,7 @@ from rscovlm.training.parallel import engine_of, plain, zero_stage
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-SCHEMA = "rscovlm.checkpoint/1"
+SCHEMA = "rscovlm.checkpoint/2"
 FOLDER, STATE, WEIGHTS, OPTIMIZER, ZERO = (
     "checkpoints",
     "state.json",

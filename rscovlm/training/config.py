@@ -1,4 +1,4 @@
-"""Every number of a training run, in one YAML file: checked as a whole before anything is loaded.
+"""A training configuration from its YAML file, checked as a whole before anything is loaded.
 
 A configuration is read by name (``train/rscovlm-7b``) or path, then ``key=value`` from the command line is
 laid over it (``optimizer.lr=1e-5``). All problems are told together, each with its file and key.
@@ -12,306 +12,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from configs import ConfigError, available, load_config
-from configs.checking import Problem, Section, problems, told
+from configs.checking import Problem, problems, told
+from rscovlm.training.conflicts import conflicts
+from rscovlm.training.settings import FREE_KEYS, Adapters, TrainConfig
 
-Group = Literal["vision", "merger", "language", "heads"]
-Tower = Literal["vision", "merger", "language"]
-GROUPS: tuple[Group, ...] = get_args(Group)
-TOWERS: tuple[Tower, ...] = get_args(Tower)
 FOLDER = "train"
 COMMAND_LINE = "the command line"
 
-
-class Batch(Section):
-    """What one optimizer step sees, over all ranks together."""
-
-    samples: int | None = Field(None, gt=0)
-    """Samples of a step, however many packs they fill; give this or ``packs``."""
-    packs: int | None = Field(None, gt=0)
-    """Packs of a step, however many samples they hold; a multiple of the number of processes is best."""
-    max_tokens: int = Field(6144, gt=0)
-    """Longest sequence, text and visual tokens together; longer samples are excluded and counted."""
-    packing: bool = True
-    """Whether several samples share a sequence; without it each has its own, as in the paper's runs."""
-
-
-class ResolutionBounds(Section):
-    """The area of an image as the model sees it, in pixels."""
-
-    min_pixels: int | None = Field(None, gt=0)
-    """Smallest area; None keeps the checkpoint's."""
-    max_pixels: int | None = Field(None, gt=0)
-    """Largest area; None keeps the family's."""
-
-
-class Rates(Section):
-    """Learning rate and decay of one group of modules; None takes the optimizer's."""
-
-    lr: float | None = Field(None, gt=0)
-    """Peak learning rate."""
-    weight_decay: float | None = Field(None, ge=0)
-    """Decay of matrices; norms and biases never decay."""
-
-
-class Optimizer(Section):
-    """AdamW."""
-
-    lr: float = Field(gt=0)
-    """Peak learning rate of every group that has none of its own."""
-    weight_decay: float = Field(0.1, ge=0)
-    """Decay of matrices of every group that has none of its own."""
-    vision: Rates = Rates()
-    """The vision tower without its mergers."""
-    merger: Rates = Rates()
-    """What turns patches into visual tokens, DeepStack mergers included."""
-    language: Rates = Rates()
-    """The language model with its embeddings and output layer."""
-    heads: Rates = Rates()
-    """Modules beside the model that an objective trains."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """Of the two running means."""
-    epsilon: float = Field(1e-8, gt=0)
-    """Added to the root of the second moment."""
-    clip: float | None = Field(1.0, gt=0)
-    """Largest norm of the gradient over all parameters; None does not clip."""
-
-    def rates(self, group: Group) -> tuple[float, float]:
-        """Peak learning rate and weight decay of a group."""
-        own: Rates = getattr(self, group)
-        lr = self.lr if own.lr is None else own.lr
-        return lr, self.weight_decay if own.weight_decay is None else own.weight_decay
-
-
-class Schedule(Section):
-    """How the learning rate changes over the run."""
-
-    shape: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
-    """After warm-up: half a cosine, a straight fall, none, or none until the last ``decay`` (wsd)."""
-    warmup: float = Field(0.05, ge=0, lt=1)
-    """Share of all steps over which the rate rises from 0."""
-    warmup_steps: int | None = Field(None, ge=0)
-    """The same in steps, instead of the share."""
-    decay: float = Field(0.2, gt=0, le=1)
-    """wsd: share of all steps over which the rate falls at the end."""
-    floor: float = Field(0.0, ge=0, le=1)
-    """Share of the peak that is left at the end."""
-
-
-class Checkpointing(Section):
-    """Gradient checkpointing: activations are computed again in the backward pass instead of kept."""
-
-    vision: bool = False
-    """In the vision tower."""
-    language: bool = False
-    """In the language model."""
-
-
-class Tuning(Section):
-    """Which weights learn."""
-
-    method: Literal["full", "lora", "dora", "qlora"] = "full"
-    """All weights, or low-rank adapters of linear layers; qlora holds the rest in 4 bits (CUDA only)."""
-    rank: int = Field(64, gt=0)
-    """Of the adapters."""
-    alpha: float = Field(128, gt=0)
-    """Adapters are scaled by ``alpha / rank``."""
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Of what enters an adapter."""
-    towers: tuple[Tower, ...] = ("language",)
-    """Towers whose linear layers get adapters."""
-    also: tuple[Tower, ...] = ()
-    """Towers that learn in full beside the adapters of others, such as the merger."""
-
-
-class SoftNumbers(Section):
-    """Coordinates for which a near miss is nearly right: targets are Gaussians around the true number."""
-
-    first: float = Field(30.0, gt=0)
-    """Standard deviation at the start of the run, in units of the numbers as they are written."""
-    last: float = Field(16.0, gt=0)
-    """Standard deviation at the end."""
-    until: float = Field(0.75, gt=0, le=1)
-    """Share of the run over which it falls, geometrically."""
-
-
-class Teacher(Section):
-    """Another model whose probabilities are learnt beside the right words (distillation)."""
-
-    model: str
-    """Checkpoint with the same tokenizer and image sizes: nano, a folder or a hub id."""
-    share: float = Field(0.5, gt=0, le=1)
-    """Part of each target that is the teacher's."""
-
-
-class ObjectiveSettings(Section):
-    """What a step minimises, beside what heads ask for."""
-
-    name: Literal["next_token"] = "next_token"
-    """next_token: cross-entropy of the next token where it is learnt."""
-    soft_numbers: SoftNumbers | None = None
-    """Near misses of coordinates are nearly right; works by number or by digit, as the tokenizer writes."""
-    teacher: Teacher | None = None
-    """Targets are partly another model's probabilities."""
-
-
-class Cells(Section):
-    """Names and outlines of what each visual token shows, read off half-way up; for training alone."""
-
-    names: float = Field(0.5, ge=0)
-    """Weight of the names' cross-entropy beside that of answers."""
-    outlines: float = Field(4.0, ge=0)
-    """Weight of the outlines' error, in parts of the image's side."""
-
-
-class Regression(Section):
-    """A number about each sample, read off its visual tokens; kept for inference."""
-
-    target: str
-    """Name among the samples' targets, such as agb_mg_ha."""
-    mean: float = 0.0
-    """Value that stands for 0 inside the head."""
-    deviation: float = Field(1.0, gt=0)
-    """Change of the value that stands for 1 inside the head."""
-    weight: float = Field(1.0, gt=0)
-    """Weight of its error beside the cross-entropy of answers."""
-
-
-class Heads(Section):
-    """Modules that learn beside the model, by name; see ``rscovlm.models.heads``."""
-
-    cells: Cells | None = None
-    """Names and outlines of visual tokens; needs samples that bring them, such as nano's lessons."""
-    regression: Regression | None = None
-    """A number for each sample; samples without it do not count."""
-
-    @property
-    def chosen(self) -> dict[str, Section]:
-        """The sections of the heads that are asked for, by name."""
-        found = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: section for name, section in found.items() if section is not None}
-
-
-class Evaluation(Section):
-    """Measuring on slices of the mix that are never trained on."""
-
-    every: int | None = Field(None, gt=0)
-    """Steps between evaluations, the last step included; None never evaluates."""
-    samples: int = Field(32, gt=0)
-    """Of each source, of those that the mix holds out."""
-    generate: bool = True
-    """Whether the model also answers, for task metrics, beside the loss."""
-    max_new_tokens: int = Field(256, gt=0)
-    """Longest answer."""
-
-
-class Checkpoints(Section):
-    """What a run can go on from."""
-
-    minutes: float | None = Field(30.0, gt=0)
-    """Minutes between checkpoints; None saves by steps alone."""
-    steps: int | None = Field(None, gt=0)
-    """Steps between checkpoints; None saves by time alone. The last step is always saved."""
-    keep: int = Field(2, gt=0)
-    """Newest checkpoints that are kept."""
-
-
-class Logging(Section):
-    """What is written down."""
-
-    every: int = Field(1, gt=0)
-    """Steps between lines of ``log.jsonl``."""
-    tensorboard: bool = True
-    """Whether the same goes to TensorBoard."""
-
-
-class TrainConfig(Section):
-    """A training run."""
-
-    model: str | None = None
-    """Checkpoint to start from: nano, a folder or a hub id; give this or ``fresh``."""
-    fresh: Literal["nano"] | None = None
-    """Start from nothing: a tokenizer and random weights in nano's shape, written to ``base/`` of the run."""
-    family: str | None = None
-    """How the trained model sees and writes, where the checkpoint does not tell: rscovlm, ..."""
-    detection: str | None = None
-    """Box format in which it will list objects (quad, json-obb, ...); None keeps the family's."""
-    mix: str
-    """Mix of training data: a name in configs/mix or a file."""
-    mix_root: str | None = None
-    """Folder of the mix's sample files, in place of the one that the mix states."""
-    output: Path | None = None
-    """Folder of the run; runs/NAME by default."""
-    epochs: float | None = Field(None, gt=0)
-    """How often the mix is seen; give this or ``steps``."""
-    steps: int | None = Field(None, gt=0)
-    """Optimizer steps of the run."""
-    batch: Batch
-    """What one step sees."""
-    resolution: ResolutionBounds = ResolutionBounds()
-    """Bounds on image areas."""
-    optimizer: Optimizer
-    """AdamW and its rates."""
-    schedule: Schedule = Schedule()
-    """How the rates change."""
-    objective: ObjectiveSettings = ObjectiveSettings()
-    """What is minimised."""
-    heads: Heads = Heads()
-    """Modules that learn beside the model."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """bf16 computes in bfloat16 and keeps master weights in float32."""
-    checkpointing: Checkpointing = Checkpointing()
-    """Less memory for more time."""
-    attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
-    """auto takes FlashAttention 2 where it can run, else sdpa."""
-    liger: Literal["auto", "on", "off"] = "auto"
-    """Fused kernels of liger-kernel; auto uses them on CUDA where they are installed and take effect."""
-    tuning: Tuning = Tuning()
-    """Full fine-tuning or adapters."""
-    freeze: tuple[Tower, ...] = ()
-    """Towers that do not learn."""
-    reduction: Literal["token", "sample", "sqrt", "source"] = "sample"
-    """What counts alike in the loss: tokens, samples, something between, or sources."""
-    strategy: Literal["auto", "single", "ddp", "deepspeed"] = "auto"
-    """How processes share the work; auto is single for one and ddp for several."""
-    deepspeed: str | None = None
-    """deepspeed: a name in configs/deepspeed (zero1) or a JSON file, without an optimizer block."""
-    evaluation: Evaluation = Evaluation()
-    """During training."""
-    checkpoints: Checkpoints = Checkpoints()
-    """To go on from."""
-    logging: Logging = Logging()
-    """To look at."""
-    seed: int = 0
-    """Of everything that is drawn at random."""
-    workers: int = Field(4, ge=0)
-    """Processes that read data, per rank; 0 reads in the training process."""
-    broken_limit: int = Field(100, ge=0)
-    """Broken samples that are counted, listed and skipped before the run stops."""
-
-    @property
-    def own_rates(self) -> list[Group]:
-        """Groups with a learning rate or decay of their own."""
-        return [group for group in GROUPS if getattr(self.optimizer, group) != Rates()]
-
-
-FREE_KEYS = frozenset(
-    {"output", "mix_root", "checkpoints", "logging", "workers", "evaluation", "broken_limit"}
+RIVALS = (
+    frozenset({"model", "fresh"}),
+    frozenset({"steps", "epochs"}),
+    frozenset({"batch.samples", "batch.packs"}),
+    frozenset({"objective.soft_numbers", "objective.teacher"}),
+    frozenset(f"adapters.{name}" for name in Adapters.model_fields),
 )
-"""What may differ between a run and its resume without changing what is learnt."""
-
-_EITHER = {
-    "model": "fresh",
-    "fresh": "model",
-    "steps": "epochs",
-    "epochs": "steps",
-    "batch.samples": "batch.packs",
-    "batch.packs": "batch.samples",
-}
+"""Settings of which a run states one; what is laid over a file takes the place of its rivals."""
 
 
 def load_train_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -353,6 +73,7 @@ def _checked(
     wrong: list[str] = []
     overridden: set[str] = set()
     data = deepcopy(data)
+    in_file = {place for leaf, _ in _leaves(data) for place in _places(leaf)}
     for text in overrides:
         key = text.partition("=")[0].strip()
         if fixed and key in ("model", "fresh"):
@@ -363,13 +84,13 @@ def _checked(
         else:
             overridden.add(key)
 
-    for key in overridden & _EITHER.keys():
-        if _EITHER[key] not in overridden:
-            data = _without(data, {_EITHER[key]})
+    data = _without(data, _outdone(overridden))
 
     def origin(key: str) -> str:
-        given = any(key == known or key.startswith(f"{known}.") for known in overridden)
-        return COMMAND_LINE if given else name
+        given = any(_at_or_below(key, known) for known in overridden)
+        # A section of the command line alone: what is wrong with it as a whole is not the file's doing.
+        alone = key not in in_file and any(_at_or_below(known, key) for known in overridden)
+        return COMMAND_LINE if given or alone else name
 
     config, found = _validate(data)
     wrong += [told([(key, message)], origin(key)) for key, message in found]
@@ -458,16 +179,40 @@ def _stage_problems(stated: Any) -> list[Problem]:
 
 def _laid_over(data: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with those of a stage in their place; of two that exclude each other the stage's stays."""
-    given = {key for key, _ in _leaves(own)}
-    dropped = {_EITHER[key] for key in given & _EITHER.keys() if _EITHER[key] not in given}
-    merged = _without(data, dropped)
+    merged = _without(data, _outdone(key for key, _ in _leaves(own)))
+    return _merged(merged, own)
+
+
+def _merged(data: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(data)
     for key, value in own.items():
         inner = merged.get(key)
         if isinstance(value, Mapping) and isinstance(inner, Mapping):
-            merged[key] = _laid_over(inner, value)
+            merged[key] = _merged(inner, value)
         else:
             merged[key] = value
     return merged
+
+
+def _outdone(given: Iterable[str]) -> set[str]:
+    """The rivals of settings that are given, but for those that are given themselves."""
+    keys = list(given)
+    outdone: set[str] = set()
+    for rivals in RIVALS:
+        stated = {rival for rival in rivals if any(_at_or_below(key, rival) for key in keys)}
+        if stated:
+            outdone |= rivals - stated
+    return outdone
+
+
+def _at_or_below(key: str, place: str) -> bool:
+    return key == place or key.startswith(f"{place}.")
+
+
+def _places(key: str) -> list[str]:
+    """``a.b.c``: ``a``, ``a.b``, ``a.b.c``."""
+    parts = key.split(".")
+    return [".".join(parts[: length + 1]) for length in range(len(parts))]
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -481,12 +226,12 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _free(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in FREE_KEYS)
+    return any(_at_or_below(key, free) for free in FREE_KEYS)
 
 
 def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     for key, value in data.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
@@ -520,7 +265,7 @@ def _validate(data: dict[str, Any]) -> tuple[TrainConfig | None, list[Problem]]:
     except ValidationError as error:
         found = problems(error, TrainConfig)
     else:
-        return config, _conflicts(config, set())
+        return config, conflicts(config, set())
     wrong = {key for key, _ in found}
     rest = {"mix": "", **_without(data, wrong)}
     if not {"model", "fresh"} & rest.keys():
@@ -531,14 +276,7 @@ def _validate(data: dict[str, Any]) -> tuple[TrainConfig | None, list[Problem]]:
         checked = TrainConfig.model_validate(rest)
     except (ValidationError, TypeError):
         return None, found
-    return None, found + _conflicts(checked, wrong)
-
-
-def warmup_problem(warmup: int, steps: int) -> str | None:
-    """What is wrong with a warm-up of so many steps in a run of so many, or None."""
-    if warmup <= steps:
-        return None
-    return f"{warmup} steps of warm-up are more than the run's {steps}, so the peak would never be reached"
+    return None, found + conflicts(checked, wrong)
 
 
 def _without(data: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:
@@ -548,51 +286,3 @@ def _without(data: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[
         for key, value in data.items()
         if f"{prefix}{key}" not in keys
     }
-
-
-def _conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
-    """Settings that contradict each other, unless one of them is wrong by itself."""
-    found: list[tuple[tuple[str, ...], str]] = []
-    batch, tuning, strategy = config.batch, config.tuning, config.strategy
-    if (batch.samples is None) == (batch.packs is None):
-        found.append((("batch.samples", "batch.packs"), "give exactly one of batch.samples and batch.packs"))
-    if batch.packs is not None and not batch.packing:
-        message = "a number of packs needs packing; without it, give batch.samples"
-        found.append((("batch.packing", "batch.packs"), message))
-    if (config.model is None) == (config.fresh is None):
-        found.append((("model", "fresh"), "give exactly one of model and fresh"))
-    if config.objective.soft_numbers and config.objective.teacher:
-        keys = ("objective.soft_numbers", "objective.teacher")
-        found.append((keys, "a target is either soft by itself or a teacher's; give one of both"))
-    if (config.epochs is None) == (config.steps is None):
-        found.append((("steps", "epochs"), "give exactly one of steps and epochs"))
-    if config.steps is not None and config.schedule.warmup_steps is not None:
-        problem = warmup_problem(config.schedule.warmup_steps, config.steps)
-        found += [(("schedule.warmup_steps", "steps"), problem)] if problem else []
-    if (strategy == "deepspeed") != (config.deepspeed is not None):
-        found.append(
-            (("deepspeed", "strategy"), "strategy deepspeed and a deepspeed configuration need each other")
-        )
-    bounds = config.resolution
-    if bounds.min_pixels and bounds.max_pixels and bounds.min_pixels > bounds.max_pixels:
-        least, most = bounds.min_pixels, bounds.max_pixels
-        message = f"min_pixels {least} is above max_pixels {most}"
-        found.append((("resolution.min_pixels", "resolution.max_pixels"), message))
-    if tuning.method == "full" and (tuning.also or "towers" in tuning.model_fields_set):
-        message = "tuning.towers and tuning.also are for adapters; use freeze with full tuning"
-        found.append((("tuning.towers", "tuning.also", "tuning.method"), message))
-    if tuning.method != "full" and not tuning.towers:
-        found.append((("tuning.towers",), "adapters need at least one tower"))
-    learning = set(TOWERS if tuning.method == "full" else (*tuning.towers, *tuning.also))
-    for tower in sorted(learning & set(config.freeze)) if tuning.method != "full" else ():
-        found.append((("freeze", "tuning.towers", "tuning.also"), f"{tower} is both frozen and tuned"))
-    for tower in sorted(set(tuning.towers) & set(tuning.also)) if tuning.method != "full" else ():
-        found.append((("tuning.towers", "tuning.also"), f"{tower} is given adapters and trained in full"))
-    if set(config.freeze) == set(TOWERS):
-        found.append((("freeze",), "nothing is left to train"))
-    if config.checkpoints.minutes is None and config.checkpoints.steps is None:
-        keys = ("checkpoints.minutes", "checkpoints.steps")
-        found.append((keys, "give minutes or steps, or the run could not be resumed"))
-    if config.attention == "flash_attention_2" and config.precision == "fp32":
-        found.append((("attention", "precision"), "flash_attention_2 does not compute in fp32"))
-    return [(keys[0], message) for keys, message in found if not ignored & set(keys)]

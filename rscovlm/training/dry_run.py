@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rscovlm.data.report import MixReport, report_mix
 from rscovlm.training.building import open_base, write_fresh
-from rscovlm.training.config import TrainConfig
 from rscovlm.training.run import open_mix
+from rscovlm.training.settings import TrainConfig
 
 
 def dry_run(config: TrainConfig, progress: Callable[[int, int], None] | None = None) -> MixReport:

@@ -20,13 +20,13 @@ from rscovlm.models.prompting import decoded
 from rscovlm.tasks.task import Tally, score_reply
 from rscovlm.tasks.turns import task_of_turn
 from rscovlm.training.building import Base
-from rscovlm.training.config import TrainConfig
 from rscovlm.training.live import learnt_runs, live_engine, prompt_before
 from rscovlm.training.loss import sample_losses
 from rscovlm.training.metrics import summed
 from rscovlm.training.modules import Learner
 from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import zero_stage
+from rscovlm.training.settings import TrainConfig
 from tiling.view import Size
 from zoom_chain.chat import Generation
 

@@ -28,19 +28,18 @@ import torch
 
 from detection_eval.files import commit_folder, write_json
 from rscovlm.errors import UsageError
+from rscovlm.models.adapters.base import Adapter
 from rscovlm.models.heads import write_heads
 from rscovlm.models.weights import move, read_weights
-from rscovlm.training.building import Base, heads_of, open_base, read_model
+from rscovlm.training.building import Base, heads_of, open_base
 from rscovlm.training.checkpoint import ZERO, checkpoints, read_state, restore_weights
-from rscovlm.training.config import Checkpointing, TrainConfig
 from rscovlm.training.live import live_engine
-from rscovlm.training.modules import Learner, choose_trainable
+from rscovlm.training.modules import Learner, adapted_layers, adapter_of, choose_trainable
 from rscovlm.training.objective import next_token
+from rscovlm.training.settings import Checkpointing, TrainConfig
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
 if TYPE_CHECKING:
-    from peft import PeftModel
-
     from rscovlm.models.qwen import VisionLanguageModel
 
 _TOKENIZER_FILES = (
@@ -77,8 +76,8 @@ class Exported:
     Attributes:
         folder: of the checkpoint, or of the adapters.
         step: of the run that it holds.
-        checked: whether merged weights were asked the same as adapters were, and answered alike; None where
-            nothing was merged.
+        checked: whether what was written was asked the same as the adapters were, and answered alike; None
+            where there are no adapters.
     """
 
     folder: Path
@@ -105,34 +104,40 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
     state = read_state(found[-1])
     if merge and not state.adapters:
         raise UsageError(f"{run} trained no adapters, so there is nothing to merge; leave --merge out")
-    also = TrainConfig.model_validate(state.config).tuning.also
-    if state.adapters and also and not merge:
-        raise UsageError(
-            f"{run} trained {', '.join(also)} in full beside its adapters; export it with --merge"
-        )
+    stated = TrainConfig.model_validate(state.config)
+    if stated.adapted and stated.adapted.full and not merge:
+        full = ", ".join(stated.adapted.full)
+        raise UsageError(f"{run} trained {full} in full beside its adapters; export it with --merge")
     if not replace and output.exists() and any(output.iterdir()):
         raise UsageError(f"{output} is not empty; give a new folder")
-    config = _for_export(TrainConfig.model_validate(state.config))
+    config = _for_export(stated)
     base = open_base(config, run)
     learner, adapters = _trained(found[-1], state.zero_stage, config, base)
     partial = output.with_name(f".partial-{output.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    checked = None
-    dtype = torch.bfloat16 if TrainConfig.model_validate(state.config).precision == "bf16" else torch.float32
+    before = None if adapters is None else _said(learner.model, base)
     if adapters is not None and not merge:
-        adapters.save_pretrained(str(partial))
-        write_heads(partial, learner.heads)
+        adapters.save(partial)
     else:
-        before = _said(learner.model, base) if merge else None
-        model = adapters.merge_and_unload() if adapters is not None else learner.model
-        move(model, dtype)
+        model = learner.model if adapters is None else adapters.merge()
+        move(model, torch.bfloat16 if stated.precision == "bf16" else torch.float32)
         model.save_pretrained(partial)
         write_sidecars(partial, base)
-        write_heads(partial, learner.heads)
-        checked = _said(read_weights(partial, torch.float32), base) == before if merge else None
+    write_heads(partial, learner.heads)
+    checked = None if before is None else _said(_read_back(partial, config, base, merge), base) == before
     commit_folder(partial, output)
     return Exported(output, state.step, checked)
+
+
+def _read_back(folder: Path, config: TrainConfig, base: Base, merged: bool) -> VisionLanguageModel:
+    """The model that an export has written, or the starting one with the adapters that it has written."""
+    if merged:
+        return read_weights(folder, torch.float32)
+    model, adapter = read_weights(base.folder, torch.float32), adapter_of(config)
+    adapter.apply(model, adapted_layers(model, config))
+    adapter.load(folder)
+    return model
 
 
 def export_apart(run: Path, output: Path, merge: bool = False, replace: bool = False) -> Exported:
@@ -165,18 +170,15 @@ def _environment_of_one() -> Iterator[None]:
 
 
 def _for_export(config: TrainConfig) -> TrainConfig:
-    """The same model on one process in float32, with adapters over whole weights."""
-    method = "lora" if config.tuning.method == "qlora" else config.tuning.method
-    tuning = config.tuning.model_copy(update={"method": method})
-    changed = {"strategy": "single", "deepspeed": None, "precision": "fp32", "tuning": tuning}
-    return config.model_copy(update=changed)
+    """The same model on one process in float32."""
+    return config.model_copy(update={"strategy": "single", "deepspeed": None, "precision": "fp32"})
 
 
 def _trained(
     checkpoint: Path, stage: int | None, config: TrainConfig, base: Base
-) -> tuple[Learner, PeftModel | None]:
-    """The model and its heads with the weights of a checkpoint, float32 on the CPU."""
-    model = read_model(base.folder, config, "sdpa")
+) -> tuple[Learner, Adapter | None]:
+    """The model and its heads with the weights of a checkpoint, float32 on the CPU, no tower in 4 bits."""
+    model = read_weights(base.folder, torch.float32)
     learner = Learner(model, heads_of(model, config), next_token)
     adapters = choose_trainable(
         learner, config.model_copy(update={"checkpointing": _no_checkpointing(config)})

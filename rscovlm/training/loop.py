@@ -25,7 +25,6 @@ from rscovlm.data.randomness import generator
 from rscovlm.errors import DataError, UsageError
 from rscovlm.training.building import Built
 from rscovlm.training.checkpoint import State, check_resume, checkpoints, load, read_state, save
-from rscovlm.training.config import TrainConfig
 from rscovlm.training.logs import Logs
 from rscovlm.training.loss import Reduction
 from rscovlm.training.metrics import (
@@ -50,6 +49,7 @@ from rscovlm.training.modules import (
 from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import apply, backward, group_norms, plain, run_pack, wrap, zero_stage
 from rscovlm.training.schedule import rate_share
+from rscovlm.training.settings import TrainConfig
 from rscovlm.training.startup import print_startup
 from rscovlm.training.stopping import Interruption, SaveClock
 

@@ -13,17 +13,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from rscovlm.errors import UsageError
-from rscovlm.training.config import GROUPS, TOWERS, Group, TrainConfig, Tuning
+from rscovlm.models.adapters import make_adapter
+from rscovlm.models.adapters.base import Adapter
+from rscovlm.training.settings import GROUPS, Group, TrainConfig
 
 if TYPE_CHECKING:
-    from peft import PeftModel
-
     from rscovlm.data.packing import Pack
     from rscovlm.models.qwen import VisionLanguageModel
     from rscovlm.training.objective import Moment, Objective, Outcome
@@ -67,50 +67,53 @@ def group_of(name: str) -> Group:
     raise UsageError(f"parameter {name} belongs to no known group; supported are Qwen2.5-VL and Qwen3-VL")
 
 
-def choose_trainable(learner: Learner, config: TrainConfig) -> PeftModel | None:
+def choose_trainable(learner: Learner, config: TrainConfig) -> Adapter | None:
     """Freeze what does not learn and add adapters where they are asked for.
 
     Returns:
-        peft's view of the model, which saves and merges its adapters; None without adapters.
+        the adapters, which can be saved and merged; None without any.
 
     Raises:
         UsageError: where the outcome would not be what was asked for, with the reason.
     """
-    peft_model = None
-    if config.tuning.method == "full":
-        learning = set(TOWERS) - set(config.freeze)
+    adapter = None
+    if config.adapted is None:
         for name, parameter in learner.named_parameters():
-            parameter.requires_grad_(group_of(name) in learning | {"heads"})
+            parameter.requires_grad_(group_of(name) in config.learning | {"heads"})
     else:
-        peft_model = _add_adapters(learner, config.tuning)
+        adapter = adapter_of(config)
+        adapter.apply(learner.model, adapted_layers(learner.model, config))
         # peft freezes all else, whatever was set before: a full merger beside adapters would not learn.
         for name, parameter in learner.named_parameters():
-            whole = group_of(name) in {*config.tuning.also, "heads"} and "lora_" not in name
-            parameter.requires_grad_(whole or "lora_" in name)
+            own = adapter.learns(name)
+            whole = group_of(name) in {*config.adapted.full, "heads"} and not own
+            parameter.requires_grad_(whole or own)
     _check_trainable(learner, config)
-    return peft_model
+    return adapter
 
 
-def _add_adapters(learner: Learner, tuning: Tuning) -> PeftModel:
-    """Low-rank adapters in the linear layers of the chosen towers, and there alone."""
-    from peft import LoraConfig, get_peft_model
+def adapter_of(config: TrainConfig) -> Adapter:
+    """The adapters that a configuration asks for, not applied yet."""
+    name, settings = next(iter(config.adapters.chosen.items()))
+    return make_adapter(name, settings.own)
 
-    targets = [
+
+def adapted_layers(model: VisionLanguageModel, config: TrainConfig) -> list[str]:
+    """The names of the linear layers in the towers that get adapters, and in those alone.
+
+    Raises:
+        UsageError: there are none.
+    """
+    towers = config.adapted.towers if config.adapted else ()
+    layers = [
         name
-        for name, module in learner.model.named_modules()
-        if isinstance(module, nn.Linear) and "lm_head" not in name and group_of(name) in tuning.towers
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and "lm_head" not in name and group_of(name) in towers
     ]
-    if not targets:
-        raise UsageError(f"tuning.towers: {', '.join(tuning.towers)} have no linear layers to adapt")
-    settings = LoraConfig(
-        r=tuning.rank,
-        lora_alpha=cast(int, tuning.alpha),  # peft divides it by the rank, so a fraction is as good
-        lora_dropout=tuning.dropout,
-        use_dora=tuning.method == "dora",
-        target_modules=targets,
-        task_type="CAUSAL_LM",
-    )
-    return cast("PeftModel", get_peft_model(learner.model, settings))
+    if not layers:
+        kind = next(iter(config.adapters.chosen))
+        raise UsageError(f"adapters.{kind}.towers: {', '.join(towers)} have no linear layers to adapt")
+    return layers
 
 
 def _check_trainable(learner: Learner, config: TrainConfig) -> None:
@@ -120,9 +123,7 @@ def _check_trainable(learner: Learner, config: TrainConfig) -> None:
         UsageError: naming those for which that is not so.
     """
     trainable = trainable_counts(learner)
-    tuning = config.tuning
-    full = tuning.method == "full"
-    wanted = set(TOWERS) - set(config.freeze) if full else {*tuning.towers, *tuning.also}
+    wanted = config.learning
     problems = [f"{tower} was to learn but has no trainable parameter" for tower in wanted - trainable.keys()]
     problems += [f"{tower} was to stay as it is" for tower in trainable.keys() - wanted - {"heads"}]
     for group in config.own_rates:

@@ -16,8 +16,8 @@ from torch import nn
 from rscovlm.data.packing import Pack, model_inputs
 from rscovlm.errors import UsageError
 from rscovlm.models.weights import move, read_tokenizer, read_weights
-from rscovlm.training.config import SoftNumbers, TrainConfig
 from rscovlm.training.loss import linear_cross_entropy
+from rscovlm.training.settings import SoftNumbers, TrainConfig
 from rscovlm.training.targets import NumberTokens, Targets, TeacherTargets, number_tokens_of
 
 if TYPE_CHECKING:

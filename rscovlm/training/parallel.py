@@ -21,7 +21,7 @@ from torch import nn
 
 from configs import ConfigError
 from rscovlm.errors import UsageError
-from rscovlm.training.config import TrainConfig
+from rscovlm.training.settings import TrainConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator, DeepSpeedPlugin

@@ -21,12 +21,13 @@ from rscovlm.models.cost import CostModel
 from rscovlm.nano.source import Lessons
 from rscovlm.training.building import Base, build, open_base, write_fresh
 from rscovlm.training.checkpoint import checkpoints
-from rscovlm.training.config import TrainConfig, warmup_problem
+from rscovlm.training.conflicts import warmup_problem
 from rscovlm.training.evaluate import evaluator
 from rscovlm.training.logs import Logs
 from rscovlm.training.loop import Ending, prepare, resume, train
 from rscovlm.training.parallel import start
 from rscovlm.training.self_check import check_isolation
+from rscovlm.training.settings import TrainConfig
 from rscovlm.training.summary import write_summary
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rscovlm.training.config import Schedule
+from rscovlm.training.settings import Schedule
 
 
 def rate_share(schedule: Schedule, step: int, steps: int) -> float:

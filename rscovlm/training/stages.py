@@ -114,6 +114,6 @@ def _export(stage: Stage, place: Path, model: Path) -> Exported | None:
         # DeepSpeed leaves marks on its process: with ZeRO-3, whatever loads a model there partitions it.
         apart = stage.config.strategy == "deepspeed"
         export = export_apart if apart else export_run
-        exported = export(place, model, merge=stage.config.tuning.method != "full", replace=True)
+        exported = export(place, model, merge=stage.config.adapted is not None, replace=True)
     processes.wait_for_everyone()
     return exported

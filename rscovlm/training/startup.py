@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from rscovlm.training.config import GROUPS
 from rscovlm.training.modules import Rate
+from rscovlm.training.settings import GROUPS
 
 
 def print_startup(

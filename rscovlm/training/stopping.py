@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import TypeAlias
 
-from rscovlm.training.config import Checkpoints
+from rscovlm.training.settings import Checkpoints
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers | None

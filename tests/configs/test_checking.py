@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 from pydantic import Field
@@ -87,3 +88,17 @@ def test_all_problems_come_together():
 
 def test_a_long_value_is_shown_in_short():
     assert len(wrong({"title": list(range(10_000))})) < 120
+
+
+def test_a_key_of_an_earlier_version_is_answered_with_what_to_write_now():
+    class Renamed(Section):
+        formerly: ClassVar[dict[str, str]] = {"colour": "is hue now"}
+        hue: int = 0
+
+    class Outer(Section):
+        inner: Renamed = Renamed()
+
+    with pytest.raises(ConfigError, match=r"^a\.yaml: inner\.colour: is hue now$"):
+        checked(Outer, {"inner": {"colour": 3}}, "a.yaml")
+    with pytest.raises(ConfigError, match=r"inner\.color: unknown setting"):
+        checked(Outer, {"inner": {"color": 3}}, "a.yaml")

@@ -114,6 +114,38 @@ def test_a_killed_run_resumes_to_the_same_file_asking_only_what_is_left(command,
     assert sorted(path.name for path in output.parent.iterdir()) == ["boxes.json"]
 
 
+@pytest.mark.parametrize("output", ["all.json", "{name}.json"])
+def test_several_scenes_killed_in_the_second_resume_to_the_same_files(tmp_path, output):
+    scenes = [paint(tmp_path / f"{name}.tif") for name in ("a", "b", "c")]
+
+    def command(folder: str) -> tuple[object, ...]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        model = ("--model", "http://scripted/v1#nano", "--batch-size", 1)
+        return ("detect", *scenes, *model, "--output", tmp_path / folder / output)
+
+    code, _, err = finish(start(0, *command("whole")))
+    assert code == 0, err
+    tiles = asked(err)
+
+    second = "all.json.b" if output == "all.json" else "b.json"
+    process = start(0.1, *command("killed"))
+    wait_for_tiles(tmp_path / "killed" / f"{second}.journal.jsonl", 3, process)
+    os.kill(process.pid, signal.SIGKILL)
+    _, _, err = finish(process)
+    recorded = sum(
+        path.read_bytes().count(b"\n") - 1 for path in (tmp_path / "killed").glob("*.journal.jsonl")
+    )
+    assert tiles / 3 < recorded < 2 * tiles / 3
+    code, _, err = finish(start(0, *command("killed"), "--resume"))
+    assert code == 0, err
+    assert asked(err) == tiles - recorded
+    whole, killed = (
+        {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+        for folder in ("whole", "killed")
+    )
+    assert killed == whole
+
+
 def test_ctrl_c_keeps_the_journal_and_says_how_to_resume(command, tmp_path):
     journal = tmp_path / "stopped" / "boxes.json.journal.jsonl"
     process = start(0.15, *command("stopped"))

@@ -2,7 +2,8 @@
 
 What stands in for a reader's own files and models, and only that:
 
-- ``scene.tif``, ``landsat.tif``: synthetic scenes of 256 px; ``questions.jsonl``: two of their questions;
+- ``scene.tif``, ``landsat.tif``, ``scenes/``: synthetic scenes of 256 to 512 px; ``questions.jsonl``: two of
+  their questions;
 - ``trainval/``: a synthetic scene of 2048 px; ``mix.yaml``: one sample of them;
 - ``labelTxt/``, ``results.pkl``, ``inference_results.json``: boxes of six images;
 - models named in ``STAND_INS``: a tiny random checkpoint, whose replies may be cut off (exit code 1).
@@ -65,6 +66,10 @@ def prepared(tmp_path_factory) -> Path:
     """A folder with every file that the README names."""
     folder = tmp_path_factory.mktemp("readme")
     assert main(["synth", "scene", str(folder / "scene.tif"), "--size", "512", "--seed", "3"]) == 0
+    (folder / "scenes").mkdir()
+    for name in ("a", "b"):
+        target = str(folder / "scenes" / f"{name}.tif")
+        assert main(["synth", "scene", target, "--size", "256", "--seed", "3"]) == 0
     (folder / "questions.jsonl").write_text('{"question": "How many ships?"}\n{"question": "Any planes?"}\n')
     bands = np.random.default_rng(0).integers(0, 255, (4, 256, 256), dtype=np.uint8)
     profile = {"driver": "GTiff", "width": 256, "height": 256, "count": 4, "dtype": "uint8"}
@@ -132,7 +137,9 @@ def test_a_command_of_the_readme_does_what_it_says(command, prepared, tmp_path, 
     assert code in ((0, 1) if random else (0,)), told.err
     for option in ("--output", "--trace", "--overlay"):
         if option in words and "--dry-run" not in words:
-            assert Path(words[words.index(option) + 1]).exists()
+            output = words[words.index(option) + 1]
+            for name in ("a", "b"):  # the scenes of the folder
+                assert Path(output.replace("{name}", name)).exists()
     if words[:2] == ["bench", "detections"]:
         assert Path("report/report.html").is_file()
 

@@ -101,8 +101,8 @@ def test_a_part_of_an_orthophoto_becomes_a_map_layer_in_its_crs(rasters, model, 
     assert found["tiles"] == found["parsing"]["responses"] == 6
     assert "seen at 128 x 128 px (0.15" in done.err
     with rasterio.open(scene) as dataset:
-        assert geopandas.read_file(output).crs == dataset.crs
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["objects.gpkg", "objects.png"]
+        assert geopandas.read_file(output, layer="tiles").crs == dataset.crs
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["objects.gpkg", "objects.png", "objects.qml"]
 
 
 def test_every_kind_of_raster_is_shown_to_the_model(rscovlm, rasters, model):

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rscovlm.errors import JournalError
-from rscovlm.journal import Journal, journal_path, parameters_hash
+from rscovlm.journal import Journal, journal_path, parameters_hash, results_in
 
 PARAMETERS = {"scene": "a.tif", "tile": 512, "classes": ["plane", "ship"]}
 ROOT = Path(__file__).resolve().parents[2]
@@ -182,3 +182,14 @@ def test_what_a_killed_process_had_added_is_on_the_disk(path):
     process.stdout.close()
     with Journal(path, PARAMETERS, resume=True) as journal:
         assert journal.done == {"a": 1, "b": 2}
+
+
+def test_results_are_counted_without_opening_a_journal(path):
+    assert results_in(path) == 0
+    with Journal(path, {"a": 1}) as journal:
+        assert results_in(path) == 0
+        journal.append({"x": 1, "y": 2})
+        assert results_in(path) == 2
+    with path.open("ab") as file:
+        file.write(b'{"key": "torn')
+    assert results_in(path) == 2

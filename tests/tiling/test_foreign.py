@@ -515,7 +515,7 @@ class TestUndeclaredNodata:
             assert scene.warnings == []
 
     def test_inside_a_pixel_of_the_statistics_is_left_out_as_well(self, make_raster, monkeypatch):
-        monkeypatch.setattr("tiling.scene.STATISTICS_SIDE", 37)
+        monkeypatch.setattr("tiling.contrast.STATISTICS_SIDE", 37)
         with Scene(self.collared(make_raster, -9999, "float32")) as scene:
             assert min(scene.stretch.low) > 400
 

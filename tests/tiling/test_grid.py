@@ -25,9 +25,9 @@ def grids(draw: st.DrawFn) -> TileGrid:
         region = Window.from_bounds(
             x, y, max(x, 0) + draw(st.floats(0.5, 140)), max(y, 0) + draw(st.floats(0.5, 140))
         )
-    return TileGrid(
-        width, height, tile, draw(st.integers(0, tile - 1)), draw(st.sampled_from([1, 2, 7, 28])), region
-    )
+    shape = draw(st.sampled_from([(1.0, 1.0), (1.4, 0.7), (0.5, 2.0)]))
+    overlap, factor = draw(st.integers(0, tile - 1)), draw(st.sampled_from([1, 2, 7, 28]))
+    return TileGrid(width, height, tile, overlap, factor, region, shape)
 
 
 def coverage(grid: TileGrid, part: str) -> np.ndarray:
@@ -73,8 +73,10 @@ def test_an_object_no_larger_than_the_overlap_is_whole_in_some_tile(
     grid: TileGrid, data: st.DataObject
 ) -> None:
     extent = grid.extent
-    width = data.draw(st.integers(1, max(1, min(grid.overlap, int(extent.width)))))
-    height = data.draw(st.integers(1, max(1, min(grid.overlap, int(extent.height)))))
+    width, height = (
+        data.draw(st.integers(1, max(1, min(shared, int(length)))))
+        for shared, length in zip(grid.overlaps_xy, (extent.width, extent.height), strict=True)
+    )
     x = extent.x + data.draw(st.integers(0, int(extent.width) - width))
     y = extent.y + data.draw(st.integers(0, int(extent.height) - height))
     assert any(tile.window.contains(Window(x, y, width, height)) for tile in grid)
@@ -84,8 +86,9 @@ def test_an_object_no_larger_than_the_overlap_is_whole_in_some_tile(
 @given(grids())
 def test_all_tiles_have_the_same_size_which_is_the_aligned_tile_or_the_region(grid: TileGrid) -> None:
     sizes = {(tile.window.width, tile.window.height) for tile in grid}
-    assert sizes == {(min(grid.tile, grid.extent.width), min(grid.tile, grid.extent.height))}
-    assert grid.tile % grid.factor == 0
+    width, height = grid.sides_xy
+    assert sizes == {(min(width, grid.extent.width), min(height, grid.extent.height))}
+    assert grid.tile % grid.factor == width % grid.factor == height % grid.factor == 0
 
 
 @settings(max_examples=40)
@@ -93,12 +96,12 @@ def test_all_tiles_have_the_same_size_which_is_the_aligned_tile_or_the_region(gr
 def test_no_tile_is_superfluous(grid: TileGrid) -> None:
     # Dropping any row or column of tiles uncovers pixels or shrinks a shared strip below the overlap.
     rows, columns = grid.shape
-    stride = grid.tile - grid.overlap
+    lengths = (grid.extent.width, grid.extent.height)
     expected = [
-        1 if length <= grid.tile else int(np.ceil((length - grid.tile) / stride)) + 1
-        for length in (grid.extent.height, grid.extent.width)
+        1 if length <= tile else int(np.ceil((length - tile) / (tile - shared))) + 1
+        for length, tile, shared in zip(lengths, grid.sides_xy, grid.overlaps_xy, strict=True)
     ]
-    assert [rows, columns] == expected
+    assert [columns, rows] == expected
 
 
 def test_tiles_come_row_by_row_and_are_numbered_in_that_order() -> None:
@@ -134,6 +137,13 @@ def test_a_scene_lower_than_a_tile_but_longer_is_tiled_along_its_length() -> Non
 def test_the_tile_side_is_rounded_up_to_the_models_factor() -> None:
     assert TileGrid(4000, 4000, tile=1000, factor=28).tile == 1008
     assert TileGrid(4000, 4000, tile=1008, factor=28).tile == 1008
+
+
+def test_tiles_may_be_longer_along_one_axis_and_share_more_there() -> None:
+    grid = TileGrid(100, 100, 20, 4, shape_xy=(2.0, 0.5))
+    assert grid.sides_xy == (40, 10)
+    assert [tile.window.x for tile in grid if tile.row == 0] == [0, 32, 60]  # stride 40 - 8
+    assert [tile.window.y for tile in grid if tile.column == 0][:3] == [0, 8, 16]  # stride 10 - 2
 
 
 def test_a_region_is_tiled_without_looking_outside_it() -> None:

@@ -22,9 +22,18 @@ from detection_eval.files import atomic_path
 from tiling.errors import NotGeoreferenced, OutputError
 from tiling.grid import TileGrid
 from tiling.ground import lonlat_polygons
+from tiling.layers import TileRecord
 from tiling.merging import MergedDetections, merge_tiles
-from tiling.output import check_output, write_detections
+from tiling.output import (
+    check_output,
+    check_tile_output,
+    scene_result,
+    write_detections,
+    write_results,
+    write_tiles,
+)
 from tiling.scene import Scene
+from tiling.view import Window
 
 CLASSES = ("ship", "small vehicle")
 PROVENANCE = {
@@ -73,6 +82,16 @@ def merged(scene: Scene) -> MergedDetections:
     # Two by two tiles of 200 x 200 px; the first box lies in the first of them, the second in the last.
     grid = TileGrid(scene.width, scene.height, tile=200)
     return merge_tiles([(grid[0], detections().select([0])), (grid[3], detections().select([1]))], grid)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def read_layer(path: Path, layer: str = "detections") -> geopandas.GeoDataFrame:
+    if path.suffix == ".parquet":
+        return geopandas.read_parquet(path)
+    return geopandas.read_file(path, **({"layer": layer} if path.suffix == ".gpkg" else {}))
 
 
 def read_json(path: Path) -> dict:
@@ -246,7 +265,7 @@ def test_boxes_off_the_earth_have_no_geometry_and_no_measures(rasters: Path, tmp
 def test_geopackage_is_in_the_scenes_crs_with_provenance_as_metadata(utm: Scene, tmp_path: Path) -> None:
     path = tmp_path / "out.gpkg"
     write_detections(path, utm, merged(utm), PROVENANCE)
-    frame = geopandas.read_file(path)
+    frame = read_layer(path)
     assert frame.crs.to_epsg() == 32632
     # (100, 100) px is 50 m east and south of the origin.
     assert frame.geometry[0].bounds == (500_050, 4_999_940, 500_070, 4_999_950)
@@ -282,9 +301,7 @@ def test_the_other_map_layers_hold_the_same_boxes(
 @pytest.mark.parametrize("name", ["out.gpkg", "out.fgb", "out.parquet"])
 def test_a_layer_may_be_in_another_crs_than_the_scene(utm: Scene, tmp_path: Path, name: str) -> None:
     write_detections(tmp_path / name, utm, merged(utm), crs="EPSG:3035")
-    frame = (
-        geopandas.read_parquet(tmp_path / name) if "parquet" in name else geopandas.read_file(tmp_path / name)
-    )
+    frame = read_layer(tmp_path / name)
     assert frame.crs.to_epsg() == 3035
     ship = frame[frame["class"] == "ship"].to_crs(32632)
     assert ship.geometry.iloc[0].bounds == pytest.approx((500_050, 4_999_940, 500_070, 4_999_950), abs=0.01)
@@ -301,7 +318,7 @@ def test_geopackage_of_a_scene_with_ground_control_points(rasters: Path, tmp_pat
     with Scene(rasters / "rasterio" / "RGB.byte.gcp.vrt") as scene:
         write_detections(tmp_path / "out.gpkg", scene, detections())
         expected = shapely.polygons(scene.to_map(BOXES))
-    frame = geopandas.read_file(tmp_path / "out.gpkg")
+    frame = read_layer(tmp_path / "out.gpkg")
     assert shapely.equals_exact(
         shapely.normalize(frame.geometry.to_numpy()), shapely.normalize(expected), tolerance=1e-9
     ).all()
@@ -390,6 +407,89 @@ def test_class_names_cannot_leave_the_dota_folder(utm: Scene, tmp_path: Path) ->
     assert files == ["Task1_..-ship.txt", "Task1_a-b-c-d.txt"]
 
 
+# Several scenes, and their tiles
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Scene:
+    """The neighbouring zone: 0.5 m pixels on the central meridian of zone 33 (15 degrees east)."""
+    return Scene(raster(tmp_path / "other.tif", "EPSG:32633", from_origin(500_000, 5_000_000, 0.5, 0.5)))
+
+
+def tile(status: str = "failed") -> TileRecord:
+    return TileRecord(0, Window(0, 0, 200, 200), status, "server gone", 0.5, 1, 64)
+
+
+@pytest.mark.parametrize("name", ["all.gpkg", "all.fgb", "all.parquet", "all.geojson", "all.kml"])
+def test_boxes_of_scenes_in_different_zones_are_one_layer(
+    utm: Scene, other: Scene, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    results = [
+        scene_result(path, utm, merged(utm), [tile()], name="a"),
+        scene_result(path, other, detections(), [tile()], name="b"),
+    ]
+    write_results(path, results, PROVENANCE)
+    table = read_layer(path).to_crs(4326)
+    for key, scene in (("a", utm), ("b", other)):
+        [ship] = table[(table["scene"] == key) & (table["class"] == "ship")].geometry
+        expected = scene.to_lonlat(BOXES[0].mean(axis=0))
+        assert (ship.centroid.x, ship.centroid.y) == pytest.approx(tuple(expected), abs=2e-7)
+    if name == "all.gpkg":
+        assert read_layer(path).crs.to_epsg() == 32632  # that of the first
+        tiles = read_layer(path, "tiles").to_crs(32633)
+        assert tiles["scene"].tolist() == ["a", "b"]
+        assert tiles.geometry[1].bounds == pytest.approx((500_000, 4_999_900, 500_100, 5_000_000), abs=0.01)
+
+
+def test_formats_in_pixels_hold_several_scenes_or_say_that_they_do_not(
+    utm: Scene, plain: Scene, tmp_path: Path
+) -> None:
+    def results(name: str) -> list:
+        return [
+            scene_result(tmp_path / name, utm, merged(utm)),
+            scene_result(tmp_path / name, plain, detections(), file_name="second.tif"),
+        ]
+
+    write_results(tmp_path / "all.json", results("all.json"), PROVENANCE)
+    coco = read_json(tmp_path / "all.json")
+    assert [image["file_name"] for image in coco["images"]] == ["utm scene.tif", "second.tif"]
+    assert [row["image_id"] for row in coco["annotations"]] == [1, 1, 2, 2]
+    assert ["area_m2" in row for row in coco["annotations"]] == [True, True, False, False]
+    write_results(tmp_path / "task1", results("task1"), constant_score=1)
+    lines = (tmp_path / "task1" / "Task1_ship.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["utm_scene", "second"]
+    with pytest.raises(CannotWrite, match="DOTA labels are of one image"):
+        write_results(tmp_path / "all.txt", results("all.txt"))
+
+
+@pytest.mark.parametrize("name", ["t.gpkg", "t.fgb", "t.parquet", "t.geojson", "t.kml"])
+def test_tiles_are_a_file_of_their_own_where_wanted(utm: Scene, tmp_path: Path, name: str) -> None:
+    path = check_tile_output(tmp_path / name, utm)
+    write_tiles(path, [scene_result(path, utm, detections(), [tile()])], PROVENANCE)
+    table = read_layer(path, "tiles")
+    assert table["status"].tolist() == ["failed"]
+    assert table.to_crs(32632).geometry[0].bounds == pytest.approx(
+        (500_000, 4_999_900, 500_100, 5_000_000), abs=0.02
+    )
+    assert "failed" in path.with_suffix(".qml").read_text()
+
+
+def test_tiles_need_a_map(utm: Scene, plain: Scene, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"t\.json is no map layer; give tiles as \.geojson"):
+        check_tile_output(tmp_path / "t.json", utm)
+    with pytest.raises(NotGeoreferenced):
+        check_tile_output(tmp_path / "t.gpkg", plain)
+    # A CRS is for formats that leave it open; the others keep theirs.
+    check_tile_output(tmp_path / "t.geojson", utm, crs="EPSG:3035")
+
+
+def test_a_scene_that_has_no_way_to_the_crs_of_the_layer_is_refused(utm: Scene, tmp_path: Path) -> None:
+    mars = raster(tmp_path / "mars.tif", "IAU_2015:49910", from_origin(0, 100, 1, 1))
+    with Scene(mars) as scene, pytest.raises(NotGeoreferenced, match="no way from"):
+        check_output(tmp_path / "out.gpkg", scene, crs="EPSG:32632")
+
+
 # What is refused, and what a failure leaves
 
 
@@ -409,7 +509,7 @@ def test_another_planet_has_no_geojson_but_a_geopackage_with_its_own_areas(tmp_p
         with pytest.raises(NotGeoreferenced, match="no way from"):
             check_output(tmp_path / "out.geojson", scene)
         write_detections(tmp_path / "out.gpkg", scene, detections())
-    assert geopandas.read_file(tmp_path / "out.gpkg")["area_m2"][0] == pytest.approx(800, rel=0.01)
+    assert read_layer(tmp_path / "out.gpkg")["area_m2"][0] == pytest.approx(800, rel=0.01)
 
 
 def test_an_unknown_suffix_is_refused_naming_the_known_ones(utm: Scene, tmp_path: Path) -> None:
@@ -460,8 +560,8 @@ def test_an_existing_file_is_replaced_and_nothing_else_appears(utm: Scene, tmp_p
     for _ in range(2):
         write_detections(tmp_path / "out.gpkg", utm, detections())
         write_detections(tmp_path / "task1", utm, detections(), constant_score=1)
-    assert len(pyogrio.read_dataframe(tmp_path / "out.gpkg")) == 2
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.gpkg", "task1", "utm scene.tif"]
+    assert len(pyogrio.read_dataframe(tmp_path / "out.gpkg", layer="detections")) == 2
+    assert names(tmp_path) == ["out.gpkg", "out.qml", "task1", "utm scene.tif"]
 
 
 def test_an_interrupted_write_leaves_no_destination(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ class Options:
         task: what conversations teach; None takes what the family's data set says.
         targets: REO-Instruct: name of the target by the field that holds it.
         fields: the generic reader: field of the records by what it holds (``rscovlm.data.readers.fields``).
+        crop_margin_px: LRS-VQA-Zoom: added to each side of the boxes to zoom to, in pixels of the image.
         extracted: where images inside tables and archives are written.
         peek: records are only looked at, so that images inside are named, and not written.
         account: is filled as records are read.
@@ -93,6 +94,7 @@ class Options:
     task: Task | None = None
     targets: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    crop_margin_px: float = 0.0
     extracted: Extracted = field(default_factory=Extracted)
     peek: bool = False
     account: Account = field(default_factory=Account)

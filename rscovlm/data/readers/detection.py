@@ -11,9 +11,10 @@ import numpy as np
 from detection_eval.errors import FormatError
 from detection_eval.formats import Collection, ImageBoxes, read
 from detection_eval.formats.image_ids import image_id
-from detection_eval.formats.lines import finite_numbers, read_json
+from detection_eval.formats.lines import read_json
 from detection_eval.formats.records import Gathering
-from detection_eval.geometry.quads import bounds, box_quads, min_area_rectangle
+from detection_eval.formats.segmentation import outline
+from detection_eval.geometry.quads import bounds, box_quads
 from detection_eval.metrics.ground_truth import CROWD
 from rscovlm.data.readers.common import Geometry, ImageFolder, LeftOut, Options, box_of, outside
 from rscovlm.data.sample import Box, Sample
@@ -96,7 +97,8 @@ def _box(polygon: np.ndarray, label: str, geometry: Geometry, flat: bool, diffic
 def _coco(path: Path, options: Options) -> Collection:
     """A COCO data set: rings of four vertices as they are, the smallest rectangle around others.
 
-    Boxes without a ring, masks, and all boxes where bounds alone are wanted, are their ``bbox``.
+    Masks are their smallest rectangle too. Boxes without either, and all boxes where bounds alone are
+    wanted, are their ``bbox``.
 
     Raises:
         FormatError: no COCO data set.
@@ -126,20 +128,7 @@ def _coco(path: Path, options: Options) -> Collection:
 
 def _coco_corners(row: Mapping[str, Any], place: str, options: Options) -> list[float]:
     """The four corners of an annotation, as eight numbers."""
-    rings = row.get("segmentation")
-    if not rings or options.geometry == "hbb" or not isinstance(rings, list):
-        if rings and options.geometry != "hbb":
-            options.account.changed["masks taken by their bounds"] += 1
-        x, y, width, height = finite_numbers(row["bbox"], place)
-        return [x, y, x + width, y, x + width, y + height, x, y + height]
-    parts = rings if isinstance(rings[0], list) else [rings]
-    numbers = [number for ring in parts for number in finite_numbers(ring, place)]
-    if len(numbers) == 8:
-        return numbers
-    if len(numbers) < 6 or len(numbers) % 2:
-        raise FormatError(f"{place}: its segmentation is no ring of points")
-    points = np.reshape(numbers, (-1, 2))
-    if len(points) == 5 and len(parts) == 1 and np.array_equal(points[0], points[4]):  # closed by its first
-        return numbers[:8]
-    options.account.changed["rings of other than 4 vertices taken by their smallest rectangle"] += 1
-    return [float(number) for number in min_area_rectangle(points).ravel()]
+    corners, kind = outline(row if options.geometry != "hbb" else {"bbox": row["bbox"]}, place)
+    if kind is not None:
+        options.account.changed[f"{kind} taken by their smallest rectangle"] += 1
+    return corners

@@ -20,6 +20,7 @@ from rscovlm.data.readers.common import (
 )
 from rscovlm.data.sample import Sample
 from rscovlm.errors import DataError
+from rscovlm.tasks.questions import ChoiceQuestion
 
 FIELDS = ("question", "answer", "image", "id", "choices")
 """What a field of a record can be named as; question and answer are needed."""
@@ -45,7 +46,7 @@ def read_fields(path: Path, images: Path, options: Options) -> Iterator[Sample]:
 
     def read(place: str, record: Record) -> Iterator[Sample]:
         found = {name: _at(record, field, name) for name, field in fields.items()}
-        yield _sample(found, place, folder, options)
+        yield _sample(found, place, folder, options, None)
 
     yield from each(read_records(path, options), options, read)
 
@@ -59,30 +60,46 @@ def _at(record: Record, path: str, name: str) -> Any:
     return value
 
 
-def _sample(found: Record, place: str, folder: ImageFolder, options: Options, **attributes: Any) -> Sample:
+def _sample(
+    found: Record, place: str, folder: ImageFolder, options: Options, words: str | None, **attributes: Any
+) -> Sample:
     shown = found.get("image") or []
     names = [shown] if isinstance(shown, str) else shown
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise LeftOut("its images are no file names", f"{shown!r:.80}")
     refs = tuple(folder.ref(name) for name in names)
-    question = _with_choices(text_of(found, "question"), found.get("choices"), text_of(found, "answer"))
+    question = _with_choices(found, words)
     task = options.task or ("vqa" if refs else "chat")
     turns = ask(question, text_of(found, "answer"), len(refs))
     return Sample(id_of(found, place), task, refs, turns, attributes=attributes)
 
 
-def _with_choices(question: str, choices: Any, answer: str) -> str:
-    """The question with its choices below it, and a request for a letter."""
+def _with_choices(found: Record, words: str | None) -> str:
+    """The question with its choices below it, and a request for a letter.
+
+    Args:
+        found: question, answer and perhaps choices.
+        words: one of ``CHOICE_WORDS``; None asks for one letter or several, as the answer has them.
+    """
+    question, answer, choices = text_of(found, "question"), text_of(found, "answer"), found.get("choices")
     if isinstance(choices, str):
         choices = [line for line in choices.splitlines() if line.strip()]
     if not isinstance(choices, list) or not choices:
         return question
+    lines = tuple(str(each).strip() for each in choices)
+    if words is not None:
+        return ChoiceQuestion(lines, words).prompt(question).user
     several = len(answer.split()) > 1 or (answer.isalpha() and answer.isupper() and len(answer) > 1)
-    return "\n".join([question, *(str(each).strip() for each in choices), _LETTERS if several else _LETTER])
+    return "\n".join([question, *lines, _LETTERS if several else _LETTER])
 
 
 def _benchmark(
-    path: Path, images: Path, options: Options, fields: Mapping[str, str], attributes: tuple[str, ...]
+    path: Path,
+    images: Path,
+    options: Options,
+    fields: Mapping[str, str],
+    attributes: tuple[str, ...],
+    words: str | None = None,
 ) -> Iterator[Sample]:
     folder = ImageFolder(images)
 
@@ -91,7 +108,7 @@ def _benchmark(
         if not any(field in record for field in needed):
             raise LeftOut("no question", f"its fields are {', '.join(map(str, record))}"[:200])
         found = {name: record.get(field) for name, field in fields.items()}
-        yield _sample(found, place, folder, options, **kept(record, *attributes))
+        yield _sample(found, place, folder, options, words, **kept(record, *attributes))
 
     yield from each(read_records(path, options), options, read)
 
@@ -123,7 +140,7 @@ def read_mme_realworld(path: Path, images: Path, options: Options) -> Iterator[S
         "id": "Question_id",
         "choices": "Answer choices",
     }
-    yield from _benchmark(path, images, options, fields, ("Category", "Task", "Subtask"))
+    yield from _benchmark(path, images, options, fields, ("Category", "Task", "Subtask"), "mme-realworld")
 
 
 def read_captions(path: Path, images: Path, options: Options) -> Iterator[Sample]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detection_eval.formats.lines import read_json
+from detection_eval.geometry.quads import bounds
 from rscovlm.data.readers.boxtext import FORMS, BoxReader
 from rscovlm.data.readers.common import (
     ImageFolder,
@@ -25,9 +26,10 @@ from rscovlm.data.readers.common import (
     stated_size,
     text_of,
 )
-from rscovlm.data.readers.conversations import read_geochat
+from rscovlm.data.readers.conversations import dialogue, read_geochat
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
 from rscovlm.errors import DataError
+from rscovlm.tasks.questions import ChoiceQuestion
 
 # --- RSVQA ----------------------------------------------------------------------------------------
 
@@ -208,21 +210,23 @@ def _evaluation(place: str, record: Record, folder: ImageFolder, options: Option
 # --- LRS-VQA-Zoom ---------------------------------------------------------------------------------
 
 _SHORT = "Answer the question using a single word or phrase."
-_LETTER = "Answer with the letter of the right choice."
 
 
 def read_lrs_zoom(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     """LRS-VQA-Zoom, its visual chains of thought: open questions, and multiple choice.
 
-    A record has ``image``, ``question`` and ``answer`` (or ``Text``, ``Answer choices``, ``Ground truth``),
-    and ``bbox_info`` with ``crop_hbox`` (boxes to zoom to) and ``rbox`` or ``hbox`` (evidence in them), in
-    pixels of the image. One crop box makes a zoom sample; none or several, as of counting and comparing,
-    make a plain question. The evidence is kept as further boxes, which no turn mentions.
+    A record has ``image``, ``question`` and ``answer`` (or ``Text``, ``Answer choices``, ``Ground truth``; in
+    raw files ``conversations`` of one question and its answer), and ``bbox_info`` with ``crop_hbox`` (boxes
+    to zoom to) and ``rbox`` or ``hbox`` (evidence in them), in pixels of the image; raw files have these
+    beside the question, and a single box as four or eight plain numbers. One crop box makes a zoom sample;
+    none or several, as of counting and comparing, make a plain question. The evidence is kept as further
+    boxes, which no turn mentions. ``options.crop_margin_px`` widens crop boxes on each side, up to the edge
+    of the image.
     """
     folder = ImageFolder(images)
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        question, answer = _asked(record)
+        question, answer = _asked(record, folder, options)
         size = stated_size(record, "image_ori_height", "image_ori_width")
         image = folder.ref(text_of(record, "image"), size)
         crops, evidence = _evidence(record, image, options)
@@ -240,29 +244,57 @@ def read_lrs_zoom(path: Path, images: Path, options: Options) -> Iterator[Sample
     yield from each(read_records(path, options), options, read)
 
 
-def _asked(record: Record) -> tuple[str, str]:
-    """The words of the question, without a request for its form, and the answer."""
+def _asked(record: Record, folder: ImageFolder, options: Options) -> tuple[str, str]:
+    """The words of the question, and the answer."""
+    if "conversations" in record and not record.get("question"):
+        turns = dialogue(record, folder, options).turns
+        if [turn.role for turn in turns] != ["user", "assistant"]:
+            raise LeftOut("its conversation is not one question and its answer", f"{len(turns)} turns")
+        return turns[0].text.replace("<image>", "").strip(), turns[1].text
     question = text_of(record, "question", "Text", what="question")
     answer = text_of(record, "answer", "Ground truth", "ground_truth", what="answer")
     choices = record.get("Answer choices")
     if isinstance(choices, list) and choices:
+        # The published code strips the letters of this sentence (``rstrip``) instead of the sentence, and
+        # with them the last words of questions that do not end in a question mark.
         question = question.removesuffix(_SHORT).rstrip()
-        question = "\n".join([question, *(str(choice).strip() for choice in choices), _LETTER])
+        listed_choices = tuple(str(choice).strip() for choice in choices)
+        question = ChoiceQuestion(listed_choices, "mme-realworld").prompt(question).user
     return question, answer
 
 
 def _evidence(record: Record, image: ImageRef, options: Options) -> tuple[list[Box], list[Box]]:
-    info = record.get("bbox_info")
-    if not isinstance(info, dict):
-        raise LeftOut("no bbox_info", f"{info!r:.80}")
+    """The boxes to zoom to, and those of what is asked about."""
+    info = record.get("bbox_info", record)
+    if not isinstance(info, dict) or not _BOX_FIELDS & set(info):
+        raise LeftOut("no bbox_info", f"{record.get('bbox_info')!r:.80}")
     assert image.size is not None
     found = []
     for boxes in (listed(info, "crop_hbox"), listed(info, "rbox", "hbox")):
-        read = [box_of(corners, options.geometry) for corners in boxes]
+        flat = all(isinstance(number, int | float) for number in boxes)
+        read = [box_of(corners, options.geometry) for corners in ([boxes] if boxes and flat else boxes)]
         if any(outside(box, image.size) for box in read):
             raise LeftOut("its box lies outside its image", f"{boxes!r:.80}")
         found.append(read)
-    return found[0], found[1]
+    crops, evidence = found
+    return [_widened(box, options.crop_margin_px, image.size) for box in crops], evidence
+
+
+_BOX_FIELDS = {"crop_hbox", "rbox", "hbox"}
+
+
+def _widened(box: Box, margin_px: float, size: tuple[int, int]) -> Box:
+    """The bounds of a box with a margin on each side, cut at the edge of an image of (height, width)."""
+    if not margin_px:
+        return box
+    x0, y0, x1, y1 = bounds(box.polygon).tolist()
+    corners = [
+        max(0.0, x0 - margin_px),
+        max(0.0, y0 - margin_px),
+        min(float(size[1]), x1 + margin_px),
+        min(float(size[0]), y1 + margin_px),
+    ]
+    return box_of(corners, label=box.label)
 
 
 def _chain(question: str, answer: str) -> tuple[Turn, ...]:

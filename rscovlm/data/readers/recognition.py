@@ -52,7 +52,7 @@ def _of_label_file(path: Path) -> tuple[str, ...]:
     """DOTA's columns are pixels and end in a class name; those of YOLO start with a number of a class."""
     with path.open(encoding="utf-8", errors="replace") as file:
         rows = [line.split() for line in islice(file, _FIRST) if line.strip()]
-    if rows and all(len(row) in (9, 10) and _is_yolo(row) for row in rows):
+    if rows and all(len(row) in (5, 6, 9, 10) and _is_yolo(row) for row in rows):
         return ("yolo-obb",)
     if any(len(row) in (9, 10) and not _number(row[8]) and all(map(_number, row[:8])) for row in rows):
         return ("dota", "rsar")
@@ -71,7 +71,7 @@ def _of_records(records: list[Mapping[str, Any]]) -> tuple[str, ...]:
     fields = set(records[0])
     if {"images", "annotations", "categories"} <= fields:
         return ("coco", "srsdd")
-    if "bbox_info" in fields:
+    if fields & {"bbox_info", "crop_hbox"}:
         return ("lrs-vqa-zoom",)
     if "multi-choice options" in fields:
         return ("xlrs-bench",)

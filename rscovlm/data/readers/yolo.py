@@ -1,4 +1,4 @@
-"""YOLO-OBB (Ultralytics): label files in parts of the image's sides, with the file of their class names."""
+"""YOLO and YOLO-OBB (Ultralytics): label files in parts of the image's sides, and their class names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from configs import ConfigError, load_config
 from detection_eval.formats.lines import numbered_lines, text_files
+from detection_eval.formats.ultralytics import centre_box
 from rscovlm.data.readers.common import ImageFolder, LeftOut, Options, box_of, outside
 from rscovlm.data.sample import Box, ImageRef, Sample
 from rscovlm.errors import DataError
@@ -15,7 +16,8 @@ _NAMES = ("data.yaml", "data.yml", "classes.txt", "obj.names")
 
 
 def read_yolo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
-    """A folder of ``labels`` beside ``images``, or the label files themselves: ``class x1 y1 .. x4 y4``.
+    """A folder of ``labels`` beside ``images``, or the label files themselves: ``class x1 y1 .. x4 y4``,
+    or ``class x y width height`` of horizontal boxes, x and y those of the centre.
 
     Class names come from ``options.classes``, or from data.yaml or classes.txt in the folder or one above.
     """
@@ -43,18 +45,22 @@ def _boxes(file: Path, image: ImageRef, classes: Sequence[str], options: Options
     height, width = image.size
     for number, line in numbered_lines(file):
         row = line.split()
-        if len(row) not in (9, 10) or not row[0].isdecimal():
-            raise LeftOut("a line is no class and eight numbers", f"line {number}: {line:.80}")
+        malformed = LeftOut("a line is no class and eight or four numbers", f"line {number}: {line:.80}")
+        if len(row) not in (5, 6, 9, 10) or not row[0].isdecimal():
+            raise malformed
         if int(row[0]) >= len(classes):
             raise LeftOut("a class has no name", f"line {number}: class {row[0]} of {len(classes)} names")
         try:
-            parts = [float(word) for word in row[1:9]]
-        except ValueError:
-            raise LeftOut("a line is no class and eight numbers", f"line {number}: {line:.80}") from None
+            flat = len(row) < 9
+            parts = list(map(float, centre_box(row[1:5]) if flat else row[1:9]))
+        except (ValueError, ArithmeticError):
+            raise LeftOut(
+                "a line is no class and eight or four numbers", f"line {number}: {line:.80}"
+            ) from None
         if not all(-0.5 <= part <= 1.5 for part in parts):
             raise LeftOut("its coordinates are no parts of the image's sides", f"line {number}: {line:.80}")
         corners = [part * (height if place % 2 else width) for place, part in enumerate(parts)]
-        box = box_of(corners, options.geometry, label=classes[int(row[0])])
+        box = box_of(corners, options.geometry, label=classes[int(row[0])], horizontal=flat or None)
         if outside(box, image.size):
             options.account.changed["boxes outside their image removed"] += 1
             continue

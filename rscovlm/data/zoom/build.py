@@ -21,6 +21,7 @@ from rscovlm.data.zoom.teacher import Memory, Store, Taught, TeacherRules, teach
 from rscovlm.data.zoom.templates import Draft, drafts
 from rscovlm.engines import Engine
 from rscovlm.errors import UsageError
+from rscovlm.tasks.questions import CHOICE_WORDS
 from tiling.resolution import Resolution
 
 Progress = Callable[[int, int], None]
@@ -38,6 +39,7 @@ class ZoomPlan:
         rules: of evidence and boxes.
         balancing: of repetitions and frequent answers.
         asking: how a teacher is asked.
+        choice_words: how options are put, one of ``CHOICE_WORDS``.
     """
 
     ways: tuple[Way, ...] = ("templates", "choice")
@@ -47,6 +49,7 @@ class ZoomPlan:
     rules: EvidenceRules = field(default_factory=EvidenceRules)
     balancing: BalanceRules = field(default_factory=BalanceRules)
     asking: TeacherRules = field(default_factory=TeacherRules)
+    choice_words: str = "plain"
 
     def __post_init__(self) -> None:
         unknown = [way for way in self.ways if way not in WAYS]
@@ -56,6 +59,10 @@ class ZoomPlan:
             )
         if not 0 <= self.held_out < 1:
             raise UsageError(f"held_out {self.held_out} is not at least 0 and below 1")
+        if self.choice_words not in CHOICE_WORDS:
+            raise UsageError(
+                f"choice words {self.choice_words!r} are unknown; choose from {', '.join(CHOICE_WORDS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -192,7 +199,7 @@ def _choices(items: Sequence[Item], images: Sequence[Annotated], plan: ZoomPlan)
     vocabulary = Vocabulary(images)
     made: dict[str, list[Item]] = {}
     for item in items:
-        if (choice := choice_of(item, vocabulary, plan.seed)) is not None:
+        if (choice := choice_of(item, vocabulary, plan.seed, plan.choice_words)) is not None:
             made.setdefault(item.image, []).append(choice)
     chosen: list[Item] = []
     for image, found in made.items():

@@ -81,10 +81,11 @@ def _numbers(answer: str, rng: np.random.Generator) -> list[str]:
     return [str(number) for number in range(first, first + OPTIONS) if number != count]
 
 
-def choice_of(item: Item, vocabulary: Vocabulary, seed: int) -> Item | None:
+def choice_of(item: Item, vocabulary: Vocabulary, seed: int, words: str = "plain") -> Item | None:
     """The question with options, or None where there is nothing to choose between (yes or no, one value).
 
     The place of the right option is drawn uniformly; all depends on the seed and the question alone.
+    ``words``, one of ``CHOICE_WORDS``, says how the options are put.
     """
     if item.options or same_answer(item.answer, "yes") or same_answer(item.answer, "no"):
         return None
@@ -100,6 +101,7 @@ def choice_of(item: Item, vocabulary: Vocabulary, seed: int) -> Item | None:
         item,
         way="choice",
         options=options,
+        words=words,
         answer=choice_letter(right),
         notes={**item.notes, "made_from": item.way},
     )

@@ -35,6 +35,7 @@ class Item:
         box: what is zoomed to, in pixels of the file.
         way: how it was made.
         options: of a choice, in order.
+        words: how options are put, one of ``CHOICE_WORDS``.
         about: the class that is asked about, to find distractors for; "" where there is none.
         notes: whatever else is worth keeping.
     """
@@ -47,6 +48,7 @@ class Item:
     box: Window
     way: Way = "templates"
     options: tuple[str, ...] = ()
+    words: str = "plain"
     about: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
@@ -63,7 +65,7 @@ class Item:
     @property
     def prompt(self) -> str:
         """The question as it is shown, with its options."""
-        return ChoiceQuestion(self.options).prompt(self.text).user if self.options else self.text
+        return ChoiceQuestion(self.options, self.words).prompt(self.text).user
 
     @property
     def digest(self) -> str:

@@ -19,6 +19,8 @@ class EvidenceRules:
 
     Attributes:
         margin: context on each side of the evidence, as a fraction of its longer side.
+        margin_px: context on each side as LRS-VQA-Zoom has it (200 px there): the box is cut at the image's
+            edges, and ``margin``, ``min_side_px``, ``max_aspect`` and ``square`` do not apply; None for them.
         min_side_px: a box is at least this wide and high.
         max_aspect: a box's longer side is at most this many times its shorter one.
         square: make boxes square where the image allows it.
@@ -41,14 +43,17 @@ class EvidenceRules:
     max_object_px: float = 32.0
     min_evidence_px: float = 2.0
     min_gain: float = 2.0
+    margin_px: float | None = None
 
     def __post_init__(self) -> None:
         least = {"max_aspect": 1.0, "min_gain": 1.0, "min_side_px": 1.0}
         problems = [
             f"{field.name} {value} is below {least.get(field.name, 0):g}"
             for field in fields(self)
-            if not (value := getattr(self, field.name)) >= least.get(field.name, 0)
+            if (value := getattr(self, field.name)) is not None and not value >= least.get(field.name, 0)
         ]
+        if self.square and self.margin_px is not None:
+            problems.append(f"a margin of {self.margin_px:g} px makes no square boxes; give one of them")
         if not 0 < self.max_share <= 1:
             problems.append(f"max_share {self.max_share} is not above 0 and at most 1")
         if problems:
@@ -67,13 +72,18 @@ def crop_of(evidence: Window, image: Window, rules: EvidenceRules) -> Window:
         image: the whole image.
         rules: margin and limits.
     """
+    if rules.margin_px is not None:
+        return _rounded(evidence.pad(rules.margin_px).intersection(image) or image)
     padded = evidence.pad(rules.margin * max(evidence.width, evidence.height))
     longer = max(padded.width, padded.height)
     least = longer if rules.square else max(rules.min_side_px, longer / rules.max_aspect)
     width = max(padded.width, least, rules.min_side_px)
     height = max(padded.height, least, rules.min_side_px)
-    inside = evidence.resized(width, height).moved_inside(image)
-    return Window(round(inside.x, 2), round(inside.y, 2), round(inside.width, 2), round(inside.height, 2))
+    return _rounded(evidence.resized(width, height).moved_inside(image))
+
+
+def _rounded(window: Window) -> Window:
+    return Window(*(round(number, 2) for number in (window.x, window.y, window.width, window.height)))
 
 
 def zoom_box(

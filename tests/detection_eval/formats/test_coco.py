@@ -73,8 +73,11 @@ def test_a_coco_object_without_segmentation_is_its_bbox(tmp_path):
         (json.dumps(coco(image_id=2)), "annotation 0: .*2"),
         (json.dumps(coco(bbox=[1, 2, 3])), "annotation 0: "),
         (json.dumps(coco(bbox=[1, 2, 3, "x"])), "annotation 0: 'x' is not a finite number"),
-        (json.dumps(coco(segmentation=[[1, 2, 3, 4, 5, 6]])), "expected a segmentation ring of four"),
-        (json.dumps(coco(segmentation={"counts": "x"})), "expected a segmentation ring of four"),
+        (
+            json.dumps(coco(segmentation=[[1, 2, 3, 4]])),
+            "annotation 0: its segmentation is no ring of points",
+        ),
+        (json.dumps(coco(segmentation={"counts": "x"})), "annotation 0: its mask states no size"),
     ],
 )
 def test_a_malformed_coco_file_is_told_by_place(tmp_path, content, message):

@@ -43,8 +43,8 @@ def test_a_ring_may_be_closed_by_its_first_point(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(coco(segmentation=[[*SQUARE, 10, 20]])))
     assert read(tmp_path / "a.json").detections["a"].polygons.reshape(-1).tolist() == SQUARE
     (tmp_path / "a.json").write_text(json.dumps(coco(segmentation=[[*SQUARE, 11, 20]])))
-    with pytest.raises(FormatError, match="annotation 0: expected a segmentation ring of four vertices"):
-        read(tmp_path / "a.json")
+    (note,) = read(tmp_path / "a.json").notes
+    assert note == "1 rings of other than 4 vertices are taken by their smallest rectangle"
 
 
 def test_results_of_coco_have_four_numbers_and_categories_from_1(tmp_path):
@@ -57,6 +57,37 @@ def test_results_of_coco_have_four_numbers_and_categories_from_1(tmp_path):
     )
     assert back.images["7"].coco_id == 7
     assert back.notes == ("1 horizontal boxes (COCO results), whose categories count from 1 plane to 2 ship",)
+
+
+def test_results_of_coco_have_the_numbers_of_their_ground_truth_gaps_included(tmp_path):
+    numbered = {"ship": 90, "plane": 7, "car": 9}
+    truth = coco() | {"categories": [{"id": number, "name": name} for name, number in numbered.items()]}
+    truth["annotations"][0]["category_id"] = 90
+    (tmp_path / "a.json").write_text(json.dumps(truth))
+    numbers = read(tmp_path / "a.json").categories
+    assert numbers == numbered
+    rows = [{"image_id": 1, "category_id": n, "bbox": [10, 20, 20, 20], "score": 0.5} for n in (90, 7, 9)]
+    (tmp_path / "r.json").write_text(json.dumps(rows))
+    found = read(tmp_path / "r.json", classes=["plane", "ship"], categories=numbers)
+    assert list(found.images["1"].detections.names) == ["ship", "plane"]
+    first, second = found.notes
+    assert first.endswith("whose categories are those of the ground truth, from 7 plane to 90 ship")
+    assert second == "1 boxes of classes that are not evaluated are left out"
+    (tmp_path / "r.json").write_text(json.dumps([rows[0] | {"category_id": 8}]))
+    with pytest.raises(FormatError, match="category 8, but the ground truth numbers 3 classes otherwise"):
+        read(tmp_path / "r.json", classes=["plane", "ship"], categories=numbers)
+
+
+def test_labels_of_ultralytics_without_angles_are_horizontal_boxes(tmp_path):
+    # Centre (0.5, 0.4), sides 0.2 and 0.4, of 200 x 100 px.
+    (tmp_path / "a.txt").write_text("1 0.5 0.4 0.2 0.4\n")
+    assert detect_format(tmp_path / "a.txt") == "ultralytics"
+    found = read(tmp_path / "a.txt", classes=["plane", "ship"], sizes=(200, 100))
+    assert found.images["a"].detections == Detections(box_quads([[80, 20, 120, 60]]), [1], ("plane", "ship"))
+    assert found.notes == ("1 labels are of horizontal boxes",)
+    (tmp_path / "a.txt").write_text("1 0.5 0.4 0.2 0.4 0.75\n")
+    found = read(tmp_path / "a.txt", classes=["plane", "ship"], sizes=(200, 100))
+    assert found.images["a"].detections.scores.tolist() == [0.75]
 
 
 def test_a_coco_file_keeps_the_ids_of_its_images(tmp_path):

@@ -20,6 +20,12 @@ def test_lines_come_by_class_as_spoken_then_from_left_to_right():
     ]
 
 
+def test_labels_are_written_as_spoken_or_verbatim():
+    boxes = Detections(BOXES.polygons[:1], [0], ("The Large-Vehicle.",))
+    assert render_response(boxes, PLAIN, 100, 100).endswith(" the large vehicle.\n")
+    assert render_response(boxes, PLAIN, 100, 100, verbatim=True).endswith(" The Large-Vehicle.\n")
+
+
 def test_the_order_is_the_one_that_is_written():
     assert writing_order(BOXES, PLAIN, 100, 100).tolist() == [1, 0, 2]
 

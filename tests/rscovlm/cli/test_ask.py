@@ -56,6 +56,23 @@ def test_questions_come_from_text_files_and_json_lines(tmp_path):
     ]
 
 
+def test_questions_with_options_are_put_by_letter_and_scored_by_either(run, scripted, scene, tmp_path):
+    file = tmp_path / "questions.jsonl"
+    record = {"question": "Colour?", "options": ["red", "blue"], "answer": "B"}
+    file.write_text(json.dumps(record) + "\n" + json.dumps(record | {"answer": "blue"}) + "\n")
+    asked = []
+    scripted(lambda conversation: asked.append(conversation.messages[-1].text) or "(B)")
+    done = run("ask", scene, "--questions", file, "--model", MODEL, "--zoom", "off", "--json")
+    assert asked == ["Colour?\nA. red\nB. blue\nAnswer with the option's letter."] * 2
+    assert [answer["as_expected"] for answer in json.loads(done.out)["answers"]] == [True, True]
+    assert done.err.splitlines()[-1] == "2 of 2 answers as expected"
+    run("ask", scene, "--questions", file, "--model", MODEL, "--config", "rscovlm/lrs-vqa", "--zoom", "off")
+    assert asked[2].startswith("Colour? The choices are listed below: \n(A) red\n")
+    file.write_text('{"question": "Colour?", "options": "red"}\n')
+    done = run("ask", scene, "--questions", file, "--model", MODEL)
+    assert (done.code, done.err.endswith('give a list of texts: ["red", "white"]\n')) == (2, True)
+
+
 def test_expected_answers_are_printed_beside_and_counted(run, scripted, scene, tmp_path):
     file = tmp_path / "questions.jsonl"
     file.write_text('{"question": "red?", "answer": "RED?"}\n{"question": "blue?", "answer": "no"}\n')

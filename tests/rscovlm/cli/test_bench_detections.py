@@ -206,6 +206,30 @@ def test_horizontal_boxes_get_cocos_own_numbers(run, tmp_path):
     assert "coco" not in json.loads(run(*call, "--bootstrap", "0", "--coco", "none").out)["results"]["A"]
 
 
+@pytest.mark.parametrize(
+    ("options", "correct"), [((), True), (("--classes", "ship"), True), (("--classes", "plane,ship"), False)]
+)
+def test_results_of_coco_have_the_numbers_of_a_coco_ground_truth(run, tmp_path, options, correct):
+    # Numbers with a gap, as COCO's own 80 classes have them up to 90. As many names as the ground truth has
+    # are an order of their own, counted from 1.
+    box = {"image_id": 1, "category_id": 9, "bbox": [10, 20, 20, 20]}
+    truth = {
+        "images": [{"id": 1, "file_name": "a.tif", "width": 64, "height": 64}],
+        "categories": [{"id": 3, "name": "plane"}, {"id": 9, "name": "ship"}],
+        "annotations": [{"id": 1, "area": 400, "iscrowd": 0, **box}],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "found.json").write_text(json.dumps([box | {"score": 0.9}]))
+    call = ("bench", "detections", "--gt", tmp_path / "truth.json", "--pred", f"A={tmp_path / 'found.json'}")
+    done = run(*call, "--bootstrap", "0", "--threshold", "0.5", "--json", *options)
+    assert done.code == (0 if correct else 2), done.err
+    if correct:
+        assert "whose categories are those of the ground truth" in done.err
+        assert json.loads(done.out)["results"]["A"]["coco"]["AP"] == pytest.approx(1)
+    else:
+        assert "category 9, but 2 class names are given, counted from 1" in done.err
+
+
 def test_ignored_objects_are_mentioned(run, tmp_path):
     for name in ("truth", "found"):
         (tmp_path / name).mkdir()

@@ -26,6 +26,16 @@ def test_several_scenes_print_a_line_each(run, scripted, scene):
     assert (done.code, done.out) == (0, f"{scene}\tport\n{scene}\tport\n")
 
 
+def test_scenes_are_named_by_patterns_folders_and_lists_too(run, scripted, tmp_path):
+    scenes = [write_raster(tmp_path / f"{name}.tif", 64, 64) for name in "ab"]
+    (tmp_path / "list.txt").write_text(f"{scenes[1]}\n")
+    scripted(lambda conversation: "water")
+    for given, expected in (("*.tif", scenes), ("", scenes), ("@", scenes[1:])):
+        text = f"@{tmp_path / 'list.txt'}" if given == "@" else tmp_path / given
+        done = run("classify", text, "--model", MODEL, "--json")
+        assert [result["source"] for result in json.loads(done.out)] == [str(path) for path in expected]
+
+
 def test_many_scenes_are_never_open_all_at_once(run, scripted, tmp_path):
     count, most = 3 * TOGETHER + 1, []
 

@@ -14,7 +14,7 @@ import shapely
 from detection_eval.detections import Detections
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
-from rscovlm.cli.detect import read_window
+from rscovlm.cli.detect_plan import read_window
 from rscovlm.errors import UsageError
 from tests.rscovlm.cli.conftest import MODEL
 from tests.rscovlm.painted import FAMILY, TRUTH, find_squares, paint
@@ -62,7 +62,9 @@ def test_json_without_output_holds_the_boxes_and_what_made_them(run, scripted, s
     found = json.loads(run("detect", squares, "--model", MODEL, "--json").out)
     assert len(found["detections"]) == len(TRUTH)
     assert {box["class"] for box in found["detections"]} == {"ship"}
-    assert (found["tile_px"], found["overlap_px"], found["tiles"]) == (128, 32, 25)
+    [looked] = found["passes"]
+    assert (looked["tile_px"], looked["overlap_px"], found["tiles"]) == (128, 32, 25)
+    assert (looked["visual_tokens"], looked["gsd_m"]) == (25 * 64, None)
     assert found["failed_tiles"] == []
     assert found["model"] == MODEL
     assert found["objects"] == {"ship": len(TRUTH)}
@@ -76,7 +78,8 @@ def test_each_format_is_written_whole_and_the_journal_is_gone(run, scripted, pla
     score = ("--score", 1) if name == "task1" else ()
     done = run("detect", placed, "--model", MODEL, "--output", folder / name, *score)
     assert done.code == 0, done.err
-    assert names(folder) == [name]
+    style = ["boxes.qml"] if name.endswith(("geojson", "gpkg")) else []
+    assert names(folder) == [name, *style]
 
 
 @pytest.mark.usefixtures("no_model")
@@ -93,7 +96,7 @@ def test_map_layers_hold_each_object_at_its_place_with_the_provenance(run, scrip
     scripted(find_squares)
     path = tmp_path / "boxes.gpkg"
     assert run("detect", placed, "--model", MODEL, "--output", path).code == 0
-    layer = geopandas.read_file(path)
+    layer = geopandas.read_file(path, layer="detections")
     with rasterio.open(placed) as dataset:
         assert layer.crs == dataset.crs
         truth = [shapely.Polygon([dataset.transform * tuple(point) for point in box]) for box in TRUTH]
@@ -129,7 +132,7 @@ def test_a_window_bounds_what_is_examined(run, scripted, squares):
     found = json.loads(done.out)
     inside = ((TRUTH >= 0) & (TRUTH <= 128)).all(axis=(1, 2)).sum()
     assert len(found["detections"]) >= inside > 0
-    assert found["window"] == {"x": 0, "y": 0, "width": 128, "height": 128}
+    assert found["passes"][0]["window"] == {"x": 0, "y": 0, "width": 128, "height": 128}
 
 
 def test_nodata_is_skipped_and_counted(run, scripted, tmp_path):
@@ -315,3 +318,129 @@ def test_boxes_are_rectangles_on_the_ground_unless_wanted_as_written(run, script
         [np.linalg.norm(sides, axis=1), np.linalg.norm(np.roll(sides, -1, axis=0), axis=1)], axis=0
     )
     assert bool(np.abs(cosines).max() < 1e-3) is square
+
+
+@pytest.fixture
+def fine(tmp_path):
+    """The painted scene of 448 px at half of the model's own scale."""
+    return paint(tmp_path / "fine.tif", gsd_m=0.6)
+
+
+def test_a_dry_run_states_tiles_tokens_and_scale_of_each_pass(run, no_model, fine):
+    done = run("detect", fine, "--model", MODEL, "--gsd", "1.2,0.6", "--dry-run")
+    assert done.code == 0
+    # 448 px in tiles of 128 px at the scene's own scale, and of 256 px (0, 192) at half of it.
+    first, second, both = done.err.splitlines()[-3:]
+    assert first.startswith("pass 1 of 2: 25 tiles of 128 x 128 px (overlap 32 px)")
+    assert first.endswith("seen at 128 x 128 px (0.6 m/px), 1,600 visual tokens")
+    assert second.startswith("pass 2 of 2: 4 tiles of 256 x 256 px (overlap 64 px)")
+    assert second.endswith("seen at 128 x 128 px (1.2 m/px), 256 visual tokens")
+    assert both == "in all: 29 tiles, 1,856 visual tokens"
+    assert done.out.count("user: find the") == 1
+
+
+def test_several_passes_are_one_layer_that_says_the_scale_of_each_box(run, scripted, fine, tmp_path):
+    engine = scripted(find_squares)
+    done = run("detect", fine, "--model", MODEL, "--gsd", "0.6,1.2", "--json")
+    found = json.loads(done.out)
+    # UTM's scale makes the scene's own pixels 0.60024 m.
+    own, half = (each["gsd_m"] for each in found["passes"])
+    assert (round(own, 3), half) == (0.6, 1.2)
+    assert [each["tiles"] for each in found["passes"]] == [25, 4]
+    assert (found["tiles"], sum(map(len, engine.batches))) == (29, 29)
+    # Squares of 20 px are seen well at 0.6 m, where the model is exact; at 1.2 m they are 10 px.
+    exact = [box for box in found["detections"] if box["gsd_m"] == own]
+    assert len(exact) == len(TRUTH)
+    assert sum(found["dropped_across_passes"].values()) > 0
+
+    import geopandas
+
+    path = tmp_path / "boxes.gpkg"
+    assert run("detect", fine, "--model", MODEL, "--gsd", "0.6,1.2", "--output", path).code == 0
+    layer = geopandas.read_file(path)
+    assert (layer["gsd_m"] == own).sum() == len(TRUTH)
+    assert run("detect", fine, "--model", MODEL, "--output", path, "--overwrite").code == 0
+    assert "gsd_m" not in geopandas.read_file(path)
+
+
+def test_a_failed_run_of_several_passes_goes_on_with_the_same_scales_only(run, scripted, fine, tmp_path):
+    command = ("detect", fine, "--model", MODEL, "--output", tmp_path / "boxes.json")
+    scripted(failing_once(26, Reply("", "error", error="server gone")))
+    done = run(*command, "--gsd", "0.6,1.2")
+    assert done.code == 1
+    assert "1 of 29 tiles failed" in done.err
+    [failed] = json.loads((tmp_path / "boxes.json").read_text())["info"]["failed_tiles"]
+    assert (failed["gsd_m"], failed["tile"]) == (1.2, 1)
+    engine = scripted(find_squares)
+    done = run(*command, "--gsd", "0.6", "--resume")
+    assert done.code == 2
+    assert "scale was" in done.err
+    assert run(*command, "--gsd", "0.6,1.2", "--resume").code == 0
+    assert sum(map(len, engine.batches)) == 4  # the batch of the tile that failed
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--gsd", "fine"), "--gsd 'fine' is no ground sampling distance; give metres per pixel"),
+        (("--gsd", "0.6,1.2", "--tile", "256"), "a tile of 256 px at 0.6 m per pixel is a view of 256 x 256"),
+    ],
+)
+def test_a_scale_that_makes_no_sense_is_refused_in_one_line(run, no_model, fine, options, words):
+    done = run("detect", fine, "--model", MODEL, *options)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err.splitlines()[-1]
+
+
+def test_passes_far_from_the_scale_of_training_are_warned_of_or_refused(run, scripted, tmp_path):
+    scripted(lambda _: CONTRACTS[FAMILY.detection].empty)
+    scene = write_raster(tmp_path / "wide.tif", 2048, 2048, gsd_m=0.6)
+    done = run("detect", scene, "--model", MODEL, "--gsd", "1.2,12")
+    assert done.code == 2
+    assert "choose another --gsd, --tile or scene, or --force" in done.err
+    assert run("detect", scene, "--model", MODEL, "--gsd", "1.2,12", "--force").code == 0
+    assert "warning" in run("detect", scene, "--model", MODEL, "--gsd", "1.2,4", "--dry-run").err
+
+
+def test_a_scene_of_unknown_scale_takes_gsd_with_one_that_is_assumed(run, no_model, squares):
+    done = run("detect", squares, "--model", MODEL, "--gsd", "1.2")
+    assert done.code == 2
+    assert "no known ground sampling distance" in done.err
+    assert "--assume-gsd" in done.err
+    assumed = run("detect", squares, "--model", MODEL, "--gsd", "1.2", "--assume-gsd", "0.6", "--dry-run")
+    assert "4 tiles of 256 x 256 px" in assumed.err
+
+
+def test_what_is_finer_than_the_scene_is_said_and_seen_pixel_for_pixel(run, no_model, fine):
+    done = run("detect", fine, "--model", MODEL, "--gsd", "0.3", "--dry-run")
+    assert "0.3 m per pixel is finer than the scene's 0.6: seen pixel for pixel" in done.err
+    assert "25 tiles of 128 x 128 px (overlap 32 px), seen at 128 x 128 px (0.6 m/px)" in done.err
+
+
+def test_a_recipe_may_state_the_scales_and_the_option_counts_before_it(run, no_model, fine, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("gsd: [0.6, 1.2]\n")
+    common = ("detect", fine, "--model", MODEL, "--dry-run", "--config", file)
+    assert "in all: 29 tiles" in run(*common).err
+    assert run(*common, "--gsd", "1.2").err.splitlines()[-1].startswith("4 tiles of 256 x 256 px")
+
+
+@pytest.mark.parametrize("part", ["window", "bbox", "area"])
+def test_each_pass_keeps_to_the_part_that_is_examined(run, scripted, fine, tmp_path, part):
+    with rasterio.open(fine) as dataset:
+        west, north = dataset.transform @ (0, 0)
+        east, south = dataset.transform @ (224, 448)
+    area = tmp_path / "area.geojson"
+    import geopandas
+
+    half = geopandas.GeoDataFrame(geometry=[shapely.box(west, south, east, north)], crs="EPSG:32633")
+    half.to_crs(4326).to_file(area)
+    given = {"window": "0,0,224,448", "bbox": f"{west},{south},{east},{north},EPSG:32633", "area": area}
+    scripted(find_squares)
+    done = run("detect", fine, "--model", MODEL, "--gsd", "0.6,1.2", "--json", f"--{part}", given[part])
+    found = json.loads(done.out)
+    own = found["passes"][0]["gsd_m"]
+    lefts = [min(x for x, _ in box["polygon"]) for box in found["detections"] if box["gsd_m"] == own]
+    # The squares at 165 end at 185 and those at 235 lie outside.
+    assert len(lefts) == np.count_nonzero(TRUTH.mean(axis=1)[:, 0] < 224)
+    assert max(lefts) < 224

@@ -36,7 +36,7 @@ COMPUTATIONS = [
     ("detection_eval.formats.convert", "bench convert gt.txt --output out.json"),
     ("rscovlm.data.readers.convert", "data convert gt.txt --from dota --output out.jsonl"),
     ("rscovlm.synth.world.plan_world", "synth scene out.tif --size 64"),
-    ("rscovlm.tasks.tiles.plan_tiles", "detect scene.tif --model http://scripted/v1#nano"),
+    ("rscovlm.tasks.passes.plan_passes", "detect scene.tif --model http://scripted/v1#nano"),
     ("rscovlm.data.zoom.build.ZoomPlan", "zoom-data gt.txt --output out.jsonl"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,8 +39,9 @@ def test_says_what_a_scene_is_and_what_a_model_sees(run, planet, no_model):
     assert {(band["dtype"], band["nodata"]) for band in found["bands"]} == {("uint16", 0.0)}
     assert found["shown_bands"] == [3, 2, 1]
     assert (found["crs"], found["georeference"]) == ("EPSG:32631", "transform")
-    assert found["gsd_m"] == pytest.approx(3, rel=1e-3)
-    assert "EPSG:32631" in found["gsd_from"]
+    assert found["gsd"]["m"] == pytest.approx(3, rel=1e-3)
+    assert found["gsd"]["source"] == "transform"
+    assert "EPSG:32631" in found["gsd"]["detail"]
     assert found["bounds"] == {"left": 480000, "bottom": 4599400, "right": 480900, "top": 4600000}
     assert found["lonlat_bounds"]["west"] == pytest.approx(2.76, abs=0.01)
     assert (found["valid_by"], found["valid_fraction"]) == ("nodata 0", pytest.approx(0.75, abs=0.01))
@@ -72,7 +74,7 @@ def test_model_and_options_change_what_is_said(run, planet):
     assert wide["seen"]["size"]["width"] >= 300 - 28
     assert told("--bands", "nir,red,green")["shown_bands"] == [4, 3, 2]
     assert told("--nodata", "none")["valid_fraction"] == 1
-    assert told("--assume-gsd", "10")["gsd_m"] == 10
+    assert told("--assume-gsd", "10")["gsd"]["m"] == 10
     assert told("--assume-crs", "EPSG:32632")["crs"] == "EPSG:32632"
 
 
@@ -82,6 +84,21 @@ def test_a_file_that_cannot_be_read_leaves_the_others(run, planet, tmp_path):
     assert [record["file"] for record in json.loads(done.out)] == [str(planet)]
     assert "gone.tif does not exist" in done.err
     assert run("info", tmp_path / "gone.tif").code == 2
+
+
+def test_files_are_named_by_patterns_folders_and_lists_too(run, planet, tmp_path):
+    copies = [tmp_path / "some" / f"{name}.tif" for name in "ab"]
+    copies[0].parent.mkdir()
+    for copy in copies:
+        copy.write_bytes(Path(planet).read_bytes())
+    (tmp_path / "list.txt").write_text(f"{copies[1]}\n")
+    for given, expected in (
+        (copies[0].parent / "*.tif", copies),
+        (copies[0].parent, copies),
+        (f"@{tmp_path / 'list.txt'}", copies[1:]),
+    ):
+        found = json.loads(run("info", given, "--json").out)
+        assert [facts["file"] for facts in found] == [str(path) for path in expected]
 
 
 def test_a_scene_of_nodata_is_described_all_the_same(run, tmp_path):

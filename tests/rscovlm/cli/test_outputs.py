@@ -39,6 +39,17 @@ def test_what_exists_is_replaced_on_demand_only(here):
     check_outputs({"--output": here / "new.json", "--trace": None}, (), overwrite=False)
 
 
+def test_what_is_said_to_be_replaceable_is_replaced_but_never_an_input(here):
+    for name in ("a.qml", "b.qml"):
+        (here / name).write_text("style")
+    check_outputs({"--output": here / "a.qml"}, (), overwrite=False, replaceable=lambda path: True)
+    outputs = {"--output": here / "a.qml", "--tiles": here / "b.qml"}
+    with pytest.raises(UsageError, match=r"b\.qml exists"):
+        check_outputs(outputs, (), overwrite=False, replaceable=lambda path: path.name == "a.qml")
+    with pytest.raises(UsageError, match="is what is read"):
+        check_outputs({"--output": here / "a.qml"}, ["a.qml"], overwrite=False, replaceable=lambda path: True)
+
+
 def test_a_folder_counts_as_soon_as_it_holds_something(here):
     (here / "out").mkdir()
     check_outputs({"--output": here / "out"}, (), overwrite=False)

@@ -37,6 +37,7 @@ def arguments(mix, *more):
         "synth",
         f"mix={mix}",
         "steps=2",
+        "optimizer.lr=3e-4",
         "batch.samples=4",
         "workers=0",
         "evaluation={every: 2, samples: 2, max_new_tokens: 8}",

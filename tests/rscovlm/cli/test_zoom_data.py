@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from rscovlm.data.store import SampleFile
@@ -54,6 +55,22 @@ def test_templates_and_choices_of_a_synthetic_data_set(run, no_model, dataset, t
         assert y0 <= b0 + 0.02
         assert a1 <= x1 + 0.02
         assert b1 <= y1 + 0.02
+
+
+def test_margin_and_words_of_lrs_vqa_zoom(run, dataset, tmp_path):
+    output = tmp_path / "zoom.jsonl"
+    options = ("--family", "nano", "--margin", "30px", "--choice-words", "mme-realworld")
+    assert run("zoom-data", dataset, "--output", output, *options).code == 0
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    for record in records:
+        x0, y0, x1, y1 = record["attributes"]["evidence"]
+        polygon = np.reshape(record["boxes"][0]["polygon"], (-1, 2))
+        size = record["images"][0]["size"]
+        wide = [max(0, x0 - 30), max(0, y0 - 30), min(size["width"], x1 + 30), min(size["height"], y1 + 30)]
+        np.testing.assert_allclose([*polygon.min(0), *polygon.max(0)], wide, atol=0.02)
+    chosen = [record for record in records if record["attributes"]["way"] == "choice"]
+    assert chosen
+    assert all(record["turns"][0][1].endswith("\nThe best answer is:") for record in chosen)
 
 
 def test_the_same_seed_gives_the_same_bytes(run, dataset, tmp_path):
@@ -130,6 +147,12 @@ def test_failed_requests_make_the_result_incomplete_and_are_asked_again(run, scr
         (["--teacher", "nano"], "--teacher nano has nothing to do; add teacher to --ways"),
         (["--family", "magic"], "family 'magic' is unknown"),
         (["--resume", "--overwrite"], "give one of them"),
+        (
+            ["--margin", "wide"],
+            "--margin 'wide' is no margin; give a part such as 0.25, or pixels",
+        ),
+        (["--margin", "-5px"], "margin_px -5.0 is below 0"),
+        (["--choice-words", "x"], "choice words 'x' are unknown; choose from plain, mme-realworld"),
         (["--images", "nowhere"], "--images nowhere is no folder"),
         (["--max-pixels", "100000000"], "no question needs zooming"),
     ],

@@ -126,13 +126,14 @@ def test_an_open_question_gets_one_word_for_a_class_in_one_answer():
     assert {"plane", "airplane"} <= words
 
 
-def test_grounding_labels_its_box_with_the_phrase():
+@pytest.mark.parametrize(("templates", "label"), [("varied", "white ship"), ("plain", "ship")])
+def test_grounding_labels_its_box_with_the_phrase_or_the_class_as_the_templates_say(templates, label):
     sample = Sample(
         "g", "grounding", (ImageRef("scene.png", size=(400, 600)),), boxes=(SHIP,), phrase="White ship."
     )
-    example = render(sample, rules(forms="hbb", templates="plain"))
-    assert example.conversation.messages[-2].content[1] == "find the White ship."
-    assert answer(example) == "98,39,157,78 white ship\n"
+    example = render(sample, rules(forms="hbb", templates=templates))
+    assert "White ship" in example.conversation.messages[-2].content[1]
+    assert answer(example) == f"98,39,157,78 {label}\n"
 
 
 def test_an_article_is_not_written_twice_unless_phrases_are_verbatim_as_rscovlms():
@@ -144,6 +145,31 @@ def test_an_article_is_not_written_twice_unless_phrases_are_verbatim_as_rscovlms
         for name in ("plain", "rscovlm")
     }
     assert asked == {"plain": "find the white ship.", "rscovlm": "find the The white ship"}
+
+
+@pytest.mark.parametrize(
+    ("templates", "label"), [("rscovlm", "The white Ship-of-war."), ("plain", "ship")]
+)
+@pytest.mark.parametrize("form", ["hbb", "json-hbb"])
+def test_the_label_of_a_grounded_phrase_is_verbatim_where_rscovlm_writes_it_so(templates, label, form):
+    sample = Sample(
+        "g",
+        "grounding",
+        (ImageRef("s.png", size=(400, 600)),),
+        boxes=(SHIP,),
+        phrase="The white Ship-of-war.",
+    )
+    written = answer(render(sample, rules(forms=form, templates=templates)))
+    assert label in written
+    assert written.lower().count("ship") == 1
+
+
+def test_labels_of_detection_are_spoken_in_rscovlms_templates_too():
+    ship = Box(SHIP.polygon, "Small-Ship")
+    sample = Sample(
+        "d", "detection", (ImageRef("s.png", size=(400, 600)),), boxes=(ship,), classes=("Small-Ship",)
+    )
+    assert answer(render(sample, rules(forms="hbb", templates="rscovlm"))).endswith(" small ship\n")
 
 
 def test_placeholders_are_filled_in_the_frame_of_their_image():

@@ -6,11 +6,19 @@ import pytest
 from PIL import Image
 
 from detection_eval.geometry.quads import area
+from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.parsing import parse_response
+from rscovlm.data.example import Key
+from rscovlm.data.mix import read_mix
+from rscovlm.data.rendering import Rules, render_example
 from rscovlm.data.store import SampleFile
 from rscovlm.data.synthetic import Scale
 from rscovlm.data.synthetic_files import TASKS, plan_zoom_world, write_sample_set
+from rscovlm.data.templates import load_templates
 from rscovlm.errors import UsageError
+from rscovlm.models.checkpoints import resolve
 from rscovlm.models.families import FAMILIES
+from rscovlm.models.weights import read_tokenizer
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS
 from rscovlm.synth.views import next_window
 from tiling.view import Window
@@ -58,6 +66,24 @@ def test_boxes_lie_inside_their_images_and_have_known_classes(folder):
             else:
                 assert {box.label for box in sample.boxes} <= set(sample.classes)
     assert boxes > 12
+
+
+def test_nano_is_taught_to_ground_by_the_lines_in_which_it_lists_objects(tmp_path):
+    """Not by the phrase, which it would have to learn to spell before anything else."""
+    write_sample_set(tmp_path, 40, NANO, seed=6)
+    tokenizer = read_tokenizer(resolve("nano").local)
+    mix = read_mix("mix/synth")
+    rules = Rules(FAMILIES["nano"], FAMILIES["nano"].resolution, load_templates(mix.defaults.templates))
+    for place, sample in enumerate(samples(tmp_path, "grounding")):
+        example = render_example(
+            sample, rules, Key("grounding", place, 0), 0, lambda ref: tmp_path / ref.path
+        )
+        (asked, answer) = example.conversation.messages
+        assert asked.text == f"find the {sample.phrase}."
+        found = parse_response(answer.text, CONTRACTS["nano"], CLASS_NAMES, *reversed(sample.images[0].size))
+        assert list(found.detections.names) == [sample.boxes[0].label]
+        label = answer.text.rpartition(" ")[0]
+        assert len(tokenizer.tokenize(f"\n{label}")) <= 1 + len(label.split())
 
 
 def test_classes_and_answers_are_of_the_catalogue(folder):

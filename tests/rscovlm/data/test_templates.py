@@ -55,6 +55,18 @@ def test_an_article_is_not_said_twice():
     assert words.grounding(JSON, "the red ship", RNG) == "box of the red ship"
 
 
+def test_a_box_is_labelled_by_the_phrase_or_by_the_class_where_it_is_known():
+    assert of().grounded("White ship. ", "ship") == "White ship"
+    by_class = Templates("mine", {}, grounding_label="class")
+    assert by_class.grounded("White ship.", "ship") == "ship"
+    assert by_class.grounded("White ship.", "") == "White ship"
+
+
+def test_a_small_model_need_not_spell_the_phrase_again():
+    assert load_templates("plain").grounding_label == "class"
+    assert load_templates("rscovlm").grounding_label == "phrase"
+
+
 def test_paraphrases_and_synonyms_are_equally_likely():
     words = Templates("mine", {"classification": ["a {classes}", "b"]}, {"small vehicle": ("car", "van")})
     rng = np.random.default_rng(0)

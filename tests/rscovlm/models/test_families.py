@@ -1,6 +1,7 @@
 """What is known of a model by its name, against what its files say."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -87,3 +88,26 @@ def test_a_damaged_file_is_named(checkpoint, text):
     (folder / "rscovlm.json").write_text(text)
     with pytest.raises(ModelError, match=r"rscovlm\.json"):
         family_of(folder)
+
+
+def test_a_checkpoint_may_state_the_scale_of_each_class(checkpoint):
+    own = {"detect_gsd_m": 1.0, "class_gsd_m": {"small-vehicle": 0.3}}
+    family = family_of(checkpoint("trained", QWEN25, rscovlm=own))
+    assert [family.gsd_of(name) for name in ("Small Vehicle", "plane")] == [0.3, 1.0]
+    assert hash(family) == hash(replace(family, class_gsd_m=None))
+    assert FAMILIES["nano"].gsd_of("plane") == 1.2
+    assert FAMILIES["qwen3-vl"].gsd_of("plane") is None
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"detect_gsd_m": "1.2"}, r"detect_gsd_m '1\.2' in .*rscovlm\.json"),
+        ({"class_gsd_m": {"plane": 0}}, "plane 0 in"),
+        ({"class_gsd_m": {"plane": True}}, "plane True in"),
+        ({"class_gsd_m": [0.3]}, r"class_gsd_m \[0\.3\] in .* is no mapping"),
+    ],
+)
+def test_scales_in_a_checkpoints_file_that_are_none_are_named(checkpoint, own, words):
+    with pytest.raises(ModelError, match=words):
+        family_of(checkpoint("trained", QWEN25, rscovlm=own))

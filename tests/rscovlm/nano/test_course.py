@@ -16,11 +16,12 @@ from rscovlm.models.heads import make_heads
 from rscovlm.nano.model import VIEW_SIDE, build_model
 from rscovlm.nano.tokenizer import number_tokens
 from rscovlm.training.checkpoint import checkpoints
-from rscovlm.training.config import SoftNumbers, load_train_config
+from rscovlm.training.config import load_train_config
 from rscovlm.training.logs import read_log
 from rscovlm.training.loss import Reduction
 from rscovlm.training.objective import Moment, NearNumbers, NextToken
 from rscovlm.training.run import run_training
+from rscovlm.training.settings import SoftNumbers
 from rscovlm.training.targets import number_tokens_of
 from tests.rscovlm.nano.material import SMALL, SPEC
 from zoom_chain.chat import Conversation, Generation, ImagePart

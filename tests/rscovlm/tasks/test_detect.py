@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from detection_eval.geometry.overlap import pair_iou
+from detection_eval.geometry.quads import box_quads
 from detection_eval.text.contracts import CONTRACTS
-from rscovlm.errors import JournalError, UsageError
+from rscovlm.errors import UsageError
 from rscovlm.journal import Journal
 from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.detect import (
     Detection,
-    TileReply,
     detect_scene,
     plan_detection,
-    read_ahead,
-    tile_key,
     wanted_classes,
 )
+from rscovlm.tasks.passes import plan_passes
 from rscovlm.tasks.task import score_reply
 from rscovlm.tasks.tiles import plan_tiles
 from tests.rscovlm.painted import FAMILY, SIDE, SQUARE, TRUTH, find_squares, paint
-from tests.rscovlm.scripted import ScriptedEngine
+from tests.rscovlm.scripted import ScriptedEngine, write_raster
 from tests.rscovlm.tasks.replies import QUAD, SIZE, listed
 from tiling.errors import SceneUnreadable
-from tiling.grid import Tile
 from tiling.scene import Scene
 from tiling.view import Window
 from zoom_chain.chat import Generation, Reply
@@ -64,7 +62,7 @@ def test_every_object_is_found_once_at_its_place(scene):
 @pytest.mark.parametrize(("tile", "overlap"), [(128, 24), (128, 64), (96, 48)])
 def test_every_object_is_found_once_for_any_overlap_larger_than_it(scene, tile, overlap):
     plan = plan_tiles(scene, FAMILY, tile=tile, overlap=overlap)
-    found = detect_scene(scene, ScriptedEngine(find_squares), plan_detection(scene, FAMILY, plan=plan))
+    found = detect_scene(scene, ScriptedEngine(find_squares), plan_detection(scene, FAMILY, plans=[plan]))
     assert len(found.detections) == len(TRUTH)
 
 
@@ -74,7 +72,7 @@ def test_the_batch_size_changes_nothing_but_the_batches(scene, size):
     run = plan_detection(scene, FAMILY, batch_size=size)
     found = detect_scene(scene, engine, run)
     assert same(found, detect_scene(scene, ScriptedEngine(find_squares)))
-    tiles = len(run.plan.tiles)
+    tiles = len(run.looks)
     assert [len(batch) for batch in engine.batches] == [min(size, tiles - i) for i in range(0, tiles, size)]
 
 
@@ -82,7 +80,7 @@ def test_progress_counts_tiles(scene):
     seen = []
     run = plan_detection(scene, FAMILY, batch_size=10)
     detect_scene(scene, ScriptedEngine(find_squares), run, progress=lambda *step: seen.append(step))
-    tiles = len(run.plan.tiles)
+    tiles = len(run.looks)
     assert seen == [(0, tiles), (10, tiles), (20, tiles), (tiles, tiles)]
 
 
@@ -132,7 +130,7 @@ def test_a_tile_that_cannot_be_read_is_listed_while_the_others_go_on(scene, monk
     found = detect_scene(scene, engine)
     [failed] = found.failures
     assert (failed.tile.index, failed.reason) == (0, "block 0 is corrupt")
-    assert sum(map(len, engine.batches)) == len(found.plan.tiles) - 1
+    assert sum(map(len, engine.batches)) == len(found.plans[0].tiles) - 1
 
 
 def test_what_can_be_read_of_a_reply_that_was_cut_off_is_kept(scene):
@@ -141,7 +139,7 @@ def test_what_can_be_read_of_a_reply_that_was_cut_off_is_kept(scene):
 
     found = detect_scene(scene, ScriptedEngine(cut))
     assert len(found.detections) == len(TRUTH)
-    assert len(found.failures) == len(found.plan.tiles)
+    assert len(found.failures) == len(found.plans[0].tiles)
     assert found.unexamined_px == SIDE * SIDE
 
 
@@ -174,7 +172,7 @@ def test_an_interrupted_run_continues_with_nothing_lost_or_asked_twice(scene, tm
     with Journal(path, facts, resume=True) as journal:
         assert len(journal.done) == after // 4 * 4
         assert same(detect_scene(scene, engine, run, journal=journal), whole)
-    assert sum(map(len, engine.batches)) == len(run.plan.tiles) - after // 4 * 4
+    assert sum(map(len, engine.batches)) == len(run.looks) - after // 4 * 4
     with Journal(path, facts, resume=True) as journal:
         # All is there: the model is not asked at all.
         assert same(detect_scene(scene, ScriptedEngine(lambda _: 1 / 0), run, journal=journal), whole)
@@ -195,7 +193,7 @@ def test_a_resumed_run_records_no_reply_twice(scene, tmp_path):
     assert [len(batch) for batch in engine.batches] == [4], "the batch of the tile that failed"
     assert len(path.read_text().splitlines()) == len(before) + 1
     keys = [json.loads(line)["key"] for line in path.read_text().splitlines()[1:]]
-    assert len(keys) == len(set(keys)) == len(run.plan.tiles)
+    assert len(keys) == len(set(keys)) == len(run.looks)
 
 
 @pytest.mark.parametrize(
@@ -250,13 +248,6 @@ def test_the_words_of_the_contract_reach_the_model(scene):
     assert (user.role, user.text) == ("user", "find the ship")
 
 
-def test_a_reply_about_a_tile_is_the_same_after_the_journal():
-    for reply in (TileReply.of(Reply("1 2", "length")), TileReply.of(Reply("", "error", error="gone"))):
-        assert TileReply.from_json(json.loads(json.dumps(reply.to_json()))) == reply
-    with pytest.raises(JournalError, match="not the reply about a tile: 7"):
-        TileReply.from_json(7)
-
-
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -283,23 +274,17 @@ def test_the_facts_of_a_run_name_what_its_replies_depend_on(scene, change, name)
 def test_the_facts_of_a_run_tell_grids_apart(scene, change, names):
     usual = plan_detection(scene, FAMILY).facts(scene, "model")
     plan = plan_tiles(scene, FAMILY, **{"tile": 128, **change})
-    other = plan_detection(scene, FAMILY, plan=plan).facts(scene, "model")
+    other = plan_detection(scene, FAMILY, plans=[plan]).facts(scene, "model")
     assert {key for key in usual if usual[key] != other.get(key)} == names
 
 
 def test_the_facts_of_a_run_name_the_sizes_that_tiles_are_shown_at(scene):
     larger = replace(FAMILY, resolution=replace(FAMILY.resolution, min_pixels=FAMILY.resolution.max_pixels))
     usual, other = (
-        plan_detection(scene, family, plan=plan_tiles(scene, family, tile=128)).facts(scene, "model")
+        plan_detection(scene, family, plans=[plan_tiles(scene, family, tile=128)]).facts(scene, "model")
         for family in (FAMILY, larger)
     )
     assert {key for key in usual if usual[key] != other[key]} == {"resolution"}
-
-
-def test_tiles_at_one_place_but_of_other_sizes_are_recorded_apart():
-    sizes = [(100, 100), (100, 90), (90, 100)]
-    keys = {tile_key(Tile(0, 0, 0, Window(5, 7, *size), Window(5, 7, *size))) for size in sizes}
-    assert keys == {"5,7,100,100", "5,7,100,90", "5,7,90,100"}
 
 
 def test_classes_are_those_given_or_the_familys_own_or_those_of_dota():
@@ -309,36 +294,6 @@ def test_classes_are_those_given_or_the_familys_own_or_those_of_dota():
     assert wanted_classes(FAMILY, ["plane", "ship"]) == ("plane", "ship")
     with pytest.raises(UsageError, match=r"unicorn.*choose from bridge"):
         wanted_classes(FAMILY, ["ship", "unicorn"])
-
-
-def test_reading_ahead_keeps_the_order_and_is_bounded():
-    started, lock = [], threading.Lock()
-
-    def read(item):
-        with lock:
-            started.append(item)
-        return item * 10
-
-    taken = []
-    for value in read_ahead(range(50), read, readers=3, ahead=5):
-        taken.append(value)
-        # The one in hand, and no more than five behind it.
-        assert len(started) <= len(taken) + 5
-    assert taken == [item * 10 for item in range(50)]
-
-
-def test_an_error_while_reading_ahead_reaches_the_caller_and_stops_the_reading():
-    started = []
-
-    def read(item):
-        started.append(item)
-        if item == 3:
-            raise OSError("corrupt")
-        return item
-
-    with pytest.raises(OSError, match="corrupt"):
-        list(read_ahead(range(1000), read, readers=2, ahead=4))
-    assert len(started) < 20
 
 
 DETECTION = Detection(QUAD)
@@ -360,3 +315,143 @@ def test_nothing_found_where_nothing_is_is_perfect():
     assert DETECTION.aggregate(nothing) == {"f1@0.5": 1.0}
     missed = score_reply(DETECTION, "There are none.", listed(((10, 10, 50, 50), "plane")), SIZE)
     assert DETECTION.aggregate(missed) == {"f1@0.5": 0.0, "recall@0.5": 0.0}
+
+
+# Several passes
+
+FINE, COARSE = 0.6, 1.2
+"""Metres per pixel: the scene below is of the first, so that a view is pixel for pixel, and half of it."""
+
+BLOCKS = box_quads(np.array([(32, 32, 40, 40), (200, 48, 208, 56), (64, 66, 244, 246), (360, 320, 440, 400)]))
+"""Two of 8 px and two far larger than the 32 px that tiles of the fine pass share."""
+
+
+@pytest.fixture
+def blocks(tmp_path):
+    """A scene of 448 x 448 px whose squares begin and end on even pixels: their values survive halving."""
+    pixels = np.zeros((3, SIDE, SIDE), dtype=np.uint8)
+    for number, quad in enumerate(BLOCKS.astype(int)):
+        (x0, y0), (x1, y1) = quad.min(axis=0), quad.max(axis=0)
+        pixels[:, y0:y1, x0:x1] = 10 + number
+    with Scene(write_raster(tmp_path / "blocks.tif", pixels=pixels, gsd_m=FINE)) as opened:
+        yield opened
+
+
+def outer(polygons):
+    """Left, top, right and bottom, by rounded left and top."""
+    bounds = np.concatenate([polygons.min(axis=1), polygons.max(axis=1)], axis=1)
+    return bounds[np.lexsort(bounds.round()[:, :2].T)]
+
+
+def two_passes(scene, family=FAMILY, **settings):
+    plans = plan_passes(scene, family, family.classes, gsd_m=(FINE, COARSE))
+    return plan_detection(scene, family, plans=plans, **settings)
+
+
+def test_each_object_is_found_once_in_the_pass_that_sees_it_well(blocks):
+    run = two_passes(blocks)
+    found = detect_scene(blocks, ScriptedEngine(find_squares), run)
+    assert np.abs(outer(found.detections.polygons) - outer(BLOCKS)).max() <= 2 * STEP
+    # 80 px are 40 of the coarse view, above 16, and 8 px are 4.
+    sides = np.ptp(found.detections.polygons, axis=1).max(axis=1)
+    np.testing.assert_array_equal(found.merged.scale, np.where(sides > 20, run.plans[1].scale, 1.0))
+    # The small ones in both passes, and the large ones put together from their parts in many fine tiles.
+    assert found.across == (4, 0, 0)
+    assert len(found.plans) == 2
+
+
+def test_an_object_that_one_pass_alone_sees_is_found(blocks):
+    run = two_passes(blocks)
+    for blind in (0, 1):
+        tiles = [len(plan.tiles) for plan in run.plans]
+        numbers = iter(range(sum(tiles)))
+        inside = range(0, tiles[0]) if blind == 0 else range(tiles[0], sum(tiles))
+        engine = ScriptedEngine(
+            lambda shown, inside=inside, numbers=numbers: (
+                "There are none." if next(numbers) in inside else find_squares(shown)
+            )
+        )
+        found = detect_scene(blocks, engine, run).detections
+        for block in BLOCKS:
+            assert pair_iou(found.polygons, np.broadcast_to(block, found.polygons.shape)).max() > 0.8
+
+
+def test_progress_counts_the_tiles_of_all_passes(blocks):
+    run, seen = two_passes(blocks, batch_size=100), []
+    detect_scene(blocks, ScriptedEngine(find_squares), run, progress=lambda *step: seen.append(step))
+    fine, coarse = (len(plan.tiles) for plan in run.plans)
+    assert seen == [(0, fine + coarse), (fine, fine + coarse), (fine + coarse, fine + coarse)]
+
+
+@pytest.mark.parametrize("after", [7, 26])
+def test_a_run_of_several_passes_goes_on_with_nothing_lost_or_asked_twice(blocks, tmp_path, after):
+    run = two_passes(blocks, batch_size=4)
+    whole = detect_scene(blocks, ScriptedEngine(find_squares), run)
+    calls = iter(range(10_000))
+
+    def stopping(conversation):
+        if next(calls) == after:
+            raise Stopped
+        return find_squares(conversation)
+
+    path, facts = tmp_path / "journal", run.facts(blocks, "model")
+    with Journal(path, facts) as journal, pytest.raises(Stopped):
+        detect_scene(blocks, ScriptedEngine(stopping), run, journal=journal)
+    engine = ScriptedEngine(find_squares)
+    with Journal(path, facts, resume=True) as journal:
+        known = len(journal.done)
+        assert 0 < known <= after
+        assert same(detect_scene(blocks, engine, run, journal=journal), whole)
+        assert len(journal.done) == len(run.looks)
+    assert sum(map(len, engine.batches)) == len(run.looks) - known
+
+
+def test_the_facts_of_a_run_name_the_scale_of_each_pass(blocks):
+    two = two_passes(blocks).facts(blocks, "model")
+    one = plan_detection(blocks, FAMILY, plans=plan_passes(blocks, FAMILY, FAMILY.classes, gsd_m=(FINE,)))
+    assert two["scale"] == [1.0, pytest.approx(2.0, rel=1e-3)]
+    assert two["tile"] == [128, 256]
+    facts = one.facts(blocks, "model")
+    assert (facts["scale"], facts["tile"]) == (1.0, 128)
+
+
+def test_a_failed_tile_of_one_pass_is_listed_with_its_pass(blocks):
+    run = two_passes(blocks)
+    fine = len(run.plans[0].tiles)
+    found = detect_scene(blocks, ScriptedEngine(on_tile(fine, Reply("", "error", error="gone"))), run)
+    [failed] = found.failures
+    assert (failed.plan, failed.tile.index) == (1, 0)
+    assert found.unexamined == (0, failed.tile.core.area)
+    assert found.unexamined_px == failed.tile.core.area
+
+
+BY_CLASS = replace(FAMILY, class_gsd_m={"plane": COARSE}, detect_gsd_m=FINE, classes=("plane", "ship"))
+
+
+def test_a_family_is_asked_for_each_class_in_its_own_pass_only(blocks):
+    contract = CONTRACTS["nano"]
+    engine = ScriptedEngine(lambda _: contract.empty, family=BY_CLASS)
+    found = detect_scene(blocks, engine)
+    fine, coarse = (len(plan.tiles) for plan in found.plans)
+    asked = [conversation.messages[-1].text for batch in engine.batches for conversation in batch]
+    assert asked == ["find the ship."] * fine + ["find the plane."] * coarse
+    run = plan_detection(blocks, BY_CLASS)
+    assert list(run.requests.values()) == [{(128, 128)}, {(128, 128)}]
+    assert run.facts(blocks, "model")["classes"] == [("ship",), ("plane",)]
+
+
+def test_a_class_that_has_a_scale_belongs_to_the_pass_that_is_nearest_to_it(blocks):
+    family = replace(FAMILY, class_gsd_m={"ship": 5.0}, detect_gsd_m=None)
+    run = two_passes(blocks, family)
+    assert run.class_scales == {"ship": run.plans[1].scale}
+    found = detect_scene(blocks, ScriptedEngine(find_squares), run)
+    # The small ones, too, are now those of the coarse pass.
+    assert set(found.merged.scale) == {run.plans[1].scale}
+    assert two_passes(blocks).class_scales == {}
+
+
+def test_passes_that_cannot_be_told_apart_are_refused(blocks):
+    [plan] = plan_passes(blocks, FAMILY, FAMILY.classes)
+    for plans in ([], [plan, plan], [replace(plan, scale=2.0)] * 2):
+        with pytest.raises(ValueError, match="one pass, or several with a scale each"):
+            plan_detection(blocks, FAMILY, plans=plans)

@@ -50,6 +50,34 @@ def test_a_choice_is_answered_by_its_letter_or_by_the_option_itself():
     assert [right(task, reply, "B") for reply in replies] == [True] * 4 + [False] * 3
 
 
+PUBLISHED = (
+    "Which colour? The choices are listed below: \n(A) red\n(B) white\nSelect the best answer to the above "
+    "multiple-choice question based on the image. Respond with only the letter (A, B, C, D, or E) of the "
+    "correct option.\nThe best answer is:"
+)
+
+
+@pytest.mark.parametrize("options", [("red", "white"), ("(A) red", "(B) white")])
+def test_a_choice_in_published_words_is_theirs_to_the_byte_and_keeps_letters_that_options_have(options):
+    task = ChoiceQuestion(options, "mme-realworld")
+    assert task.prompt("Which colour?").user == PUBLISHED
+    assert [task.parse(reply) for reply in ("B", "(B) white", "white", "blue")] == ["B", "B", "B", None]
+
+
+def test_options_are_lettered_unless_all_of_them_are():
+    assert (
+        ChoiceQuestion(("A. Smith", "Jones")).prompt("Who?").user.startswith("Who?\nA. A. Smith\nB. Jones\n")
+    )
+    assert ChoiceQuestion(("(A) 1", "(E) none")).prompt("?").user.startswith("?\n(A) 1\n(E) none\n")
+
+
+def test_an_expected_option_may_be_stated_by_its_letter_or_its_words():
+    options = ("red", "white")
+    assert is_right("B", "white", options)
+    assert is_right("white", "B", options)
+    assert not is_right("A", "white", options)
+
+
 def test_an_answer_known_to_be_right_says_what_kind_of_question_it_is():
     kinds = {"A": ChoiceQuestion, "3": NumericQuestion, "two": NumericQuestion, "none": NumericQuestion}
     assert {answer: type(question_with_answer(answer)) for answer in kinds} == kinds

@@ -13,7 +13,7 @@ from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.classify import Classification
 from rscovlm.tasks.detect import Detection
 from rscovlm.tasks.questions import OpenQuestion
-from rscovlm.tasks.recipe import Recipe, load_recipe, read_sampling
+from rscovlm.tasks.recipe import SHORT, Recipe, load_recipe, read_sampling
 from tiling.errors import ResolutionError
 from tiling.resolution import resolution_policy
 from zoom_chain.chat import GREEDY, Sampling
@@ -84,6 +84,18 @@ def test_mme_is_asked_without_zoom_for_counts_and_positions():
     assert [recipe.zooms("?", category) for category in ("count", "position", "color")] == [
         *(False, False, True)
     ]
+
+
+@pytest.mark.parametrize("name", ["rscovlm/lrs-vqa", "rscovlm/mme-realworld-rs"])
+def test_questions_with_options_are_put_as_rscovlm_learnt_them(name):
+    recipe = load_recipe(name)
+    assert recipe.question("Which?", ("(A) 1", "(B) 2"), short=True) == (
+        "Which? The choices are listed below: \n(A) 1\n(B) 2\nSelect the best answer to the above "
+        "multiple-choice question based on the image. Respond with only the letter (A, B, C, D, or E) of the "
+        "correct option.\nThe best answer is:"
+    )
+    assert recipe.question("Which?") == "Which?" + recipe.question_suffix
+    assert recipe.question("Which?", short=True) == f"Which?{SHORT}"
 
 
 def test_rscovlm_classifies_in_its_own_words_by_family_and_by_recipe():
@@ -163,3 +175,21 @@ def test_sampling_is_read_from_an_option():
 def test_rules_that_are_none_are_refused(text):
     with pytest.raises(UsageError, match="--sampling"):
         read_sampling(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("1.2", (1.2,)), ("[0.4, 1]", (0.4, 1.0)), ("0.4,1.2", (0.4, 1.2)), ("null", None)],
+)
+def test_ground_sampling_distances_are_a_number_or_a_list(tmp_path, text, found):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"gsd: {text}\n")
+    assert load_recipe(str(file)).gsd == found
+
+
+@pytest.mark.parametrize("text", ["fine", "[]", "[0.4, true]", "0", "true", "{a: 1}"])
+def test_what_is_no_ground_sampling_distance_is_told_by_its_key(tmp_path, text):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"gsd: {text}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: gsd"):
+        load_recipe(str(file))

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from rscovlm.models.families import FAMILIES
-from rscovlm.tasks.tiles import default_tile, plan_tiles
+from rscovlm.tasks.tiles import default_tile, plan_tiles, scale_gap
 from tests.rscovlm.scripted import write_raster
+from tiling.errors import GridError
 from tiling.scene import Scene
 from tiling.view import Size, Window
 
@@ -69,6 +71,17 @@ def test_small_tiles_are_whole_visual_tokens_and_large_ones_stay_as_asked(tmp_pa
         assert plan_tiles(scene, NANO, tile=500).grid.tile == 500
 
 
+def test_tiles_are_square_on_the_ground_where_pixels_are_not(tmp_path):
+    # Pixels of 0.15 x 0.3 m: 153.6 m are 1024 x 512 px.
+    place = {"crs": "EPSG:32633", "transform": Affine(0.15, 0, 500_000, 0, -0.3, 5_000_000)}
+    with Scene(write_raster(tmp_path / "scene.tif", 4000, 3000, None, **place)) as scene:
+        plan = plan_tiles(scene, NANO)
+        for tile, view in zip(plan.tiles, plan.views, strict=True):
+            assert tile.window.width * 0.15 == pytest.approx(153.6, rel=0.005)
+            assert tile.window.height * 0.3 == pytest.approx(153.6, rel=0.005)
+            assert view.size == Size(128, 128)
+
+
 def test_a_region_bounds_the_tiles(tmp_path):
     with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
         plan = plan_tiles(scene, NANO, tile=128, region=Window(100, 200, 256, 128))
@@ -85,3 +98,47 @@ def test_a_scene_smaller_than_a_tile_is_not_enlarged_beyond_the_learnt_resolutio
     with Scene(write_raster(tmp_path / "scene.tif", 128, 128)) as scene:
         [view] = plan_tiles(scene, replace(NANO, detect_gsd_m=None)).views
     assert view.size == Size(128, 128)
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1.0, 128), (2.5, 320), (4.0, 512)])
+def test_a_default_tile_fills_the_view_at_a_scale_that_is_asked_for(scale, side):
+    assert default_tile(0.3, NANO, scale) == side
+    assert default_tile(None, NANO, scale) == side
+
+
+@pytest.mark.parametrize(("tile", "shown"), [(None, 128), (192, 96), (130, 64), (256, 128)])
+def test_a_tile_of_any_size_is_seen_at_the_scale_that_is_asked_for(tmp_path, tile, shown):
+    with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
+        plan = plan_tiles(scene, NANO, tile=tile, gsd_m=0.6)
+    assert {view.size for view in plan.views} == {Size(shown, shown)}
+
+
+@pytest.mark.parametrize(
+    ("tile", "family", "words"),
+    [
+        (512, NANO, r"a view of 256 x 256 px.*see at 128 x 128 px; give a tile of 128 to 256 px"),
+        (64, NANO, r"a view of 32 x 32 px.*see at 64 x 64 px; give a tile of 128 to 256 px"),
+        (
+            None,
+            replace(NANO, resolution=replace(NANO.resolution, target_pixels=64 * 64)),
+            "leave the resolution policy native",
+        ),
+    ],
+)
+def test_a_tile_that_the_model_cannot_see_at_the_scale_is_refused(tmp_path, tile, family, words):
+    with (
+        Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene,
+        pytest.raises(GridError, match=words),
+    ):
+        plan_tiles(scene, family, tile=tile, gsd_m=0.6)
+
+
+def test_the_gap_of_scale_is_to_the_nearest_that_the_model_was_trained_at(tmp_path):
+    family = replace(NANO, class_gsd_m={"plane": 4.8})
+    with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024)) as scene:
+        near, far = (plan_tiles(scene, family, gsd_m=gsd_m) for gsd_m in (1.3, 2.0))
+        assert scale_gap(scene, near, family).trained_m == 1.2
+        assert scale_gap(scene, plan_tiles(scene, family, gsd_m=4.0), family).trained_m == 4.8
+        # Planes alone were never shown at 1.2 m.
+        gap = scale_gap(scene, replace(far, classes=("plane",)), family)
+    assert (gap.trained_m, round(gap.ratio, 1)) == (4.8, 2.4)

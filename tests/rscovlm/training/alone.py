@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from rscovlm.data.packing import Pack, collate
-from rscovlm.training.config import TrainConfig
 from rscovlm.training.loop import Run
 from rscovlm.training.loss import Reduction
 from rscovlm.training.objective import Moment, Outcome
+from rscovlm.training.settings import TrainConfig
 from tests.rscovlm.data.noises import SPEC, Noises
 
 IMAGE_ID = 7

@@ -15,13 +15,14 @@ from rscovlm.data.mix import Mix
 from rscovlm.data.packing import collate, empty_pack
 from rscovlm.training import checkpoint as checkpointing
 from rscovlm.training.building import build, open_base
-from rscovlm.training.config import TrainConfig, load_stages
+from rscovlm.training.config import load_stages
 from rscovlm.training.export import export_run
 from rscovlm.training.loss import REDUCTIONS, Reduction
 from rscovlm.training.modules import grouped_parameters, optimizer_groups
 from rscovlm.training.objective import Moment
 from rscovlm.training.parallel import apply, backward, group_norms, plain, run_pack, start, wrap
 from rscovlm.training.run import run_training
+from rscovlm.training.settings import TrainConfig
 from rscovlm.training.stages import run_stages
 from tests.rscovlm.data.examples import FAMILIES, load_subject
 from tests.rscovlm.training.material import PaintedSource

@@ -87,8 +87,8 @@ def test_liger_says_why_it_is_off_and_on_is_no_wish(base):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what is refused without CUDA")
 def test_weights_of_four_bits_need_cuda(base):
-    with pytest.raises(UsageError, match="qlora holds weights in 4 bits on CUDA alone"):
-        read_model(base.folder, config(tuning={"method": "qlora"}), "sdpa")
+    with pytest.raises(UsageError, match="qlora: holds weights in 4 bits on CUDA alone"):
+        read_model(base.folder, config(adapters={"qlora": {}}), "sdpa")
 
 
 def test_heads_are_the_same_in_every_process_and_repetition(base):

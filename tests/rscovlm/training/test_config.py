@@ -6,7 +6,9 @@ import re
 import pytest
 
 from configs import ConfigError, available
-from rscovlm.training.config import TrainConfig, changes, load_train_config
+from rscovlm.data.mix import read_mix
+from rscovlm.training.config import changes, load_train_config
+from rscovlm.training.settings import TrainConfig
 
 
 @pytest.mark.parametrize("name", available("train"))
@@ -32,7 +34,7 @@ def test_all_mistakes_are_told_at_once_with_file_and_key(tmp_path):
         "worker: 2\nstrategy: deepspeed\n"
     )
     with pytest.raises(ConfigError) as caught:
-        load_train_config(file, ["tuning.rank=0", "nonsense"])
+        load_train_config(file, ["adapters.lora.rank=0", "nonsense"])
     text = str(caught.value)
     for part in (
         f"{file}: batch.sampels: unknown setting; did you mean samples?",
@@ -40,7 +42,7 @@ def test_all_mistakes_are_told_at_once_with_file_and_key(tmp_path):
         f"{file}: optimizer.lr: input should be a valid number",
         f"{file}: worker: unknown setting; did you mean workers?",
         f"{file}: deepspeed: strategy deepspeed and a deepspeed configuration need each other",
-        "the command line: tuning.rank: input should be greater than 0, not 0",
+        "the command line: adapters.lora.rank: input should be greater than 0, not 0",
         "the command line: 'nonsense' is no override",
     ):
         assert part in text
@@ -53,27 +55,62 @@ def test_an_override_wins_over_the_file_and_replaces_its_alternative():
     assert config.own_rates == ["vision"]
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("freeze=[vision,merger,language]", "nothing is left to train"),
-        ("tuning.towers=[vision]", "use freeze with full tuning"),
-        ("resolution={min_pixels: 9, max_pixels: 8}", "min_pixels 9 is above max_pixels 8"),
-        ("tuning={method: lora, towers: [vision], also: [vision]}", "given adapters and trained in full"),
-        ("checkpoints={minutes: null}", "could not be resumed"),
-        ("attention=flash_attention_2", "does not compute in fp32"),
-        ("batch={packs: 2, packing: false}", "batch.packing: a number of packs needs packing"),
-        ("schedule.warmup_steps=601", "601 steps of warm-up are more than the run's"),
-        ("model.name=nano", "model is 'nano', which has no keys"),
-    ],
-)
-def test_settings_that_contradict_each_other_are_refused(override, message):
-    with pytest.raises(ConfigError, match=re.escape(message)):
+def test_the_name_of_an_earlier_version_is_answered_with_what_to_write_now():
+    with pytest.raises(ConfigError) as caught:
+        load_train_config("synth", ["tuning={method: lora, rank: 16, also: [merger]}"])
+    assert str(caught.value) == (
+        "the command line: tuning: is adapters now: write adapters: "
+        "{lora: {rank: 16, towers: [language], full: [merger]}} (lora, dora or qlora; "
+        "full was also), and nothing for full tuning"
+    )
+    written = str(caught.value).partition("write ")[2].partition(" (lora")[0]
+    assert load_train_config("synth", [written.replace(": ", "=", 1)]).adapters.lora.full == ("merger",)
+
+
+@pytest.mark.parametrize("override", ["tuning={rank: 16}", "tuning.rank=16", "worker.count=3"])
+def test_a_section_of_the_command_line_alone_is_not_the_files_fault(override):
+    with pytest.raises(ConfigError, match=r"^the command line: "):
         load_train_config("synth", [override])
 
 
-def test_a_warm_up_may_take_all_steps_of_a_run():
-    assert load_train_config("synth", ["steps=9", "schedule.warmup_steps=9"]).schedule.warmup_steps == 9
+def test_a_section_of_the_file_is_its_fault_whatever_the_command_line_adds(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "model: nano\nmix: synth\nsteps: 1\nbatch: {samples: 4}\noptimizer: {weight_decay: 0.1}\n"
+    )
+    with pytest.raises(ConfigError, match=re.escape(f"{file}: optimizer.lr: is missing")):
+        load_train_config(file, ["batch.max_tokens=9"])
+
+
+def test_without_adapters_everything_learns_but_what_is_frozen():
+    assert load_train_config("synth").learning == {"vision", "merger", "language"}
+    assert load_train_config("synth", ["freeze=[vision]"]).learning == {"merger", "language"}
+    lora = load_train_config("synth", ["adapters={lora: {towers: [vision], full: [merger]}}"])
+    assert lora.learning == {"vision", "merger"}
+
+
+def test_one_kind_of_adapters_on_the_command_line_takes_the_place_of_another():
+    config = load_train_config("one-gpu-lora", ["adapters.dora.rank=8"])
+    assert [(name, kind.rank) for name, kind in config.adapters.chosen.items()] == [("dora", 8)]
+    config = load_train_config("one-gpu-lora", ["adapters.lora.rank=8"])
+    assert (config.adapters.lora.rank, config.adapters.lora.full) == (8, ("merger",))
+    assert load_train_config("one-gpu-lora", ["adapters.lora=null"]).adapted is None
+
+
+def test_a_teacher_on_the_command_line_takes_the_place_of_soft_numbers():
+    objective = load_train_config("nano", ["objective.teacher={model: nano}"]).objective
+    assert (objective.soft_numbers, objective.teacher.model) == (None, "nano")
+
+
+def test_the_trial_tolerates_in_coordinates_what_the_course_of_its_model_ended_with():
+    trial, course = (load_train_config(name).objective.soft_numbers for name in ("synth", "nano"))
+    assert trial.first == trial.last == course.last
+
+
+def test_the_trial_measures_its_start_and_its_end_on_enough_samples_to_tell_them_apart():
+    config, mix = load_train_config("synth"), read_mix("mix/synth")
+    assert config.steps % config.evaluation.every == 0
+    assert config.evaluation.samples == mix.holdout >= 200
 
 
 def test_only_what_changes_learning_counts_as_a_change():
@@ -83,9 +120,14 @@ def test_only_what_changes_learning_counts_as_a_change():
     free = data("workers=7", "checkpoints.keep=9", "logging.every=3", "output=elsewhere")
     assert changes(data(), free) == []
     assert changes(data(), data("optimizer.lr=1e-5", "seed=3")) == [
-        "optimizer.lr was 0.0003, now 1e-05",
+        "optimizer.lr was 0.00015, now 1e-05",
         "seed was 0, now 3",
     ]
+
+
+def test_a_key_below_a_value_is_no_override():
+    with pytest.raises(ConfigError, match="model is 'nano', which has no keys"):
+        load_train_config("synth", ["model.name=nano"])
 
 
 @pytest.mark.parametrize("name", [name for name in available("train") if name != "train/nano"])

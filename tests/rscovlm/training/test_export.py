@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from rscovlm.errors import UsageError
 from rscovlm.models.families import family_of
@@ -51,6 +51,28 @@ def test_a_model_has_the_weights_of_the_newest_checkpoint_and_speaks_as_it_was_t
     assert not list(tmp_path.glob(".partial*"))
 
 
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_adapters_alone_are_as_peft_reads_them_and_say_what_was_trained(checkpoint, tmp_path, kind):
+    adapters = {kind: {"rank": 2, "alpha": 8, "towers": ["language"]}}
+    settings = config(model=str(checkpoint), adapters=adapters, precision="fp32")
+    built = build(open_base(settings, tmp_path), settings, torch.device("cpu"))
+    torch.manual_seed(0)
+    trained = {name: torch.randn_like(weight) for name, weight in learnt_weights(built.learner).items()}
+    assert all(built.adapters.learns(name) for name in trained)
+    write_checkpoint(tmp_path / "run", settings, adapters=True, weights=trained)
+    done = export_run(tmp_path / "run", tmp_path / "adapters")
+    assert done.checked is True
+    stated = json.loads((tmp_path / "adapters" / "adapter_config.json").read_text())
+    assert (stated["r"], stated["lora_alpha"], stated["use_dora"]) == (2, 8, kind == "dora")
+    written = load_file(tmp_path / "adapters" / "adapter_model.safetensors")
+    assert len(written) == len(trained)
+    for name, weight in written.items():
+        where = name.replace("base_model.model.", "model.").removesuffix(".weight")
+        (own,) = (value for key, value in trained.items() if key.startswith(where))
+        assert torch.equal(weight, own), name
+    assert not (tmp_path / "adapters" / "config.json").exists()
+
+
 def test_the_files_beside_the_weights_are_copied_and_bounds_are_those_of_the_run(checkpoint, tmp_path):
     settings = config(model=str(checkpoint), resolution={"min_pixels": 9 * 32**2})
     base = open_base(settings, tmp_path)
@@ -75,7 +97,9 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_loaded(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").touch()
     refused("model is not empty; give a new folder")
-    lora = {"method": "lora", "towers": ["language"], "also": ["merger"]}
-    write_checkpoint(tmp_path / "run", config(model="/no/such/model", tuning=lora), step=4, adapters=True)
+    adapters = {"lora": {"towers": ["language"], "full": ["merger"]}}
+    write_checkpoint(
+        tmp_path / "run", config(model="/no/such/model", adapters=adapters), step=4, adapters=True
+    )
     refused("trained merger in full beside its adapters; export it with --merge")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]

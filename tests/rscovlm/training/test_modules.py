@@ -110,7 +110,7 @@ def test_an_engine_that_lost_a_decay_or_a_whole_group_is_found_out(qwen3):
         ),
         ({"liger": "on"}, "liger: on has no effect: its kernels need CUDA"),
         ({"attention": "flash_attention_2"}, "flash_attention_2 cannot be used: FlashAttention needs CUDA"),
-        ({"tuning": {"method": "qlora", "also": ["merger"]}}, "qlora holds weights in 4 bits on CUDA alone"),
+        ({"adapters": {"qlora": {"full": ["merger"]}}}, "qlora: holds weights in 4 bits on CUDA alone"),
     ],
 )
 def test_an_option_without_effect_stops_the_run_with_the_reason(qwen3, changes, reason):
@@ -118,22 +118,22 @@ def test_an_option_without_effect_stops_the_run_with_the_reason(qwen3, changes, 
         built(qwen3, **changes)
 
 
-@pytest.mark.parametrize("method", ["lora", "dora"])
-def test_adapters_are_of_the_chosen_kind_in_the_chosen_towers_alone(qwen3, method):
-    tuning = {"method": method, "rank": 4, "towers": ["vision"], "also": ["merger"]}
-    _, made = built(qwen3, tuning=tuning, checkpointing={"vision": True})
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_adapters_are_of_the_chosen_kind_in_the_chosen_towers_alone(qwen3, kind):
+    settings = {"rank": 4, "towers": ["vision"], "full": ["merger"]}
+    _, made = built(qwen3, adapters={kind: settings}, checkpointing={"vision": True})
     learning = {name for name, p in made.learner.named_parameters() if p.requires_grad}
     assert {group_of(name) for name in learning} == {"vision", "merger"}
     assert all(("lora_" in name) == (group_of(name) == "vision") for name in learning)
     # DoRA learns the length of each row beside its direction (Liu et al. 2024, equation 5).
     magnitudes = [name for name in learning if "lora_magnitude_vector" in name]
     directions = [name for name in learning if "lora_A" in name]
-    assert len(magnitudes) == (len(directions) if method == "dora" else 0)
+    assert len(magnitudes) == (len(directions) if kind == "dora" else 0)
 
 
 def test_adapters_have_the_rank_scale_and_dropout_that_were_asked_for_and_spare_the_output_layer(qwen3):
-    tuning = {"method": "lora", "rank": 4, "alpha": 12, "dropout": 0.25, "towers": ["language"]}
-    _, made = built(qwen3, tuning=tuning, optimizer={"lr": 1e-3}, checkpointing={})
+    lora = {"rank": 4, "alpha": 12, "dropout": 0.25, "towers": ["language"]}
+    _, made = built(qwen3, adapters={"lora": lora}, optimizer={"lr": 1e-3}, checkpointing={})
     adapted = {
         name: module for name, module in made.learner.named_modules() if hasattr(module, "lora_dropout")
     }

@@ -16,10 +16,11 @@ from rscovlm.engines import load_model
 from rscovlm.errors import UsageError
 from rscovlm.models.heads import HEADS, make_heads
 from rscovlm.training.building import open_base
-from rscovlm.training.config import Heads, SoftNumbers, load_train_config
+from rscovlm.training.config import load_train_config
 from rscovlm.training.logs import read_log
 from rscovlm.training.objective import FromTeacher, Moment, NearNumbers, objective_of
 from rscovlm.training.run import open_mix
+from rscovlm.training.settings import Heads, SoftNumbers
 from rscovlm.training.targets import DigitNumbers, WholeNumbers
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tests.rscovlm.painted import paint

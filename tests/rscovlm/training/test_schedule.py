@@ -2,8 +2,8 @@
 
 import pytest
 
-from rscovlm.training.config import Schedule
 from rscovlm.training.schedule import rate_share, warmup_steps
+from rscovlm.training.settings import Schedule
 
 
 def shares(steps, **settings):

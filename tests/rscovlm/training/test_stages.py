@@ -60,7 +60,7 @@ def file(tmp_path_factory):
         "logging": {"tensorboard": False},
         "stages": [
             {"name": "align", "freeze": ["vision", "language"], "optimizer": {"weight_decay": 0.0}},
-            {"name": "adapt", "tuning": {"method": "lora", "rank": 2}, "epochs": 1},
+            {"name": "adapt", "adapters": {"lora": {"rank": 2}}, "epochs": 1},
             {"name": "tune", "freeze": ["vision"], "optimizer": {"lr": 1e-3}},
         ],
     }
@@ -83,6 +83,21 @@ def test_a_stage_is_the_files_settings_with_its_own_over_them_and_the_command_li
     assert (adapt.config.steps, adapt.config.epochs) == (None, 1), "of two that exclude each other its own"
     assert {s.config.seed for s in (align, adapt, tune)} == {7}
     assert {s.config.optimizer.epsilon for s in (align, adapt, tune)} == {1e-6}
+
+
+def test_the_adapters_of_a_stage_take_the_place_of_the_files(file, tmp_path):
+    def other(data):
+        data["adapters"] = {"lora": {"rank": 8, "towers": ["vision"]}}
+        data["stages"] = [
+            {"name": "more", "adapters": {"lora": {"rank": 2}}},
+            {"name": "other", "adapters": {"dora": {}}},
+            {"name": "none", "adapters": {"lora": None}},
+        ]
+
+    more, dora, none = (stage.config.adapters for stage in load_stages(changed(file, tmp_path, other)))
+    assert list(more.chosen) == ["lora"]
+    assert (more.lora.rank, more.lora.towers) == (2, ("vision",)), "settings of the same kind are laid over"
+    assert (list(dora.chosen), list(none.chosen)) == (["dora"], [])
 
 
 def test_a_configuration_without_stages_is_one():

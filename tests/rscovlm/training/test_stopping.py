@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from rscovlm.training import stopping
-from rscovlm.training.config import Checkpoints
+from rscovlm.training.settings import Checkpoints
 from rscovlm.training.stopping import Interruption, SaveClock
 
 

@@ -219,12 +219,12 @@ def test_a_worker_that_was_killed_is_told_as_that(ranks, qwen25, tmp_path):
     )
 
 
-LORA = {"tuning": {"method": "lora", "rank": 4, "alpha": 8, "towers": ["language"], "also": ["merger"]}}
+LORA = {"rank": 4, "alpha": 8, "towers": ["language"], "full": ["merger"]}
 
 
 def test_adapters_learn_are_resumed_exactly_and_merge_to_the_same_words(ranks, qwen3, tmp_path):
-    changes = LORA | {"checkpointing": {"language": True}, "precision": "fp32"}
-    changes["tuning"] = LORA["tuning"] | {"dropout": 0.1}
+    adapters = {"lora": LORA | {"dropout": 0.1}}
+    changes = {"adapters": adapters, "checkpointing": {"language": True}, "precision": "fp32"}
     ranks.run(1, "train", tmp_path / "whole", qwen3, json.dumps(changes))
     interrupted(ranks, 1, tmp_path / "killed", qwen3, changes)
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")

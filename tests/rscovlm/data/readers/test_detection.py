@@ -169,19 +169,16 @@ def test_a_coco_ring_of_other_than_four_vertices_is_its_smallest_rectangle_and_c
         assert account.changed[changed] == (ring is house)
 
 
-def test_coco_with_masks_is_read_by_its_bounds(tmp_path, images):
-    path = write_json(tmp_path / "c.json", coco([[0, 0, 5, 0, 5, 5]]))
-    for geometry, segmentation in (
-        ("hbb", [[0, 0, 5, 0, 5, 5]]),
-        ("auto", {"size": [9, 9], "counts": "abc"}),
+def test_coco_with_masks_is_read_by_their_smallest_rectangle_or_by_bounds(tmp_path, images):
+    mask = {"size": [100, 200], "counts": [1010, 2, 98, 2, 18888]}  # columns 10 and 11, rows 10 and 11
+    for geometry, segmentation, shape in (
+        ("hbb", [[0, 0, 5, 0, 5, 5]], quad(10, 20, 40, 60)),
+        ("auto", mask, quad(10, 10, 12, 12)),
     ):
         path = write_json(tmp_path / "c.json", coco(segmentation))
         (sample,), account = read("coco", path, images, geometry=geometry)
-        assert [(corners(b), b.horizontal) for b in sample.boxes] == [
-            (quad(10, 20, 40, 60), True),
-            (quad(0, 0, 5, 5), True),
-        ]
-        assert account.changed["masks taken by their bounds"] == (geometry == "auto")
+        assert [corners(b) for b in sample.boxes] == [shape, quad(0, 0, 5, 5)]
+        assert account.changed["masks taken by their smallest rectangle"] == (geometry == "auto")
     with pytest.raises(FormatError, match="annotation 0: its segmentation is no ring of points"):
         read("coco", write_json(tmp_path / "c.json", coco([[1, 2, 3, 4, 5]])), images)
 

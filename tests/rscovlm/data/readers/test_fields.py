@@ -69,6 +69,11 @@ def test_xlrs_bench_mme_realworld_and_rsitmd(tmp_path):
     }
     (sample,), _, _ = converted(write_json(tmp_path / "mme.json", [mme]))
     assert (sample.source, sample.id, said(sample)[1]) == ("mme-realworld", "rs/1", ("assistant", "E"))
+    assert said(sample)[0][1] == (
+        "<image>Which? The choices are listed below: \n(A) 1\n(E) none\nSelect the best answer to the above "
+        "multiple-choice question based on the image. Respond with only the letter (A, B, C, D, or E) of the "
+        "correct option.\nThe best answer is:"
+    )
 
     sentences = [{"raw": "A dam .", "tokens": []}, {"raw": "A dam .", "tokens": []}, {"raw": "Water."}]
     entry = {"filename": "a.png", "imgid": 7, "split": "train", "sentences": sentences}

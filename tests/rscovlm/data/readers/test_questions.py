@@ -2,6 +2,7 @@
 
 import pytest
 
+from rscovlm.data.readers.recognition import recognise
 from rscovlm.errors import DataError
 from tests.rscovlm.data.published import corners, quad, read, said, write_json
 
@@ -140,10 +141,54 @@ def test_multiple_choice_loses_the_request_for_a_phrase_and_no_word_of_its_quest
     del record["question"], record["answer"]
     (sample,), _ = read("lrs-vqa-zoom", write_json(tmp_path / "z.json", [record]), images)
     expected = (
-        "<image>How many planes in the region\n(A) 1\n(B) 2\nAnswer with the letter of the right choice."
+        "<image>How many planes in the region The choices are listed below: \n(A) 1\n(B) 2\n"
+        "Select the best answer to the above multiple-choice question based on the image. "
+        "Respond with only the letter (A, B, C, D, or E) of the correct option.\nThe best answer is:"
     )
     assert said(sample)[0] == ("user", expected)
     assert said(sample)[-1] == ("assistant", "B")
+
+
+def raw_record(**changes):
+    talk = [
+        {"from": "human", "value": "<image>\nWhat colour is the ship?"},
+        {"from": "gpt", "value": "red"},
+    ]
+    return {"image": "a.png", "conversations": talk, "crop_hbox": [5, 5, 45, 45], "id": 4} | changes
+
+
+@pytest.mark.parametrize("crops", [[5, 5, 45, 45], [[5, 5, 45, 45]], [5, 5, 45, 5, 45, 45, 5, 45]])
+@pytest.mark.parametrize("nested", [False, True])
+def test_raw_files_have_a_conversation_and_flat_boxes(tmp_path, images, crops, nested):
+    record = raw_record(crop_hbox=crops, rbox=[20, 10, 30, 20, 20, 30, 10, 20])
+    if nested:
+        record["bbox_info"] = {name: record.pop(name) for name in ("crop_hbox", "rbox")}
+    path = write_json(tmp_path / "z.json", [record])
+    assert recognise(path) == ("lrs-vqa-zoom",)
+    (sample,), _ = read("lrs-vqa-zoom", path, images)
+    assert (sample.id, sample.task) == ("4", "zoom")
+    assert [text for _, text in said(sample)] == [
+        "<image>What colour is the ship?",
+        "<zoom 0>",
+        "<crop 0>",
+        "red",
+    ]
+    assert [corners(box) for box in sample.boxes] == [quad(5, 5, 45, 45), DIAMOND]
+
+
+def test_crop_boxes_are_widened_on_demand_and_cut_at_the_edge_of_the_image(tmp_path, images):
+    path = write_json(tmp_path / "z.json", [raw_record(crop_hbox=[50, 30, 60, 90])])
+    (sample,), _ = read("lrs-vqa-zoom", path, images, crop_margin_px=40)
+    assert corners(sample.boxes[0]) == quad(10, 0, 100, 100)
+
+
+def test_a_raw_conversation_of_several_questions_is_counted(tmp_path, images):
+    talk = [*raw_record()["conversations"], {"from": "human", "value": "Why?"}, {"from": "gpt", "value": "?"}]
+    samples, account = read(
+        "lrs-vqa-zoom", write_json(tmp_path / "z.json", [raw_record(conversations=talk)]), images
+    )
+    assert samples == []
+    assert list(account.left_out) == ["its conversation is not one question and its answer"]
 
 
 def test_zoom_records_that_cannot_be_used_are_counted(tmp_path, images):

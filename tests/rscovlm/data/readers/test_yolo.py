@@ -23,6 +23,16 @@ def test_yolo_labels_are_named_by_their_yaml_and_scaled_to_their_image(yolo):
     assert box.polygon.round(6).tolist() == [[20, 20], [60, 20], [60, 40], [20, 40]]
 
 
+def test_labels_without_angles_are_horizontal_boxes(yolo):
+    # Centre (0.5, 0.4), sides 0.2 and 0.4, of 200 x 100 px; the second with a confidence.
+    label = yolo / "labels" / "train" / "a.txt"
+    label.write_text("1 0.5 0.4 0.2 0.4\n0 0.5 0.4 0.2 0.4 0.9\n")
+    (sample,), _, _ = converted(yolo)
+    assert [(box.label, box.horizontal) for box in sample.boxes] == [("ship", True), ("plane", True)]
+    for box in sample.boxes:
+        assert box.polygon.round(6).tolist() == [[80, 20], [120, 20], [120, 60], [80, 60]]
+
+
 def test_yolo_without_names_and_the_reader_of_dota_are_refused(yolo):
     labels, images = yolo / "labels" / "train", yolo / "images" / "train"
     with pytest.raises(DataError, match="does not hold what --from dota reads; use --from yolo-obb"):
@@ -40,8 +50,8 @@ def test_yolo_without_names_and_the_reader_of_dota_are_refused(yolo):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("1 0.1 0.2 0.3", "a line is no class and eight numbers"),
-        ("ship 0.1 0.2 0.3 0.2 0.3 0.4 0.1 0.4", "a line is no class and eight numbers"),
+        ("1 0.1 0.2 0.3", "a line is no class and eight or four numbers"),
+        ("ship 0.1 0.2 0.3 0.2 0.3 0.4 0.1 0.4", "a line is no class and eight or four numbers"),
         ("1 10 20 30 20 30 40 10 40", "its coordinates are no parts of the image's sides"),
     ],
 )

@@ -66,3 +66,9 @@ def test_a_choice_is_not_made_of_a_choice():
 def test_letters_are_counted_of_choices_alone():
     made = [item(options=("a", "b"), answer=letter, way="choice", number=n) for n, letter in enumerate("ABB")]
     assert letters_of([*made, item(answer="A")]) == {"A": 1, "B": 2}
+
+
+def test_options_are_put_in_the_words_asked_for():
+    choice = choice_of(item(), paints("red", "white"), 0, "mme-realworld")
+    assert choice.prompt.endswith("of the correct option.\nThe best answer is:")
+    assert choice.answer == choice_of(item(), paints("red", "white"), 0).answer

@@ -32,6 +32,14 @@ def test_a_square_box_is_square_and_at_the_border_it_is_moved_not_cut():
     assert cut == Window(0, 0, 150, 150)
 
 
+def test_a_margin_in_pixels_is_that_of_lrs_vqa_zoom_and_is_cut_at_the_border():
+    rules = EvidenceRules(margin_px=200)
+    assert crop_of(Window(600, 600, 400, 10), IMAGE, rules) == Window(400, 400, 800, 410)
+    assert crop_of(Window(0, 1200, 100, 60), IMAGE, rules) == Window(0, 1000, 300, 280)
+    with pytest.raises(UsageError, match="a margin of 200 px makes no square boxes"):
+        EvidenceRules(margin_px=200, square=True)
+
+
 @given(
     x=st.floats(0, 1270),
     y=st.floats(0, 1270),

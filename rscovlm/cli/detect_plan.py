@@ -1,0 +1,301 @@
+"""What ``rscovlm detect`` will do about each of its scenes, known before a model is loaded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rscovlm.cli.options import ModelOptions, SceneOptions, open_scene
+from rscovlm.errors import UsageError
+from rscovlm.progress import Progress, note
+
+if TYPE_CHECKING:
+    from rscovlm.cli.destinations import Destinations
+    from rscovlm.models.checkpoints import Checkpoint
+    from rscovlm.models.families import ModelFamily
+    from rscovlm.tasks.detect import DetectionRun
+    from rscovlm.tasks.recipe import Recipe
+    from rscovlm.tasks.task import Prompt
+    from rscovlm.tasks.tiles import TilePlan
+    from tiling.areas import Area
+    from tiling.scene import Scene
+    from tiling.view import Size, Window
+
+
+class SceneRefused(UsageError):
+    """A scene that cannot be examined as asked, where others may be."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked about every scene.
+
+    Attributes:
+        classes: to find; None for those that the model knows.
+        aliases: name or file of other words for them.
+        tile: side of a tile, as text; None for what suits the model.
+        overlap: of tiles, likewise.
+        gsd_m: metres per pixel of each pass over a scene; None for what suits the model.
+        window: part of each scene, as text, in pixels.
+        area: part of the map.
+        part: what the user wrote for the part to be examined.
+        as_written: keep the corners of boxes as the model wrote them.
+        batch_size: tiles of one batch.
+        force: go on at a scale at which no box can be right.
+    """
+
+    classes: tuple[str, ...] | None
+    aliases: str | None
+    tile: str | None
+    overlap: str | None
+    gsd_m: Sequence[float] | None
+    window: Window | None
+    area: Area | None
+    part: object
+    as_written: bool
+    batch_size: int
+    force: bool
+
+
+@dataclass(frozen=True)
+class PlannedScene:
+    """A scene that will be examined: its source, what is asked about it, and what its journal states."""
+
+    source: str
+    run: DetectionRun
+    facts: Mapping[str, Any]
+
+
+@dataclass
+class Planned:
+    """What became of the scenes so far.
+
+    Attributes:
+        scenes: that will be examined.
+        refused: why others cannot be, by source.
+        outside: sources of those that the area to be examined does not touch.
+        checkpoint: the model, once a scene needs it.
+    """
+
+    scenes: list[PlannedScene] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def tiles(self) -> int:
+        """Of all scenes and passes together."""
+        return sum(len(scene.run.looks) for scene in self.scenes)
+
+    @property
+    def requests(self) -> dict[Prompt, set[Size]]:
+        """What is said of tiles, and the sizes of the tiles of which it is said."""
+        said: dict[Prompt, set[Size]] = {}
+        for scene in self.scenes:
+            for prompt, sizes in scene.run.requests.items():
+                said.setdefault(prompt, set()).update(sizes)
+        return said
+
+
+def plan_scenes(
+    sources: Sequence[str],
+    request: Request,
+    recipe: Recipe,
+    reading: SceneOptions,
+    running: ModelOptions,
+    to: Destinations,
+) -> Planned:
+    """Open and plan each scene; one that cannot be examined costs itself alone, unless it is the only one.
+
+    Raises:
+        SceneError, UsageError: where no scene can be examined, with the reason of the first.
+        Exception: what is wrong for every scene, such as the model or a file that cannot be written.
+    """
+    from tiling.errors import OutputError, OutsideScene, SceneError
+
+    planned = Planned()
+    words: dict[str, str] | None = None
+    first: SceneError | SceneRefused | None = None
+    crs: dict[str, str | None] = {}
+    for source in sources:
+        try:
+            with open_scene(source, reading) as scene:
+                to.check(scene, source)
+                if planned.checkpoint is None:
+                    planned.checkpoint = running.checkpoint(recipe)
+                    words = _words(request, planned.checkpoint.family)
+                run = plan_scene(scene, planned.checkpoint.family, request, recipe, running, words)
+                before = f"{to.names[source]}: " if to.several else ""
+                for line in plan_lines(scene, run.plans):
+                    note(before + line)
+                _check_scales(scene, run.plans, planned.checkpoint.family, request.force)
+                facts = {} if running.dry_run else run.facts(scene, planned.checkpoint.identity)
+                to.accept(scene)
+                crs[source] = scene.crs_name
+        except OutputError:
+            raise
+        except (SceneError, SceneRefused) as error:
+            first = first or error
+            if isinstance(error, OutsideScene) and request.area is not None:
+                planned.outside.append(source)
+            else:
+                _refuse(planned, source, error, to)
+        else:
+            planned.scenes.append(PlannedScene(source, run, facts))
+    if not planned.scenes:
+        assert first is not None
+        raise first
+    if to.several:
+        _say_all(planned, to, crs)
+    return planned
+
+
+def _refuse(planned: Planned, source: str, error: Exception, to: Destinations) -> None:
+    planned.refused[source] = str(error)
+    if to.several:
+        note(f"{to.names[source]}: left out: {error}")
+
+
+def _say_all(planned: Planned, to: Destinations, crs: Mapping[str, str | None]) -> None:
+    """What all scenes will take, and the CRS of their layer where they differ in it."""
+    if planned.outside:
+        note(f"{_scenes(len(planned.outside))} outside the area")
+    if to.one_layer and len(set(crs.values())) > 1:
+        first = planned.scenes[0].source
+        note(f"the layer is in {crs[first]}, the CRS of {first}; --crs chooses another")
+    tokens = sum(plan.visual_tokens for scene in planned.scenes for plan in scene.run.plans)
+    note(f"{_scenes(len(planned.scenes))} in all: {planned.tiles:,} tiles, {tokens:,} visual tokens")
+
+
+def _scenes(count: int) -> str:
+    return f"{count:,} scene{'' if count == 1 else 's'}"
+
+
+def _words(request: Request, family: ModelFamily) -> dict[str, str] | None:
+    """Other words for the classes that will be asked for."""
+    from rscovlm.cli.aliases import words_for
+    from rscovlm.tasks.detect import wanted_classes
+
+    if request.aliases is None:
+        return None
+    return words_for(request.aliases, wanted_classes(family, request.classes))
+
+
+def plan_scene(
+    scene: Scene,
+    family: ModelFamily,
+    request: Request,
+    recipe: Recipe,
+    running: ModelOptions,
+    words: Mapping[str, str] | None,
+) -> DetectionRun:
+    """What is asked about which tiles of a scene.
+
+    Raises:
+        SceneError, UsageError: with one clear line; :class:`SceneRefused` where there is nothing to see.
+    """
+    from rscovlm.tasks.detect import plan_detection, wanted_classes
+    from rscovlm.tasks.passes import plan_passes, scale_notes
+
+    wanted = wanted_classes(family, request.classes)
+    with Progress("planning", "tiles") as progress:
+        plans = plan_passes(
+            scene,
+            family,
+            wanted,
+            gsd_m=request.gsd_m,
+            tile=request.tile or recipe.tile,
+            overlap=request.overlap or recipe.overlap,
+            region=request.window,
+            area=None if request.area is None else request.area.in_scene(scene),
+            progress=progress,
+        )
+    if not any(plan.tiles for plan in plans):
+        raise SceneRefused(
+            f"the part {request.part} of {scene.source} has no valid pixels; there is nothing to examine"
+        )
+    for line in scale_notes(scene, family, request.gsd_m):
+        note(line)
+    return plan_detection(
+        scene,
+        family,
+        wanted,
+        plans=plans,
+        contract=recipe.detection_contract(family),
+        options=running.generation(recipe, family.detection_tokens),
+        batch_size=request.batch_size,
+        as_written=request.as_written,
+        aliases=words,
+    )
+
+
+def plan_lines(scene: Scene, plans: Sequence[TilePlan]) -> list[str]:
+    """What each pass of a run will take, and all of them together where there are several."""
+    lines = [_plan_line(scene, plan) for plan in plans]
+    if len(plans) == 1:
+        return lines
+    tiles, tokens = (sum(counts) for counts in zip(*((len(p.tiles), p.visual_tokens) for p in plans)))
+    numbered = [f"pass {number} of {len(plans)}: {line}" for number, line in enumerate(lines, start=1)]
+    return [*numbered, f"in all: {tiles:,} tiles, {tokens:,} visual tokens"]
+
+
+def _plan_line(scene: Scene, plan: TilePlan) -> str:
+    """What a pass will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
+    tiles = [*plan.tiles, *plan.skipped]
+    width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
+    count = f"{len(plan.tiles):,} tile{'' if len(plan.tiles) == 1 else 's'}"
+    parts = [f"{count} of {width} x {height} px (overlap {plan.grid.overlap} px)"]
+    if plan.skipped:
+        parts.append(f"{len(plan.skipped):,} skipped as nodata")
+    if plan.outside:
+        parts.append(f"{len(plan.outside):,} outside the area")
+    if plan.views:
+        size, ground = plan.views[0].size, scene.gsd_of(plan.views[0])
+        parts.append(f"seen at {size.width} x {size.height} px" + (f" ({ground:.3g} m/px)" if ground else ""))
+    parts.append(f"{plan.visual_tokens:,} visual tokens")
+    if plan.classes is not None:
+        parts.append(f"for {', '.join(plan.classes)}")
+    return ", ".join(parts)
+
+
+def _check_scales(scene: Scene, plans: Sequence[TilePlan], family: ModelFamily, force: bool) -> None:
+    """Warn where the model sees the ground at another scale than it learnt, and refuse where it is hopeless.
+
+    Raises:
+        SceneRefused: where no box can be right, unless forced.
+    """
+    from rscovlm.tasks.tiles import SCALE_REFUSED, SCALE_WARNED, scale_gap
+
+    for gap in (scale_gap(scene, plan, family) for plan in plans):
+        if gap is None or gap.ratio <= SCALE_WARNED:
+            continue
+        if gap.ratio > SCALE_REFUSED and not force:
+            raise SceneRefused(
+                f"{gap}: no box could be right; choose another --gsd, --tile or scene, or --force"
+            )
+        note(f"warning: {gap}; expect wrong and missing boxes")
+
+
+def read_window(text: str | None) -> Window | None:
+    """A window in scene pixels from ``x,y,width,height``; None stays None.
+
+    Raises:
+        UsageError: for what is no window.
+    """
+    from tiling.view import Window
+
+    if text is None:
+        return None
+    try:
+        numbers = [float(number) for number in text.split(",")]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError
+        x, y, width, height = numbers
+        return Window(x, y, width, height)
+    except ValueError:
+        raise UsageError(
+            f"--window {text!r} is not a window; "
+            "give left, top, width and height in pixels, such as 0,0,512,512"
+        ) from None

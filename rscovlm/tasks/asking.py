@@ -1,0 +1,159 @@
+"""Asking a model about the tiles of a run: reading ahead of it, in batches that a resumed run repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from rscovlm.errors import JournalError
+from tiling.errors import SceneError
+from zoom_chain.chat import Conversation, ImagePart, Reply, StopReason
+
+if TYPE_CHECKING:
+    from rscovlm.engines import Engine
+    from rscovlm.journal import Journal
+    from rscovlm.tasks.detect import DetectionRun
+    from tiling.grid import Tile
+    from tiling.scene import Scene
+    from tiling.view import View
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+class Look(NamedTuple):
+    """A tile as a model sees it in one pass over the scene.
+
+    Attributes:
+        key: what a journal knows it by.
+        plan: the pass, by its place among those of the run.
+        tile: the tile.
+        view: of its window.
+    """
+
+    key: str
+    plan: int
+    tile: Tile
+    view: View
+
+
+@dataclass(frozen=True)
+class TileReply:
+    """Reply of a model about a tile.
+
+    Attributes:
+        text: the reply.
+        stop_reason: of the reply.
+        error: why there is no usable reply, in one line, else None.
+    """
+
+    text: str
+    stop_reason: StopReason
+    error: str | None = None
+
+    @classmethod
+    def of(cls, reply: Reply) -> TileReply:
+        """A reply, which is not usable if it failed or is empty: "nothing there" is said in words."""
+        error = reply.error
+        if error is None and reply.stop_reason == "error":
+            error = "the model failed without saying why"
+        if error is None and not reply.text.strip():
+            error = "the model replied nothing"
+        return cls(reply.text, reply.stop_reason, error)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is kept: a tile without a usable reply is asked about again."""
+        return self.error is None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a journal holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Any) -> TileReply:
+        """The reply that ``to_json`` gave.
+
+        Raises:
+            JournalError: for a record of something else.
+        """
+        try:
+            return cls(record["text"], record["stop_reason"], record["error"])
+        except (KeyError, TypeError):
+            raise JournalError(f"not the reply about a tile: {str(record)[:60]}") from None
+
+
+def kept_replies(journal: Journal | None) -> dict[str, TileReply]:
+    """The usable replies of a journal by tile key."""
+    kept = {} if journal is None else {key: TileReply.from_json(each) for key, each in journal.done.items()}
+    return {key: reply for key, reply in kept.items() if reply.usable}
+
+
+def tile_key(tile: Tile, scale: float | None = None) -> str:
+    """What a journal knows a tile by: its window in scene px, and the scale of a pass that has one.
+
+    ``x,y,width,height``, or ``x,y,width,height@scale``.
+    """
+    window = tile.window
+    place = f"{window.x:.0f},{window.y:.0f},{window.width:.0f},{window.height:.0f}"
+    return place if scale is None else f"{place}@{scale:.12g}"
+
+
+def ask_tiles(
+    scene: Scene, engine: Engine, run: DetectionRun, known: Mapping[str, TileReply], readers: int
+) -> Iterator[dict[str, TileReply]]:
+    """Replies by tile key, batch by batch, for the batches that are not wholly known.
+
+    Batches are cut from the grid, never from what is left of it: a resumed run asks in the very batches of an
+    uninterrupted one, so that it gets the very replies.
+    """
+    batches = _batches(run)
+    left = [batch for batch in batches if any(look.key not in known for look in batch)]
+    prompts = [run.task_of(plan).prompt() for plan in run.plans]
+
+    def question(look: Look) -> Conversation | SceneError:
+        try:
+            image = scene.read(look.view)
+        except SceneError as error:
+            return error
+        system, words = prompts[look.plan]
+        start = Conversation() if system is None else Conversation().say("system", system)
+        return start.say("user", ImagePart(image.pixels), words)
+
+    waiting = read_ahead([look for batch in left for look in batch], question, readers, 2 * run.batch_size)
+    for batch in left:
+        questions = list(islice(waiting, len(batch)))
+        asked = [item for item in questions if isinstance(item, Conversation)]
+        replies = iter(engine.chat(asked, run.options) if asked else [])
+        yield {
+            look.key: TileReply.of(
+                next(replies) if isinstance(item, Conversation) else Reply("", "error", error=str(item))
+            )
+            for look, item in zip(batch, questions, strict=True)
+        }
+
+
+def _batches(run: DetectionRun) -> list[list[Look]]:
+    """What is asked together: tiles of one pass, which are of one size and asked about in the same words."""
+    looks, size = run.looks, run.batch_size
+    passes = [[look for look in looks if look.plan == number] for number in range(len(run.plans))]
+    return [each[start : start + size] for each in passes for start in range(0, len(each), size)]
+
+
+def read_ahead(
+    items: Sequence[Item], read: Callable[[Item], Value], readers: int, ahead: int
+) -> Iterator[Value]:
+    """``read`` of each item in order, by threads that are never more than ``ahead`` items ahead."""
+    coming = iter(items)
+    with ThreadPoolExecutor(max_workers=readers) as pool:
+        queue: list[Future[Value]] = [pool.submit(read, item) for item in islice(coming, ahead)]
+        try:
+            while queue:
+                value = queue.pop(0).result()
+                queue += [pool.submit(read, item) for item in islice(coming, 1)]
+                yield value
+        finally:
+            pool.shutdown(cancel_futures=True)
