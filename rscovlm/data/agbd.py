@@ -164,7 +164,7 @@ class AgbdFile:
 
 
 def reflectance(stored: ArrayLike, boa_offset: float = 0.0) -> Floats:
-    """Surface reflectance from stored numbers: ``(DN - 1000 boa_offset) / 10000``, no less than 0; NaN for 0."""
+    """Surface reflectance: ``(DN - 1000 boa_offset) / 10000``, no less than 0; NaN where the number is 0."""
     numbers = np.asarray(stored, dtype=np.float64)
     return np.where(numbers == 0, np.nan, np.maximum(numbers - 1000 * boa_offset, 0) / 10_000)
 

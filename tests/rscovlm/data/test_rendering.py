@@ -147,9 +147,7 @@ def test_an_article_is_not_written_twice_unless_phrases_are_verbatim_as_rscovlms
     assert asked == {"plain": "find the white ship.", "rscovlm": "find the The white ship"}
 
 
-@pytest.mark.parametrize(
-    ("templates", "label"), [("rscovlm", "The white Ship-of-war."), ("plain", "ship")]
-)
+@pytest.mark.parametrize(("templates", "label"), [("rscovlm", "The white Ship-of-war."), ("plain", "ship")])
 @pytest.mark.parametrize("form", ["hbb", "json-hbb"])
 def test_the_label_of_a_grounded_phrase_is_verbatim_where_rscovlm_writes_it_so(templates, label, form):
     sample = Sample(
