@@ -15,6 +15,7 @@ from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
 from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
+from rscovlm.cli.regress import regress
 from rscovlm.cli.synth import synth
 from rscovlm.cli.train import export, train
 from rscovlm.cli.zoom_data import zoom_data
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(detect)
 app.command()(classify)
+app.command()(regress)
 app.add_typer(synth)
 bench.command()(detections)
 app.add_typer(bench)
