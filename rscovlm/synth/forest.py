@@ -145,7 +145,7 @@ def make_plot(seed: int, tile: Tile, index: int) -> Plot:
     se = 3.0 + 0.08 * footprint + float(rng.gamma(2.0, 1.0))
     return Plot(
         tile,
-        _reflectance(rng, tile, biomass, cover),
+        canopy_reflectance(rng, tile, biomass, cover),
         _gamma0(rng, tile, biomass, cover),
         biomass,
         float(np.clip(rng.normal(footprint, 0.6 * se), 0, MOST_MG_HA)),
@@ -224,9 +224,23 @@ def _footprint(biomass: Floats) -> float:
     return float((weights * biomass).sum() / weights.sum())
 
 
-def _reflectance(rng: np.random.Generator, tile: Tile, biomass: Floats, cover: NDArray[np.uint8]) -> Floats:
-    """Leaves over ground, darker where a tall canopy shades itself."""
-    ground = np.empty((SIDE, SIDE, len(BANDS)))
+def canopy_reflectance(
+    rng: np.random.Generator,
+    tile: Tile,
+    biomass: Floats,
+    cover: NDArray[np.uint8],
+    light: Floats | None = None,
+) -> Floats:
+    """(height, width, 12) of leaves over ground, darker where a tall canopy shades itself.
+
+    Args:
+        rng: of noise, crops, haze and slopes.
+        tile: whose soil and leaves it is.
+        biomass: (height, width) Mg/ha.
+        cover: (height, width) codes of CGLS-LC100.
+        light: (height, width) factor of haze and slopes; None draws that of a plot.
+    """
+    ground = np.empty((*biomass.shape, len(BANDS)))
     ground[...] = np.array(_SOIL) * tile.soil
     for code, spectrum in ((20, _GRASS), (30, _GRASS), (90, _GRASS), (80, _WATER), (50, _ROOFS)):
         ground[cover == code] = spectrum
@@ -237,8 +251,9 @@ def _reflectance(rng: np.random.Generator, tile: Tile, biomass: Floats, cover: N
     # Needles are darker than leaves, most of all in the infrared.
     needles = np.where(np.isin(cover, (111, 121)), 0.82, 1.0)[..., None]
     leaves = np.array(_LEAF) * tile.greenness * needles * (1 - shade)
-    light = rng.normal(1, 0.07) * (1 + 0.03 * _smooth(rng, 8)[..., None])  # haze and slopes
-    found = (closure * leaves + (1 - closure) * ground) * light
+    if light is None:
+        light = rng.normal(1, 0.07) * (1 + 0.03 * _smooth(rng, 8))  # haze and slopes
+    found = (closure * leaves + (1 - closure) * ground) * light[..., None]
     noisy: Floats = found * rng.normal(1, 0.04, found.shape) + rng.normal(0, 0.003, found.shape)
     return np.clip(noisy, 0.0001, 1.0)
 
