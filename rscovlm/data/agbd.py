@@ -128,6 +128,36 @@ class AgbdFile:
             for row in range(len(group["S2_bands"])):
                 yield name, row
 
+    def tables(
+        self, names: Sequence[str]
+    ) -> Iterator[tuple[str, NDArray[np.str_], dict[str, NDArray[np.float64]]]]:
+        """Name of each group, the tile of each of its plots, and numbers of GEDI that it has, each (n,).
+
+        Args:
+            names: of the numbers, as the file has them.
+        """
+        for name, group in self._groups.items():
+            count = len(group["S2_bands"])
+            tiles = np.full(count, name or self.path.stem) if self._tiles is None else self._tiles
+            gedi = group["GEDI"]
+            yield name, tiles, {each: np.asarray(gedi[each][:], float) for each in names if each in gedi}
+
+    def number(self, name: str, stored: str, row: int) -> float | None:
+        """A number of a plot; None where the file does not have it.
+
+        Args:
+            name: of the group.
+            stored: path of the data set in it, such as ``GEDI/rh98``.
+            row: in the group.
+        """
+        return _number(self._groups[name], stored, row)
+
+    def cover(self, name: str, row: int) -> int | None:
+        """CGLS-LC100 code in the middle of a plot; None where there is none."""
+        group = self._groups[name]
+        code = int(group["LC"][row, SIDE // 2, SIDE // 2, 0]) if "LC" in group else NO_CLASS
+        return None if code == NO_CLASS else code
+
     def read(self, name: str, row: int) -> Footprint:
         """One plot.
 

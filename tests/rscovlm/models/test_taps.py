@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rscovlm.errors import ModelError
-from rscovlm.models.taps import tapped
+from rscovlm.models.taps import tap_layers, tapped
 from rscovlm.models.weights import read_weights
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 
@@ -80,3 +80,34 @@ def test_nothing_is_recorded_once_the_context_is_closed(model):
 def test_a_layer_that_does_not_exist_is_refused(model):
     with pytest.raises(ModelError, match="4 layers, 0 to 3; there is no layer 4"), tapped(model, [4]):
         pass
+
+
+@pytest.mark.parametrize(
+    ("taps", "layers"),
+    [
+        ("last", [7]),
+        ("half", [1, 3, 5, 7]),
+        ("half_deep", [3, 5, 7]),
+        ("all", list(range(8))),
+        ((0, -1), [0, 7]),
+    ],
+)
+def test_choices_of_reo_vlm_by_name(taps, layers):
+    assert list(tap_layers(taps, 8)) == layers
+
+
+def test_half_of_the_24_layers_of_vit_l_are_12():
+    assert [len(tap_layers(name, 24)) for name in ("last", "half", "half_deep", "all")] == [1, 12, 9, 24]
+
+
+def test_an_unknown_choice_is_refused_with_those_there_are():
+    with pytest.raises(ModelError, match="taps 'halves' are unknown; choose from last, half, half_deep, all"):
+        tap_layers("halves", 8)
+
+
+def test_a_head_takes_some_of_the_layers_that_are_recorded(model):
+    grids = torch.tensor([[1, 4, 4]])
+    with torch.no_grad(), tapped(model, [0, 2]) as taps:
+        model.model.visual(patches(model, grids), grids)
+        both, first, third = (taps.features(grids, chosen) for chosen in (None, [0], [2]))
+    torch.testing.assert_close((first + third) / 2, both)

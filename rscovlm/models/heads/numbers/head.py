@@ -14,7 +14,7 @@ from rscovlm.models.heads.numbers.bounded import bounded
 from rscovlm.models.heads.numbers.losses import Loss, loss_of, range_penalty
 from rscovlm.models.heads.numbers.outputs import OUTPUTS
 from rscovlm.models.heads.numbers.states import Readout, States, states_of
-from rscovlm.models.heads.numbers.trunks import TRUNKS
+from rscovlm.models.heads.numbers.trunks import TRUNKS, Feature
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
@@ -38,7 +38,8 @@ class NumberHead(Head):
         hard: whether predictions are held within them; else they are only pushed there in training.
         penalty: weight of values outside of them in the loss.
         weight: of the head's loss beside the cross-entropy of answers.
-        taps: layers of the vision tower that the trunk reads, by index from 0; empty for none.
+        taps: layers of the vision tower that the trunk reads, by index from 0; empty for none. ``make_heads``
+            takes REO-VLM's names as well (``rscovlm.models.taps``).
         vision_width: of the vision tower, for trunks that read it.
 
     Raises:
@@ -82,12 +83,23 @@ class NumberHead(Head):
         self.output = OUTPUTS[shape](width, **output)
         self.is_scaled: bool = getattr(OUTPUTS[shape], "scaled", True)
 
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Layers of the vision tower that the trunk reads."""
+        return tuple(self.settings["taps"])
+
     def forward(self, states: States) -> Distribution:
         """The distributions of S samples in the target's unit."""
         mean, deviation = (self.settings[name] for name in ("mean", "deviation"))
-        found = scaled(self.output(self.trunk(states).value), mean, deviation)
+        _, found = self._read(states)
+        found = scaled(found, mean, deviation)
         low, high = self.settings["low"], self.settings["high"]
         return bounded(found, low, high) if self.settings["hard"] and not self.training else found
+
+    def _read(self, states: States) -> tuple[Feature, Distribution]:
+        """The feature of each sample, and its distribution in scaled units and float32."""
+        feature = self.trunk(states.to(next(self.parameters()).dtype))
+        return feature, self.output(feature.value)
 
     def states(
         self,
@@ -112,8 +124,7 @@ class NumberHead(Head):
         target, weight = self.settings["target"], self.settings["weight"]
         truth, usable = self._numbers(target, pack, states)
         weights = usable / usable.sum().clamp_min(1)
-        feature = self.trunk(states)
-        found = self.output(feature.value)
+        feature, found = self._read(states)
         mean, deviation = (self.settings[n] for n in ("mean", "deviation")) if self.is_scaled else (0.0, 1.0)
         noise = None
         if self.settings["noise"] is not None:

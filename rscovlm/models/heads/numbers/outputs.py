@@ -31,7 +31,7 @@ class PointOutput(nn.Module):
 
     def forward(self, feature: Tensor) -> Distribution:
         """(S,) points from (S, W)."""
-        return Point(self.value(feature)[:, 0])
+        return Point(self.value(feature).float()[:, 0])
 
 
 class MixtureOutput(nn.Module):
@@ -55,7 +55,7 @@ class MixtureOutput(nn.Module):
 
     def forward(self, feature: Tensor) -> Distribution:
         """(S,) mixtures from (S, W)."""
-        logits, means, raw = self.value(feature).chunk(3, dim=1)
+        logits, means, raw = self.value(feature).float().chunk(3, dim=1)
         return Mixture(logits.log_softmax(dim=1), means, _positive(raw, self.least))
 
 
@@ -90,7 +90,7 @@ class QuantilesOutput(nn.Module):
 
     def forward(self, feature: Tensor) -> Distribution:
         """(S,) sets of quantiles from (S, W)."""
-        raw = self.value(feature)
+        raw = self.value(feature).float()
         steps = torch.cat([raw[:, :1], F.softplus(raw[:, 1:])], dim=1)
         return Quantiles(self.levels, steps.cumsum(dim=1))
 
@@ -122,7 +122,7 @@ class IntervalsOutput(nn.Module):
 
     def forward(self, feature: Tensor) -> Distribution:
         """(S,) mixtures of a component an interval from (S, W)."""
-        logits, residual, raw = self.value(feature).chunk(3, dim=1)
+        logits, residual, raw = self.value(feature).float().chunk(3, dim=1)
         if self.fuse == "hard" and not self.training:
             best = logits.argmax(dim=1, keepdim=True)
             logits = torch.full_like(logits, -60.0).scatter(1, best, 0.0)
@@ -153,7 +153,7 @@ class CountOutput(nn.Module):
 
     def forward(self, feature: Tensor) -> Distribution:
         """(S,) counts from (S, W)."""
-        rate, raw = self.value(feature).unbind(dim=1)
+        rate, raw = self.value(feature).float().unbind(dim=1)
         dispersion = F.softplus(raw - 2) if self.dispersed else torch.zeros_like(raw)
         return Counts(F.softplus(rate) + 1e-4, dispersion)
 

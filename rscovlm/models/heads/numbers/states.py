@@ -27,7 +27,7 @@ class States:
     Attributes:
         visual: (S, V, W) of visual tokens.
         weights: (S, V) of the readout, which sum to 1; all 0 for a sample without images.
-        words: (S, T, W) of the prompt; answers are left out, since they may state the number.
+        words: (S, T, W) of the prompt: all before the first answer, which may state the number.
         is_word: (S, T) where there is one.
         tapped: (S, V, W') features of the same visual tokens in the vision tower; None where not asked for.
     """
@@ -47,6 +47,12 @@ class States:
     def seen(self) -> Tensor:
         """(S,) whether a sample has images."""
         return self.weights.sum(dim=1) > 0
+
+    def to(self, dtype: torch.dtype) -> States:
+        """The same states in another precision, that of a head's weights: bfloat16 under DeepSpeed."""
+        tapped = None if self.tapped is None else self.tapped.to(dtype)
+        visual, weights, words = (part.to(dtype) for part in (self.visual, self.weights, self.words))
+        return States(visual, weights, words, self.is_word, tapped)
 
     def pooled(self) -> Tensor:
         """(S, W) visual tokens by the readout."""
@@ -84,7 +90,7 @@ def states_of(
     weights = token_weights(pack.image_grid_thw, pack.spec.merge, readout, spread)
     own = owner[visual]
     count = range(samples)
-    words = (owner >= 0) & ~visual & ~answer
+    words = (owner >= 0) & ~visual & ~_answered(answer, owner, samples)
     picked = [weights[own == index] for index in count]
     return States(
         visual=_padded([hidden[visual & (owner == index)] for index in count], hidden),
@@ -93,6 +99,14 @@ def states_of(
         is_word=_padded([torch.ones(int((words & (owner == i)).sum())) for i in count], hidden[0]).bool(),
         tapped=None if tapped is None else _padded([tapped[own == index] for index in count], tapped),
     )
+
+
+def _answered(answer: Tensor, owner: Tensor, samples: int) -> Tensor:
+    """(L,) from the first token of a sample's first answer on: what follows an answer has seen it."""
+    place = torch.arange(len(owner), device=owner.device)
+    first = torch.full((samples + 1,), len(owner), device=owner.device)  # the last is the dummy's
+    first = first.scatter_reduce(0, owner[answer], place[answer], "amin")
+    return place >= first[owner]
 
 
 def _padded(parts: Sequence[Tensor], like: Tensor) -> Tensor:

@@ -43,6 +43,12 @@ def test_each_sample_reads_its_own_tokens_and_no_answer():
     assert states.said()[:, 0].tolist() == [3.5, 0]
 
 
+def test_what_follows_an_answer_has_seen_it_and_is_not_read():
+    # The chat template ends a turn with tokens that are not learnt, and may go on.
+    states = states_of(torch.ones(7, 2), numbers_pack("a..!..b", grids=[[1, 1, 1]] * 2), IMAGE)
+    assert states.is_word.sum(dim=1).tolist() == [2, 0]
+
+
 def test_the_dummy_and_samples_without_images_are_not_seen():
     states = states_of(torch.ones(3, 2), numbers_pack("..d", grids=[[1, 1, 1]]), IMAGE)
     assert states.seen.tolist() == [False, False]
