@@ -5,13 +5,13 @@ sees all bands that matter in several pictures of one place.
 
 | name | red | green | blue |
 |---|---|---|---|
-| ``red-edge`` | B05 | B06 | B07 |
+| ``red_edge`` | B05 | B06 | B07 |
 | ``geology`` | B12 | B11 | B02 |
 | ``natural`` | B04 | B03 | B02 |
-| ``colour-infrared`` | B08 | B04 | B03 |
+| ``infrared`` | B08 | B04 | B03 |
 | ``swir`` | B12 | B08 | B04 |
 | ``sar`` | HH in dB | HV in dB | mean of both in dB |
-| ``sar-linear`` | HH as power | HV as power | mean of both as power |
+| ``sar_power`` | HH as power | HV as power | mean of both as power |
 
 Pixels are physical values with NaN where there is no data. Channels become 8 bits between limits that are
 percentiles of a data set, so that a value looks the same in every patch; no data becomes 0.
@@ -22,22 +22,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiling.errors import BandError
-from tiling.reading import Block, resample
-from tiling.stretch import Stretch
-from tiling.view import Size
 
 Floats = NDArray[np.floating[Any]]
 Limits = Mapping[str, tuple[float, float]]
 """By the name of a channel, the values that become 0 and 255."""
 
-Fit = Literal["resize", "pad"]
-"""How a patch becomes as large as a model wants it: by a bicubic filter, or in the middle of black."""
+Fit = Literal["upsample", "pad"]
+"""How a patch becomes as large as a model wants it: stretched bilinearly, or mirrored about its edges."""
+
+FITS: tuple[Fit, ...] = get_args(Fit)
 
 PERCENTILES = (1.0, 99.0)
 """Of a data set, that become 0 and 255: AGBD's own choice (``pct``)."""
@@ -57,8 +56,8 @@ class Channel:
 
     @property
     def name(self) -> str:
-        """As limits are stored under: ``B04``, ``HH+HV``, ``HH (power)``."""
-        return "+".join(self.bands) + (" (power)" if self.power else "")
+        """As limits are stored under: ``B04``, ``HH power``; of several bands ``mean``, ``mean power``."""
+        return (self.bands[0] if len(self.bands) == 1 else "mean") + (" power" if self.power else "")
 
     def of(self, pixels: Floats, names: Sequence[str]) -> Floats:
         """(...) values of the channel from (..., bands); NaN where any of its bands is.
@@ -103,9 +102,17 @@ class Composite:
         unknown = [channel.name for channel in self.channels if channel.name not in limits]
         if unknown:
             raise BandError(f"composite {self.name} has no limits for its channel {unknown[0]}")
-        low, high = zip(*(limits[channel.name] for channel in self.channels), strict=True)
+        low, high = (np.array(ends) for ends in zip(*(limits[c.name] for c in self.channels), strict=True))
         values = np.stack([channel.of(pixels, names) for channel in self.channels], axis=-1)
-        return Stretch(tuple(map(float, low)), tuple(map(float, high)))(values)
+        return to_bytes(values.astype(np.float64), low, high)
+
+
+def to_bytes(
+    values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """(..., channels) uint8 of values between two ends of each channel; what is not a number becomes 0."""
+    shares = np.clip((values - low) / (high - low), 0, 1)
+    return np.rint(np.nan_to_num(shares, nan=0.0) * 255).astype(np.uint8)
 
 
 def _optical(name: str, red: str, green: str, blue: str) -> Composite:
@@ -120,19 +127,19 @@ COMPOSITES: Mapping[str, Composite] = MappingProxyType(
     {
         made.name: made
         for made in (
-            _optical("red-edge", "B05", "B06", "B07"),
+            _optical("red_edge", "B05", "B06", "B07"),
             _optical("geology", "B12", "B11", "B02"),
             _optical("natural", "B04", "B03", "B02"),
-            _optical("colour-infrared", "B08", "B04", "B03"),
+            _optical("infrared", "B08", "B04", "B03"),
             _optical("swir", "B12", "B08", "B04"),
             _radar("sar", power=False),
-            _radar("sar-linear", power=True),
+            _radar("sar_power", power=True),
         )
     }
 )
 """Composites by name."""
 
-MULTISPECTRAL = ("red-edge", "geology", "natural", "colour-infrared", "swir")
+MULTISPECTRAL = ("red_edge", "geology", "natural", "infrared", "swir")
 """REO-VLM's five of Sentinel-2."""
 
 
@@ -183,24 +190,33 @@ def limits_of(
 
 
 def fitted(picture: NDArray[np.uint8], side: int, fit: Fit) -> NDArray[np.uint8]:
-    """A picture (height, width, 3) as a square of ``side`` px.
+    """A square picture (n, n, 3) as one of ``side`` px, with the same middle.
 
     Args:
-        picture: of any size; for ``pad`` no larger than the square.
+        picture: of two pixels a side or more; for ``pad`` no larger than ``side``.
         side: in px.
         fit: see ``Fit``.
 
     Raises:
         BandError: where ``pad`` would have to cut something off.
     """
-    height, width = picture.shape[:2]
-    if fit == "resize":
-        whole = Block(picture, np.full((height, width), 255, np.uint8))
-        shown: NDArray[np.uint8] = resample(whole, (0, 0, width, height), Size(side, side)).pixels
-        return shown
-    if max(height, width) > side:
-        raise BandError(f"a patch of {width} x {height} px cannot be padded to {side} px; resize it instead")
-    square = np.zeros((side, side, 3), np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = picture
-    return square
+    have = picture.shape[0]
+    if fit == "pad":
+        if side < have:
+            raise BandError(f"a patch of {have} px does not fit into {side} px; use fit: upsample")
+        before = (side - have) // 2
+        around = (before, side - have - before)
+        return np.pad(picture, (around, around, (0, 0)), mode="symmetric")
+    return np.rint(_stretched(picture.astype(np.float64), side)).astype(np.uint8)
+
+
+def _stretched(pixels: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Bilinear, with the edges of both grids in the same places."""
+    have = pixels.shape[0]
+    place = np.clip((np.arange(side) + 0.5) * have / side - 0.5, 0, have - 1)
+    first = np.minimum(place.astype(int), have - 2)
+    share = (place - first)[:, None, None]
+    rows = pixels[first] * (1 - share) + pixels[first + 1] * share
+    across = share.transpose(1, 0, 2)
+    columns: NDArray[np.float64] = rows[:, first] * (1 - across) + rows[:, first + 1] * across
+    return columns

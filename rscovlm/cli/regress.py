@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 def regress(
     scene: Annotated[str, typer.Argument(help="A multi-band scene: a file or URL that GDAL reads.")],
-    target: Annotated[str, typer.Option(help="What to estimate: a head of the model, such as agb.")] = "agb",
+    target: Annotated[
+        str | None,
+        typer.Option(help="What to estimate: a head of the model, such as agb; where it has one, that."),
+    ] = None,
     model: Model = "nano",
     sar: Annotated[
         str | None,
@@ -69,7 +72,7 @@ def regress(
     outputs = {"--output": output, "--quicklook": picture}
     check_outputs(outputs, [scene, sar], overwrite=overwrite, resume=resume)
     checkpoint, inputs = _model(model)
-    estimated = _target(inputs, target, model)
+    target, estimated = _target(checkpoint, inputs, target)
     with ExitStack() as held:
         stack = _open(scene, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), inputs)
         held.callback(stack.close)
@@ -116,10 +119,24 @@ def _model(model: str) -> tuple[Checkpoint, PatchInput]:
     return checkpoint, inputs
 
 
-def _target(inputs: PatchInput, target: str, model: str) -> Target:
-    if target not in inputs.targets:
-        raise UsageError(f"{model} does not estimate {target!r}; it has {', '.join(inputs.targets)}")
-    return inputs.targets[target]
+def _target(checkpoint: Checkpoint, inputs: PatchInput, asked: str | None) -> tuple[str, Target]:
+    """The name of a head, and what it estimates.
+
+    Raises:
+        UsageError: where there is no such head, or several and none was named.
+    """
+    from rscovlm.models.inputs import Target, number_heads
+
+    heads = number_heads(checkpoint.local)
+    named = [name for name, gives in heads.items() if asked in (None, name, gives)]
+    if asked in heads:
+        named = [str(asked)]
+    if len(named) != 1:
+        listed = ", ".join(heads) or "none"
+        what = "several" if asked is None else f"no one head for {asked!r}"
+        raise UsageError(f"{checkpoint.spec} has {what}; give --target with one of its heads: {listed}")
+    gives = heads[named[0]]
+    return named[0], inputs.targets.get(gives) or Target(unit="1", long_name=gives)
 
 
 def _declared(text: str | None, inputs: PatchInput) -> list[Declared]:

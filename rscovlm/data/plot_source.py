@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile
 from rscovlm.data.example import BoxText, Encoded, Example, Key
-from rscovlm.data.plot_views import FITS, Fit, PlotPicture, Scaling, check_views, open_plots
+from rscovlm.data.plot_views import PlotPicture, Scaling, check_views, open_plots
 from rscovlm.data.randomness import generator
 from rscovlm.data.splits import Split, check_split, split_of
 from rscovlm.errors import DataError
-from rscovlm.synth.forest import LAND_COVERS
+from rscovlm.synth.forest import LAND_COVERS, PIXEL_M, SIDE
+from tiling.composites import FITS, Fit
 from zoom_chain.chat import Conversation, Picture
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ TARGETS = {
     "patch_count": "patch_count",
 }
 """Numbers of a sample by what AGBD's files call them."""
+
+DESCRIBED = {
+    "agb_mg_per_ha": {"unit": "Mg ha-1", "long_name": "above-ground biomass density"},
+    "canopy_height_m": {"unit": "m", "long_name": "canopy height"},
+    "patch_count": {"unit": "1", "long_name": "number of patches of forest"},
+}
+"""Units and names in words of what heads estimate, for maps."""
 
 QUESTIONS = {
     "activity": "What do people do here?",
@@ -122,7 +130,7 @@ class PlotSource:
         scaling: ranges of channels, as in ``inputs``; None takes them from these plots.
 
     Attributes:
-        inputs: what a checkpoint has to keep: views, side, fit, ranges of channels, tiles that it has seen.
+        inputs: what a checkpoint has to keep, as ``rscovlm.models.inputs.PatchInput`` reads it.
 
     Raises:
         DataError: for files, views or a split that cannot be used.
@@ -174,6 +182,11 @@ class PlotSource:
             "fit": self.fit,
             "scaling": self.scaling.to_json(),
             "tiles": sorted(set(self.places.tile.tolist())),
+            "patch_px": SIDE,
+            "gsd_m": PIXEL_M,
+            "prompt": QUESTIONS["number"],
+            "sensors": ["agbd", "alos2-palsar2"],
+            "targets": DESCRIBED,
         }
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,15 @@ from numpy.typing import NDArray
 from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.errors import DataError
 from rscovlm.synth.forest import BANDS, POLARISATIONS
+from tiling.composites import COMPOSITES, MULTISPECTRAL, Fit, fitted, to_bytes
+from tiling.errors import BandError
 from tiling.view import Size
 
 Floats = NDArray[np.float64]
-Fit = Literal["upsample", "pad"]
-FITS: tuple[Fit, ...] = get_args(Fit)
 
 SAR = "sar"
-VIEWS: Mapping[str, tuple[str, str, str]] = {
-    "red_edge": ("B05", "B06", "B07"),
-    "geology": ("B12", "B11", "B02"),
-    "natural": ("B04", "B03", "B02"),
-    "infrared": ("B08", "B04", "B03"),
-    "swir": ("B12", "B08", "B04"),
-    SAR: ("HH", "HV", "mean"),
+VIEWS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(channel.name for channel in COMPOSITES[name].channels) for name in (*MULTISPECTRAL, SAR)
 }
 """Channels of each view by its name; ``mean`` is that of HH and HV in dB."""
 
@@ -98,9 +93,7 @@ class Scaling:
         """(..., channels) uint8 from values in the units of the channels; no data becomes 0."""
         low = np.array([self.low[name] for name in names])
         high = np.array([self.high[name] for name in names])
-        shares = np.clip((values - low) / (high - low), 0, 1)
-        pixels: NDArray[np.uint8] = np.rint(np.nan_to_num(shares, nan=0.0) * 255).astype(np.uint8)
-        return pixels
+        return to_bytes(values, low, high)
 
 
 def channels(plot: Footprint) -> dict[str, Floats]:
@@ -132,38 +125,17 @@ def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fi
         view: a name of ``VIEWS``.
         scaling: of its channels.
         side: in pixels.
-        fit: ``upsample`` stretches the plot over the picture, bilinearly; ``pad`` keeps its pixels, in the
-            middle, and mirrors them outwards.
+        fit: see ``tiling.composites``.
 
     Raises:
         DataError: for ``pad`` on a picture smaller than the plot.
     """
     names, found = VIEWS[view], channels(plot)
     pixels = scaling.apply(np.stack([found[name] for name in names], axis=-1), names)
-    if fit == "pad":
-        return _padded(pixels, side)
-    return np.rint(_stretched(pixels.astype(np.float64), side)).astype(np.uint8)
-
-
-def _padded(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    have = pixels.shape[0]
-    if side < have:
-        raise DataError(f"a plot of {have} px does not fit into {side} px; use fit: upsample")
-    before = (side - have) // 2
-    around = (before, side - have - before)
-    return np.pad(pixels, (around, around, (0, 0)), mode="symmetric")
-
-
-def _stretched(pixels: Floats, side: int) -> Floats:
-    """Bilinear, with the edges of both grids in the same places."""
-    have = pixels.shape[0]
-    place = np.clip((np.arange(side) + 0.5) * have / side - 0.5, 0, have - 1)
-    first = np.minimum(place.astype(int), have - 2)
-    share = (place - first)[:, None, None]
-    rows = pixels[first] * (1 - share) + pixels[first + 1] * share
-    across = share.transpose(1, 0, 2)
-    columns: Floats = rows[:, first] * (1 - across) + rows[:, first + 1] * across
-    return columns
+    try:
+        return fitted(pixels, side, fit)
+    except BandError as error:
+        raise DataError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -27,17 +27,20 @@ if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageModel
 
 
-def head_of(heads: nn.ModuleDict, target: str) -> NumberHead:
-    """The head that gives a target.
+def head_of(heads: nn.ModuleDict, name: str) -> NumberHead:
+    """The head of a name, or the only one that gives the target of that name.
 
     Raises:
         ModelError: where there is none, with those that there are.
     """
-    found = {str(head.settings["target"]): head for head in heads.values() if isinstance(head, NumberHead)}
-    if target not in found:
-        known = f"those of this checkpoint give {', '.join(found)}" if found else "this checkpoint has none"
-        raise ModelError(f"no head gives {target!r}; {known}")
-    return found[target]
+    found = {own: head for own, head in heads.items() if isinstance(head, NumberHead)}
+    giving = [head for head in found.values() if head.settings["target"] == name]
+    if name in found:
+        return found[name]
+    if len(giving) == 1:
+        return giving[0]
+    known = f"those of this checkpoint are {', '.join(found)}" if found else "this checkpoint has none"
+    raise ModelError(f"no number head is called {name!r}; {known}")
 
 
 def prompts_of(prompter: Prompter, conversations: Sequence[Conversation]) -> list[Prompt]:

@@ -206,7 +206,7 @@ class TransformersEngine:
 
         Args:
             conversations: that ask the same about images of the same sizes, no more than a batch holds.
-            target: of a head in ``heads``.
+            target: name of a head in ``heads``, or of what it gives.
 
         Raises:
             ModelError: where no head gives the target.

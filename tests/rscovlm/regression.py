@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,19 @@ from torch import nn
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.heads.distribution import Mixture
 from rscovlm.models.heads.numbers.head import NumberHead
-from rscovlm.models.inputs import PatchInput, Target, write_inputs
+from rscovlm.models.inputs import PatchInput, Scaling, Target, write_inputs
 from tests.rscovlm.scripted import write_raster
 
 INPUTS = PatchInput(
-    composites=("natural",),
-    limits=dict.fromkeys(("B02", "B03", "B04"), (0.0, 0.255)),
+    views=("natural",),
+    scaling=Scaling(
+        low=dict.fromkeys(("B02", "B03", "B04"), 0.0), high=dict.fromkeys(("B02", "B03", "B04"), 0.255)
+    ),
     patch_px=25,
     gsd_m=10.0,
-    side_px=64,
+    side=64,
     prompt="How much biomass is at the middle?",
-    targets={"agb": Target(unit="Mg ha-1", long_name="above-ground biomass density")},
+    targets={"agb_mg_per_ha": Target(unit="Mg ha-1", long_name="above-ground biomass density")},
     sensors=("sentinel2-l2a", "alos2-palsar2"),
 )
 """A reflectance of 0.001 is one step of 8 bits."""
@@ -57,6 +60,9 @@ def checkpoint(folder: Path, inputs: PatchInput = INPUTS) -> Path:
     for name in ("config.json", "rscovlm.json", "preprocessor_config.json"):
         (folder / name).write_bytes((NANO_FOLDER / name).read_bytes())
     write_inputs(folder, inputs)
+    known = json.loads((folder / "rscovlm.json").read_text())
+    heads = {"numbers": {"agb": {"target": "agb_mg_per_ha"}}}
+    (folder / "rscovlm.json").write_text(json.dumps(known | {"heads": heads}))
     return folder
 
 

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 from PIL import Image
 
+from rscovlm.models.inputs import Scaling
 from tests.rscovlm.regression import INPUTS, Reader, checkpoint, plateau, scene, stored
 from tests.rscovlm.scripted import write_raster
 
@@ -81,8 +82,10 @@ def test_radar_of_another_grid_joins_the_scene(run, reader, tmp_path):
     """The middle says HV: 100 steps of 0.1 dB above -30 dB."""
     radar = INPUTS.model_copy(
         update={
-            "composites": ("sar",),
-            "limits": {"HH": (-30.0, -4.5), "HV": (-30.0, -4.5), "HH+HV": (-30.0, -4.5)},
+            "views": ("sar",),
+            "scaling": Scaling(
+                low=dict.fromkeys(("HH", "HV", "mean"), -30.0), high=dict.fromkeys(("HH", "HV", "mean"), -4.5)
+            ),
         }
     )
     model = checkpoint(tmp_path / "model", radar)
@@ -100,7 +103,7 @@ def test_radar_of_another_grid_joins_the_scene(run, reader, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--target", "age"), "does not estimate 'age'; it has agb"),
+        (("--target", "age"), "no one head for 'age'; give --target with one of its heads: agb"),
         (("--output", "map.gpkg"), "--output map.gpkg has an unknown suffix"),
         (("--resume",), "--quicklook and --resume go with a map"),
         ((), "makes 9 x 6 estimates; give --output FILE.tif"),

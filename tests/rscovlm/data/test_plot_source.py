@@ -9,10 +9,11 @@ import pytest
 from configs import ConfigError
 from rscovlm.data.agbd import write_agbd
 from rscovlm.data.plot_source import QUESTIONS, PlotSource
-from rscovlm.data.plot_views import Scaling
+from rscovlm.data.plot_views import Scaling, open_plots
 from rscovlm.data.splits import split_of
 from rscovlm.errors import DataError
-from rscovlm.synth.forest import LAND_COVERS, make_plot, make_tile
+from rscovlm.models.inputs import read_inputs
+from rscovlm.synth.forest import BANDS, LAND_COVERS, POLARISATIONS, make_plot, make_tile
 from rscovlm.training.building import open_base
 from rscovlm.training.config import load_train_config
 from rscovlm.training.run import open_mix
@@ -96,6 +97,17 @@ def test_what_a_checkpoint_keeps_makes_the_same_pictures_of_other_plots(folder, 
     assert again.scaling == trained.scaling == Scaling.of_json(kept["scaling"])
     row = [again.key(row) for row in range(len(again))].index(trained.key(0))
     assert (again.pictures(row)[0].read() == trained.pictures(0)[0].read()).all()
+
+
+def test_what_a_checkpoint_keeps_shows_a_scene_as_it_was_trained(folder, base, tmp_path):
+    trained = opened(folder, base, views=["swir", "sar"])
+    (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": trained.inputs}))
+    inputs = read_inputs(tmp_path)
+    plot = open_plots(trained.files[0]).read(str(trained.places.group[0]), int(trained.places.row[0]))
+    pixels = np.concatenate([plot.reflectance, plot.gamma0_db], axis=-1)
+    shown = inputs.images(pixels, (*BANDS, *POLARISATIONS))
+    for mine, learnt in zip(shown, trained.pictures(0), strict=True):
+        np.testing.assert_array_equal(mine.read(), learnt.read())
 
 
 def test_a_mix_reads_it_beside_its_file_and_holds_out_whole_tiles(folder):

@@ -25,7 +25,7 @@ def engine(request, tmp_path_factory):
     with TransformersEngine.of_checkpoint(folder, family, "tiny", device="cpu") as made:
         torch.manual_seed(1)
         heads = {
-            "agb": NumberHead(64, "agb", output={"name": "gaussian"}, mean=100.0, deviation=50.0),
+            "agb": NumberHead(64, "agb_mg_per_ha", output={"name": "gaussian"}, mean=100.0, deviation=50.0),
             "height": NumberHead(
                 64,
                 "height",
@@ -88,8 +88,11 @@ def test_prompts_tokenised_once_are_those_tokenised_each(engine):
 
 
 def test_a_target_without_a_head_and_prompts_of_two_lengths_are_refused(engine):
-    with pytest.raises(ModelError, match="no head gives 'age'; those of this checkpoint give agb, height"):
+    with pytest.raises(
+        ModelError, match="no number head is called 'age'; those of this checkpoint are agb, height"
+    ):
         engine.estimate(asked(engine, 1), "age")
+    assert head_of(engine.heads, "agb") is head_of(engine.heads, "agb_mg_per_ha")
     with pytest.raises(ModelError, match="this checkpoint has none"):
         head_of(nn.ModuleDict(), "agb")
     mixed = [*asked(engine, 1), *asked(engine, 1, "How much biomass is there in the middle?")]
