@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from affine import Affine
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from rscovlm.models.inputs import PatchInput
     from zoom_chain.chat import Conversation
 
-BLOCK_PX, MOST_CELLS = 480, 16
-"""Pixels of patches along the side of what is read at once, and cells along the side of a block at most."""
+BLOCK = 16
+"""Cells along the side of a block."""
+
+APART = 2
+"""Strides in patches from which on patches are read one by one rather than with all that lies between."""
 
 LEAST_VALID = 0.5
 """Share of a patch that has to be valid, besides its middle, for an estimate."""
@@ -72,13 +75,12 @@ class Layout:
     def of(cls, width: int, height: int, patch: int, stride: int, ratio: float) -> Layout:
         """The layout over a scene of so many px; one that is hardly larger than a patch has one cell."""
         across, down = width / ratio, height / ratio
-        side = max(1, min(MOST_CELLS, BLOCK_PX // stride))
         if max(across, down) < 1.5 * patch:
             middle = (round((across - patch) / 2), round((down - patch) / 2))
             return cls(patch, patch, ratio, middle, MapGrid(Size(1, 1), 1, 5))
         size = Size(math.ceil(down / stride - 1e-6), math.ceil(across / stride - 1e-6))
         start = (stride - patch) // 2
-        return cls(patch, stride, ratio, (start, start), MapGrid(size, side, 5))
+        return cls(patch, stride, ratio, (start, start), MapGrid(size, BLOCK, 5))
 
     def view(self, index: int) -> View:
         """What holds all patches of a block, pixel for pixel as patches have them."""
@@ -95,13 +97,16 @@ class Layout:
         a, b, c, d, e, f = transform[:6]
         return Affine(a * side, b * side, a * x + b * y + c, d * side, e * side, d * x + e * y + f)
 
-    def patches(self, index: int, pixels: Values) -> Iterator[tuple[int, int, Values]]:
-        """Row and column within the block, and pixels (patch, patch, bands), of each of its cells."""
+    def patches(self, index: int) -> Iterator[tuple[int, int, View]]:
+        """Row and column within the block, and view, of each of its cells."""
         rows, columns = self.grid.cells(index)
+        whole = self.view(index)
+        side = self.patch * self.ratio
         for row in range(rows.stop - rows.start):
             for column in range(columns.stop - columns.start):
-                top, left = row * self.stride, column * self.stride
-                yield row, column, pixels[top : top + self.patch, left : left + self.patch]
+                left, top = (at * self.stride * self.ratio for at in (column, row))
+                window = Window(whole.window.x + left, whole.window.y + top, side, side)
+                yield row, column, View(window, Size(self.patch, self.patch))
 
 
 def scale_of(inputs: PatchInput, gsd_m: float | None) -> float:
@@ -133,6 +138,19 @@ def map_bands(target: str, unit: str, long_name: str, interval: float) -> tuple[
     )
 
 
+class Patch(NamedTuple):
+    """What a model is asked about.
+
+    Attributes:
+        row, column: of its cell within the block.
+        pixels: (patch, patch, bands) physical values.
+    """
+
+    row: int
+    column: int
+    pixels: Values
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """What a map is made from.
@@ -155,27 +173,36 @@ class Run:
     layout: Layout
     batch: int = 64
 
-    def read(self, index: int) -> Values:
-        """(height, width, bands) physical values of a block."""
-        return self.stack.read(self.layout.view(index), self.inputs.bands)
+    def read(self, index: int) -> list[Patch]:
+        """The patches of a block, from one view of all of it unless they lie far apart."""
+        layout, bands = self.layout, self.inputs.bands
+        cells = list(layout.patches(index))
+        if layout.stride >= APART * layout.patch:
+            return [Patch(row, column, self.stack.read(view, bands)) for row, column, view in cells]
+        pixels = self.stack.read(layout.view(index), bands)
+        side, step = layout.patch, layout.stride
+        return [
+            Patch(row, column, pixels[row * step : row * step + side, column * step : column * step + side])
+            for row, column, _ in cells
+        ]
 
-    def values(self, index: int, pixels: Values) -> Values:
+    def values(self, index: int, patches: list[Patch]) -> Values:
         """(5, rows, columns) of a block: mean, lower, upper, deviation, coverage; NaN without an estimate."""
         rows, columns = self.layout.grid.cells(index)
         found = np.full((5, rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
         shown = []
         middle = self.layout.patch // 2
-        for row, column, patch in self.layout.patches(index, pixels):
-            known = np.asarray(np.isfinite(patch).all(axis=-1))
-            found[4, row, column] = known.mean()
+        for patch in patches:
+            known = np.asarray(np.isfinite(patch.pixels).all(axis=-1))
+            found[4, patch.row, patch.column] = known.mean()
             if known.mean() >= LEAST_VALID and known[middle, middle]:
-                shown.append((row, column, patch))
+                shown.append(patch)
         for start in range(0, len(shown), self.batch):
             part = shown[start : start + self.batch]
-            asked = [self.inputs.conversation(patch, self.inputs.bands) for _, _, patch in part]
+            asked = [self.inputs.conversation(patch.pixels, self.inputs.bands) for patch in part]
             numbers = summary(self.engine.estimate(asked, self.target), self.interval)
-            for (row, column, _), each in zip(part, numbers.T, strict=True):
-                found[:4, row, column] = each
+            for patch, each in zip(part, numbers.T, strict=True):
+                found[:4, patch.row, patch.column] = each
         return found
 
     def fill(
@@ -196,12 +223,12 @@ class Run:
         }
         left = [index for index in range(total) if index not in whole]
         with ThreadPoolExecutor(max_workers=1) as reader:
-            ahead: Future[Values] | None = reader.submit(self.read, left[0]) if left else None
+            ahead: Future[list[Patch]] | None = reader.submit(self.read, left[0]) if left else None
             for place, index in enumerate(left):
                 assert ahead is not None
-                pixels = ahead.result()
+                patches = ahead.result()
                 ahead = reader.submit(self.read, left[place + 1]) if place + 1 < len(left) else None
-                journal.append({str(index): store.write(index, self.values(index, pixels))})
+                journal.append({str(index): store.write(index, self.values(index, patches))})
                 if progress:
                     progress(len(whole) + place + 1, total)
         return len(whole)

@@ -14,6 +14,7 @@ from tests.rscovlm.regression import DEVIATION, INPUTS, Reader, plateau, scene
 from tiling.maps import BlockStore
 from tiling.overrides import AS_STORED
 from tiling.stack import Stack
+from tiling.view import Size, View
 
 lengths = st.integers(40, 400)
 
@@ -95,6 +96,19 @@ def test_every_cell_gets_the_number_of_its_own_patch(opened):
     np.testing.assert_allclose(found[3], DEVIATION, rtol=1e-6)
     assert (found[4] == 1).all()
     assert max(engine.batches) == 64
+
+
+def test_patches_far_apart_are_those_of_the_same_places(opened):
+    """Read one by one at a stride of 50; each is that of a map with a stride of 25 whose middle it shares."""
+    _, green = plateau(8, 8, side=25)
+    stack = opened(green + np.arange(200)[None] / 5)
+    apart = run_of(stack, Reader(), stride=50)
+    found = {(patch.row, patch.column): patch.pixels for patch in apart.read(0)}
+    whole = stack.read(View(stack.scene.window, Size(200, 200)), INPUTS.bands)
+    assert len(found) == 16
+    for (row, column), pixels in found.items():
+        top, left = row * 50 + 12, column * 50 + 12
+        np.testing.assert_array_equal(pixels, whole[top : top + 25, left : left + 25])
 
 
 def test_patches_mostly_or_centrally_without_data_get_no_number(opened):
