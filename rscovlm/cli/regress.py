@@ -77,6 +77,8 @@ def regress(
         stack = _open(scene, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), inputs)
         held.callback(stack.close)
         stack.require(inputs.bands)
+        if sar is not None and not stack.layers[1][1].found.keys() & set(inputs.bands):
+            raise UsageError(f"{model} sees no band of --sar {sar}: {', '.join(inputs.bands)}; leave it out")
         layout = _layout(stack.scene, inputs, stride)
         if output is None and len(layout.grid) + sum(layout.grid.size) > 3:
             rows, columns = layout.grid.size

@@ -10,10 +10,13 @@ import torch
 from torch import nn
 
 from rscovlm.models.checkpoints import NANO_FOLDER
+from rscovlm.models.heads import write_heads
 from rscovlm.models.heads.distribution import Mixture
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.inputs import PatchInput, Scaling, Target, write_inputs
+from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.scripted import write_raster
+from tiling.composites import composites_named
 
 INPUTS = PatchInput(
     views=("natural",),
@@ -64,6 +67,25 @@ def checkpoint(folder: Path, inputs: PatchInput = INPUTS) -> Path:
     heads = {"numbers": {"agb": {"target": "agb_mg_per_ha"}}}
     (folder / "rscovlm.json").write_text(json.dumps(known | {"heads": heads}))
     return folder
+
+
+def number_checkpoint(folder: Path, views: tuple[str, ...] = ("natural",)) -> Path:
+    """A tiny random checkpoint with a head, whole enough to load."""
+    tiny_qwen3_vl(folder)
+    torch.manual_seed(2)
+    head = NumberHead(64, "agb_mg_per_ha", output={"name": "gaussian"}, mean=100.0, deviation=50.0)
+    write_heads(folder, nn.ModuleDict({"agb": head}))
+    names = [channel.name for each in composites_named(views) for channel in each.channels]
+    low = {name: 0.0 if name[0] == "B" else -30.0 for name in names}
+    high = {name: 0.255 if name[0] == "B" else -4.5 for name in names}
+    write_inputs(folder, INPUTS.model_copy(update={"views": views, "scaling": Scaling(low=low, high=high)}))
+    return folder
+
+
+def radar(path: Path, side: int, gsd_m: float = 25.0) -> Path:
+    """Amplitudes of about -10 and -16 dB, on the upper left corner of ``scene``."""
+    decibels = np.random.default_rng(1).normal([[[-10.0]], [[-16.0]]], 1.5, (2, side, side))
+    return write_raster(path, pixels=np.rint(10 ** ((decibels + 83) / 20)).astype(np.uint16), gsd_m=gsd_m)
 
 
 def stored(green: np.ndarray) -> np.ndarray:

@@ -95,6 +95,9 @@ def test_radar_of_another_grid_joins_the_scene(run, reader, tmp_path):
     sar = write_raster(tmp_path / "sar.tif", pixels=np.full((2, 10, 10), amplitude, np.uint16), gsd_m=25.0)
     done = run("regress", path, "--sar", sar, "--model", model)
     assert done.out.startswith("agb 100 Mg ha-1")
+    useless = run("regress", path, "--sar", sar, "--model", checkpoint(tmp_path / "optical"))
+    assert useless.code == 2
+    assert "sees no band of --sar" in useless.err
     missing = run("regress", path, "--model", model)
     assert missing.code == 2
     assert "no band HH, HV" in missing.err
