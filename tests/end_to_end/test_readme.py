@@ -6,8 +6,8 @@ What stands in for a reader's own files and models, and only that:
   their questions;
 - ``trainval/``: a synthetic scene of 2048 px; ``mix.yaml``: one sample of them;
 - ``labelTxt/``, ``results.pkl``, ``inference_results.json``: boxes of six images;
-- ``s2.tif``, ``palsar.tif``, ``runs/agb``, ``runs/agb-sar``: a small scene of 12 bands, radar of its corner, and
-  tiny random checkpoints with a head;
+- ``s2.tif``, ``palsar.tif``, ``runs/agb``, ``runs/agb-sar``: a small scene of 12 bands, radar of its corner,
+  and tiny random checkpoints with a head;
 - models named in ``STAND_INS``: a tiny random checkpoint, whose replies may be cut off (exit code 1).
 
 Commands that are not run stand in ``NOT_RUN``, each with the reason; a new command is run unless it is added.
