@@ -248,7 +248,9 @@ def write_agbd(path: Path, plots: Sequence[Plot], *, lite: bool = False, boa_off
         for name, group in by_tile.items():
             place = file if lite else file.create_group(name)
             for part, values in _stored(group, boa_offset).items():
-                place.create_dataset(part, data=values, compression="gzip", compression_opts=1)
+                # A chunk a plot, as AGBD has them: one is read without unpacking its neighbours.
+                chunks = (1, *values.shape[1:]) if values.ndim > 1 else None
+                place.create_dataset(part, data=values, chunks=chunks, compression="gzip", compression_opts=1)
             place["S2_bands"].attrs["order"] = list(BANDS)
             place["ALOS_bands"].attrs["order"] = list(POLARISATIONS)
         if lite:

@@ -111,6 +111,14 @@ class Places:
     def __len__(self) -> int:
         return len(self.row)
 
+    def thinned(self, most: int) -> Places:
+        """Evenly spaced ones, at most so many."""
+        if most >= len(self):
+            return self
+        kept = np.linspace(0, len(self) - 1, most).round().astype(np.int64)
+        numbers = {name: values[kept] for name, values in self.numbers.items()}
+        return Places(self.file[kept], self.group[kept], self.row[kept], self.tile[kept], numbers)
+
 
 class PlotSource:
     """Encoded plots; see the module.
@@ -119,7 +127,7 @@ class PlotSource:
         name: in the mix.
         encoder: of the checkpoint.
         seed: of the run.
-        length: ignored where it is more than there are.
+        length: most plots; fewer than there are stand evenly among them, so that they are of all tiles.
         root: folder of the files.
         files: HDF5 files, relative to the root.
         views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown.
@@ -164,8 +172,7 @@ class PlotSource:
         self.side = side or 5 * factor
         if self.side % factor:
             raise DataError(f"side {self.side} px is not a multiple of the visual tokens' {factor} px")
-        self.places = Places.of(self.files, self.split)
-        self._length = min(length, len(self.places))
+        self.places = Places.of(self.files, self.split).thinned(length)
         self.scaling = Scaling.of_json(scaling) if scaling else self._measured()
 
     @property
@@ -190,7 +197,7 @@ class PlotSource:
         }
 
     def __len__(self) -> int:
-        return self._length
+        return len(self.places)
 
     def links(self, group: str | None = None) -> Iterator[tuple[str, ...]]:
         """Links between plots: with ``holdout_by: tile``, the tile."""

@@ -120,15 +120,23 @@ class NumberHead(Head):
         tapped: Tensor | None = None,
     ) -> Mapping[str, Term]:
         """``<target>``: the loss over samples that have the target; ``<target>_extra``: the trunk's own."""
-        states = self.states(model, hidden, pack, tapped)
+        return self.loss(self.states(model, hidden, pack, tapped), pack.sample_extras)
+
+    def loss(self, states: States, numbers: Mapping[str, Tensor]) -> Mapping[str, Term]:
+        """The parts of the loss, as ``terms`` has them.
+
+        Args:
+            states: of S samples.
+            numbers: (S,) by name; NaN where a sample has none of that name.
+        """
         target, weight = self.settings["target"], self.settings["weight"]
-        truth, usable = self._numbers(target, pack, states)
+        truth, usable = self._numbers(target, numbers, states)
         weights = usable / usable.sum().clamp_min(1)
         feature, found = self._read(states)
         mean, deviation = (self.settings[n] for n in ("mean", "deviation")) if self.is_scaled else (0.0, 1.0)
         noise = None
         if self.settings["noise"] is not None:
-            stated, known = self._numbers(self.settings["noise"], pack, states)
+            stated, known = self._numbers(self.settings["noise"], numbers, states)
             noise = torch.where(known, stated, 0.0) / deviation
         loss = loss_of(self.settings["loss"], found, (truth - mean) / deviation, weights, noise)
         outside = range_penalty(
@@ -137,9 +145,9 @@ class NumberHead(Head):
         loss = loss + self.settings["penalty"] * outside / deviation
         return {target: Term(loss, weight), f"{target}_extra": Term(feature.extra, weight)}
 
-    def _numbers(self, name: str, pack: Pack, states: States) -> tuple[Tensor, Tensor]:
+    def _numbers(self, name: str, numbers: Mapping[str, Tensor], states: States) -> tuple[Tensor, Tensor]:
         """(S,) values of a name, 0 where missing, and (S,) where they are usable."""
-        stated = pack.sample_extras.get(name)
+        stated = numbers.get(name)
         if stated is None:
             stated = torch.full((len(states.seen),), float("nan"), device=states.seen.device)
         usable = stated.isfinite() & states.seen
