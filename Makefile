@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm lint types docs demo bench bench-map bench-demo georeferences fuzz mutants nano scorecard train-demo clean
+.PHONY: install test test-vllm test-lmms lmms-eval lint types docs demo bench bench-map bench-demo georeferences fuzz mutants nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -35,6 +35,11 @@ test: lint types
 test-vllm: $(READY)
 	@test -n "$(RSCOVLM_VLLM)" || { echo "set RSCOVLM_VLLM to the python of an environment that has vLLM" >&2; exit 2; }
 	$(BIN)/pytest tests/rscovlm/engines/test_vllm.py
+
+# This engine inside the real lmms-eval, whose requirements are its own: RSCOVLM_LMMS=/path/to/its/python make test-lmms
+test-lmms: $(READY)
+	@test -n "$(RSCOVLM_LMMS)" || { echo "set RSCOVLM_LMMS to the python of an environment that has lmms-eval and rscovlm" >&2; exit 2; }
+	$(BIN)/pytest tests/rscovlm/lmms/test_model.py
 
 # The documentation site, with the reference made from docstrings -> build/site/index.html
 docs: $(VENV)/.docs
@@ -67,6 +72,20 @@ IMAGES ?= 5000
 bench-map: $(READY)
 	@test -n "$(MMROTATE)" || { echo "set MMROTATE to the python of an environment that has MMRotate 1.x" >&2; exit 2; }
 	$(BIN)/python benchmarks/rotated_map.py --mmrotate $(MMROTATE) --images $(IMAGES)
+
+# nano without and with zoom on a task of lmms-eval, in an environment of its own: make lmms-eval LMMS=ENV/bin/python
+SCENES ?= 4
+lmms-eval: $(READY)
+	@test -n "$(LMMS)" || { echo "set LMMS to the python of an environment that has lmms-eval and rscovlm" >&2; exit 2; }
+	mkdir -p build
+	$(BIN)/rscovlm synth dataset build/lmms-eval --count $(SCENES) --size 4096 --seed 3
+	rm -rf build/lmms-eval/results-* build/lmms-eval/traces-*
+	# lmms-eval ends with 0 after an error too; what it wrote tells.
+	for zoom in off chain; do \
+		$(LMMS) -m lmms_eval --model rscovlm --model_args pretrained=nano,zoom=$$zoom,traces=build/lmms-eval/traces-$$zoom \
+			--include_path examples/lmms_eval --tasks synthetic_scenes --batch_size 16 \
+			--output_path build/lmms-eval/results-$$zoom --log_samples && test -d build/lmms-eval/results-$$zoom || exit 1; \
+	done
 
 # One report of nano and of a simulated detector's results.pkl on synthetic scenes -> demo/detectors/report/report.html
 bench-demo: $(READY)

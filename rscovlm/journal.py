@@ -31,10 +31,11 @@ class Journal:
         parameters: all that the results depend on, of values that JSON can hold.
         resume: go on with a journal that exists; without it one that holds results is refused.
         overwrite: start anew where one holds results.
+        latest: the last record of a key counts, not the first: for work of which a part is done again.
 
     Attributes:
         path: of the file.
-        done: what is recorded, by key; the first record of a key counts.
+        done: what is recorded, by key; the first record of a key counts, or the last where ``latest``.
 
     Raises:
         JournalError: where a journal holds results and neither ``resume`` nor ``overwrite`` is set, where its
@@ -44,9 +45,16 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, parameters: Mapping[str, Any], *, resume: bool = False, overwrite: bool = False
+        self,
+        path: Path,
+        parameters: Mapping[str, Any],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        latest: bool = False,
     ) -> None:
         self.path = path
+        self._latest = latest
         self.done: dict[str, Any] = {}
         # As JSON gives them back: lists for tuples.
         self._parameters: dict[str, Any] = json.loads(json.dumps(parameters, allow_nan=False))
@@ -88,17 +96,18 @@ class Journal:
 
     def _load(self, recorded: bytes) -> int:
         """Take over the records; the length in bytes of the lines that are whole."""
-        whole = recorded.rfind(b"\n") + 1
-        lines = recorded[:whole].splitlines()
-        if not lines:
-            return 0
-        self._check_header(_parse(lines[0], self.path, 1))
-        for number, line in enumerate(lines[1:], start=2):
-            record = _parse(line, self.path, number)
-            if "key" not in record or "value" not in record:
-                raise _damaged(self.path, number)
-            self.done.setdefault(record["key"], record["value"])
+        header, entries, whole = _read(recorded, self.path)
+        if header is not None:
+            self._check_header(header)
+        for key, value in entries:
+            self._take(key, value)
         return whole
+
+    def _take(self, key: str, value: Any) -> None:
+        if self._latest:
+            self.done[key] = value
+        else:
+            self.done.setdefault(key, value)
 
     def _check_header(self, header: dict[str, Any]) -> None:
         if header.get("schema") != SCHEMA:
@@ -136,7 +145,7 @@ class Journal:
         """
         _append(self._file, [{"key": key, "value": value} for key, value in items.items()])
         for key, value in items.items():
-            self.done.setdefault(key, value)
+            self._take(key, value)
 
     def close(self) -> None:
         """Close the file; what is recorded stays."""
@@ -178,6 +187,35 @@ def _append(file: BinaryIO, records: list[dict[str, Any]]) -> None:
     file.write(lines.encode())
     file.flush()
     os.fsync(file.fileno())
+
+
+def read_journal(path: Path) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """The parameters of a journal and its records in order, a torn last line left out; nothing is locked.
+
+    Raises:
+        JournalError: where it is no journal, or damaged.
+        OSError: where it cannot be read.
+    """
+    header, entries, _ = _read(path.read_bytes(), path)
+    parameters = (header or {}).get("parameters")
+    if not isinstance(parameters, dict):
+        raise _damaged(path, 1)
+    return parameters, entries
+
+
+def _read(recorded: bytes, path: Path) -> tuple[dict[str, Any] | None, list[tuple[str, Any]], int]:
+    """The header, the records and the length in bytes of the lines that are whole; None for no header yet."""
+    whole = recorded.rfind(b"\n") + 1
+    lines = recorded[:whole].split(b"\n")[:-1]
+    if not lines:
+        return None, [], 0
+    entries = []
+    for number, line in enumerate(lines[1:], start=2):
+        record = _parse(line, path, number)
+        if "key" not in record or "value" not in record:
+            raise _damaged(path, number)
+        entries.append((record["key"], record["value"]))
+    return _parse(lines[0], path, 1), entries, whole
 
 
 def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def test_a_package_imports_without_loading_torch(package):
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("package", [*LAYERS[:3], "rscovlm/scoring", "rscovlm/tasks"])
+@pytest.mark.parametrize("package", [*LAYERS[:3], "rscovlm/scoring", "rscovlm/tasks", "rscovlm/bench"])
 def test_every_module_of_a_torch_free_package_imports_where_torch_is_not_installed(package):
     modules = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts)
@@ -161,6 +161,10 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "tiling/validity.py": "test_scene.py and test_foreign.py read nodata, alpha and masks",
     "zoom_chain/errors.py": "names alone; detection_eval/test_errors.py checks their base",
     "rscovlm/errors.py": "names alone; what raises them is tested",
+    "rscovlm/bench/benchmark.py": "types alone",
+    "rscovlm/bench/item.py": "types alone; test_records.py writes and reads them",
+    "rscovlm/bench/protocol.py": "types alone",
+    "rscovlm/bench/row.py": "types alone; test_records.py writes and reads them",
     "rscovlm/models/qwen.py": "types alone",
     "rscovlm/training/checkpoint.py": "test_loop.py and test_training.py save, resume and kill",
     "rscovlm/training/metrics.py": "test_loop.py reads the log",

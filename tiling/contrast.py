@@ -11,7 +11,7 @@ import numpy as np
 
 from tiling.overrides import Overrides
 from tiling.pyramid import Pyramid
-from tiling.reading import Block
+from tiling.reading import Block, Cells
 from tiling.stretch import Stretch
 from tiling.undeclared import (
     Undeclared,
@@ -113,17 +113,22 @@ def _collar(pyramid: Pyramid) -> Iterator[str]:
     """What to say about a black or white border of 8-bit pixels.
 
     A look at two opposite corners tells most scenes from one that has it: a border along any side holds one.
-    The whole is looked at where that is cheap.
+    It is taken where the whole could be looked at cheaply, at the coarsest level that would serve.
     """
-    height, width = pyramid.size
-    side = min(CORNER_SIDE, height, width)
-    corners = (
-        pyramid.read(View(Window(x, y, side, side), Size(side, side))).pixels
-        for x, y in ((0, 0), (width - side, height - side))
-    )
-    plain = any((corner == end).all() for corner in corners for end in (0, 255))
     overviews = any(level.overview is not None for level in pyramid.levels)
-    if plain and (overviews or height * width <= WHOLE_PIXELS):
+    if not overviews and pyramid.size.height * pyramid.size.width > WHOLE_PIXELS:
+        return
+    scale = max(1.0, max(pyramid.size) / COLLAR_SIDE)
+    level = [level for level in pyramid.levels if max(level.scale) <= scale][-1]
+    height, width = level.size
+    high, wide = (
+        min(length, max(1, round(CORNER_SIDE / own))) for length, own in zip(level.size, level.scale[::-1])
+    )
+    corners = (
+        pyramid.read_cells(level, cells).pixels
+        for cells in (Cells(0, 0, wide, high), Cells(width - wide, height - high, width, height))
+    )
+    if any((corner == end).all() for corner in corners for end in (0, 255)):
         block = pyramid.overall(COLLAR_SIDE)
         warning = black_or_white_collar(block.pixels, block.coverage > 0)
         if warning is not None:

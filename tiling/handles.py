@@ -31,6 +31,11 @@ GDAL_OPTIONS = {
     "VSI_CACHE": True,
 }
 
+MOST_THREADS = 4
+"""Threads that decode the blocks of one read, at most; several reads may run beside each other."""
+
+_PARENT = os.getpid()
+
 ABSENT = ("No such file or directory", "does not exist", "response code: 404")
 """Messages of GDAL about a missing file, archive member, object of a store or page."""
 
@@ -58,7 +63,7 @@ class HandlePool:
         Raises:
             SceneError: where the file is missing, empty, not a raster, or corrupt.
         """
-        with rasterio.Env(**GDAL_OPTIONS), self._explained():
+        with rasterio.Env(**GDAL_OPTIONS, GDAL_NUM_THREADS=decoding_threads()), self._explained():
             dataset = self._take(overview)
             try:
                 yield dataset
@@ -118,6 +123,17 @@ class HandlePool:
         if not path.exists() and any(phrase in reason for phrase in ABSENT):
             return SceneNotFound(f"{self.source} does not exist")
         return SceneUnreadable(f"{self.source} cannot be read, it may be corrupt or cut off: {reason}")
+
+
+def decoding_threads() -> int:
+    """Threads in which GDAL decodes the blocks of one read: one a core, as the environment says, or one.
+
+    A forked child inherits GDAL's pool of threads without the threads, and would wait for them for ever.
+    """
+    if os.getpid() != _PARENT:
+        return 1
+    stated = os.environ.get("GDAL_NUM_THREADS", "")
+    return int(stated) if stated.isdigit() else min(MOST_THREADS, os.cpu_count() or 1)
 
 
 def _is_own(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from tiling.scene import Scene
 from tiling.view import Size
 
 _KNOWN_SIZES = 200_000
-_PHOTOGRAPHS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")  # of TIFF, Pillow turns some and GDAL none
+_PHOTOGRAPHS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # of TIFF, Pillow turns some and GDAL none; MPO is JPEG
 _SIDEWAYS = (5, 6, 7, 8)
 _EXIF_ORIENTATION = 0x0112
 

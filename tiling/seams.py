@@ -4,9 +4,10 @@ A box that touches an *inner* edge of its tile (one beyond which other tiles loo
 it is *cut* there. Two boxes of one class from different tiles are candidates for one of three reasons:
 
 1. *seen twice*: both are whole, nearly identical, and lie where both tiles look;
-2. *seen better*: one is cut, and the other, whose tile sees all of it, covers it;
+2. *seen better*: one is cut, and the other, whose tile sees nearly all of it, covers it;
 3. *halves*: both are cut by edges that face each other, agree where both tiles look, and together fill a
-   rectangle.
+   rectangle. Halves of which each shows what lies beyond the other's tile are not seen better, however
+   little that is.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _TINY = 1e-12
+
+_REACH_PX = 2.0
+"""Scene px by which a box has to reach beyond another's tile to show more of the object than that one."""
 
 
 @dataclass(frozen=True)
@@ -170,16 +174,18 @@ def candidate_pairs(boxes: TileBoxes, rules: MergeRules) -> list[Pair]:
     iou = _iou(boxes, first, second, common)
     found = [(Reason.SEEN_TWICE, iou[twice], first[twice], second[twice])]
 
+    fill = _filled(boxes, first, second, common)
+    halves = _facing(boxes, first, second) & ~twice
+    halves &= (fill >= rules.fill) & _agree(boxes, first, second, common, rules)
+
     hidden = _hidden(boxes, first, second, rules), _hidden(boxes, second, first, rules)
     loses = hidden[0] & (~hidden[1] | _less_preferred(boxes, first, second))
-    better = hidden[0] | hidden[1]
+    continued = halves & _reaches(boxes, first, second) & _reaches(boxes, second, first)
+    better = (hidden[0] | hidden[1]) & ~continued
     worse, winner = np.where(loses, (first, second), (second, first))[:, better]
     found.append((Reason.SEEN_BETTER, _fit(boxes, worse, winner, common[better]), worse, winner))
 
-    halves = _facing(boxes, first, second) & ~twice & ~better
-    first, second, common = first[halves], second[halves], common[halves]
-    fill = _filled(boxes, first, second, common)
-    halves = (fill >= rules.fill) & _agree(boxes, first, second, common, rules)
+    halves &= ~better
     found.append((Reason.HALVES, fill[halves], first[halves], second[halves]))
 
     pairs = []
@@ -275,10 +281,25 @@ def _grown(polygons: Floats, margin: float) -> Floats:
     return polygons + margin * (np.roll(onwards, 1, axis=1) - onwards)
 
 
+def _reaches(boxes: TileBoxes, box: Indices, other: Indices) -> Flags:
+    """Whether a box shows more of the object than ``other`` does, beyond an edge that cuts that one."""
+    around, window, cuts = boxes.bounds[box], boxes.window[other], boxes.cuts[other]
+    before, behind = around[:, :2] < window[:, :2] - _REACH_PX, around[:, 2:] > window[:, 2:] + _REACH_PX
+    return np.any((before & cuts[:, :2]) | (behind & cuts[:, 2:]), axis=1)
+
+
 def _less_preferred(boxes: TileBoxes, box: Indices, other: Indices) -> Flags:
-    """Whether more edges cut a box than ``other``, or as many and its rank is lower."""
-    cuts, others = boxes.cuts[box].sum(axis=1), boxes.cuts[other].sum(axis=1)
-    return (cuts > others) | ((cuts == others) & (boxes.rank[box] > boxes.rank[other]))
+    """Whether more edges cut a box than ``other``; if as many, whether it shows less; then by rank."""
+    keys = [
+        (boxes.cuts[other].sum(axis=1), boxes.cuts[box].sum(axis=1)),
+        (_reaches(boxes, box, other), _reaches(boxes, other, box)),
+        (boxes.rank[other], boxes.rank[box]),
+    ]
+    less, alike = np.zeros(len(box), bool), np.ones(len(box), bool)
+    for smaller, larger in keys:
+        less |= alike & (smaller < larger)
+        alike &= smaller == larger
+    return less
 
 
 def _fit(boxes: TileBoxes, cut: Indices, better: Indices, common: Floats) -> Floats:

@@ -23,7 +23,7 @@ from detection_eval.text.verdicts import verdict
 from detection_eval.text.vertices import decode
 
 _CUT_SHORT = re.compile(r"remaining (?:objects|items|boxes) (?:are|were) not listed", re.IGNORECASE)
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<!\d)-?\d+(?:\.\d+)?(?!\d|[dD]\b)")  # the 2 of "bbox_2d" is no coordinate
 _LARGEST = 1e9  # no coordinate of an image is larger
 _TAIL = 2000
 _NAMED = 8  # labels or reasons in a line

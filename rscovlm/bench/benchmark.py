@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rscovlm.bench.item import Item
@@ -25,6 +25,8 @@ class Benchmark:
         protocols: by short name (``official``, ``rscovlm``, ``strict``), the default first.
         counts: published number of items by split, to be compared with the files.
         prompts: profile of words by which the models were asked, a name in ``configs/prompts``.
+        files: annotation files by split, as patterns below the root folder; a run stores their hashes.
+        hashes: published SHA-256 of those files by name, where their authors or we have stated one.
     """
 
     name: str
@@ -37,3 +39,5 @@ class Benchmark:
     protocols: Mapping[str, Protocol]
     counts: Mapping[str, int]
     prompts: str = "default"
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator
 
 Kind = Literal["classify", "open", "choice", "number", "count", "ground", "detect", "caption"]
 """The task that an item belongs to; each is a ``Task`` of ``rscovlm.tasks``."""
+
+
+Polygons = Annotated[
+    NDArray[np.float64],
+    PlainValidator(lambda value: np.asarray(value, dtype=np.float64).reshape(-1, 4, 2)),
+    PlainSerializer(lambda value: value.tolist()),
+]
+"""(n, 4, 2) corners, as nested lists in JSON."""
+Marks = Annotated[
+    NDArray[np.bool_],
+    PlainValidator(lambda value: np.asarray(value, dtype=bool).reshape(-1)),
+    PlainSerializer(lambda value: value.tolist()),
+]
+"""(n,) bool, as a list in JSON."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +42,9 @@ class Truth:
     """
 
     answers: tuple[str, ...] = ()
-    polygons: NDArray[np.float64] | None = None
+    polygons: Polygons | None = None
     labels: tuple[str, ...] = ()
-    ignored: NDArray[np.bool_] | None = None
+    ignored: Marks | None = None
 
 
 @dataclass(frozen=True)

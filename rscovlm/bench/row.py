@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rscovlm.bench.item import Item
-from tiling.view import View
+from zoom_chain.trace import JsonView
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,17 @@ class Row:
         error: one line where there is no usable reply, else None.
         system, user: words of the request.
         prompt_tokens, visual_tokens, reply_tokens: over all turns; None where the engine does not say.
-        seconds: from request to reply.
+        seconds: its share of the wall-clock time of the batch that it was asked in, so that sums are the time
+            of a run.
+        contract: how boxes were asked for, a name in ``detection_eval.text.contracts.CONTRACTS``; empty
+            where the reply holds none.
+        views: all that was shown of the first image, in order; empty where the model was shown no image.
+        trace: of a zoom chain, as ``zoom_chain.trace`` writes it, without pictures; None without one.
     """
 
     item: Item
     text: str
-    view: View
+    view: JsonView
     stop_reason: str
     error: str | None = None
     system: str | None = None
@@ -34,3 +41,6 @@ class Row:
     visual_tokens: int | None = None
     reply_tokens: int | None = None
     seconds: float = 0.0
+    contract: str = ""
+    views: tuple[JsonView, ...] = ()
+    trace: Mapping[str, Any] | None = None

@@ -9,6 +9,12 @@ import typer
 from rscovlm.cli.ask import ask
 from rscovlm.cli.bench import bench
 from rscovlm.cli.bench_detections import detections
+from rscovlm.cli.bench_info import info as bench_info
+from rscovlm.cli.bench_info import list_benchmarks
+from rscovlm.cli.bench_judge import judge
+from rscovlm.cli.bench_protocols import protocols
+from rscovlm.cli.bench_results import compare, report, score
+from rscovlm.cli.bench_run import run
 from rscovlm.cli.classify import classify
 from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
@@ -33,7 +39,12 @@ app.command()(detect)
 app.command()(classify)
 app.command()(regress)
 app.add_typer(synth)
-bench.command()(detections)
+for verb in (run, score, compare, report, detections):
+    bench.command()(verb)
+bench.command(name="info")(bench_info)
+bench.command(name="list")(list_benchmarks)
+bench.command()(judge)
+bench.command()(protocols)
 app.add_typer(bench)
 app.add_typer(data)
 app.command()(train)

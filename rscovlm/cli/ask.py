@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -25,7 +24,7 @@ from rscovlm.cli.options import (
 )
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
-from rscovlm.progress import Progress
+from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
@@ -222,17 +221,13 @@ def _tell(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     """Answers to stdout, and what was looked at for each to stderr before it."""
     for item, answer in zip(asked, answers):
         if len(asked) > 1:
-            _note(item.question)
+            note(item.question)
         for number, record in enumerate(answer.trace.views[1:], start=1):
-            _note(f"  {zoom_line(record, number)}")
+            note(f"  {zoom_line(record, number)}")
         if answer.stop_reason != "answered":
             reason = answer.stop_reason.replace("_", " ")
-            _note(f"  ended by {reason}" + (f": {answer.trace.error}" if answer.trace.error else ""))
+            note(f"  ended by {reason}" + (f": {answer.trace.error}" if answer.trace.error else ""))
         print(_line(item, answer), flush=True)
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _line(item: Asked, answer: Answer) -> str:
@@ -317,7 +312,7 @@ def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     ]
     if known:
         right = sum(is_right(*stated) for stated in known)
-        _note(f"{right} of {len(known)} answers as expected")
+        note(f"{right} of {len(known)} answers as expected")
     failed = [answer for answer in answers if answer.stop_reason in _NOT_WHOLE]
     if failed:
         reason = failed[0].trace.error or _NOT_WHOLE[failed[0].stop_reason]

@@ -17,7 +17,11 @@ from rscovlm.errors import UsageError
 if TYPE_CHECKING:
     from detection_eval.formats import ReadOptions
 
-bench = typer.Typer(name="bench", help="Score detections, and convert files of them.", no_args_is_help=True)
+bench = typer.Typer(
+    name="bench",
+    help="Run benchmarks, score what was logged; score and convert detections.",
+    no_args_is_help=True,
+)
 
 Images = Annotated[
     Path | None,

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -20,6 +19,7 @@ from rscovlm.cli.bench import ImageSize, read_options
 from rscovlm.cli.options import AsJson, Seed
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
+from rscovlm.progress import note
 
 if TYPE_CHECKING:
     from detection_eval.formats import Collection, ReadOptions
@@ -131,12 +131,12 @@ def detections(
     given = replace(given, classes=ordered, aliases=words, categories=numbers)
     found = {name: read_results(name, spec, names, truth, given) for name, spec in sources.items()}
     for name, collection in found.items():
-        for note in (*collection.notes, *(collection.report.losses() if collection.report else ())):
-            _note(f"{name}: {note}")
-    for note in truth.notes:
-        _note(f"ground truth: {note}")
+        for line in (*collection.notes, *(collection.report.losses() if collection.report else ())):
+            note(f"{name}: {line}")
+    for line in truth.notes:
+        note(f"ground truth: {line}")
     chosen = read_threshold(threshold, names, found, per_class)
-    _note(
+    note(
         f"{len(truth.images):,} images, {sum(map(len, truth.detections.values())):,} objects, "
         + ", ".join(
             f"{name} {sum(map(len, collection.detections.values())):,} boxes"
@@ -162,7 +162,7 @@ def detections(
     )
     ignored = int(bench.methods[0].result.overlaps.ignored.sum())
     if ignored:
-        _note(f"{ignored:,} objects are ignored (difficult or crowds): boxes of them count for nothing")
+        note(f"{ignored:,} objects are ignored (difficult or crowds): boxes of them count for nothing")
     facts = provenance({"ground truth": gt} | sources) | ({"aliases": aliases} if aliases else {})
     results = bench.to_json() | {"provenance": facts}
     if output is not None:
@@ -381,8 +381,8 @@ def write_out(
     for name, text in texts.items():
         write_text(out / name, text)
     if "verdicts.parquet" not in write_verdicts(out, bench):
-        _note("verdicts are in verdicts.csv; for verdicts.parquet too, install pyarrow")
-    _note(f"see {out / 'report.html'}")
+        note("verdicts are in verdicts.csv; for verdicts.parquet too, install pyarrow")
+    note(f"see {out / 'report.html'}")
 
 
 def crops(folder: Path) -> Pixels:
@@ -430,7 +430,3 @@ def _digest(path: Path) -> str:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

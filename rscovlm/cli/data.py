@@ -189,15 +189,8 @@ def _among(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 def _tell(account: Account) -> None:
     """Report omissions and changes, with the first places, on stderr."""
-    for reason, count in account.left_out.most_common():
-        print(f"{count:,} left out: {reason}", file=sys.stderr)
-        places = [place for own, place in account.places if own == reason]
-        for place in places[:_EXAMPLES]:
-            print(f"  {place}", file=sys.stderr)
-        if len(places) > _EXAMPLES:
-            print(f"  and {len(places) - _EXAMPLES:,} more; --report lists all", file=sys.stderr)
-    for kind, count in account.changed.most_common():
-        print(f"{count:,} changed: {kind}", file=sys.stderr)
+    for line in account.lines(_EXAMPLES, "; --report lists all"):
+        print(line, file=sys.stderr)
 
 
 def _write_report(path: Path, account: Account) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rscovlm.tasks.detect import DetectionRun
     from rscovlm.tasks.recipe import Recipe
     from rscovlm.tasks.task import Prompt
-    from rscovlm.tasks.tiles import TilePlan
+    from rscovlm.tasks.tiles import ScaleGap, TilePlan
     from tiling.areas import Area
     from tiling.scene import Scene
     from tiling.view import Size, Window
@@ -211,6 +211,7 @@ def plan_scene(
             region=request.window,
             area=None if request.area is None else request.area.in_scene(scene),
             progress=progress,
+            check=lambda gap: _refuse_scale(gap, request.force),
         )
     if not any(plan.tiles for plan in plans):
         raise SceneRefused(
@@ -266,16 +267,25 @@ def _check_scales(scene: Scene, plans: Sequence[TilePlan], family: ModelFamily, 
     Raises:
         SceneRefused: where no box can be right, unless forced.
     """
-    from rscovlm.tasks.tiles import SCALE_REFUSED, SCALE_WARNED, scale_gap
+    from rscovlm.tasks.tiles import SCALE_WARNED, scale_gap
 
     for gap in (scale_gap(scene, plan, family) for plan in plans):
         if gap is None or gap.ratio <= SCALE_WARNED:
             continue
-        if gap.ratio > SCALE_REFUSED and not force:
-            raise SceneRefused(
-                f"{gap}: no box could be right; choose another --gsd, --tile or scene, or --force"
-            )
+        _refuse_scale(gap, force)
         note(f"warning: {gap}; expect wrong and missing boxes")
+
+
+def _refuse_scale(gap: ScaleGap, force: bool) -> None:
+    """Refuse a scale at which no box can be right, unless forced.
+
+    Raises:
+        SceneRefused: with what is wrong.
+    """
+    from rscovlm.tasks.tiles import SCALE_REFUSED
+
+    if gap.ratio > SCALE_REFUSED and not force:
+        raise SceneRefused(f"{gap}: no box could be right; choose another --gsd, --tile or scene, or --force")
 
 
 def read_window(text: str | None) -> Window | None:

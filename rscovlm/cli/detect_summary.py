@@ -45,6 +45,7 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
         "objects": {name: names.count(name) for name in sorted(set(names))},
         "duplicates_merged": found.merged.duplicates,
         "parts_joined": found.merged.joined,
+        "dropped_on_nodata": found.on_nothing,
         **({} if found.across is None else {"dropped_across_passes": found.across._asdict()}),
         "parsing": _parsing(found.report),
     }
@@ -172,6 +173,8 @@ class Report:
         for name, count in self.objects.items():
             print(f"{count:>8,}  {name}")
         print(f"{sum(self.objects.values()):>8,}  objects in all", flush=True)
+        if dropped := sum(summary["dropped_on_nodata"] for summary in self.summaries):
+            note(f"boxes left out because less than a tenth of them shows valid pixels: {dropped:,}")
         note("parsing: " + ", ".join(_parsing_words(_parsing(reduce(add, self._parsed)))))
 
     def missing(self, *, resumable: bool) -> str:

@@ -106,6 +106,32 @@ def samples(
         print(folder / f"{task}.jsonl")
 
 
+@synth.command()
+def benchmark(
+    folder: Annotated[Path, typer.Argument(help="The folder to write.", metavar="FOLDER")],
+    each: Annotated[int, typer.Option(help="Items of each kind of task.", min=1, metavar="N")] = 20,
+    scenes: Annotated[int, typer.Option(help="Large scenes with questions.", min=0, metavar="N")] = 2,
+    size: Annotated[int, typer.Option(help="Side of these in pixels.", min=256, metavar="N")] = 2048,
+    family: Annotated[
+        str, typer.Option(help="Model family whose view sizes are used.", metavar="NAME")
+    ] = "nano",
+    seed: Seed = 0,
+) -> None:
+    """Write the benchmark `synth`: classes, questions, choices, numbers, counts, boxes and captions.
+
+    Run it with: rscovlm bench run synth --data FOLDER. Images that are there already are kept.
+    """
+    from detection_eval.files import check_folder
+    from rscovlm.bench.synthetic import write_benchmark
+
+    check_folder(folder)
+    with Progress("writing", "images") as progress:
+        count = write_benchmark(
+            folder, each=each, scenes=scenes, size=size, seed=seed, family=family, progress=progress
+        )
+    print(f"{folder}: {count:,} items")
+
+
 def _read_size(text: str) -> tuple[int, int]:
     """Width and height of ``8192`` or ``8192x4096``."""
     match = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", text.strip().lower())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.options import Device, MaxPixels, Seed, open_model, read_list
 from rscovlm.cli.outputs import check_outputs
 from rscovlm.errors import UsageError
-from rscovlm.progress import Progress
+from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
     from rscovlm.data.zoom.build import ZoomData, ZoomPlan
@@ -128,7 +127,7 @@ def zoom_data(
     )
     source = read_annotations(annotations, images)
     objects = sum(len(image.things) for image in source.images)
-    _note(f"{source.format}: {len(source.images):,} images, {objects:,} objects")
+    note(f"{source.format}: {len(source.images):,} images, {objects:,} objects")
     asked = _teacher(teacher, teacher_family) if "teacher" in plan.ways else None
     with _journal(output, asked, source, plan, resume, overwrite) as journal:
         engine = open_model(asked, device) if asked else None
@@ -137,7 +136,7 @@ def zoom_data(
                 source.images, learner.resolution, plan, teacher=engine, store=journal, progress=progress
             )
         if not data.items and not data.failed:
-            _note(table(data.report))
+            note(table(data.report))
             raise UsageError(
                 f"no question needs zooming for {family} at this budget; see --max-pixels and --max-object-px"
             )
@@ -248,9 +247,9 @@ def _write(data: ZoomData, source: Source, output: Path, report: Path | None) ->
 def _finish(data: ZoomData, source: Source, output: Path) -> None:
     from rscovlm.data.zoom.balance import table
 
-    _note(table(data.report))
+    note(table(data.report))
     for line in source.skipped[:_LISTED]:
-        _note(f"left out: {line}")
+        note(f"left out: {line}")
     print(output)
     if data.failed:
         raise Incomplete(
@@ -258,7 +257,3 @@ def _finish(data: ZoomData, source: Source, output: Path) -> None:
         )
     if source.skipped:
         raise Incomplete(f"{len(source.skipped)} images are left out, the first: {source.skipped[0]}")
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -16,6 +16,7 @@ the singular, without articles and punctuation, in one spelling, with numbers as
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,7 @@ _NUMBERS = MappingProxyType(
 )
 _FACTORS = MappingProxyType({"hundred": 100, "thousand": 1000, "million": 1_000_000})
 _SIGNS = frozenset({"minus", "negative"})
+_VERDICTS = frozenset({"yes", "no"})
 _FILLERS = frozenset(
     {"a", "an", "the", "it", "is", "its", "they", "are", "there", "theres", "theyre", "this", "thats"}
 )
@@ -113,11 +115,26 @@ def normalised_words(text: str) -> str:
     return _with_digits([_SPELLINGS.get(word, word) for word in _tokens(text)])
 
 
+def yes_or_no(text: str) -> str | None:
+    """``yes`` or ``no``, where an answer begins with it: "Yes, two of them", "There are no ships".
+
+    None where it begins otherwise, or holds the other one too.
+    """
+    words = normalised_answer(text).split()
+    if not words or words[0] not in _VERDICTS or set(words) >= _VERDICTS:
+        return None
+    return words[0]
+
+
 def number_in(text: str) -> float | None:
-    """The number that an answer states, in digits or words; None where it states none, several or a bound."""
+    """The number that an answer states, in digits or words; None where it states none, several or a bound.
+
+    One that is too large for a float is none.
+    """
     words = normalised_answer(text).split()
     found = {float(word) for word in words if _NUMBER.fullmatch(word)}
-    return found.pop() if len(found) == 1 and _BOUNDS.isdisjoint(words) else None
+    stated = found.pop() if len(found) == 1 and _BOUNDS.isdisjoint(words) else None
+    return stated if stated is not None and math.isfinite(stated) else None
 
 
 def count_in(text: str) -> int | None:
@@ -137,6 +154,10 @@ def named_class(text: str, classes: Sequence[str]) -> str | None:
     for name in classes:
         if spoken(name) == said:
             return name
+    joined = _joined(said)
+    alike = [name for name in classes if _joined(spoken(name)) == joined]
+    if joined and len(alike) == 1:
+        return alike[0]
     by_form: dict[str, list[str]] = {}
     for name in classes:
         by_form.setdefault(normalised_answer(name), []).append(name)
@@ -148,6 +169,11 @@ def named_class(text: str, classes: Sequence[str]) -> str | None:
     if len(alike) > 1:
         alike = [name for name in alike if re.search(rf"(?<!\w){re.escape(spoken(name))}(?!\w)", said)]
     return alike[0] if len(alike) == 1 else None
+
+
+def _joined(text: str) -> str:
+    """Letters and digits alone: names are written "dense residential" and "DenseResidential"."""
+    return re.sub(r"[\W_]", "", text)
 
 
 def choice_letter(index: int) -> str:

@@ -42,6 +42,20 @@ def ask(
         options: how replies are generated.
         progress: called with (questions answered, questions in all).
     """
+    pairs = [(scene, question) for question in questions]
+    return ask_each(pairs, engine, zoomable=zoomable, settings=settings, options=options, progress=progress)
+
+
+def ask_each(
+    questions: Sequence[tuple[Scene, str]],
+    engine: Engine,
+    *,
+    zoomable: Sequence[bool] | None = None,
+    settings: ZoomSettings | None = None,
+    options: Generation | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """One answer for each question about a scene of its own, in order; as :func:`ask` otherwise."""
     settings = settings or default_zoom_settings(engine.family.dialect.name)
     answers: dict[int, Answer] = {}
     for allowed in (True, False):
@@ -60,7 +74,7 @@ def ask(
         ]
         for start in range(0, len(indices), TOGETHER):
             together = indices[start : start + TOGETHER]
-            found = chain.ask_all([(scene, questions[index]) for index in together])
+            found = chain.ask_all([questions[index] for index in together])
             answers.update(zip(together, found, strict=True))
             if progress:
                 progress(len(answers), len(questions))

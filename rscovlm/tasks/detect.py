@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.formats.class_lists import DOTA_V1_0
+from detection_eval.geometry.quads import area, bounds
 from detection_eval.metrics.counts import count_image
 from detection_eval.text.contracts import CONTRACTS, Contract, detection_prompt
 from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
@@ -23,10 +24,11 @@ from rscovlm.tasks.passes import plan_passes
 from rscovlm.tasks.provenance import text_hash, version
 from rscovlm.tasks.task import Counts, Prompt, rates, total
 from rscovlm.tasks.tiles import TilePlan
+from tiling.errors import SceneError
 from tiling.ground import ground_rectangles
 from tiling.merging import MergedDetections, merge_tiles
 from tiling.scales import DroppedAcross, merge_scales
-from tiling.view import Size
+from tiling.view import Size, Window
 from zoom_chain.calls import spoken_text
 from zoom_chain.chat import Generation
 
@@ -41,6 +43,8 @@ BATCH_SIZE = 16
 READERS = 2
 LEVEL = 0.5
 """IoU from which a box is right."""
+LEAST_VALID = 0.1
+"""Part of a box that has to be valid: what lies on nodata shows nothing, whatever the model says of it."""
 Progress = Callable[[int, int], None]
 
 
@@ -70,6 +74,7 @@ class SceneDetections:
         report: what parsing kept, mended and dropped, over all tiles.
         outside: objects dropped because their centre lies outside the area to be examined.
         across: boxes dropped because another pass knew better; None where there was one pass.
+        on_nothing: boxes dropped because hardly any pixel under them is valid.
     """
 
     merged: MergedDetections
@@ -78,6 +83,7 @@ class SceneDetections:
     report: ParseReport
     outside: int = 0
     across: DroppedAcross | None = None
+    on_nothing: int = 0
 
     @property
     def detections(self) -> Detections:
@@ -340,7 +346,7 @@ def detect_scene(
         replies.update(new)
         if progress:
             progress(len(replies), len(looks))
-    found = read_replies(run, [replies[look.key] for look in looks])
+    found = _on_something(scene, read_replies(run, [replies[look.key] for look in looks]))
     return found if run.as_written else _as_rectangles(scene, found)
 
 
@@ -383,6 +389,32 @@ def _inside(plans: Sequence[TilePlan], detections: Detections) -> NDArray[np.boo
     if area is None:
         return np.ones(len(detections), dtype=bool)
     return area.holds(detections.polygons.mean(axis=1))
+
+
+def _on_something(scene: Scene, found: SceneDetections) -> SceneDetections:
+    """The same without the boxes of which less than ``LEAST_VALID`` shows anything, which are counted."""
+    polygons = found.detections.polygons
+    sizes = area(polygons)
+    shown = np.array(
+        [_valid_px(scene, box) >= LEAST_VALID * size for box, size in zip(bounds(polygons).tolist(), sizes)],
+        dtype=bool,
+    )
+    return replace(found, merged=found.merged.select(shown), on_nothing=int((~shown).sum()))
+
+
+def _valid_px(scene: Scene, box: Sequence[float]) -> float:
+    """Square scene px that are valid inside upright bounds, at most; all of them where that cannot be read.
+
+    They may all lie inside an oblique outline, so that none is dropped for what is in its corners.
+    """
+    left, top, right, bottom = box
+    if left >= right or top >= bottom:
+        return math.inf
+    window = Window.from_bounds(left, top, right, bottom)
+    try:
+        return window.area * scene.valid_fraction(window)
+    except SceneError:
+        return math.inf
 
 
 def _as_rectangles(scene: Scene, found: SceneDetections) -> SceneDetections:

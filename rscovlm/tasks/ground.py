@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detection_eval.geometry.overlap import pair_iou
 from detection_eval.text.contracts import Contract, Json
 from detection_eval.text.parsing import parse_first_box
-from rscovlm.tasks.task import Counts, Prompt, hit, rates
+from rscovlm.tasks.task import Counts, Prompt, filled, hit, rates
 from tiling.view import Size
 from zoom_chain.calls import spoken_text
 
@@ -24,12 +24,16 @@ class Grounding:
 
     Attributes:
         contract: how boxes are written.
+        words: that ask for a box, with ``{phrase}`` in them; None takes the contract's own.
     """
 
     contract: Contract
+    words: str | None = None
 
     def prompt(self, subject: str = "") -> Prompt:
-        """Ask for the phrase in the contract's own words."""
+        """Ask for the phrase, in the contract's own words unless others are given."""
+        if self.words is not None:
+            return Prompt(self.contract.system, filled(self.words, phrase=subject))
         if isinstance(self.contract.syntax, Json):  # its words are about lists of classes
             words = f"Locate the {subject}, output the bbox coordinates using JSON format"
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rscovlm.errors import UsageError
-from rscovlm.tasks.tiles import TilePlan, plan_tiles
+from rscovlm.tasks.tiles import ScaleGap, TilePlan, plan_tiles
 
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
@@ -34,6 +34,7 @@ def plan_passes(
     region: Window | None = None,
     area: SceneArea | None = None,
     progress: Progress | None = None,
+    check: Callable[[ScaleGap], None] | None = None,
 ) -> tuple[TilePlan, ...]:
     """The passes of a run over a scene, the finest first.
 
@@ -49,6 +50,7 @@ def plan_passes(
         gsd_m: metres per pixel of the views of each pass.
         tile, overlap, region, area: of each pass, as for :func:`plan_tiles`.
         progress: called with (tiles looked at, tiles of the passes planned so far).
+        check: of each pass, as for :func:`plan_tiles`.
 
     Raises:
         GridError, OutsideScene: as :func:`plan_tiles`.
@@ -72,6 +74,7 @@ def plan_passes(
             gsd_m=gsd,
             classes=names,
             progress=_after(examined, progress),
+            check=check,
         )
         examined += len(plan.tiles) + len(plan.skipped)
         if all((plan.views, plan.classes) != (other.views, other.classes) for other in plans):

@@ -13,8 +13,10 @@ from rscovlm.scoring.answers import (
     normalised_answer,
     number_in,
     same_answer,
+    yes_or_no,
 )
-from rscovlm.tasks.task import Counts, Prompt, Task, hit, rates, score_reply
+from rscovlm.scoring.choices import chosen_letters
+from rscovlm.tasks.task import Counts, Prompt, Task, filled, hit, rates, score_reply
 from tiling.view import Size
 from zoom_chain.calls import spoken_text
 
@@ -38,8 +40,9 @@ class OpenQuestion:
         return spoken_text(text)
 
     def score(self, parsed: str, truth: str) -> Counts:
-        """``accuracy``."""
-        return hit("accuracy", same_answer(parsed, truth))
+        """``accuracy``; to a question of yes or no the answer may say more."""
+        right = same_answer(parsed, truth)
+        return hit("accuracy", right or normalised_answer(truth) == yes_or_no(parsed))
 
     def aggregate(self, counts: Counts) -> dict[str, float]:
         """``accuracy`` in [0, 1]."""
@@ -79,7 +82,7 @@ class ChoiceWords(NamedTuple):
     """How a question with options is put.
 
     Attributes:
-        text: with ``{question}`` and ``{options}`` in it; options are a line each.
+        text: with ``{question}`` and ``{options}`` in it; options are a line each. ``{letters}`` are theirs.
         option: one of them, with ``{letter}`` and ``{option}`` in it.
     """
 
@@ -88,13 +91,13 @@ class ChoiceWords(NamedTuple):
 
     def question(self, question: str, options: Sequence[str]) -> str:
         """A question with its options, which keep their letters where all have them, as in published data."""
+        letters = [choice_letter(index) for index in range(len(options))]
         lines = list(options)
         if not all(_LETTERED.match(option) for option in options):
-            letters = map(choice_letter, range(len(options)))
             lines = [
-                self.option.format(letter=letter, option=option) for letter, option in zip(letters, options)
+                filled(self.option, letter=letter, option=option) for letter, option in zip(letters, options)
             ]
-        return self.text.format(question=question, options="\n".join(lines))
+        return filled(self.text, question=question, options="\n".join(lines), letters=", ".join(letters))
 
 
 _LETTERED = re.compile(r"\(?[A-Z][).:]\s*")
@@ -102,6 +105,11 @@ _LETTERED = re.compile(r"\(?[A-Z][).:]\s*")
 
 CHOICE_WORDS: dict[str, ChoiceWords] = {
     "plain": ChoiceWords("{question}\n{options}\nAnswer with the option's letter.", "{letter}. {option}"),
+    "several": ChoiceWords(
+        "{question}\n{options}\n"
+        "More than one option may be right. Answer with the letters of all right options.",
+        "{letter}. {option}",
+    ),
     # MME-RealWorld's, in which RSCoVLM learnt LRS-VQA-Zoom and is evaluated (visual_cot_dataset.py,
     # large_image_bench.py).
     "mme-realworld": ChoiceWords(
@@ -121,17 +129,18 @@ class ChoiceQuestion:
 
     Attributes:
         options: in order, A first; empty where the question holds them itself.
-        words: how they are put, one of ``CHOICE_WORDS``.
+        words: how they are put: a name in ``CHOICE_WORDS``, or words of one's own.
     """
 
     options: tuple[str, ...] = ()
-    words: str = "plain"
+    words: str | ChoiceWords = "plain"
 
     def prompt(self, subject: str = "") -> Prompt:
         """The question, its options by letter, and how to answer."""
         if not self.options:
             return Prompt(None, subject)
-        return Prompt(None, CHOICE_WORDS[self.words].question(subject, self.options))
+        words = CHOICE_WORDS[self.words] if isinstance(self.words, str) else self.words
+        return Prompt(None, words.question(subject, self.options))
 
     def parse(self, text: str, size: Size | None = None) -> str | None:
         """The letter that the reply chooses; None where it chooses none or several."""
@@ -141,6 +150,35 @@ class ChoiceQuestion:
 
     def score(self, parsed: str | None, truth: str | None) -> Counts:
         """``accuracy``."""
+        return hit("accuracy", parsed is not None and parsed == truth)
+
+    def aggregate(self, counts: Counts) -> dict[str, float]:
+        """``accuracy`` in [0, 1]."""
+        return rates(counts, "accuracy")
+
+
+@dataclass(frozen=True)
+class SeveralChoices:
+    """A question with options of which several may be right, answered by their letters.
+
+    Attributes:
+        options: in order, A first.
+        words: how they are put: a name in ``CHOICE_WORDS``, or words of one's own.
+    """
+
+    options: tuple[str, ...]
+    words: str | ChoiceWords = "several"
+
+    def prompt(self, subject: str = "") -> Prompt:
+        """The question, its options by letter, and how to answer."""
+        return ChoiceQuestion(self.options, self.words).prompt(subject)
+
+    def parse(self, text: str, size: Size | None = None) -> frozenset[str] | None:
+        """The letters that the reply chooses; None where it chooses none, or not clearly."""
+        return chosen_letters(spoken_text(text), self.options) or None
+
+    def score(self, parsed: frozenset[str] | None, truth: frozenset[str] | None) -> Counts:
+        """``accuracy``: all right letters and no other."""
         return hit("accuracy", parsed is not None and parsed == truth)
 
     def aggregate(self, counts: Counts) -> dict[str, float]:

@@ -6,17 +6,21 @@ nor the model: what differs from item to item is an argument of its methods.
 | task | module | asks for |
 |---|---|---|
 | ``Classification`` | ``classify`` | the class of a scene |
-| ``OpenQuestion``, ``NumericQuestion``, ``ChoiceQuestion`` | ``questions`` | some words, a number, a letter |
+| ``OpenQuestion``, ``NumericQuestion`` | ``questions`` | some words, a number |
+| ``ChoiceQuestion``, ``SeveralChoices`` | ``questions`` | a letter, several letters |
+| ``Counting`` | ``count`` | how many of something there are |
+| ``Captioning`` | ``caption`` | a description |
 | ``Grounding`` | ``ground`` | the box of a phrase, horizontal or rotated as the contract says |
 | ``Detection`` | ``detect`` | all boxes of some classes |
 | ``ZoomRequest`` | ``zoom`` | the part of an image that shows the evidence |
 
-A further task (captions, counts, regression) is a module beside these; scores of words and numbers live in
+A further task (regression) is a module beside these; scores of words and numbers live in
 ``rscovlm/scoring``, scores of boxes in ``detection_eval``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -77,6 +81,14 @@ def score_reply(task: Task[Any], reply: str, right: str, size: Size = _NO_IMAGE)
         size: of the image that coordinates refer to; without meaning for words and numbers.
     """
     return task.score(task.parse(reply, size), task.parse(right, size))
+
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def filled(words: str, **values: str) -> str:
+    """Words with values put in their ``{places}``, all at once; braces of anything else stay as they are."""
+    return _PLACE.sub(lambda place: values.get(place[1], place[0]), words)
 
 
 def hit(metric: str, right: bool) -> Counts:

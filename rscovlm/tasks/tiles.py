@@ -74,6 +74,7 @@ def plan_tiles(
     gsd_m: float | None = None,
     classes: tuple[str, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    check: Callable[[ScaleGap], None] | None = None,
 ) -> TilePlan:
     """The tiles of a pass over a scene, square on the ground, those of nodata left out.
 
@@ -89,6 +90,8 @@ def plan_tiles(
             model's largest size comes to.
         classes: that are looked for; None for all of the run.
         progress: called with (tiles looked at, tiles in all).
+        check: called before any tile is looked at with the smallest gap between the scale of the views and
+            that of the model's training, where both are known; may raise.
 
     Raises:
         GridError, OutsideScene: for lengths that make no grid, a region outside the scene, a scene of which
@@ -111,11 +114,23 @@ def plan_tiles(
         # Where the scene is smaller than a tile it could be shown larger than whole tiles are, at a
         # resolution that the model did not learn to detect at.
         least = side / view_side(family.resolution)
+    if check is not None:
+        samples = [scene.view(item.window, family.resolution, least) for item in _spread(grid)]
+        gaps = [gap for view in samples if (gap := _gap_of(scene, view, family, classes)) is not None]
+        if gaps:
+            check(min(gaps, key=lambda gap: gap.ratio))
     found = grid.valid_tiles(scene, area=area, progress=progress)
     views = tuple(scene.view(item.window, family.resolution, least) for item in found.tiles)
     return TilePlan(
         grid, found.tiles, found.skipped, family.resolution, views, area, found.outside, scale, classes
     )
+
+
+def _spread(grid: TileGrid) -> list[Tile]:
+    """Tiles of the first, middle and last rows and columns: pixels of a world map differ in size."""
+    rows, columns = grid.shape
+    places = [sorted({0, length // 2, length - 1}) for length in (rows, columns)]
+    return [grid[row * columns + column] for row in places[0] for column in places[1]]
 
 
 def _scale_of(gsd_m: float, scene: Scene) -> float:
@@ -195,9 +210,15 @@ def scale_gap(scene: Scene, plan: TilePlan, family: ModelFamily) -> ScaleGap | N
 
     Of a family that was trained at several the nearest one counts, among those of the plan's classes.
     """
-    shown = scene.gsd_of(plan.views[len(plan.views) // 2]) if plan.views else None
-    if plan.classes is not None:
-        learnt = {family.gsd_of(name) for name in plan.classes}
+    return _gap_of(scene, plan.views[len(plan.views) // 2], family, plan.classes) if plan.views else None
+
+
+def _gap_of(
+    scene: Scene, view: View, family: ModelFamily, classes: tuple[str, ...] | None
+) -> ScaleGap | None:
+    shown = scene.gsd_of(view)
+    if classes is not None:
+        learnt = {family.gsd_of(name) for name in classes}
     else:
         learnt = {family.detect_gsd_m, *(family.class_gsd_m or {}).values()}
     gaps = [ScaleGap(shown, each) for each in learnt if shown is not None and each is not None]

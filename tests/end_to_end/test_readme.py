@@ -5,6 +5,7 @@ What stands in for a reader's own files and models, and only that:
 - ``scene.tif``, ``landsat.tif``, ``scenes/``: synthetic scenes of 256 to 512 px; ``questions.jsonl``: two of
   their questions;
 - ``trainval/``: a synthetic scene of 2048 px; ``mix.yaml``: one sample of them;
+- ``bench-synth/``, ``runs/zoom``, ``runs/blind``: six synthetic items and two runs of them;
 - ``labelTxt/``, ``results.pkl``, ``inference_results.json``: boxes of six images;
 - ``s2.tif``, ``palsar.tif``, ``runs/agb``, ``runs/agb-sar``: a small scene of 12 bands, radar of its corner,
   and tiny random checkpoints with a head;
@@ -97,6 +98,11 @@ def prepared(tmp_path_factory) -> Path:
     for name, views in (("agb", ("natural",)), ("agb-sar", ("natural", "sar"))):
         (folder / "runs" / name).mkdir(parents=True)
         number_checkpoint(folder / "runs" / name / "model", views)
+    items = str(folder / "bench-synth")
+    assert main(["synth", "benchmark", items, "--each", "1", "--scenes", "0"]) == 0
+    for name, blind in (("zoom", "none"), ("blind", "text")):
+        made = ["--data", items, "--blind", blind, "--output", str(folder / "runs" / name)]
+        assert main(["bench", "run", "synth", *made]) == 0
     return folder
 
 
@@ -141,6 +147,8 @@ def test_a_command_of_the_readme_does_what_it_says(command, prepared, tmp_path, 
     if random and "--family" in words:
         place = words.index("--family")
         del words[place : place + 2]  # the stand-in's family is not the published model's
+    if words[:2] == ["bench", "run"] and "--output" in words:
+        shutil.rmtree(words[words.index("--output") + 1])  # made for the commands after it
     code = main([*words, *(SHORT if random else [])])
     told = capsys.readouterr()
     assert code in ((0, 1) if random else (0,)), told.err

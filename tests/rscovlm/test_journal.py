@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rscovlm.errors import JournalError
-from rscovlm.journal import Journal, journal_path, parameters_hash, results_in
+from rscovlm.journal import Journal, journal_path, parameters_hash, read_journal, results_in
 
 PARAMETERS = {"scene": "a.tif", "tile": 512, "classes": ["plane", "ship"]}
 ROOT = Path(__file__).resolve().parents[2]
@@ -182,6 +182,30 @@ def test_what_a_killed_process_had_added_is_on_the_disk(path):
     process.stdout.close()
     with Journal(path, PARAMETERS, resume=True) as journal:
         assert journal.done == {"a": 1, "b": 2}
+
+
+def test_the_last_record_of_a_key_counts_where_a_part_of_the_work_is_done_again(path):
+    with Journal(path, PARAMETERS, latest=True) as journal:
+        journal.append({"a": "failed", "b": 1})
+        journal.append({"a": 2})
+        assert journal.done == {"a": 2, "b": 1}
+    with Journal(path, PARAMETERS, resume=True, latest=True) as journal:
+        assert journal.done == {"a": 2, "b": 1}
+
+
+def test_a_journal_is_read_by_others_while_it_is_held(path):
+    with Journal(path, PARAMETERS) as journal:
+        journal.append({"a": 1})
+        with path.open("ab") as file:
+            file.write(b'{"key": "torn')
+        assert read_journal(path) == (PARAMETERS, [("a", 1)])
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]\n", b'{"schema": "another"}\n'])
+def test_what_is_no_journal_is_not_read(path, content):
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match="damaged at line 1"):
+        read_journal(path)
 
 
 def test_results_are_counted_without_opening_a_journal(path):

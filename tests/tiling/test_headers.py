@@ -24,6 +24,13 @@ def test_sizes_are_upright_as_a_scene_shows_them(tmp_path: Path, name: str, turn
         assert image_size(tmp_path / name) == (scene.height, scene.width)
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif"])
+def test_usual_photographs_are_sized_without_gdal(tmp_path: Path, suffix: str, monkeypatch) -> None:
+    Image.new("RGB", (40, 20)).save(tmp_path / f"a.{suffix}")
+    monkeypatch.setattr("tiling.headers.Scene", None)
+    assert image_size(tmp_path / f"a.{suffix}") == (20, 40)
+
+
 def test_formats_that_only_gdal_reads_are_sized_too(make_raster) -> None:
     path = make_raster(np.zeros((5, 30, 20), np.float32), "deep.img", driver="HFA")
     assert image_size(path) == (30, 20)

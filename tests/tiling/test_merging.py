@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from detection_eval.detections import Detections
@@ -468,6 +468,60 @@ def test_each_object_is_counted_once_although_boxes_are_off_by_a_pixel(
         )
     merged = merge_tiles(drawn, grid)
     assert len(merged) == len(objects)
+
+
+def test_the_far_end_of_an_object_counts_however_little_of_it_lies_beyond_the_other_tile() -> None:
+    # Tiles 0-130 and 70-200. The object, 62-134, is cut by both: 68 px of it show on the left, 64 on the
+    # right, of which 60 are the same ones, more than nine tenths of either.
+    grid = TileGrid(200, 100, tile=130, overlap=60)
+    merged = merge_tiles(observe(grid, upright((62, 40, 134, 60))), grid)
+    assert bounds(merged.detections) == [(62, 40, 134, 60)]
+    assert (merged.pieces.tolist(), merged.cut.tolist(), merged.cut_dropped) == ([2], [False], 0)
+
+
+def test_of_two_cut_views_the_one_that_shows_more_counts() -> None:
+    # Tiles 0-130 and 70-200. Of 69-140 the left one shows 61 px, all but 1 px of which the right one sees
+    # as well, which shows 70 px; both edges cut it, and neither core is nearer.
+    grid = TileGrid(200, 100, tile=130, overlap=60)
+    merged = merge_tiles(observe(grid, upright((69, 40, 140, 60))), grid)
+    assert bounds(merged.detections) == [(70, 40, 140, 60)]
+    assert merged.cut_dropped == 1
+
+
+@st.composite
+def tiled_object(draw: st.DrawFn) -> tuple[TileGrid, np.ndarray]:
+    """A grid over 2000 x 1500 px, and an object anywhere in it, up to 1.2 times as long as a tile."""
+    tile = draw(st.integers(200, 1000))
+    grid = TileGrid(2000, 1500, tile=tile, overlap=draw(st.integers(20, tile // 2)))
+    size = st.floats(12, tile * 1.2)
+    degrees = draw(st.just(0.0) | st.floats(0, 180))
+    unplaced = rotated(0, 0, draw(size), draw(size), degrees)
+    (left, top), (right, bottom) = unplaced.min(0), unplaced.max(0)
+    assume(right - left < 2000 and bottom - top < 1500)
+    place = np.array([draw(st.floats(-left, 2000 - right)), draw(st.floats(-top, 1500 - bottom))])
+    return grid, unplaced + place
+
+
+@settings(max_examples=300)
+@given(tiled_object())
+def test_nothing_that_tiles_show_of_an_object_is_lost(drawn: tuple[TileGrid, np.ndarray]) -> None:
+    # A perfect detector names an object of which a quarter shows, and draws what shows.
+    grid, thing = drawn
+    parts = []
+    for tile in grid:
+        found = boxes(seen(tile, thing[None]))
+        shows = shapely.intersection(shapely.Polygon(thing), shapely.box(*tile.window.bounds)).area
+        parts.append((tile, found if shows >= shapely.Polygon(thing).area / 4 else boxes(upright())))
+    corners = np.concatenate([found.polygons.reshape(-1, 2) for _, found in parts])
+    assume(len(corners))
+    low, high = np.maximum(corners.min(0), thing.min(0)), np.minimum(corners.max(0), thing.max(0))
+
+    merged = merge_tiles(parts, grid)
+    [(left, top, right, bottom)] = bounds(merged.detections)
+    missing = (*np.subtract((left, top), low), *np.subtract(high, (right, bottom)))
+    assert max(missing) <= 2
+    if np.ptp(thing[:2, 1]) == 0:
+        assert min(missing) >= -1e-6  # the rectangle around oblique halves may be a little too large
 
 
 @settings(max_examples=40)

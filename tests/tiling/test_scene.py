@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -479,6 +481,23 @@ def test_a_forked_process_opens_handles_of_its_own(make_raster, monkeypatch):
         monkeypatch.setattr(handles.os, "getpid", lambda: -1)
         with scene._pool.borrow() as child:
             assert child is not handle
+
+
+def test_a_process_forked_after_a_read_in_threads_reads_by_itself(make_raster):
+    # GDAL's pool of threads does not come along: waiting for it would never end.
+    pixels = np.arange(3 * 512 * 512, dtype=np.uint32).astype(np.uint8).reshape(3, 512, 512)
+    stored = {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}
+    with Scene(make_raster(pixels, **stored)) as scene:
+        expected = scene.read(whole(scene)).pixels
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            found = pool.apply_async(_read_whole, (scene,)).get(timeout=60)
+        assert (handles.decoding_threads() > 1) == (os.cpu_count() != 1)
+    np.testing.assert_array_equal(found, expected)
+
+
+def _read_whole(scene: Scene) -> np.ndarray:
+    assert handles.decoding_threads() == 1
+    return scene.read(whole(scene)).pixels
 
 
 def test_a_closed_scene_says_so(make_raster):

@@ -134,13 +134,7 @@ def convert(
     samples = islice(adapter.read(path, folder, options), limit)
     first = next(samples, None)
     if first is None:
-        reasons = "; ".join(
-            f"{count:,} x {reason}" for reason, count in options.account.left_out.most_common()
-        )
-        example = f" (first: {options.account.places[0][1]})" if options.account.places else ""
-        raise DataError(
-            f"{path}: nothing in it makes a sample of {name}: {reasons or 'it is empty'}{example}"
-        )
+        raise DataError(f"{path}: nothing in it makes a sample of {name}: {options.account.reasons()}")
     return write_samples(
         output, _finished(chain([first], samples), options.source or name, output.parent.resolve())
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +35,38 @@ def read_folders(path: Path, images: Path | None, options: Options) -> Iterator[
     The candidates are all folders that hold images, or ``options.classes``, to which images are limited then.
     """
     del images  # they are what is read
-    if not path.is_dir():
-        raise NotADirectoryError(f"{path} is no folder with a folder for each class")
-    found = {entry.name: _images(entry) for entry in sorted(path.iterdir()) if entry.is_dir()}
-    found = {name: files for name, files in found.items() if files}
-    classes = tuple(found) if options.classes is None else tuple(options.classes)
-    if not found or not any(name in found for name in classes):
-        raise DataError(f"{path} holds no folders of images named by a class")
     folder = ImageFolder(path)
-    for name in classes:
-        for file in found.get(name, []):
+    for name, files, classes in class_folders(path, options.classes):
+        for file in files:
             try:
                 image = folder.ref(f"{name}/{file}")
                 yield Sample(f"{name}/{file}", "classification", (image,), classes=classes, answer=name)
             except LeftOut as error:
                 options.account.leave_out(error, str(path / name / file))
+
+
+def class_folders(
+    path: Path, wanted: Sequence[str] | None = None
+) -> Iterator[tuple[str, list[str], tuple[str, ...]]]:
+    """The folders of images named by a class: (class, image names, all classes).
+
+    Args:
+        path: holds them.
+        wanted: the classes that count, in order; None takes all folders that hold images.
+
+    Raises:
+        NotADirectoryError: it is no folder.
+        DataError: there are no such folders.
+    """
+    if not path.is_dir():
+        raise NotADirectoryError(f"{path} is no folder with a folder for each class")
+    found = {entry.name: _images(entry) for entry in sorted(path.iterdir()) if entry.is_dir()}
+    found = {name: files for name, files in found.items() if files}
+    classes = tuple(found) if wanted is None else tuple(wanted)
+    if not any(name in found for name in classes):
+        raise DataError(f"{path} holds no folders of images named by a class")
+    for name in classes:
+        yield name, found.get(name, []), classes
 
 
 def _images(folder: Path) -> list[str]:
@@ -80,14 +97,22 @@ def read_vhm(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     yield from each(read_records(path, options), options, read)
 
 
+def candidates(question: str) -> tuple[str, ...]:
+    """The classes that a question lists to choose from; () where it asks for no class."""
+    found = _CANDIDATES.search(question)
+    return split_classes(found[1]) if found else ()
+
+
+def split_classes(text: str) -> tuple[str, ...]:
+    """Classes that stand in one text with commas or semicolons between them, each once."""
+    return tuple(dict.fromkeys(part.strip(" .") for part in re.split(r"[,;]", text) if part.strip(" .")))
+
+
 def _scene(name: str, said: Dialogue, attributes: dict[str, Any]) -> Sample | None:
     """A classification sample, where that is what is asked and the answer is one of the candidates."""
-    listed = _CANDIDATES.search(said.first_question)
-    if listed is None or len(said.turns) != 2 or len(said.images) != 1:
+    classes = candidates(said.first_question)
+    if not classes or len(said.turns) != 2 or len(said.images) != 1:
         return None
-    classes = tuple(
-        dict.fromkeys(part.strip(" .") for part in re.split(r"[,;]", listed[1]) if part.strip(" ."))
-    )
     spoken = {each.lower(): each for each in classes}
     answer = spoken.get(said.turns[-1].text.strip(" .").lower())
     if answer is None:

@@ -62,6 +62,26 @@ class Account:
         self.left_out[error.reason] += 1
         self.places.append((error.reason, f"{place}: {error.detail}" if error.detail else place))
 
+    def reasons(self) -> str:
+        """Why records were left out, with counts and the first place, in one line; "it is empty" for none."""
+        told = "; ".join(f"{count:,} x {reason}" for reason, count in self.left_out.most_common())
+        return f"{told or 'it is empty'}{f' (first: {self.places[0][1]})' if self.places else ''}"
+
+    def lines(self, examples: int, rest: str = "") -> list[str]:
+        """For a terminal: what was left out with its first places, then what was changed.
+
+        Args:
+            examples: places of a reason that are named.
+            rest: where the others are, after "and n more".
+        """
+        lines = []
+        for reason, count in self.left_out.most_common():
+            places = [place for own, place in self.places if own == reason]
+            lines += [f"{count:,} left out: {reason}", *(f"  {place}" for place in places[:examples])]
+            if len(places) > examples:
+                lines.append(f"  and {len(places) - examples:,} more{rest}")
+        return lines + [f"{count:,} changed: {kind}" for kind, count in self.changed.most_common()]
+
 
 @dataclass(frozen=True)
 class Options:

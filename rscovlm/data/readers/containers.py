@@ -41,6 +41,8 @@ _KINDS = {
 }
 _TEXTS = {".txt": "text", ".cls": "label", ".caption": "caption"}
 _ROWS = 256
+_BATCH_BYTES = 1 << 26
+"""Rows with large images inside are read a few at a time: memory is that of a row group, not of 256 rows."""
 _TABLE_STEMS = ("state.json", "dataset_info.json", "dataset_dict.json")
 
 
@@ -158,8 +160,10 @@ def _batches(path: Path) -> Iterator[Any]:
     if path.suffix.lower() == ".parquet":
         from pyarrow import parquet
 
-        with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(_ROWS)
+        with parquet.ParquetFile(path, buffer_size=1 << 20) as file:
+            groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+            size = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=1.0)
+            yield from file.iter_batches(max(1, min(_ROWS, int(_BATCH_BYTES / max(size, 1.0)))))
         return
     import pyarrow as pa
 

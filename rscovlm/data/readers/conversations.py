@@ -87,6 +87,16 @@ def dialogue(record: Record, images: ImageFolder | None, options: Options, place
     return Dialogue(_with_images(turns, len(refs)), refs)
 
 
+def words_of(record: Record, options: Options) -> tuple[str, str]:
+    """The first question of a record and its answer, as words alone, without placeholders of images.
+
+    Raises:
+        LeftOut: there is no such conversation.
+    """
+    spoken = [turn.text for turn in _turns(_flattened(record), options) if turn.role != "system"]
+    return _SHOWN.sub(" ", spoken[0]).strip(), spoken[1]
+
+
 def _flattened(record: Record) -> Record:
     """A record whose turns are texts: of content lists, images become ``<image>`` and their names a list."""
     written = record.get("messages") or record.get("conversations") or record.get("conversation")

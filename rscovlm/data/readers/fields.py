@@ -45,13 +45,18 @@ def read_fields(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     folder = ImageFolder(images)
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        found = {name: _at(record, field, name) for name, field in fields.items()}
+        found = {name: field_at(record, field, name) for name, field in fields.items()}
         yield _sample(found, place, folder, options, None)
 
     yield from each(read_records(path, options), options, read)
 
 
-def _at(record: Record, path: str, name: str) -> Any:
+def field_at(record: Record, path: str, name: str) -> Any:
+    """What a field holds; a dot reaches into objects.
+
+    Raises:
+        LeftOut: there is no such field; ``name`` says what it would have been.
+    """
     value: Any = record
     for part in [path] if path in record else path.split("."):
         if not isinstance(value, Mapping) or part not in value:
@@ -81,16 +86,21 @@ def _with_choices(found: Record, words: str | None) -> str:
         found: question, answer and perhaps choices.
         words: one of ``CHOICE_WORDS``; None asks for one letter or several, as the answer has them.
     """
-    question, answer, choices = text_of(found, "question"), text_of(found, "answer"), found.get("choices")
-    if isinstance(choices, str):
-        choices = [line for line in choices.splitlines() if line.strip()]
-    if not isinstance(choices, list) or not choices:
+    question, answer = text_of(found, "question"), text_of(found, "answer")
+    lines = choices_of(found.get("choices"))
+    if not lines:
         return question
-    lines = tuple(str(each).strip() for each in choices)
     if words is not None:
         return ChoiceQuestion(lines, words).prompt(question).user
     several = len(answer.split()) > 1 or (answer.isalpha() and answer.isupper() and len(answer) > 1)
     return "\n".join([question, *lines, _LETTERS if several else _LETTER])
+
+
+def choices_of(written: Any) -> tuple[str, ...]:
+    """The options of a question as they are written: a list, or a text with one in each line."""
+    if isinstance(written, str):
+        written = [line for line in written.splitlines() if line.strip()]
+    return tuple(str(each).strip() for each in written) if isinstance(written, list) else ()
 
 
 def _benchmark(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from detection_eval.formats.lines import text_files
 from detection_eval.formats.markup import parse_xml
@@ -24,8 +24,10 @@ from rscovlm.data.readers.common import (
 )
 from rscovlm.data.sample import Box, ImageRef, Sample
 
-_PHRASES = ("question", "expression", "phrase", "description", "sentence", "referring_sentence", "caption")
-_IMAGES = ("image_id", "image", "file_name", "filename", "img_id", "image_path")
+PHRASES = ("question", "expression", "phrase", "description", "sentence", "referring_sentence", "caption")
+"""Fields that hold the phrase, the first filled one."""
+IMAGES = ("image_id", "image", "file_name", "filename", "img_id", "image_path")
+"""Fields that name the image, the first filled one."""
 
 
 def read_refgeo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
@@ -39,7 +41,7 @@ def read_refgeo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     folder = ImageFolder(images)
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        phrase = text_of(record, *_PHRASES, what="phrase")
+        phrase = text_of(record, *PHRASES, what="phrase")
         image = _image(record, folder)
         written = record.get("poly")
         if not written or options.geometry == "hbb":
@@ -53,7 +55,7 @@ def read_refgeo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
 
 
 def _image(record: Record, folder: ImageFolder) -> ImageRef:
-    name = text_of(record, *_IMAGES, what="image")
+    name = text_of(record, *IMAGES, what="image")
     size = stated_size(record, "image_height", "image_width")
     part = record.get("dataset")
     if isinstance(part, str) and part:
@@ -76,13 +78,26 @@ def _sample(name: str, image: ImageRef, phrase: str, box: Box, attributes: dict[
     return Sample(name, "grounding", (image,), (), (box,), phrase=phrase, attributes=attributes)
 
 
-def read_rsvg_xml(path: Path, images: Path, options: Options) -> Iterator[Sample]:
-    """DIOR-RSVG as published: a folder of XML files with ``object/description`` and ``object/bndbox``.
+class Described(NamedTuple):
+    """An object of DIOR-RSVG's XML.
 
-    A sample for each object, called ``<file>:<number>``. The official split files number objects over all
-    files in the order in which the system listed them, which differs between machines; use ids instead.
+    Attributes:
+        key: ``<file>:<number>``.
+        image: name of its image.
+        phrase: its description.
+        box: its bounds in pixels, with its class.
+        place: file and line.
     """
-    folder = ImageFolder(images)
+
+    key: str
+    image: str
+    phrase: str
+    box: Box
+    place: str
+
+
+def xml_objects(path: Path, options: Options) -> Iterator[Described]:
+    """The described objects of DIOR-RSVG's XML; others are left out and counted."""
     for file in text_files(path, ".xml"):
         root = parse_xml(file)
         name = root.word("filename") or file.stem
@@ -92,8 +107,22 @@ def read_rsvg_xml(path: Path, images: Path, options: Options) -> Iterator[Sample
                 if phrase is None:
                     raise LeftOut("no phrase", "<object> without <description>")
                 corners = element.numbers(f"bndbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax"))
-                image = folder.ref(name)
-                box = _inside(box_of(corners, options.geometry, label=element.word("name") or ""), image)
-                yield _sample(f"{file.stem}:{number}", image, phrase, box, {})
+                box = box_of(corners, options.geometry, label=element.word("name") or "")
+                yield Described(f"{file.stem}:{number}", name, phrase, box, element.place)
             except LeftOut as error:
                 options.account.leave_out(error, element.place)
+
+
+def read_rsvg_xml(path: Path, images: Path, options: Options) -> Iterator[Sample]:
+    """DIOR-RSVG as published: a folder of XML files with ``object/description`` and ``object/bndbox``.
+
+    A sample for each object, called ``<file>:<number>``. The official split files number objects over all
+    files in the order in which the system listed them, which differs between machines; use ids instead.
+    """
+    folder = ImageFolder(images)
+    for found in xml_objects(path, options):
+        try:
+            image = folder.ref(found.image)
+            yield _sample(found.key, image, found.phrase, _inside(found.box, image), {})
+        except LeftOut as error:
+            options.account.leave_out(error, found.place)

@@ -48,23 +48,31 @@ def read_rsvqa(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     and ``res-y`` of an image, where they are there.
     """
     folder = ImageFolder(images)
-    questions, answers, scenes = (_entries(file, part) for file, part in zip(_triple(path), _PARTS))
-    by_question = {entry["question_id"]: entry for entry in answers if "question_id" in entry}
-    resolutions = {entry.get("id"): _gsd(entry) for entry in scenes}
 
     def read(place: str, record: Record) -> Iterator[Sample]:
-        number = record.get("img_id")
-        answer = by_question.get(record.get("id"))
-        if answer is None:
-            raise LeftOut("no answer", f"question {record.get('id')}")
-        turns = ask(text_of(record, "question"), text_of(answer, "answer"))
-        image = folder.ref(f"{number}.tif")
-        gsd_m = resolutions.get(number)
-        attributes = kept(record, "type")
+        turns = ask(text_of(record, "question"), text_of(record, "answer"))
+        image, attributes = folder.ref(f"{record['img_id']}.tif"), kept(record, "type")
+        gsd_m = record["gsd_m"]
         yield Sample(id_of(record, place), "vqa", (image,), turns, gsd_m=gsd_m, attributes=attributes)
 
-    numbered = ((f"{path}: question {entry.get('id')}", entry) for entry in questions)
-    yield from each(numbered, options, read)
+    yield from each(rsvqa_records(path), options, read)
+
+
+def rsvqa_records(path: Path) -> Iterator[tuple[str, Record]]:
+    """The active questions of a triple of files, each with its ``answer`` and the ``gsd_m`` of its image.
+
+    Both are None where the other files do not have them.
+
+    Raises:
+        DataError: there is no such triple.
+    """
+    questions, answers, scenes = (_entries(file, part) for file, part in zip(_triple(path), _PARTS))
+    by_question = {entry["question_id"]: entry.get("answer") for entry in answers if "question_id" in entry}
+    resolutions = {entry.get("id"): _gsd(entry) for entry in scenes}
+    for entry in questions:
+        place, number = f"{path}: question {entry.get('id')}", entry.get("img_id")
+        answer, gsd_m = by_question.get(entry.get("id")), resolutions.get(number)
+        yield place, {**entry, "img_id": number, "answer": answer, "gsd_m": gsd_m}
 
 
 def _triple(path: Path) -> list[Path]:
@@ -162,13 +170,13 @@ def _annotated(place: str, record: Record, image: ImageRef, stem: str, options: 
         label = str(record.get("obj_cls") or "")
         names = ("obj_coord", "obj_corner") if options.geometry == "hbb" else ("obj_corner", "obj_coord")
         corners = listed(record, *names)
-        box = _relative(corners, image, options, label)
+        box = relative_box(corners, image, options, label)
         phrase = text_of(record, "referring_sentence").rstrip(". ")
         attributes = {"unique": bool(record["is_unique"])} if "is_unique" in record else {}
         yield Sample(name, "grounding", (image,), (), (box,), phrase=phrase, attributes=attributes)
 
 
-def _relative(corners: list[Any], image: ImageRef, options: Options, label: str) -> Box:
+def relative_box(corners: list[Any], image: ImageRef, options: Options, label: str) -> Box:
     """A box in parts of the image's sides."""
     flat = [value for part in corners for value in (part if isinstance(part, list) else [part])]
     height, width = image.size or (0, 0)
@@ -195,7 +203,7 @@ def _evaluation(place: str, record: Record, folder: ImageFolder, options: Option
         boxes = tuple(reader.boxes)
         corners = listed(record, "obj_corner")
         if corners and options.geometry != "hbb":
-            boxes = (_relative(corners, image, options, str(record.get("obj_cls") or "")),)
+            boxes = (relative_box(corners, image, options, str(record.get("obj_cls") or "")),)
         phrase = text_of(record, "question").rstrip(". ")
         yield Sample(name, "grounding", (image,), (), boxes, phrase=phrase, attributes=attributes)
         return

@@ -15,7 +15,7 @@ from detection_eval.geometry.quads import area, bounds, box_quads
 from detection_eval.geometry.rotated import boxes_to_quads
 from detection_eval.text.contracts import CONTRACTS, Json, Lines, Tagged, VertexForm, detection_prompt
 from detection_eval.text.labels import LabelMatcher, singular, spoken
-from detection_eval.text.parsing import ParseReport, parse_response
+from detection_eval.text.parsing import ParseReport, parse_first_box, parse_response
 from detection_eval.text.writing import render_response
 
 PLAIN, JSON, HBB = CONTRACTS["rscovlm-quad"], CONTRACTS["rscovlm-json-quad"], CONTRACTS["qwen2.5-vl"]
@@ -666,3 +666,16 @@ def test_hostile_text_takes_linear_time(kind, syntax):
     if large >= 40 * small + 0.2:  # a collection of the whole process's garbage may have fallen into it
         large = min(large, seconds(160_000))
     assert large < 40 * small + 0.2  # 8 for linear, 64 for quadratic time
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```json\n[{"bbox_2d": [10, 20, 30, 40], "label": "ship"}]\n```',
+        "The 2D box is [10, 20, 30, 40].",
+        "10,20,30,40 ship",
+    ],
+)
+def test_the_first_box_is_read_without_the_number_in_the_name_of_its_field(text):
+    found = parse_first_box(text, CONTRACTS["qwen2.5-vl"], 100, 100)
+    assert found.tolist() == [[[10, 20], [30, 20], [30, 40], [10, 40]]]

@@ -87,6 +87,6 @@ def test_what_is_wrong_for_every_scene_is_told_once(run, tmp_path):
         ("--output", tmp_path / "out.shp"),
         ("--output", tmp_path / "out.gpkg", "--crs", "EPSG:99"),
     ):
-        done = run(*COMMAND, tmp_path, *wrong)
+        done = run(*COMMAND, tmp_path, "--nodata", "none", *wrong)
         assert done.code == 2
         assert len(done.err.splitlines()) == 1, done.err

@@ -12,6 +12,7 @@ from rscovlm.scoring.answers import (
     normalised_words,
     number_in,
     same_answer,
+    yes_or_no,
 )
 
 
@@ -243,3 +244,42 @@ def test_all_words_of_a_question_count_whatever_its_punctuation():
     assert normalised_words("What colour is it?") != normalised_words("What shape is it?")
     assert normalised_words("Is it GREY?") == normalised_words("is it gray")
     assert normalised_words("the ships") == "the ships"
+
+
+@pytest.mark.parametrize(
+    ("reply", "named"),
+    [
+        ("DenseResidential", "dense residential"),
+        ("denseresidential.", "dense residential"),
+        ("dense-residential", "dense residential"),
+        ("a denseresidential area", None),
+        ("...", None),
+    ],
+)
+def test_a_whole_reply_may_write_the_words_of_a_class_as_one(reply, named):
+    assert named_class(reply, ("dense residential", "sparse residential")) == named
+    assert named_class("denseresidential", ("dense residential", "denseresidential")) == "denseresidential"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Yes, two of them", "yes"),
+        ("True", "yes"),
+        ("no", "no"),
+        ("There are no ships.", "no"),
+        ("It is.", None),
+        ("none", None),
+        ("No, or yes", None),
+        ("noon", None),
+        ("", None),
+    ],
+)
+def test_an_answer_may_begin_with_yes_or_no(text, says):
+    assert yes_or_no(text) == says
+
+
+def test_a_number_beyond_all_floats_is_none():
+    assert number_in("1" * 400) is None
+    assert count_in("1" * 400) is None
+    assert number_in("1" * 300) == float("1" * 300)

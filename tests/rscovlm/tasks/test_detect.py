@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from detection_eval.detections import Detections
 from detection_eval.geometry.overlap import pair_iou
 from detection_eval.geometry.quads import box_quads
 from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.writing import render_response
 from rscovlm.errors import UsageError
 from rscovlm.journal import Journal
 from rscovlm.models.families import FAMILIES
@@ -147,6 +149,58 @@ def test_a_scene_with_nothing_to_find_is_a_complete_result(scene):
     found = detect_scene(scene, ScriptedEngine(lambda conversation: CONTRACTS["nano"].empty))
     assert len(found.detections) == 0
     assert found.failures == ()
+
+
+def drawn(*corners: tuple[float, float, float, float]) -> str:
+    """A reply about a tile of 128 x 128 px with a ship at each of some boxes."""
+    quads = box_quads(np.array(corners, dtype=float))
+    ships = Detections(quads, np.zeros(len(quads), np.int64), ("ship",))
+    return render_response(ships, CONTRACTS[FAMILY.detection], 128, 128)
+
+
+@pytest.fixture
+def half_empty(tmp_path):
+    """128 x 128 px, a single tile, of which the half right of x = 64 is nodata."""
+    pixels = np.full((3, 128, 128), 90, dtype=np.uint8)
+    pixels[:, :, 64:] = 0
+    with Scene(write_raster(tmp_path / "half.tif", pixels=pixels, gsd_m=None, nodata=0)) as opened:
+        yield opened
+
+
+def test_boxes_on_nodata_are_dropped_and_counted(half_empty):
+    # Boxes of 20 px: all, 9, 3, 1 and none of their columns are valid; from a tenth on, 2 columns, they stay.
+    lefts = (10, 55, 61, 63, 90)
+    reply = drawn(*((x, 25 * i, x + 20, 25 * i + 20) for i, x in enumerate(lefts)))
+    found = detect_scene(half_empty, ScriptedEngine(lambda conversation: reply))
+    assert sorted(found.detections.polygons[..., 0].min(axis=1).round().tolist()) == [10, 55, 61]
+    assert found.on_nothing == 2
+    assert len(found.merged.tile) == 3
+
+
+def test_without_nodata_black_is_a_colour(tmp_path):
+    with Scene(write_raster(tmp_path / "black.tif", pixels=np.zeros((3, 128, 128), np.uint8))) as scene:
+        found = detect_scene(scene, ScriptedEngine(lambda conversation: drawn((90, 50, 110, 70))))
+    assert (len(found.detections), found.on_nothing) == (1, 0)
+
+
+def test_an_oblique_box_is_not_dropped_for_the_corners_of_its_bounds(half_empty, monkeypatch):
+    # A tenth of the bounds is valid, and that is as much as the whole of the narrow box.
+    narrow = np.array([[[10.0, 14], [14, 10], [114, 110], [110, 114]]])
+    reply = render_response(
+        Detections(narrow, np.zeros(1, np.int64), ("ship",)), CONTRACTS[FAMILY.detection], 128, 128
+    )
+    monkeypatch.setattr(half_empty, "valid_fraction", lambda window: 0.05)
+    found = detect_scene(half_empty, ScriptedEngine(lambda conversation: reply))
+    assert (len(found.detections), found.on_nothing) == (1, 0)
+
+
+def test_a_box_stays_where_the_file_does_not_tell_what_is_valid(half_empty, monkeypatch):
+    def unreadable(window):
+        raise SceneUnreadable("the file is cut off")
+
+    monkeypatch.setattr(half_empty, "valid_fraction", unreadable)
+    found = detect_scene(half_empty, ScriptedEngine(lambda conversation: drawn((90, 50, 110, 70))))
+    assert (len(found.detections), found.on_nothing) == (1, 0)
 
 
 class Stopped(Exception):

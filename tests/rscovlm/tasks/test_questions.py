@@ -4,6 +4,7 @@ import pytest
 
 from rscovlm.tasks.questions import (
     ChoiceQuestion,
+    ChoiceWords,
     NumericQuestion,
     OpenQuestion,
     is_right,
@@ -21,6 +22,12 @@ from tests.rscovlm.tasks.replies import right
         ("3.5 m", "3.5 m", True),
         ("35 m", "3.5 m", False),
         ("yes", "no", False),
+        ("Yes, two of them.", "yes", True),
+        ("There are no ships", "no", True),
+        ("No. Yes, one.", "no", False),
+        ("none", "no", False),
+        ("yesterday", "yes", False),
+        ("yes", "yes, two", False),
         ("", "no", False),
         ("<think>It may be blue.</think> red", "red", True),
     ],
@@ -46,6 +53,10 @@ def test_a_choice_is_answered_by_its_letter_or_by_the_option_itself():
     assert task.prompt("Which colour?") == Prompt(
         None, "Which colour?\nA. red\nB. white\nAnswer with the option's letter."
     )
+    bracketed = ChoiceQuestion(
+        ("red", "white"), ChoiceWords("{question} {options} One of {letters}.", "({letter}) {option}")
+    )
+    assert bracketed.prompt("Which?").user == "Which? (A) red\n(B) white One of A, B."
     replies = ("B", "(b)", "B. white", "It is white.", "A", "red or white", "")
     assert [right(task, reply, "B") for reply in replies] == [True] * 4 + [False] * 3
 

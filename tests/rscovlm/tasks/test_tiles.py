@@ -142,3 +142,32 @@ def test_the_gap_of_scale_is_to_the_nearest_that_the_model_was_trained_at(tmp_pa
         # Planes alone were never shown at 1.2 m.
         gap = scale_gap(scene, replace(far, classes=("plane",)), family)
     assert (gap.trained_m, round(gap.ratio, 1)) == (4.8, 2.4)
+
+
+def test_a_hopeless_scale_is_known_before_any_tile_is_looked_at(tmp_path, monkeypatch):
+    told = []
+
+    def refuse(gap):
+        told.append(round(gap.ratio, 1))
+        raise ScaleRefusedError
+
+    with Scene(write_raster(tmp_path / "scene.tif", 1024, 1024, gsd_m=12.0)) as scene:
+        monkeypatch.setattr(scene, "has_valid", lambda window: pytest.fail(f"{window} was looked at"))
+        with pytest.raises(ScaleRefusedError):
+            plan_tiles(scene, replace(NANO, class_gsd_m=None), check=refuse)
+    assert told == [10.0]
+
+
+def test_of_a_world_map_the_tile_nearest_to_the_scale_is_checked(tmp_path):
+    # Degrees of longitude shrink towards the poles: the gap is the one of the row where it is smallest.
+    transform = Affine(180 / 512, 0, -90, 0, -80 / 512, 80)
+    path = write_raster(tmp_path / "scene.tif", 512, 512, crs="EPSG:4326", transform=transform)
+    told = []
+    with Scene(path) as scene:
+        plan = plan_tiles(scene, NANO, tile=128, check=told.append)
+        sides = [scene.gsd_of(view) for view in plan.views]
+    assert told[0].shown_m == pytest.approx(min(sides))
+
+
+class ScaleRefusedError(Exception):
+    """What a check may raise."""

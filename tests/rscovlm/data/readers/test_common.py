@@ -172,3 +172,22 @@ def test_a_box_is_outside_where_nothing_of_it_is_in_the_image():
     assert outside(box_of([-10, 5, 0, 20]), size)
     assert outside(box_of([200, 5, 210, 20]), size)
     assert outside(box_of([150, 100, 160, 120]), size), "100 px high"
+
+
+def test_an_account_names_the_first_places_of_each_reason():
+    account = Account()
+    assert account.reasons() == "it is empty"
+    for number in range(3):
+        account.leave_out(LeftOut("no phrase", "empty"), f"a.json: entry {number}")
+    account.leave_out(LeftOut("no box"), "a.json: entry 9")
+    account.changed["ids mended"] = 1200
+    assert account.reasons() == "3 x no phrase; 1 x no box (first: a.json: entry 0: empty)"
+    assert account.lines(2, "; see all") == [
+        "3 left out: no phrase",
+        "  a.json: entry 0: empty",
+        "  a.json: entry 1: empty",
+        "  and 1 more; see all",
+        "1 left out: no box",
+        "  a.json: entry 9",
+        "1,200 changed: ids mended",
+    ]

@@ -1,0 +1,131 @@
+"""Detection: DOTA, DIOR-R and FAIR1M, by the presets of ``detection_eval``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from detection_eval.detections import Detections
+from detection_eval.metrics.evaluation import evaluate
+from detection_eval.metrics.ground_truth import GroundTruth
+from rscovlm.bench.item import Item
+from rscovlm.bench.protocol import Protocol, Summary, Verdict
+from rscovlm.bench.protocols.grounding import contract_of
+from rscovlm.bench.protocols.replies import judged
+from rscovlm.bench.protocols.scored import Scored
+from rscovlm.bench.row import Row
+from rscovlm.tasks.detect import Detection
+
+
+@dataclass(frozen=True)
+class Detected:
+    """Boxes of all classes in an image, as confidence-free average precision and as counts.
+
+    Attributes:
+        id: ``<benchmark>/<name>/<version>``.
+        preset: protocol of ``detection_eval``.
+        failed_is_wrong: whether an image without a usable reply is one where nothing was found; else it is
+            left out.
+    """
+
+    id: str
+    preset: str
+    failed_is_wrong: bool = False
+
+    def judge(self, row: Row) -> Verdict:
+        """F1 of the boxes of one image at an IoU of 0.5, all classes counted as one."""
+        return self._by_image.judge(row)
+
+    @property
+    def _by_image(self) -> Scored:
+        return Scored(self.id, image_f1, "source", "apnc@0.5", failed_is_wrong=self.failed_is_wrong)
+
+    def summarise(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Summary:
+        """``apnc@0.5`` and ``@0.5:0.95``, precision, recall and F1, macro over classes and micro over boxes.
+
+        ``micro`` is the mean over images of F1, as verdicts have it; ``macro`` that over classes.
+        """
+        counted = [row for row, verdict in zip(rows, verdicts) if verdict.score is not None]
+        summary = self._by_image.summarise(rows, verdicts)
+        if not counted:
+            return summary
+        classes = tuple(dict.fromkeys(name for row in counted for name in _classes(row.item)))
+        truth = {row.item.key: _ground_truth(row.item) for row in counted}
+        found = {row.item.key: _boxes(row) for row in counted}
+        result = evaluate(truth, found, self.preset, classes=classes)
+        counts, levels = result.counts(), tuple(percent / 100 for percent in range(50, 100, 5))
+        metrics = {
+            "apnc@0.5": result.apnc(0.5),
+            "apnc@0.5:0.95": result.apnc(levels),
+            "macro_f1@0.5": float(counts.macro_f1),
+            "f1@0.5": float(counts.micro.f1[0]),
+            "precision@0.5": float(counts.micro.precision[0]),
+            "recall@0.5": float(counts.micro.recall[0]),
+        }
+        by_class = zip(result.classes, counts.f1.tolist(), result.class_apnc().tolist(), counts.positives)
+        groups = {
+            ("class", name): {"n": float(n), "micro": f1, "apnc@0.5": apnc} for name, f1, apnc, n in by_class
+        }
+        overall = {**summary.metrics, "macro": metrics["macro_f1@0.5"], **metrics}
+        return Summary(summary.headline, overall, {**summary.groups, **groups})
+
+
+def image_f1(row: Row) -> Verdict:
+    """F1 of the boxes of one image at an IoU of 0.5, all classes as one; 1 for nothing where nothing is."""
+    found, key, classes = _boxes(row), row.item.key, _classes(row.item)
+    boxes = evaluate({key: _ground_truth(row.item)}, {key: found}, "strict", classes=classes).counts().micro
+    right, wrong, there = (float(part[0]) for part in (boxes.true, boxes.false, boxes.positives))
+    counts = {
+        **{"f1@0.5/hits": 2 * right, "f1@0.5/of": right + wrong + there},
+        **{"precision@0.5/hits": right, "precision@0.5/of": right + wrong},
+        **{"recall@0.5/hits": right, "recall@0.5/of": there},
+    }
+    report = _task(row).read(row.text, row.view.size).report
+    readable = len(found) > 0 or report.declared_empty > 0
+    said = judged(False, row.text, readable=readable, counts=counts)
+    f1 = counts["f1@0.5/hits"] / counts["f1@0.5/of"] if counts["f1@0.5/of"] else 1.0
+    return replace(said, score=f1, parsed=f"{len(found)} boxes")
+
+
+def _task(row: Row) -> Detection:
+    return Detection(contract_of(row), _classes(row.item))
+
+
+def _boxes(row: Row) -> Detections:
+    """What a reply found, in pixels of the image as stored; nothing where it failed."""
+    if row.error is not None or not _classes(row.item):
+        return Detections.empty(_classes(row.item))
+    boxes = _task(row).parse(row.text, row.view.size)
+    return boxes.with_polygons(np.asarray(row.view.to_scene(boxes.polygons)))
+
+
+def _classes(item: Item) -> tuple[str, ...]:
+    return item.options or tuple(dict.fromkeys(item.truth.labels))
+
+
+def _ground_truth(item: Item) -> GroundTruth:
+    truth, classes = item.truth, _classes(item)
+    polygons = np.zeros((0, 4, 2)) if truth.polygons is None else truth.polygons
+    labels = np.array([classes.index(name) for name in truth.labels], dtype=np.int64)
+    difficulty = np.zeros(len(labels), np.int64) if truth.ignored is None else truth.ignored.astype(np.int64)
+    return GroundTruth(Detections(polygons, labels, classes), difficulty)
+
+
+def detection_protocols(name: str, official: str) -> tuple[Protocol, ...]:
+    """Official, rscovlm, strict, each with a preset of ``detection_eval``."""
+    return (
+        Detected(f"{name}/official/1", official),
+        Detected(f"{name}/rscovlm/1", "rscovlm"),
+        Detected(f"{name}/strict/1", "strict", failed_is_wrong=True),
+    )
+
+
+DETECTION: Mapping[str, tuple[Protocol, ...]] = {
+    "dota-v1.0": detection_protocols("dota-v1.0", "devkit-v1.0"),
+    "dota-v1.5": detection_protocols("dota-v1.5", "devkit-v1.5"),
+    "dior-r": detection_protocols("dior-r", "mmrotate-1.x"),
+    "fair1m": detection_protocols("fair1m", "mmrotate-1.x"),
+}
+"""Protocols by benchmark: official, rscovlm, strict."""

@@ -1,0 +1,1 @@
+"""Results of runs, from their logs alone: scores, comparisons, tables and the page."""

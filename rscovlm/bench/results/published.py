@@ -1,0 +1,83 @@
+"""Published results, from ``configs/published``: rows that stand beside ours, each table with its source."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from configs import ConfigError, available, load_config
+from configs.checking import Section, checked
+
+FOLDER = "published/"
+
+
+class Table(Section):
+    """One published table."""
+
+    benchmark: str
+    """Name of the benchmark here."""
+    metric: str
+    """What is reported, with its unit."""
+    protocol: str
+    """How replies were judged, as far as it is known; an identifier where it is one of ours."""
+    columns: tuple[str, ...]
+    """Names of the values."""
+    rows: dict[str, tuple[float | None, ...]]
+    """Values by model; null where none was published."""
+    note: str = ""
+    """What a reader has to know."""
+
+
+class Publication(Section):
+    """The tables of one publication."""
+
+    source: str
+    """Paper or page, and which table of it."""
+    tables: tuple[Table, ...]
+
+
+class PublishedTable(NamedTuple):
+    """A published table with its source; see :class:`Table`."""
+
+    source: str
+    benchmark: str
+    metric: str
+    protocol: str
+    columns: tuple[str, ...]
+    rows: dict[str, tuple[float | None, ...]]
+    note: str
+
+
+def load_publication(name_or_path: str) -> list[PublishedTable]:
+    """The tables of a publication, by name (``rscovlm``) or file.
+
+    Raises:
+        ConfigError: where there is none, naming all that is wrong in it.
+    """
+    shipped = f"{FOLDER}{name_or_path}"
+    where = shipped if shipped in available(FOLDER) else name_or_path
+    found = checked(Publication, load_config(where), where)
+    for table in found.tables:
+        for model, values in table.rows.items():
+            if len(values) != len(table.columns):
+                raise ConfigError(
+                    f"{where}: {table.benchmark}: {model} has {len(values)} values for "
+                    f"{len(table.columns)} columns"
+                )
+    return [
+        PublishedTable(
+            found.source,
+            table.benchmark,
+            table.metric,
+            table.protocol,
+            table.columns,
+            table.rows,
+            table.note,
+        )
+        for table in found.tables
+    ]
+
+
+def published_for(benchmark: str) -> list[PublishedTable]:
+    """All shipped tables about a benchmark."""
+    names = [name.removeprefix(FOLDER) for name in available(FOLDER)]
+    return [table for name in names for table in load_publication(name) if table.benchmark == benchmark]

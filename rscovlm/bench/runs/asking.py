@@ -1,0 +1,302 @@
+"""Asking: the items of a benchmark go to a model in batches, and come back as rows.
+
+One item that fails (its image cannot be read, its request is refused) is a row with an error; the others go
+on. Each kind of item is asked for by the same ``Task`` as elsewhere, looked at closer through ``tasks.ask``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from detection_eval.errors import DetectionError
+from rscovlm.bench.item import Item, Kind
+from rscovlm.bench.prompts import SPOKEN, Profile
+from rscovlm.bench.row import Row
+from rscovlm.bench.runs.looking import Blind, Mode, first_view, gray
+from rscovlm.tasks.ask import ask_each
+from rscovlm.tasks.recipe import Recipe
+from tiling.errors import SceneError
+from tiling.resolution import Resolution
+from tiling.scene import Scene
+from tiling.view import Size, View, Window
+from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Reply, Sampling
+from zoom_chain.settings import ZoomSettings
+
+if TYPE_CHECKING:
+    from rscovlm.engines import Engine
+    from rscovlm.models.families import ModelFamily
+    from zoom_chain.controller import Answer
+
+READERS = 4
+_NOWHERE = View(Window(0, 0, 1, 1), Size(1, 1))
+_TOKENS: Mapping[Kind, int] = {"classify": 32, "choice": 512, "caption": 1024}
+_USUAL_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How items are put to a model: everything about a request that is not the item's own.
+
+    Attributes:
+        family: how the model sees and writes.
+        profile: all words, with those of recipe and family filled in.
+        recipe: which questions may be looked at closer.
+        mode: what is shown.
+        blind: what is shown in its place.
+        settings: of the zoom chain.
+        resolution: of the first view.
+        sampling: how tokens are chosen; None leaves it to the checkpoint.
+        seed: of sampling and of shuffled images.
+        max_tokens: of one reply; None takes what is usual for the kind of task.
+        batch_size: items that are asked together.
+        images: shown in place of the items' own, by key.
+    """
+
+    family: ModelFamily
+    profile: Profile
+    recipe: Recipe
+    mode: Mode
+    settings: ZoomSettings
+    resolution: Resolution
+    blind: Blind = "none"
+    sampling: Sampling | None = GREEDY
+    seed: int = 0
+    max_tokens: int | None = None
+    batch_size: int = 16
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def zooms(self, item: Item) -> bool:
+        """Whether the model may look closer before it answers an item."""
+        if not self.settings.policy.offers_tool or item.kind not in SPOKEN or len(item.images) != 1:
+            return False
+        category = item.groups.get("category") or ("count" if item.kind == "count" else None)
+        return self.mode in ("single", "chain") and self.recipe.zooms(item.subject, category)
+
+    def generation(self, kind: Kind) -> Generation:
+        """How replies about a kind of item are generated."""
+        usual = self.family.detection_tokens if kind == "detect" else _TOKENS.get(kind, _USUAL_TOKENS)
+        return Generation(self.max_tokens or usual, self.sampling, self.seed)
+
+    def facts(self) -> dict[str, Any]:
+        """All that a reply depends on besides the items and the weights, as JSON can hold it."""
+        chain = {"zoom settings": asdict(self.settings), "never zoom": self.recipe.never_zoom}
+        return {
+            "family": self.family.name,
+            "prompts": self.profile.model_dump(mode="json"),
+            "dialect": self.family.dialect.name,
+            "zoom": self.mode,
+            **(chain if self.mode in ("single", "chain") else {}),
+            "blind": self.blind,
+            "resolution": asdict(self.resolution),
+            "sampling": None if self.sampling is None else asdict(self.sampling),
+            "max tokens": self.max_tokens,
+            "seed": self.seed,
+            "batch size": self.batch_size,
+        }
+
+
+@dataclass(frozen=True)
+class _Question:
+    """An item that is ready to be asked."""
+
+    item: Item
+    conversation: Conversation | None = None
+    view: View = _NOWHERE
+    views: tuple[View, ...] = ()
+    tokens: int = 0
+    scene: Scene | None = None
+    error: str | None = None
+
+
+def ask_items(engine: Engine, asking: Asking, batches: Sequence[Sequence[Item]]) -> Iterator[list[Row]]:
+    """The rows of each batch of items, in order; the next batch is read while the model works.
+
+    Raises:
+        ModelError: what concerns every request.
+    """
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        coming = [ahead.submit(_Batch, asking, items) for items in batches[:1]]
+        try:
+            for number in range(len(batches)):
+                batch = coming.pop().result()
+                if number + 1 < len(batches):
+                    coming.append(ahead.submit(_Batch, asking, batches[number + 1]))
+                with batch:
+                    yield _answered(engine, asking, batch.questions)
+        finally:
+            for future in coming:
+                future.result().close()
+
+
+class _Batch:
+    """Questions that are asked together, and the scenes that they are about."""
+
+    def __init__(self, asking: Asking, items: Sequence[Item]) -> None:
+        self._files = ExitStack()
+        self._asking = asking
+        sources = dict.fromkeys(source for item in items for source in self._images(item))
+        with ThreadPoolExecutor(max_workers=READERS) as readers:
+            opened = list(readers.map(_opened, sources))
+            self._scenes = dict(zip(sources, opened, strict=True))
+            for scene in opened:
+                if isinstance(scene, Scene):
+                    self._files.callback(scene.close)
+            self.questions = list(readers.map(self._question, items))
+
+    def __enter__(self) -> _Batch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the scenes."""
+        self._files.close()
+
+    def _images(self, item: Item) -> tuple[str, ...]:
+        return self._asking.images.get(item.key, item.images)
+
+    def _question(self, item: Item) -> _Question:
+        scenes = [self._scenes[source] for source in self._images(item)]
+        for scene in scenes:
+            if isinstance(scene, SceneError):
+                return _Question(item, error=str(scene))
+        try:
+            return _looked_at(item, [scene for scene in scenes if isinstance(scene, Scene)], self._asking)
+        except SceneError as error:
+            return _Question(item, error=str(error))
+
+
+def _opened(source: str) -> Scene | SceneError:
+    try:
+        return Scene(source)
+    except SceneError as error:
+        return error
+
+
+def _looked_at(item: Item, scenes: Sequence[Scene], asking: Asking) -> _Question:
+    """An item with its first views read, but for one whose chain reads its own.
+
+    Raises:
+        SceneError: where an image cannot be read.
+    """
+    views = tuple(first_view(scene, item, asking.mode, asking.resolution) for scene in scenes)
+    place = views[0] if views else _NOWHERE
+    if asking.blind in ("none", "shuffle") and asking.zooms(item):
+        return _Question(item, view=place, scene=scenes[0])
+    try:
+        system, user = asking.profile.prompt(item)
+    except (ValueError, DetectionError) as error:  # no classes to choose from, no word for "everything"
+        return _Question(item, error=str(error))
+    start = Conversation() if system is None else Conversation().say("system", system)
+    if asking.blind == "text":
+        return _Question(item, start.say("user", user), place)
+    if asking.blind == "gray":
+        pictures = [ImagePart(gray(view)) for view in views]
+    else:
+        pictures = [ImagePart(scene.read(view).pixels) for scene, view in zip(scenes, views)]
+    tokens = sum(asking.resolution.tokens(view.size) for view in views)
+    return _Question(item, start.say("user", *pictures, user), place, views[:1], tokens)
+
+
+def _answered(engine: Engine, asking: Asking, questions: Sequence[_Question]) -> list[Row]:
+    """A row for each question, in order."""
+    rows: dict[str, Row] = {}
+    for question in questions:
+        if question.error is not None:
+            rows[question.item.key] = Row(question.item, "", _NOWHERE, "error", error=question.error)
+    left = [question for question in questions if question.error is None]
+    alike: dict[tuple[bool, Generation], list[_Question]] = {}
+    for question in left:
+        place = (question.scene is not None, asking.generation(question.item.kind))
+        alike.setdefault(place, []).append(question)
+    for (zoomed, options), together in alike.items():
+        ask = _zoomed if zoomed else _shown
+        rows |= {row.item.key: row for row in ask(engine, asking, options, together)}
+    return [rows[question.item.key] for question in questions]
+
+
+def _shown(engine: Engine, asking: Asking, options: Generation, questions: Sequence[_Question]) -> list[Row]:
+    """Questions that are answered from what they show."""
+    began = time.monotonic()
+    conversations = [question.conversation for question in questions if question.conversation is not None]
+    replies = engine.chat(conversations, options)
+    share = (time.monotonic() - began) / len(questions)
+    rows = []
+    for question, reply in zip(questions, replies, strict=True):
+        system, user = asking.profile.prompt(question.item)
+        contract = asking.profile.contract_of(question.item.kind)
+        rows.append(
+            Row(
+                question.item,
+                reply.text,
+                question.view,
+                reply.stop_reason,
+                _why_failed(reply),
+                system,
+                user,
+                reply.prompt_tokens,
+                question.tokens,
+                reply.completion_tokens,
+                round(share, 4),
+                "" if contract is None else contract.name,
+                question.views,
+            )
+        )
+    return rows
+
+
+def _why_failed(reply: Reply) -> str | None:
+    if reply.error is None and reply.stop_reason == "error":
+        return "the model failed without saying why"
+    return reply.error
+
+
+def _zoomed(engine: Engine, asking: Asking, options: Generation, questions: Sequence[_Question]) -> list[Row]:
+    """Questions about which the model may look closer."""
+    began = time.monotonic()
+    prompts = [asking.profile.prompt(question.item) for question in questions]
+    answers = ask_each(
+        [(question.scene, prompt.user) for question, prompt in zip(questions, prompts) if question.scene],
+        engine,
+        settings=asking.settings,
+        options=options,
+    )
+    share = (time.monotonic() - began) / len(questions)
+    return [
+        _row_of_chain(question, answer, asking.family, share)
+        for question, answer in zip(questions, answers, strict=True)
+    ]
+
+
+def _row_of_chain(question: _Question, answer: Answer, family: ModelFamily, seconds: float) -> Row:
+    trace, dialect = answer.trace, family.dialect
+    offered = bool(trace.settings["tool_offered"])
+    views = tuple(record.view for record in trace.views)
+    failed = answer.stop_reason == "error"
+    return Row(
+        question.item,
+        trace.turns[-1].reply if trace.turns else "",
+        views[-1] if views else question.view,
+        answer.stop_reason,
+        (trace.error or "the chain failed without saying why") if failed else None,
+        dialect.system_prompt if offered else None,
+        trace.question + (dialect.user_suffix if offered else ""),
+        sum(turn.prompt_tokens for turn in trace.turns),
+        trace.visual_tokens,
+        sum(turn.completion_tokens for turn in trace.turns),
+        round(seconds, 4),
+        views=views,
+        trace=_without_pictures(json.loads(trace.to_json())),
+    )
+
+
+def _without_pictures(trace: dict[str, Any]) -> dict[str, Any]:
+    """A trace as JSON without thumbnails, ten times as large as all else: the images stay where they are."""
+    return trace | {"views": [view | {"thumbnail": ""} for view in trace["views"]]}

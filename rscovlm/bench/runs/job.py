@@ -1,0 +1,278 @@
+"""A job: the items of a benchmark, how they are asked, and whom; carried out into a run folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rscovlm.bench.benchmark import Benchmark
+from rscovlm.bench.item import Item
+from rscovlm.bench.prompts import Profile
+from rscovlm.bench.protocols.available import protocols_of
+from rscovlm.bench.records import item_to_json
+from rscovlm.bench.row import Row
+from rscovlm.bench.runs.asking import Asking, ask_items
+from rscovlm.bench.runs.folder import library_versions, open_log, record, write_manifest
+from rscovlm.bench.runs.looking import Blind, Mode, direct_resolution, shuffled_images
+from rscovlm.bench.suites.hashes import file_hashes
+from rscovlm.bench.suites.reading import Reading
+from rscovlm.data.readers.common import Account
+from rscovlm.errors import DataError, UsageError
+from rscovlm.journal import parameters_hash
+from rscovlm.tasks.provenance import version
+from rscovlm.tasks.recipe import Recipe
+from zoom_chain.policies import POLICIES
+
+if TYPE_CHECKING:
+    from rscovlm.engines import Engine
+    from rscovlm.models.checkpoints import Checkpoint
+    from zoom_chain.settings import ZoomSettings
+
+_EXAMPLES = 3
+"""Places that are named of each reason for which records were left out."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The items of a benchmark that a run is about.
+
+    Attributes:
+        benchmark: that they are of.
+        split: that they are of.
+        root: folder of the files.
+        items: in file order.
+        of: items in the files, of which ``items`` may be a draw.
+        notes: what was left out or mended while reading, one line each.
+    """
+
+    benchmark: Benchmark
+    split: str
+    root: Path
+    items: tuple[Item, ...]
+    of: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the items, with the places of images relative to the root and their sizes in bytes."""
+        digest = hashlib.sha256()
+        for item in self.items:
+            images = [_image_facts(source, self.root) for source in item.images]
+            digest.update(parameters_hash(item_to_json(item) | {"images": images}).encode())
+        return digest.hexdigest()
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest: what was read, beside what its authors published."""
+        return {
+            "name": self.benchmark.name,
+            "title": self.benchmark.title,
+            "split": self.split,
+            "items": len(self.items),
+            "items_in_files": self.of,
+            "items_published": self.benchmark.counts.get(self.split),
+            "files": file_hashes(self.benchmark, self.root, self.split),
+            "hashes_published": dict(self.benchmark.hashes),
+            "notes": list(self.notes),
+            "protocols": {name: each.id for name, each in protocols_of(self.benchmark.name).items()},
+        }
+
+
+def _image_facts(source: str, root: Path) -> list[Any]:
+    path = Path(source)
+    place = path.relative_to(root).as_posix() if path.is_relative_to(root) else source
+    return [place, path.stat().st_size if path.is_file() else None]
+
+
+def read_questions(
+    benchmark: Benchmark, root: Path, split: str | None = None, limit: int | None = None, seed: int = 0
+) -> Questions:
+    """The items of a split, or a draw of them.
+
+    Args:
+        benchmark: to read.
+        root: folder of its files.
+        split: None takes the benchmark's first.
+        limit: number of items, drawn evenly with the seed, in file order; None takes all.
+        seed: of the draw.
+
+    Raises:
+        UsageError: for a split that the benchmark does not have.
+        DataError: where the files hold no items, or two of the same key.
+    """
+    chosen = benchmark.splits[0] if split is None else split
+    if chosen not in benchmark.splits:
+        raise UsageError(
+            f"{benchmark.name} has no split {chosen!r}; choose from {', '.join(benchmark.splits)}"
+        )
+    if not root.is_dir():
+        raise UsageError(
+            f"{root} is no folder; give the one that holds {benchmark.title}: {benchmark.layout}"
+        )
+    reading = benchmark.read(root, chosen)
+    items = list(reading)
+    account = reading.account if isinstance(reading, Reading) else Account()
+    if not items:
+        raise DataError(
+            f"{root}: nothing in it makes an item of {benchmark.name}, split {chosen}: {account.reasons()}"
+        )
+    seen: set[str] = set()
+    for item in items:
+        if item.key in seen:
+            raise DataError(f"{benchmark.name} {chosen} has two items {item.key!r}; keys have to be unique")
+        seen.add(item.key)
+    of = len(items)
+    if limit is not None and limit < of:
+        drawn = np.random.default_rng([seed, of]).choice(of, limit, replace=False)
+        items = [items[index] for index in sorted(drawn.tolist())]
+    return Questions(benchmark, chosen, root, tuple(items), of, tuple(account.lines(_EXAMPLES)))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is to be made.
+
+    Attributes:
+        questions: to ask.
+        asking: how they are asked.
+        checkpoint: of the model.
+        label: what tables call the run.
+    """
+
+    questions: Questions
+    asking: Asking
+    checkpoint: Checkpoint
+    label: str
+
+    def facts(self, engine: Engine) -> dict[str, Any]:
+        """All that a reply depends on."""
+        device, dtype = (getattr(engine, name, None) for name in ("device", "dtype"))
+        return {
+            "benchmark": self.questions.benchmark.name,
+            "split": self.questions.split,
+            "items": self.questions.hash,
+            "model": self.checkpoint.identity,
+            "engine": type(engine).__name__,
+            "device": None if device is None else str(device),
+            "dtype": None if dtype is None else str(dtype).removeprefix("torch."),
+            **self.asking.facts(),
+            "version": version(),
+            "libraries": library_versions(),
+        }
+
+
+def plan_job(
+    questions: Questions,
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    profile: Profile,
+    *,
+    mode: Mode | None = None,
+    blind: Blind = "none",
+    seed: int = 0,
+    batch_size: int = 16,
+    settings: ZoomSettings | None = None,
+) -> Job:
+    """The run of some questions by a model.
+
+    Args:
+        questions: to ask.
+        checkpoint: of the model, as the recipe wants it run.
+        recipe: how the model is run.
+        profile: words of the requests.
+        mode: what is shown; None as the recipe's or the family's zoom settings say.
+        blind: what is shown in its place.
+        seed: of sampling and of shuffled images.
+        batch_size: items that are asked together.
+        settings: of the zoom chain, in place of the recipe's.
+
+    Raises:
+        UsageError: for a blind run that is to look closer, or shuffled images of which there is only one.
+    """
+    family = checkpoint.family
+    settings = settings or recipe.zoom(family)
+    if mode is None:
+        mode = "off" if blind in ("text", "gray") else settings.policy.name
+    if blind in ("text", "gray") and mode in ("single", "chain"):
+        raise UsageError(f"--blind {blind} leaves nothing to look at closer; leave out --zoom {mode}")
+    if mode in POLICIES:
+        settings = replace(settings, policy=POLICIES[mode])
+    images = shuffled_images(questions.items, seed) if blind == "shuffle" else {}
+    if blind == "shuffle" and all(images[item.key] == item.images for item in questions.items):
+        raise UsageError("--blind shuffle: all items are about one image, so there is no other to show")
+    asking = Asking(
+        family,
+        profile.filled_for(family, recipe),
+        recipe,
+        mode,
+        settings,
+        direct_resolution(checkpoint) if mode == "direct" else family.resolution,
+        blind,
+        recipe.sampling_rules,
+        seed,
+        recipe.max_tokens,
+        batch_size,
+        images,
+    )
+    return Job(questions, asking, checkpoint, f"{checkpoint.spec}, {_shown(mode, blind)}")
+
+
+def _shown(mode: Mode, blind: Blind) -> str:
+    """What is shown, for people: ``overview``, ``chain``, ``blind (text)``, ``chain, blind (shuffle)``."""
+    looked = "" if mode == "off" and blind != "none" else {"off": "overview"}.get(mode, mode)
+    return ", ".join(filter(None, (looked, "" if blind == "none" else f"blind ({blind})")))
+
+
+def carry_out(
+    job: Job,
+    engine: Engine,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> tuple[Row, ...]:
+    """Ask what is not yet answered, batch by batch, each on the disk before the next.
+
+    Args:
+        job: to do.
+        engine: that runs its model.
+        folder: of the run.
+        resume: go on with a run that is there; items that failed are asked again.
+        overwrite: start anew where there is one.
+        progress: called with (items done, items in all).
+        more: of the manifest.
+
+    Returns:
+        The row of each item, in order.
+
+    Raises:
+        JournalError: for a run of another job.
+        ModelError: what concerns every request.
+        OSError: where the folder cannot be written.
+    """
+    items, facts = job.questions.items, job.facts(engine)
+    with open_log(folder, facts, resume=resume, overwrite=overwrite) as (journal, rows):
+        about = {"prompts_hash": job.asking.profile.hash, **(more or {})}
+        write_manifest(folder, job.label, facts, job.questions.facts(), **about)
+        rows = {key: row for key, row in rows.items() if row.error is None}
+        if progress:
+            progress(len(rows), len(items))
+        for answered in ask_items(engine, job.asking, _left(items, rows, job.asking.batch_size)):
+            record(journal, answered)
+            rows |= {row.item.key: row for row in answered}
+            if progress:
+                progress(len(rows), len(items))
+    return tuple(rows[item.key] for item in items)
+
+
+def _left(items: Sequence[Item], known: Mapping[str, Row], size: int) -> list[list[Item]]:
+    """What is to be asked, in the batches of an uninterrupted run as far as they are not known."""
+    batches = (items[start : start + size] for start in range(0, len(items), size))
+    left = ([item for item in batch if item.key not in known] for batch in batches)
+    return [batch for batch in left if batch]

@@ -1,0 +1,361 @@
+"""``rscovlm bench run``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rscovlm.cli.failures import Incomplete, Interrupted
+from rscovlm.cli.options import AsJson, ModelOptions, open_model, with_options
+from rscovlm.errors import UsageError
+from rscovlm.progress import Progress
+
+if TYPE_CHECKING:
+    from rscovlm.bench.benchmark import Benchmark
+    from rscovlm.bench.row import Row
+    from rscovlm.bench.runs.job import Job, Questions
+    from rscovlm.bench.runs.plan import Entry
+    from rscovlm.engines import Engine
+
+HTTP_TOGETHER, TOGETHER = 64, 16
+"""Items that are asked together: of a server, whose requests overlap, and in process."""
+
+
+class Shown(StrEnum):
+    """What a model is shown, for the help text."""
+
+    off = "off"
+    single = "single"
+    chain = "chain"
+    direct = "direct"
+    oracle = "oracle"
+
+
+class Blinded(StrEnum):
+    """What a model is shown in place of the image, for the help text."""
+
+    none = "none"
+    text = "text"
+    gray = "gray"
+    shuffle = "shuffle"
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A run that is to be made, and where."""
+
+    job: Job
+    folder: Path
+
+
+@with_options(running=ModelOptions)
+def run(
+    benchmarks: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names (rscovlm bench list), files of items, or one YAML file of runs.",
+            metavar="NAME...|CONFIG.yaml",
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the benchmark; of several, it holds a folder of each name.", metavar="ROOT"
+        ),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Part of it; its first by default.")] = None,
+    zoom: Annotated[
+        Shown | None,
+        typer.Option(
+            help="off: the overview; single, chain: the model looks closer; direct: at the checkpoint's own "
+            "largest size; oracle: the evidence alone. As --config says by default."
+        ),
+    ] = None,
+    blind: Annotated[
+        Blinded, typer.Option(help="Show nothing, an even grey, or another item's image in its place.")
+    ] = Blinded.none,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Run direct, off, --zoom, oracle and blind, one after another.")
+    ] = False,
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            help="Words of the requests: a profile (default, short, rscovlm, ...) or a YAML file; the "
+            "benchmark's own by default.",
+            metavar="PROFILE|FILE",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Ask so many items, drawn with --seed.", min=1, metavar="N")
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Items that are asked together; {TOGETHER}, of a server {HTTP_TOGETHER}.",
+            min=1,
+            metavar="N",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder of the run; of several, it holds a folder of each.", metavar="DIR")
+    ] = Path("bench-runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was interrupted; ask again what failed.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace runs that exist.")] = False,
+    as_json: AsJson = False,
+    *,
+    running: ModelOptions,
+) -> None:
+    """Ask a model the items of benchmarks and log its replies, which `bench score` judges.
+
+    A run that was killed goes on with --resume. Items that fail are listed, and then the exit code is 1.
+    """
+    from rscovlm.bench.runs.folder import refuse_what_is_there
+    from rscovlm.bench.runs.plan import Entry
+
+    given = Entry(
+        data=None if data is None else str(data),
+        split=split,
+        zoom=None if zoom is None else zoom.value,
+        blind=blind.value,
+        prompts=prompts,
+        limit=limit,
+    )
+    entries = _entries(benchmarks, given)
+    planned = _planned(entries, running, batch_size, output, audit=audit)
+    if running.dry_run:
+        _tell_costs(planned, as_json)
+        return
+    for each in planned:
+        refuse_what_is_there(each.folder, resume=resume, overwrite=overwrite)
+    failed: list[tuple[Path, Row]] = []
+    with _engines(running.device) as engine_of:
+        for each in planned:
+            failed += _carried_out(each, engine_of(each.job), resume, overwrite)
+    _tell_scores([each.folder for each in planned], as_json)
+    for folder, row in failed[:20]:
+        print(f"{folder}: {row.item.key}: {row.error}", file=sys.stderr)
+    if failed:
+        raise Incomplete(
+            f"{len(failed)} items failed and count as wrong under strict; --resume asks them again: "
+            f"{failed[0][1].item.key}: {failed[0][1].error}"
+        )
+
+
+def _entries(names: Sequence[str], given: Entry) -> list[Entry]:
+    """A run for each name, or those of a file; what a file leaves out is as the options say.
+
+    Raises:
+        UsageError, ConfigError: with one clear line.
+    """
+    from rscovlm.bench.runs.plan import load_plan
+
+    if len(names) == 1 and _is_plan(names[0]):
+        defaults = {name: value for name, value in given if value is not None}
+        return [
+            given.model_copy(update=defaults | {name: value for name, value in entry if value is not None})
+            for entry in load_plan(names[0])
+        ]
+    return [given.model_copy(update={"benchmark": name}) for name in names]
+
+
+def _is_plan(name: str) -> bool:
+    """Whether a file holds runs rather than the description of a benchmark."""
+    from configs import load_config
+
+    return Path(name).suffix.lower() in (".yaml", ".yml") and "runs" in load_config(name)
+
+
+def benchmark_named(name: str) -> Benchmark:
+    """A benchmark by name, or a user's own from a file.
+
+    Raises:
+        UsageError: naming those that are known.
+        ConfigError, OSError: of a file.
+    """
+    import difflib
+
+    from rscovlm.bench.suites import SUITES
+    from rscovlm.bench.suites.custom import is_file_of_items, load_benchmark
+
+    if name in SUITES:
+        return SUITES[name]
+    if is_file_of_items(name):
+        return load_benchmark(Path(name)).benchmark
+    near = difflib.get_close_matches(name, SUITES, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SUITES)}"
+    raise UsageError(f"no benchmark {name!r}; {hint}")
+
+
+def _planned(
+    entries: Sequence[Entry], running: ModelOptions, batch_size: int | None, output: Path, *, audit: bool
+) -> list[_Planned]:
+    """All runs in order, each with its folder; nothing but headers and annotations is read.
+
+    Raises:
+        UsageError, DataError, ModelError, ConfigError: with one clear line.
+    """
+    from rscovlm.bench.runs.plan import audit as audited
+    from rscovlm.bench.runs.plan import slug
+
+    jobs: list[Job] = []
+    several = len({entry.benchmark for entry in entries}) > 1
+    known: dict[tuple[Any, ...], Questions] = {}
+    for entry in entries:
+        key = (entry.benchmark, entry.data, entry.split, entry.limit)
+        if key not in known:
+            known[key] = _questions(entry, running.seed, several)
+        questions = known[key]
+        for each in audited(entry, questions.items) if audit else [entry]:
+            jobs.append(_job(each, questions, running, batch_size))
+    if len(jobs) == 1:
+        return [_Planned(jobs[0], output)]
+    planned = [_Planned(job, output / job.questions.benchmark.name / slug(job.label)) for job in jobs]
+    unique = {each.folder: each for each in reversed(planned)}
+    return [each for each in planned if unique[each.folder] is each]
+
+
+def _questions(entry: Entry, seed: int, several: bool) -> Questions:
+    from rscovlm.bench.runs.job import read_questions
+    from rscovlm.bench.suites.custom import is_file_of_items, load_benchmark
+
+    if entry.benchmark is None:
+        raise UsageError("a run names no benchmark; rscovlm bench list shows those that there are")
+    benchmark = benchmark_named(entry.benchmark)
+    if entry.data is not None:
+        root = Path(entry.data)
+        root = root / benchmark.name if several and (root / benchmark.name).is_dir() else root
+    elif is_file_of_items(entry.benchmark):
+        root = load_benchmark(Path(entry.benchmark)).root
+    else:
+        raise UsageError(
+            f"{benchmark.name} needs --data, the folder that holds its files; "
+            f"rscovlm bench info {benchmark.name} tells how they are laid out"
+        )
+    questions = read_questions(benchmark, root, entry.split, entry.limit, seed)
+    for note in questions.notes:
+        print(f"{benchmark.name}: {note}", file=sys.stderr)
+    return questions
+
+
+def _job(entry: Entry, questions: Questions, running: ModelOptions, batch_size: int | None) -> Job:
+    from rscovlm.bench.prompts import load_profile
+    from rscovlm.bench.runs.job import plan_job
+
+    changes = {
+        name: value
+        for name in ("model", "family", "config", "max_pixels", "max_tokens")
+        if (value := getattr(entry, name)) is not None
+    }
+    options = replace(running, **changes)
+    recipe = options.recipe()
+    checkpoint = options.checkpoint(recipe)
+    job = plan_job(
+        questions,
+        checkpoint,
+        recipe,
+        load_profile(entry.prompts or questions.benchmark.prompts),
+        mode=entry.zoom,
+        blind=entry.blind or "none",
+        seed=options.seed,
+        batch_size=batch_size or (HTTP_TOGETHER if checkpoint.runner == "http" else TOGETHER),
+    )
+    return job if entry.label is None else replace(job, label=entry.label)
+
+
+@contextmanager
+def _engines(device: str | None) -> Iterator[Any]:
+    """A function that gives the engine of a job; one that the last job had is kept, another let go."""
+    held: list[tuple[Any, Engine]] = []
+
+    def engine_of(job: Job) -> Engine:
+        checkpoint = job.checkpoint
+        if not held or held[0][0] != checkpoint:
+            while held:
+                held.pop()[1].close()
+            held.append((checkpoint, open_model(checkpoint, device)))
+        return held[0][1]
+
+    try:
+        yield engine_of
+    finally:
+        for _, engine in held:
+            engine.close()
+
+
+def _carried_out(planned: _Planned, engine: Engine, resume: bool, overwrite: bool) -> list[tuple[Path, Row]]:
+    """Make a run; the rows that failed.
+
+    Raises:
+        Interrupted: by Ctrl-C, with how to go on.
+    """
+    from rscovlm.bench.runs.job import carry_out
+
+    job, folder = planned.job, planned.folder
+    print(f"{job.questions.benchmark.name}: {job.label}: {folder}", file=sys.stderr, flush=True)
+    try:
+        with Progress("asking", "items") as progress:
+            rows = carry_out(
+                job,
+                engine,
+                folder,
+                resume=resume and folder.exists(),
+                overwrite=overwrite,
+                progress=progress,
+                more={"command": sys.argv[1:], "engine_name": engine.name},
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted; what was answered is in {folder}, continue with the same command and --resume"
+        ) from None
+    return [(folder, row) for row in rows if row.error is not None]
+
+
+def _tell_scores(folders: Sequence[Path], as_json: bool) -> None:
+    from rscovlm.cli.bench_results import print_scores, scored
+
+    print_scores(scored(folders, None, seed=0, write=True), as_json=as_json)
+
+
+def _tell_costs(planned: Sequence[_Planned], as_json: bool) -> None:
+    """What each run would cost, on stdout."""
+    from rscovlm.bench.runs.estimate import estimate
+
+    found = [(each, estimate(each.job.asking, each.job.questions.items)) for each in planned]
+    if as_json:
+        records = [
+            {"benchmark": each.job.questions.benchmark.name, "run": each.job.label, **cost.to_json()}
+            for each, cost in found
+        ]
+        print(json.dumps(records, ensure_ascii=False, indent=1))
+        return
+    for each, cost in found:
+        questions = each.job.questions
+        published = questions.benchmark.counts.get(questions.split)
+        beside = "" if published is None else f" ({published:,} published)"
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in cost.kinds.items())
+        print(f"{questions.benchmark.name} {questions.split}: {each.job.label}: {each.folder}")
+        print(f"  items: {cost.items:,} of {questions.of:,}{beside}: {kinds}; {cost.images:,} images")
+        print(f"  requests: {_range(cost.requests)}; visual tokens: {_range(cost.visual_tokens)}")
+        print(f"  reply tokens: at most {cost.reply_tokens:,}")
+        first = questions.items[0]
+        prompt = each.job.asking.profile.prompt(first)
+        print(f"  first request ({first.key}): {json.dumps(prompt.user, ensure_ascii=False)}")
+        for source, reason in list(cost.unreadable.items())[:5]:
+            print(f"  unreadable: {source}: {reason}")
+        if cost.unreadable:
+            print(f"  {len(cost.unreadable):,} images cannot be opened")
+
+
+def _range(ends: tuple[int, int]) -> str:
+    low, high = ends
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -1,0 +1,143 @@
+"""``rscovlm bench run``: runs, their folders, and what is refused before a model is loaded."""
+
+import json
+
+import pytest
+
+from rscovlm.bench.synthetic import write_benchmark
+from tests.rscovlm.cli.conftest import MODEL
+from zoom_chain.chat import Reply
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("synth")
+    write_benchmark(folder, each=2, scenes=1, size=512)
+    return folder
+
+
+def manifest(folder):
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def lines(folder):
+    return (folder / "samples.jsonl").read_text().splitlines()[1:]
+
+
+def test_a_run_is_logged_scored_and_told(run, scripted, data, tmp_path):
+    scripted(lambda conversation: Reply("yes", prompt_tokens=9, completion_tokens=1))
+    out = tmp_path / "run"
+    done = run("bench", "run", "synth", "--data", data, "--model", MODEL, "--output", out)
+    assert done.code == 0
+    assert "synth, protocol synth/strict/1" in done.out
+    assert "[most frequent answer]" in done.out
+    about = manifest(out)["benchmark"]
+    assert about["items"] == len(lines(out)) == len((data / "items.jsonl").read_text().splitlines())
+    assert list(about["files"]) == ["items.jsonl"]
+    assert about["protocols"]["strict"] == "synth/strict/1"
+    assert json.loads((out / "scores.json").read_text())["job"] == manifest(out)["hash"]
+
+
+def test_a_run_that_exists_is_refused_before_a_model_is_loaded(run, scripted, no_model, data, tmp_path):
+    out = tmp_path / "run"
+    scripted(lambda conversation: "yes")
+    command = ("bench", "run", "synth", "--data", data, "--model", MODEL, "--limit", 3, "--output", out)
+    assert run(*command).code == 0
+    assert len(lines(out)) == 3
+    done = run(*command)
+    assert (done.code, "--resume" in done.err) == (2, True)
+    engine = scripted(lambda conversation: "no")
+    assert run(*command, "--resume").code == 0
+    assert engine.batches == []
+    assert run(*command, "--overwrite").code == 0
+    assert json.loads(lines(out)[0])["value"]["text"] == "no"
+
+
+def test_another_job_in_the_same_folder_is_refused_by_name(run, scripted, data, tmp_path):
+    scripted(lambda conversation: "yes")
+    command = ("bench", "run", "synth", "--data", data, "--model", MODEL, "--limit", 2, "--output", tmp_path)
+    assert run(*command, "--zoom", "off", "--overwrite").code == 0
+    done = run(*command, "--zoom", "oracle", "--resume")
+    assert done.code == 2
+    assert 'zoom was "off", now "oracle"' in done.err
+
+
+def test_items_that_fail_are_listed_and_the_exit_code_is_1(run, scripted, data, tmp_path):
+    def script(conversation):
+        failed = "Describe" in conversation.messages[-1].text
+        return Reply("", "error", error="too long") if failed else "yes"
+
+    scripted(script)
+    out = tmp_path / "run"
+    command = ("bench", "run", "synth", "--data", data, "--model", MODEL, "--zoom", "off", "--output", out)
+    done = run(*command)
+    assert done.code == 1
+    assert "caption/0: too long" in done.err
+    assert "2 items failed" in done.err
+    scripted(lambda conversation: "a ship")
+    assert run(*command, "--resume").code == 0
+
+
+def test_an_audit_makes_a_run_of_each_way_to_look(run, scripted, data, tmp_path):
+    scripted(lambda conversation: "yes")
+    done = run(
+        "bench",
+        "run",
+        "synth",
+        "--data",
+        data,
+        "--model",
+        MODEL,
+        "--audit",
+        "--limit",
+        4,
+        "--output",
+        tmp_path,
+    )
+    assert done.code == 0
+    names = {path.name.removeprefix("http-scripted-v1-nano-") for path in (tmp_path / "synth").iterdir()}
+    assert {"direct", "overview", "chain", "blind-text"} <= names
+    assert done.out.count(f"{MODEL}, ") == len(names)
+
+
+def test_a_file_of_runs(run, scripted, data, tmp_path):
+    scripted(lambda conversation: "yes")
+    plan = tmp_path / "runs.yaml"
+    plan.write_text(
+        f"data: {data}\nmodel: {MODEL}\nlimit: 2\nruns:\n"
+        "  - {benchmark: synth, zoom: off, label: plain}\n"
+        "  - {benchmark: synth, blind: gray, label: grey}\n"
+    )
+    done = run("bench", "run", plan, "--output", tmp_path / "out")
+    assert done.code == 0
+    assert {manifest(path)["label"] for path in (tmp_path / "out/synth").iterdir()} == {"plain", "grey"}
+
+
+def test_a_dry_run_tells_the_cost_and_loads_nothing(run, no_model, data, tmp_path):
+    done = run(
+        "bench", "run", "synth", "--data", data, "--zoom", "off", "--dry-run", "--output", tmp_path / "x"
+    )
+    assert done.code == 0
+    assert "requests: " in done.out
+    assert 'first request (class/0): "Classify the image into one of' in done.out
+    assert not (tmp_path / "x").exists()
+    (record,) = json.loads(run("bench", "run", "synth", "--data", data, "--dry-run", "--json").out)
+    assert record["visual_tokens"][0] < record["visual_tokens"][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("synht", "--data", "."), "did you mean synth"),
+        (("synth",), "needs --data"),
+        (("synth", "--data", "gone"), "is no folder"),
+        (("synth", "--data", ".", "--split", "train"), "choose from test"),
+        (("synth", "--data", "DATA", "--prompts", "rude"), "no configuration rude"),
+        (("synth", "--data", "DATA", "--blind", "text", "--zoom", "chain"), "leave out --zoom chain"),
+    ],
+)
+def test_bad_usage_is_one_clear_line(run, no_model, data, arguments, words):
+    done = run("bench", "run", *(data if word == "DATA" else word for word in arguments), "--model", MODEL)
+    assert done.code == 2
+    assert words in done.err
+    assert len(done.err.strip().splitlines()) == 1
