@@ -1,9 +1,14 @@
 """Predictions about plots: order, truth, words, and which head is meant."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
+from rscovlm.cli import main
+from rscovlm.data.splits import check_apart
+from rscovlm.engines import load_model
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES
@@ -81,3 +86,33 @@ def test_the_head_is_named_where_there_are_several(model):
         number_head(two)
     with pytest.raises(ModelError, match="no head of numbers; train one"):
         number_head(torch.nn.ModuleDict())
+
+
+def test_a_run_keeps_with_its_model_how_plots_are_shown_and_which_tiles_it_has_seen(
+    checkpoint, tmp_path, capsys
+):
+    """From the command to predictions on tiles that it has not seen, shown in the same way."""
+    file = plots_file(tmp_path, tiles=12)
+    options = "{files: [plots.h5], views: [natural, sar], answers: [number]}"
+    (tmp_path / "mix.yaml").write_text(f"sources:\n  - {{name: p, generator: agbd, options: {options}}}\n")
+    own = "{target: agb_mg_per_ha, trunk: mixer, taps: half, output: mixture, deviation: 90}"
+    head = f"heads.numbers={{agb: {own}}}"
+    small = [
+        "steps=1",
+        "batch.samples=4",
+        "workers=0",
+        "evaluation.every=null",
+        "logging={tensorboard: false}",
+    ]
+    arguments = [f"model={checkpoint}", f"mix={tmp_path / 'mix.yaml'}", head, *small]
+    assert main(["train", "synth", *arguments, "--output", str(tmp_path / "run")]) == 0
+    capsys.readouterr()
+    folder = tmp_path / "run" / "model"
+    (inputs,) = json.loads((folder / "rscovlm.json").read_text())["inputs"].values()
+    shown = {name: inputs[name] for name in ("views", "side", "fit", "scaling")}
+    test = source_of(file, folder, split="test", **shown)
+    check_apart({"train": inputs["tiles"], "test": test.places.tile.tolist()})
+    with load_model(str(folder), device="cpu") as engine:
+        found = predicted(engine.model, number_head(engine.heads), test)
+    assert len(found.mean) == len(test) > 0
+    assert np.isfinite(found.quantiles).all()
