@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm test-lmms lmms-eval lint types docs demo bench bench-map bench-demo georeferences fuzz mutants nano scorecard train-demo clean
+.PHONY: install test test-vllm test-lmms lmms-eval lint types docs demo bench bench-map bench-demo georeferences regress-table fuzz mutants nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,train]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,train,regress]"
 	touch $@
 
 lint: $(READY)
@@ -94,6 +94,10 @@ bench-demo: $(READY)
 # One scene in six georeferences: the same objects in the same places -> docs/georeferences.png
 georeferences: $(READY)
 	$(BIN)/python benchmarks/georeferences.py --picture docs/georeferences.png
+
+# Heads, number words and baselines on synthetic plots of known physics, with intervals over tiles -> build/regression/table.md
+regress-table: $(READY)
+	$(BIN)/python benchmarks/regression.py --folder build/regression
 
 # The parser of replies under every contract, on replies that are spoilt at random.
 REPLIES ?= 100000

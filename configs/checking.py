@@ -88,8 +88,11 @@ def _problem(entry: Mapping[str, Any], kind: Any) -> Problem:
 def _kind_at(kind: Any, path: Sequence[str]) -> Any:
     """The model or dataclass at the end of a path of keys; None where there is none."""
     for part in path:
-        kind = _fields(kind).get(part) if not part.isdigit() else kind
-        kind = next((inner for inner in _within(kind) if _fields(inner)), None)
+        if get_origin(kind) is dict:  # by names of the user's own
+            kind = get_args(kind)[1]
+        elif not part.isdigit():
+            kind = _fields(kind).get(part)
+        kind = next((inner for inner in _within(kind) if _fields(inner) or get_origin(inner) is dict), None)
     return kind
 
 

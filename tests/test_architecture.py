@@ -93,6 +93,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "yaml": "pyyaml",
     "liger_kernel": "liger-kernel",
+    "sklearn": "scikit-learn",
     "huggingface_hub": "huggingface-hub",
 }
 

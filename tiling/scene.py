@@ -69,6 +69,7 @@ class Scene:
         height: px, after EXIF orientation.
         band_count: bands in the file, alpha included.
         all_bands: name, unit, scale and wavelength of each band in the file.
+        colours: what the file marks each of them as: ``red``, ``gray``, ``alpha``, ``undefined``, ...
         bands: 1-based numbers of the bands shown.
         dtype: number type of the bands shown, as stored.
         nodata: the value that stands for no data in the first of them, if any.
@@ -109,6 +110,7 @@ class Scene:
             shown = shown_bands(dataset, self._arguments[1])
             layout = band_layout(dataset, shown.indexes, bands is not None, overrides)
             self.all_bands = bands_of(dataset)
+            self.colours = tuple(kind.name for kind in dataset.colorinterp)
             exif = dataset.tags().get("EXIF_Orientation", "1")
             self._storage = Storage.from_exif(
                 int(exif) if exif.isdigit() else 1, Size(dataset.height, dataset.width)

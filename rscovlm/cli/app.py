@@ -21,6 +21,7 @@ from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
 from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
+from rscovlm.cli.regress import regress
 from rscovlm.cli.synth import synth
 from rscovlm.cli.train import export, train
 from rscovlm.cli.zoom_data import zoom_data
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(detect)
 app.command()(classify)
+app.command()(regress)
 app.add_typer(synth)
 for verb in (run, score, compare, report, detections):
     bench.command()(verb)

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SceneOptions, with_options
+from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SceneOptions, SensorName, with_options
 from rscovlm.cli.scenes import Scenes, read_scenes
 
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
+    from rscovlm.models.sensors import Declared
     from tiling.gsd import Gsd
     from tiling.scene import Scene
 
@@ -23,21 +24,27 @@ def info(
     model: Model = "nano",
     max_pixels: MaxPixels = None,
     family: Family = None,
+    sensor: SensorName = None,
     as_json: AsJson = False,
     *,
     reading: SceneOptions,
 ) -> None:
     """Say what a scene is, how it is read, and what a model would see of it as a whole."""
+    from rscovlm.models.sensors import read_sensor
     from tiling.errors import SceneError
 
     sources = read_scenes(files).sources
     seen = _family(model, family, max_pixels)
+    declared = None if sensor is None else read_sensor(sensor)
     found: list[dict[str, Any]] = []
     failed: list[SceneError] = []
     for source in sources:
         try:
             with reading.open(source) as scene:
-                found.append(record(scene, model, seen))
+                facts = record(scene, model, seen)
+                if sensor is not None and declared is not None:
+                    facts["sensor"] = sensor_record(scene, sensor, declared)
+                found.append(facts)
         except SceneError as error:
             if len(sources) == 1:
                 raise
@@ -101,6 +108,30 @@ def record(scene: Scene, model: str, family: ModelFamily) -> dict[str, Any]:
     }
 
 
+def sensor_record(scene: Scene, name: str, declared: Declared) -> dict[str, Any]:
+    """What the bands of a scene mean, held against its pixels.
+
+    Raises:
+        SceneError: where the scene contradicts the sensor.
+    """
+    from tiling.plausible import check_plausible
+    from tiling.sensors import contract_of
+
+    contract = contract_of(scene, declared.sensor, declared.version)
+    check_plausible(scene, contract)
+    return {
+        "name": name.partition("@")[0],
+        "description": contract.sensor.description,
+        "unit": contract.sensor.unit,
+        "version": contract.version,
+        "version_by": contract.settled_by,
+        "physical": str(contract.encoding),
+        "bands_by": "order" if contract.by_order else "name",
+        "bands": dict(contract.found),
+        "missing": [band.name for band in contract.sensor.bands if band.name not in contract.found],
+    }
+
+
 def _seen(scene: Scene, model: str, family: ModelFamily) -> dict[str, Any]:
     """The whole scene as the model gets it; rendering it settles the stretch, and warnings about it."""
     view = scene.overview(family.resolution)
@@ -143,6 +174,7 @@ def table(facts: dict[str, Any]) -> Iterator[str]:
         "overviews": ", ".join(map(str, facts["overviews"])) or "none",
         "blocks": f"{block['width']} x {block['height']} px {'tiles' if block['tiled'] else 'strips'}",
         "seen": _seen_words(facts["seen"]),
+        "sensor": _sensor_words(facts.get("sensor")),
     }
     yield from (f"  {name:<10} {text}" for name, text in rows.items() if text)
     shown = facts["shown_bands"]
@@ -191,6 +223,17 @@ def _bounds(bounds: dict[str, float] | None, digits: int) -> str:
         return ""
     left, bottom, right, top = (f"{value:.{digits}g}" for value in bounds.values())
     return f"{left} to {right}, {bottom} to {top}"
+
+
+def _sensor_words(sensor: dict[str, Any] | None) -> str:
+    if sensor is None:
+        return ""
+    bands = ", ".join(f"{name} = band {index}" for name, index in sensor["bands"].items())
+    missing = f"; missing {', '.join(sensor['missing'])}" if sensor["missing"] else ""
+    return (
+        f"{sensor['description']}; {sensor['unit']} = {sensor['physical']} (version {sensor['version']}, "
+        f"{sensor['version_by']}); by {sensor['bands_by']}: {bands}{missing}"
+    )
 
 
 def _seen_words(seen: dict[str, Any] | None) -> str:

@@ -53,6 +53,16 @@ Bands = Annotated[
 ]
 
 
+SensorName = Annotated[
+    str | None,
+    typer.Option(
+        "--sensor",
+        help="What took the scene and how its values are stored: sentinel2-l2a@05.09, ... or FILE.yaml.",
+        metavar="NAME[@VERSION]",
+    ),
+]
+
+
 class Upright(StrEnum):
     """Which way up scenes are shown, for the help text."""
 

@@ -77,7 +77,7 @@ class SourceSettings(Section):
     path: str | None = None
     generator: str | None = None
     samples: int | None = Field(default=None, gt=0)
-    options: dict[str, int] = Field(default={})
+    options: dict[str, Any] = Field(default={})
     repeat: float | None = Field(default=None, gt=0)
     ratio: float | None = Field(default=None, gt=0)
     formats: Chances | None = None

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 
 Generator = Callable[..., Source]
-"""Makes a source from its name in the mix, the encoder, the seed, its length and its options."""
+"""Makes a source from its name in the mix, the encoder, the seed, its length and its options; where it takes
+a ``root``, from the folder of the mix's files, too."""
 
 _SUFFIXES = (".jsonl", ".parquet")
 
@@ -150,7 +151,7 @@ def load_mix(
     sources: dict[str, Source] = {}
     for stated in settings.sources:
         if stated.generator is not None:
-            make = partial(_generated, stated, encoder, seed, generators or {})
+            make = partial(_generated, stated, settings, encoder, seed, generators or {})
             made = _or_problem(make, stated, problems)
             if made is not None:
                 sources[stated.name] = made
@@ -176,25 +177,39 @@ def load_mix(
                 for name, source in sources.items()
                 if isinstance(source, FileSource)
             },
+            {name: source.digest for name, source in sources.items() if hasattr(source, "digest")},
         ]
     )
     return Mix(sources, draws_per_epoch(settings, sources, splits), seed, splits, facts)
 
 
 def _generated(
-    stated: SourceSettings, encoder: Encoder, seed: int, generators: Mapping[str, Generator]
+    stated: SourceSettings,
+    settings: MixSettings,
+    encoder: Encoder,
+    seed: int,
+    generators: Mapping[str, Generator],
 ) -> Source:
     name = str(stated.generator)
     if name not in generators:
         raise ConfigError(f"generator {name!r} is unknown; choose from {', '.join(generators) or 'none'}")
-    known = [key for key in list(signature(generators[name]).parameters)[4:] if key[0] != "_"]
+    takes = list(signature(generators[name]).parameters.values())[4:]
+    known = {each.name: each for each in takes if each.name != "root" and each.name[0] != "_"}
     unknown = [key for key in stated.options if key not in known]
     if unknown:
         raise ConfigError(
             f"generator {name} does not take the options {', '.join(unknown)}; "
             f"it has {', '.join(known) or 'none'}"
         )
-    return generators[name](stated.name, encoder, seed, stated.samples or ENDLESS, **stated.options)
+    missing = [key for key, each in known.items() if each.default is each.empty and key not in stated.options]
+    if missing:
+        raise ConfigError(f"generator {name} needs the options {', '.join(missing)}")
+    place = {"root": Path(settings.root or ".")} if any(each.name == "root" for each in takes) else {}
+    length = stated.samples or ENDLESS
+    try:
+        return generators[name](stated.name, encoder, seed, length, **place, **stated.options)
+    except TypeError as error:
+        raise ConfigError(f"generator {name}: {error}") from error
 
 
 def _open(stated: SourceSettings, settings: MixSettings) -> SampleFile:

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from rscovlm.engines.numbers import distribution_of, head_of, prompts_of
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads import read_heads
@@ -38,6 +39,7 @@ from zoom_chain.scores import Scores
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedTokenizerBase
 
+    from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
@@ -208,6 +210,19 @@ class TransformersEngine:
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``ChatModel``."""
         return self.answer([self.prompt(conversation) for conversation in conversations], options)
+
+    def estimate(self, conversations: Sequence[Conversation], target: str) -> Distribution:
+        """What the head of a target says of each conversation, in one forward pass; nothing is generated.
+
+        Args:
+            conversations: that ask the same about images of the same sizes, no more than a batch holds.
+            target: name of a head in ``heads``, or of what it gives.
+
+        Raises:
+            ModelError: where no head gives the target.
+        """
+        prompts = prompts_of(self._prompter, conversations)
+        return distribution_of(self.model, head_of(self.heads, target), prompts, self._spec)
 
     def prompt(self, conversation: Conversation) -> Prompt:
         """A conversation as the model reads it."""

@@ -167,7 +167,7 @@ def heads_of(model: VisionLanguageModel, config: TrainConfig) -> nn.ModuleDict:
     """Fresh heads, as the configuration asks for them."""
     # Seeded, or two processes, and a run and its repetition, would begin with different ones.
     torch.manual_seed(config.seed)
-    return make_heads(model, {name: own.model_dump() for name, own in config.heads.chosen.items()})
+    return make_heads(model, config.heads.chosen)
 
 
 def read_model(folder: Path, config: TrainConfig, attention: str) -> VisionLanguageModel:

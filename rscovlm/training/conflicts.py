@@ -38,8 +38,8 @@ def conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
         message = f"min_pixels {least} is above max_pixels {most}"
         found.append((("resolution.min_pixels", "resolution.max_pixels"), message))
     found += _conflicts_of_adapters(config)
-    if set(config.freeze) == set(TOWERS):
-        found.append((("freeze",), "nothing is left to train"))
+    if set(config.freeze) == set(TOWERS) and not config.heads.chosen:
+        found.append((("freeze",), "nothing is left to train: no tower learns, and there are no heads"))
     if config.checkpoints.minutes is None and config.checkpoints.steps is None:
         keys = ("checkpoints.minutes", "checkpoints.steps")
         found.append((keys, "give minutes or steps, or the run could not be resumed"))

@@ -30,6 +30,7 @@ from detection_eval.files import commit_folder, write_json
 from rscovlm.errors import UsageError
 from rscovlm.models.adapters.base import Adapter
 from rscovlm.models.heads import write_heads
+from rscovlm.models.sidecars import OWN
 from rscovlm.models.weights import move, read_weights
 from rscovlm.training.building import Base, heads_of, open_base
 from rscovlm.training.checkpoint import ZERO, checkpoints, read_state, restore_weights
@@ -64,6 +65,9 @@ _LAUNCHED = (
     "MASTER_PORT",
 )
 _LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_")
+
+INPUTS = "inputs.json"
+"""What a run keeps of how its sources show their data."""
 
 QUESTIONS = ("What is in this image?", "Describe the image briefly.")
 """What a merged model is asked before and after merging."""
@@ -125,9 +129,19 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
         model.save_pretrained(partial)
         write_sidecars(partial, base)
     write_heads(partial, learner.heads)
+    _keep_inputs(run, partial)
     checked = None if before is None else _said(_read_back(partial, config, base, merge), base) == before
     commit_folder(partial, output)
     return Exported(output, state.step, checked)
+
+
+def _keep_inputs(run: Path, folder: Path) -> None:
+    """Put how a run showed its data, where it says so, into the entry ``inputs`` of ``rscovlm.json``."""
+    stated = run / INPUTS
+    if stated.is_file():
+        sidecar = folder / OWN
+        known = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
+        write_json(sidecar, known | {"inputs": json.loads(stated.read_text(encoding="utf-8"))}, indent=2)
 
 
 def _read_back(folder: Path, config: TrainConfig, base: Base, merged: bool) -> VisionLanguageModel:

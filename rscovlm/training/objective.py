@@ -6,7 +6,7 @@ export keeps those that inference needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -15,6 +15,7 @@ from torch import nn
 
 from rscovlm.data.packing import Pack, model_inputs
 from rscovlm.errors import UsageError
+from rscovlm.models.taps import tapped
 from rscovlm.models.weights import move, read_tokenizer, read_weights
 from rscovlm.training.loss import linear_cross_entropy
 from rscovlm.training.settings import SoftNumbers, TrainConfig
@@ -95,7 +96,10 @@ class NextToken:
         moment: Moment,
     ) -> Outcome:
         """See ``Objective``."""
-        output = model.model(**model_inputs(pack), output_hidden_states=len(heads) > 0)
+        every = cast("Mapping[str, Head]", dict(heads.items()))
+        layers = sorted({layer for head in every.values() for layer in head.taps})
+        with tapped(model, layers) as taps:
+            output = model.model(**model_inputs(pack), output_hidden_states=len(heads) > 0)
         hidden = output.last_hidden_state[0]
         wanted = self.aim.targets(pack, moment) if self.aim is not None else None
         loss, losses = linear_cross_entropy(
@@ -103,10 +107,12 @@ class NextToken:
         )
         # The weights of a step sum to one, those of a pack to its share of the step.
         share, parts = weights.sum(), {}
-        for head in cast("Iterable[Head]", heads.values()):
-            for name, term in head.terms(model, output.hidden_states, pack).items():
+        for own, head in every.items():
+            seen = taps.features(pack.image_grid_thw, head.taps) if head.taps else None
+            for name, term in head.terms(model, output.hidden_states, pack, seen).items():
                 loss = loss + share * term.weight * term.value
-                parts[name] = term.value.detach() * share
+                # Two heads may be about the same number.
+                parts[f"{own}_{name}" if name in parts else name] = term.value.detach() * share
         return Outcome(loss, losses, parts)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs import available
-from detection_eval.files import locked, write_text
+from detection_eval.files import locked, write_json, write_text
 from rscovlm.data.broken import skipped_counts, skipped_line
 from rscovlm.data.loading import Form, Loader, read_skipped
 from rscovlm.data.mix import Mix
 from rscovlm.data.planning import Batching, ExampleFlops
+from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.report import report_mix
 from rscovlm.data.sources import Generator, load_mix
 from rscovlm.data.workers import explained_deaths
@@ -23,6 +24,7 @@ from rscovlm.training.building import Base, build, open_base, write_fresh
 from rscovlm.training.checkpoint import checkpoints
 from rscovlm.training.conflicts import warmup_problem
 from rscovlm.training.evaluate import evaluator
+from rscovlm.training.export import INPUTS
 from rscovlm.training.logs import Logs
 from rscovlm.training.loop import Ending, prepare, resume, train
 from rscovlm.training.parallel import start
@@ -38,7 +40,7 @@ PROBED = 32
 """Samples of each source that are encoded before training, to see whether there is anything to learn."""
 
 
-GENERATORS: dict[str, Generator] = {"nano": Lessons}
+GENERATORS: dict[str, Generator] = {"nano": Lessons, "agbd": PlotSource}
 """Generators of samples, by the names that mixes use."""
 
 
@@ -112,6 +114,7 @@ def run_training(
                 check_isolation(run.learner.model, base.patches)
         if accelerator.is_main_process:
             _write_config(config, folder)
+            _write_inputs(data, folder)
         loader.cursor = state.cursor if state else 0
         with Logs(
             folder,
@@ -199,6 +202,13 @@ def _write_config(config: TrainConfig, folder: Path) -> None:
 
     data = json.loads(config.model_dump_json())
     write_text(folder / CONFIG, yaml.safe_dump(data, sort_keys=False))
+
+
+def _write_inputs(mix: Mix, folder: Path) -> None:
+    """Keep how sources that say so show their data, for the export: a model is used on what it has learnt."""
+    stated = {name: source.inputs for name, source in mix.sources.items() if hasattr(source, "inputs")}
+    if stated:
+        write_json(folder / INPUTS, stated, indent=2)
 
 
 def open_loader(config: TrainConfig, base: Base, mix: Mix, folder: Path, accelerator: Accelerator) -> Loader:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from configs.checking import Section
+from rscovlm.training.number_settings import Number
 
 Group = Literal["vision", "merger", "language", "heads"]
 Tower = Literal["vision", "merger", "language"]
@@ -189,31 +190,35 @@ class Cells(Section):
     """Weight of the outlines' error, in parts of the image's side."""
 
 
-class Regression(Section):
-    """A number about each sample, read off its visual tokens; kept for inference."""
-
-    target: str
-    """Name among the samples' targets, such as agb_mg_ha."""
-    mean: float = 0.0
-    """Value that stands for 0 inside the head."""
-    deviation: float = Field(1.0, gt=0)
-    """Change of the value that stands for 1 inside the head."""
-    weight: float = Field(1.0, gt=0)
-    """Weight of its error beside the cross-entropy of answers."""
-
-
 class Heads(Section):
     """Modules that learn beside the model, by name; see ``rscovlm.models.heads``."""
 
+    formerly: ClassVar[Mapping[str, str]] = {
+        "regression": "is numbers now: write heads: {numbers: {agb: {target: agb_mg_per_ha, loss: huber}}}, "
+        "any number of them by names of your own"
+    }
+
     cells: Cells | None = None
     """Names and outlines of visual tokens; needs samples that bring them, such as nano's lessons."""
-    regression: Regression | None = None
-    """A number for each sample; samples without it do not count."""
+    numbers: dict[str, Number] = Field(default={})
+    """Numbers of each sample with their uncertainty, by names of your own; see ``Number``."""
+
+    @field_validator("numbers")
+    @classmethod
+    def _names(cls, numbers: dict[str, Number]) -> dict[str, Number]:
+        wrong = [name for name in numbers if not name.isidentifier() or name in cls.model_fields]
+        if wrong:
+            raise ValueError(
+                f"a head needs a name of letters, digits and _ that no kind of head has, not {wrong[0]!r}"
+            )
+        return numbers
 
     @property
-    def chosen(self) -> dict[str, Section]:
-        """The sections of the heads that are asked for, by name."""
-        return given(self)
+    def chosen(self) -> dict[str, dict[str, Any]]:
+        """The settings of the heads that are asked for, as ``make_heads`` takes them."""
+        numbers = {name: own.settings for name, own in self.numbers.items()}
+        cells = {} if self.cells is None else {"cells": self.cells.model_dump()}
+        return cells | ({"numbers": numbers} if numbers else {})
 
 
 class Evaluation(Section):

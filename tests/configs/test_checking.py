@@ -37,6 +37,7 @@ class Settings(Section):
     sources: tuple[Source, ...] = ()
     limits: Limits = Limits()
     title: str | None = None
+    named: dict[str, Source] = Field(default={})
 
 
 def wrong(data: dict) -> str:
@@ -56,7 +57,7 @@ def test_what_is_right_is_read():
     ("data", "line"),
     [
         ({"titel": "x"}, "mine.yaml: titel: unknown setting; did you mean title?"),
-        ({"zzz": 1}, "mine.yaml: zzz: unknown setting; known here are sources, limits, title"),
+        ({"zzz": 1}, "mine.yaml: zzz: unknown setting; known here are sources, limits, title, named"),
         ({"limits": {"mots": 1}}, "mine.yaml: limits.mots: unknown setting; did you mean most?"),
         (
             {"sources": [{"name": "a"}, {"name": "b", "wieght": 1}]},
@@ -102,3 +103,8 @@ def test_a_key_of_an_earlier_version_is_answered_with_what_to_write_now():
         checked(Outer, {"inner": {"colour": 3}}, "a.yaml")
     with pytest.raises(ConfigError, match=r"inner\.color: unknown setting"):
         checked(Outer, {"inner": {"color": 3}}, "a.yaml")
+
+
+def test_below_names_of_the_users_own_the_nearest_key_is_told_too():
+    with pytest.raises(ConfigError, match=r"named\.mine\.wieght: unknown setting; did you mean weight\?"):
+        checked(Settings, {"named": {"mine": {"name": "a", "wieght": 2.0}}}, "run.yaml")

@@ -7,6 +7,8 @@ What stands in for a reader's own files and models, and only that:
 - ``trainval/``: a synthetic scene of 2048 px; ``mix.yaml``: one sample of them;
 - ``bench-synth/``, ``runs/zoom``, ``runs/blind``: six synthetic items and two runs of them;
 - ``labelTxt/``, ``results.pkl``, ``inference_results.json``: boxes of six images;
+- ``s2.tif``, ``palsar.tif``, ``runs/agb``, ``runs/agb-sar``: a small scene of 12 bands, radar of its corner,
+  and tiny random checkpoints with a head;
 - models named in ``STAND_INS``: a tiny random checkpoint, whose replies may be cut off (exit code 1).
 
 Commands that are not run stand in ``NOT_RUN``, each with the reason; a new command is run unless it is added.
@@ -31,6 +33,8 @@ from detection_eval.formats.class_lists import classes as class_list
 from rscovlm.cli import main
 from tests.detection_eval.problem import problem
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
+from tests.rscovlm.regression import number_checkpoint, plateau, radar
+from tests.rscovlm.regression import scene as multispectral
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,6 +96,11 @@ def prepared(tmp_path_factory) -> Path:
     (folder / "data").mkdir()
     (folder / "data" / "trial.jsonl").write_text(json.dumps(sample) + "\n")
     tiny_qwen3_vl(folder / "tiny")
+    multispectral(folder / "s2.tif", plateau(3, 4)[1])
+    radar(folder / "palsar.tif", 30)
+    for name, views in (("agb", ("natural",)), ("agb-sar", ("natural", "sar"))):
+        (folder / "runs" / name).mkdir(parents=True)
+        number_checkpoint(folder / "runs" / name / "model", views)
     items = str(folder / "bench-synth")
     assert main(["synth", "benchmark", items, "--each", "1", "--scenes", "0"]) == 0
     for name, blind in (("zoom", "none"), ("blind", "text")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,37 +13,64 @@ from detection_eval.files import write_json
 from rscovlm.errors import ModelError
 from rscovlm.models.heads.base import Head
 from rscovlm.models.heads.cells import CellsHead
-from rscovlm.models.heads.regression import RegressionHead
+from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.taps import tap_layers
 
 if TYPE_CHECKING:
-    from rscovlm.models.qwen import VisionLanguageModel
+    from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
-HEADS: dict[str, type[Head]] = {"cells": CellsHead, "regression": RegressionHead}
-"""Heads by the names that configurations use."""
+HEADS: dict[str, type[Head]] = {"cells": CellsHead, "numbers": NumberHead}
+"""Kinds of heads by the names that configurations use."""
+
+SEVERAL = frozenset({"numbers"})
+"""Kinds of which a model has any number, each by a name of its own."""
 
 WEIGHTS, SIDECAR, ENTRY = "heads.safetensors", "rscovlm.json", "heads"
 
 
 def make_heads(model: VisionLanguageModel, settings: Mapping[str, Mapping[str, Any]]) -> nn.ModuleDict:
-    """Fresh heads for a model.
+    """Fresh heads for a model, by name: a kind's own, or the names that its heads were given.
 
     Args:
         model: a Qwen2.5-VL or Qwen3-VL.
-        settings: of each head, by its name.
+        settings: of each head by its kind; of ``numbers``, those of each head by its name.
 
     Raises:
-        ModelError: for a name that is not in ``HEADS``, or settings that a head does not take.
+        ModelError: for a kind that is not in ``HEADS``, two heads of one name, or settings that a head does
+            not take.
     """
     width = model.config.get_text_config().hidden_size
-    made = {}
-    for name, own in settings.items():
-        if name not in HEADS:
-            raise ModelError(f"head {name!r} is unknown; choose from {', '.join(HEADS)}")
+    made: dict[str, Head] = {}
+    for kind, name, own in _each(settings):
+        if kind not in HEADS:
+            raise ModelError(f"head {kind!r} is unknown; choose from {', '.join(HEADS)}")
+        if name in made:
+            raise ModelError(f"two heads are called {name!r}; give each a name of its own")
         try:
-            made[name] = HEADS[name](width, **own)
+            made[name] = HEADS[kind](width, **_with_taps(model, own))
         except TypeError as error:
             raise ModelError(f"head {name!r}: {error}") from error
     return nn.ModuleDict(made)
+
+
+def _each(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Kind, name and settings of each head."""
+    for kind, own in settings.items():
+        if kind in SEVERAL:
+            yield from ((kind, name, one) for name, one in own.items())
+        else:
+            yield kind, kind, own
+
+
+def _with_taps(model: VisionLanguageModel, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with the layers that ``taps`` stands for, and the width of the tower that they are of."""
+    taps = own.get("taps", ())
+    if not taps:
+        return dict(own)
+    config: VisionLanguageConfig = model.config
+    vision = config.vision_config
+    layers = tap_layers(taps, vision.depth)
+    return {**own, "taps": layers, "vision_width": vision.hidden_size}
 
 
 def write_heads(folder: Path, heads: nn.ModuleDict) -> None:
@@ -65,7 +92,20 @@ def write_heads(folder: Path, heads: nn.ModuleDict) -> None:
     save_file(weights, folder / WEIGHTS)
     sidecar = folder / SIDECAR
     known = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
-    write_json(sidecar, known | {ENTRY: {name: head.settings for name, head in kept.items()}}, indent=2)
+    write_json(sidecar, known | {ENTRY: _settings_of(kept)}, indent=2)
+
+
+def _settings_of(heads: Mapping[str, Head]) -> dict[str, Any]:
+    """What ``make_heads`` makes the same heads of."""
+    kinds = {kind: name for name, kind in HEADS.items()}
+    found: dict[str, Any] = {}
+    for name, head in heads.items():
+        kind = kinds[type(head)]
+        if kind in SEVERAL:
+            found.setdefault(kind, {})[name] = head.settings
+        else:
+            found[kind] = head.settings
+    return found
 
 
 def read_heads(folder: Path, model: VisionLanguageModel) -> nn.ModuleDict:

@@ -39,7 +39,11 @@ class CellsHead(Head):
         self.outline = nn.Linear(width, 12)  # bounds and corners
 
     def terms(
-        self, model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack
+        self,
+        model: VisionLanguageModel,
+        hidden: Sequence[torch.Tensor],
+        pack: Pack,
+        tapped: torch.Tensor | None = None,
     ) -> Mapping[str, Term]:
         """``cells``: nats of the names; ``outline``: error of the outlines as part of the image's side."""
         middle = hidden[len(hidden) // 2][0]

@@ -120,3 +120,17 @@ def test_every_command_says_warnings_once_and_takes_the_same_options(run, script
     )
     assert done.err.count("rscovlm: warning:") == 1
     assert "taken as 9 m" in done.err
+
+
+def test_a_sensor_says_what_the_bands_mean_and_refuses_what_they_are_not(run, tmp_path):
+    values = np.random.default_rng(0).integers(200, 4000, (12, 64, 64)).astype(np.uint16)
+    path = write_raster(tmp_path / "s2.tif", pixels=values)
+    told = run("info", path, "--json", "--sensor", "sentinel2-l2a@02.14")
+    sensor = json.loads(told.out)[0]["sensor"]
+    assert (sensor["version"], sensor["version_by"], sensor["bands_by"]) == ("00.00", "stated", "order")
+    assert sensor["bands"]["B8A"] == 9
+    assert "reflectance = stored * 0.0001" in run("info", path, "--sensor", "sentinel2-l2a@02.14").out
+    done = run("info", path, "--sensor", "sentinel2-l2a@reflectance")
+    assert (done.code, done.out) == (2, "")
+    assert "version @00.00 or @04.00 would fit" in done.err
+    assert run("info", path, "--sensor", "sentinel9").code == 2

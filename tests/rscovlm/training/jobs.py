@@ -89,11 +89,11 @@ def export(run, output, merge=""):
     (Path(output) / "checked.json").write_text(json.dumps(done.checked))
 
 
-def gradients(folder, checkpoint, strategy):
+def gradients(folder, checkpoint, strategy, heads="{}"):
     """Two steps of plain gradient descent over packs dealt to the ranks; saves weights and gradient norms."""
     deepspeed = {"strategy": "deepspeed", "deepspeed": strategy} if strategy.startswith("zero") else {}
     clip = {"lr": 0.05, "clip": 1e9, "merger": {"lr": 0.02}, "weight_decay": 0.0}
-    config = settings(checkpoint, optimizer=clip, precision="fp32", **deepspeed)
+    config = settings(checkpoint, optimizer=clip, precision="fp32", heads=json.loads(heads), **deepspeed)
     accelerator = start(config)
     base = open_base(config, Path(folder))
     built = build(base, config, accelerator.device)

@@ -29,7 +29,7 @@ class Painted:
 
 @dataclass(frozen=True)
 class PaintedSource:
-    """Asks for the colour of pictures of several sizes; every fourth sample has no picture."""
+    """Asks for the colour of pictures of several sizes; every fourth has no picture, nor its number."""
 
     name: str
     encoder: object
@@ -46,11 +46,15 @@ class PaintedSource:
         rng = generator(self.seed, self.name, index, visit)
         word = str(rng.choice(list(COLOURS)))
         if index % 4 == 3:
+            numbers: dict[str, float] = {}
             asked: tuple = (f"How many ships? {' ship' * int(rng.integers(1, 9))}",)
         else:
             height, width = (int(side) * self.factor for side in rng.integers(2, 5, 2))
             picture = Painted(Size(height, width), COLOURS[word], int(rng.integers(1 << 30)))
+            numbers = {"redness": float(COLOURS[word][0])}
             asked = (picture, "What colour are the planes at the airport?")
         answer = " ".join([word] * int(rng.integers(1, 7)))
         conversation = Conversation().say("user", *asked).say("assistant", answer)
-        return self.encoder.encode(Example(conversation, Key(self.name, index, visit), self.task))
+        return self.encoder.encode(
+            Example(conversation, Key(self.name, index, visit), self.task, numbers=numbers)
+        )

@@ -93,10 +93,10 @@ def test_weights_of_four_bits_need_cuda(base):
 
 def test_heads_are_the_same_in_every_process_and_repetition(base):
     def weights(seed):
-        made = config(seed=seed, heads={"regression": {"target": "agb"}})
+        made = config(seed=seed, heads={"numbers": {"agb": {"target": "agb"}}})
         model = read_model(base.folder, made, "sdpa")
         torch.rand(7)  # whatever was drawn before
-        return heads_of(model, made)["regression"].value.weight
+        return heads_of(model, made)["agb"].output.value.weight
 
     assert torch.equal(weights(3), weights(3))
     assert not torch.equal(weights(3), weights(4))

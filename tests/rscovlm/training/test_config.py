@@ -7,13 +7,13 @@ import pytest
 
 from configs import ConfigError, available
 from rscovlm.data.mix import read_mix
-from rscovlm.training.config import changes, load_train_config
+from rscovlm.training.config import changes, load_stages, load_train_config
 from rscovlm.training.settings import TrainConfig
 
 
 @pytest.mark.parametrize("name", available("train"))
 def test_every_shipped_configuration_is_whole(name):
-    assert isinstance(load_train_config(name), TrainConfig)
+    assert all(isinstance(stage.config, TrainConfig) for stage in load_stages(name))
 
 
 def test_the_recipe_of_the_paper():
@@ -133,4 +133,4 @@ def test_a_key_below_a_value_is_no_override():
 @pytest.mark.parametrize("name", [name for name in available("train") if name != "train/nano"])
 def test_every_shipped_configuration_names_a_mix_that_ships(name):
     """All but nano's, whose lessons are generated."""
-    assert f"mix/{load_train_config(name).mix}" in available("mix")
+    assert {f"mix/{stage.config.mix}" for stage in load_stages(name)} <= set(available("mix"))

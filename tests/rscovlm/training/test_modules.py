@@ -169,7 +169,7 @@ def test_checkpointing_is_on_in_the_tower_that_asks_for_it_and_in_no_other(check
 
 
 def test_heads_learn_at_their_own_rate(qwen3):
-    heads = {"regression": {"target": "agb_mg_ha"}}
+    heads = {"numbers": {"agb": {"target": "agb_mg_ha"}}}
     config = settings(qwen3, optimizer={"lr": 1e-3, "heads": {"lr": 5e-3}}, heads=heads)
     made = build(open_base(config, Path()), config, CPU)
     rates = {rate.group: rate.lr for rate in rates_in(build_optimizer(made.learner, config).param_groups)}

@@ -14,8 +14,10 @@ from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.data.store import write_samples
 from rscovlm.engines import load_model
 from rscovlm.errors import UsageError
-from rscovlm.models.heads import HEADS, make_heads
-from rscovlm.training.building import open_base
+from rscovlm.models.heads import HEADS
+from rscovlm.models.heads.numbers.states import States
+from rscovlm.models.weights import read_weights
+from rscovlm.training.building import build, open_base
 from rscovlm.training.config import load_train_config
 from rscovlm.training.logs import read_log
 from rscovlm.training.objective import FromTeacher, Moment, NearNumbers, objective_of
@@ -65,8 +67,9 @@ def test_every_head_of_the_table_has_a_section_and_the_other_way_round():
     ("override", "message"),
     [
         ("heads.cell={}", "heads.cell: unknown setting; did you mean cells?"),
-        ("heads.regression={}", "heads.regression.target: is missing"),
-        ("heads.regression={target: agb, deviatoin: 3}", "did you mean deviation?"),
+        ("heads.numbers.agb={}", "heads.numbers.agb.target: is missing"),
+        ("heads.numbers.agb={target: agb, deviatoin: 3}", "did you mean deviation?"),
+        ("heads.regression={target: agb}", "heads.regression: is numbers now: write heads: {numbers: {agb:"),
         ("objective.name=next_tokens", "objective.name: input should be 'next_token'"),
         ("objective.soft_numbers={first: 0}", "objective.soft_numbers.first: input should be greater than 0"),
         ("objective.soft_number={}", "did you mean soft_numbers?"),
@@ -82,19 +85,23 @@ def test_an_unknown_name_or_key_is_one_line(override, message):
 
 def test_a_head_that_inference_needs_is_exported_and_loaded_by_the_engine(mix, checkpoint, tmp_path, capsys):
     run = tmp_path / "run"
-    head = "heads={regression: {target: agb_mg_ha, mean: 50, deviation: 30}}"
+    head = "heads={numbers: {agb: {target: agb_mg_ha, mean: 50, deviation: 30}}}"
     assert main(["train", "synth", *arguments(mix, checkpoint, head), "--output", str(run)]) == 0
     capsys.readouterr()
     steps = [line for line in read_log(run / "log.jsonl") if "loss" in line]
-    assert all(0 < line["regression"] < 10 for line in steps)
+    assert all(0 < line["agb_mg_ha"] < 10 for line in steps)
     saved = load_file(next((run / "checkpoints").iterdir()) / "weights.safetensors")
     sidecar = json.loads((run / "model" / "rscovlm.json").read_text())
-    assert sidecar["heads"]["regression"]["mean"] == 50
+    assert sidecar["heads"]["numbers"]["agb"]["mean"] == 50
     with load_model(str(run / "model"), device="cpu") as engine:
-        own = engine.heads["regression"]
-        assert torch.equal(own.value.weight, saved["heads.regression.value.weight"])
-        nothing = own(torch.zeros(1, own.value.in_features))
-        assert nothing.item() == pytest.approx(30 * own.value.bias.item() + 50, rel=1e-5)
+        own = engine.heads["agb"]
+        assert torch.equal(own.output.value.weight, saved["heads.agb.output.value.weight"])
+        width = own.output.value.in_features
+        dark = States(
+            torch.zeros(1, 1, width), torch.ones(1, 1), torch.zeros(1, 0, width), torch.zeros(1, 0) > 0
+        )
+        plain = own.output(own.trunk(dark).value).mean.item()
+        assert own(dark).mean.item() == pytest.approx(50 + 30 * plain, rel=1e-5)
     paint(tmp_path / "scene.tif")
     (run / "model" / "heads.safetensors").write_bytes(b"torn")
     assert main(["ask", str(tmp_path / "scene.tif"), "What?", "--model", str(run / "model")]) == 2
@@ -116,30 +123,45 @@ def test_numbers_of_a_sample_reach_the_head_through_the_pack(mix, checkpoint):
     assert shown == pytest.approx(10 * max(64 / height, 96 / width))
 
 
-def test_a_regression_counts_samples_with_a_value_alone_and_reads_their_own_visual_tokens(mix, checkpoint):
-    from rscovlm.models.weights import read_weights
-
-    config = load_train_config("synth", arguments(mix, checkpoint))
+def test_several_numbers_are_read_at_once_with_layers_of_the_tower_where_a_head_asks(mix, checkpoint):
+    """Packed as in training: the loss of a pack is the mean over the samples that have the number."""
+    mixer = "mixed: {target: agb_mg_ha, trunk: mixer, output: mixture, taps: half, deviation: 50}"
+    gated = "gated: {target: agb_mg_ha, trunk: {gated: {depth: 2}}, output: quantiles, deviation: 50}"
+    config = load_train_config("synth", arguments(mix, checkpoint, f"heads.numbers={{{mixer}, {gated}}}"))
     base = open_base(config, mix.parent)
+    learner = build(base, config, torch.device("cpu")).learner
+    assert [learner.heads[name].taps for name in ("mixed", "gated")] == [(1, 3), ()]
     source = open_mix(config, base).sources["plots"]
-    model = read_weights(base.folder, torch.float32)
-    head = make_heads(model, {"regression": {"target": "agb_mg_ha", "deviation": 10.0}})["regression"]
 
-    def value(*indices):
+    def parts(*indices):
         examples = [source.encode(index, 0) for index in indices]
         pack = collate(examples, base.patches, base.encoder.image_id)
-        hidden = torch.zeros(1, pack.length, head.value.in_features)
-        # Each sample's visual tokens hold its own constant pattern; all others something else.
-        visual = pack.input_ids[0] == base.encoder.image_id
-        for sample in range(len(indices)):
-            hidden[0, (pack.sample[0] == sample) & visual, indices[sample] % 4] = 1.0
-            hidden[0, (pack.sample[0] == sample) & ~visual] = 99.0
-        return head.terms(model, [hidden], pack)["regression"].value.item()
+        weights = (pack.targets >= 0).float()
+        with torch.no_grad():
+            found = learner(pack, weights / weights.sum(), Moment(0, 1)).parts
+        return torch.stack([found["agb_mg_ha"], found["gated_agb_mg_ha"]])
 
-    one, other, unknown = value(4), value(7), value(5)
-    assert unknown == 0
-    assert value(4, 7) == pytest.approx((one + other) / 2, rel=1e-5)
-    assert value(4, 5, 7) == pytest.approx((one + other) / 2, rel=1e-5)
+    one, other, unknown = parts(4), parts(7), parts(5)
+    assert unknown.tolist() == [0, 0]
+    torch.testing.assert_close(parts(4, 5, 7), (one + other) / 2, rtol=1e-4, atol=1e-5)
+
+
+def test_tapped_features_learn_the_same_with_and_without_checkpointing(mix, checkpoint):
+    mixer = "heads.numbers={agb: {target: agb_mg_ha, trunk: mixer, taps: all, deviation: 50}}"
+    found = []
+    for kept in ("false", "true"):
+        again = f"checkpointing={{vision: {kept}, language: {kept}}}"
+        config = load_train_config("synth", arguments(mix, checkpoint, mixer, again))
+        base = open_base(config, mix.parent)
+        learner = build(base, config, torch.device("cpu")).learner
+        source = open_mix(config, base).sources["plots"]
+        pack = collate([source.encode(index, 0) for index in (4, 7)], base.patches, base.encoder.image_id)
+        learner(pack, torch.zeros_like(pack.targets) + 0.1, Moment(0, 1)).loss.backward()
+        found.append({name: p.grad for name, p in learner.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    assert any(name.startswith("heads.agb.trunk.back") for name in found[0]), "the reverse projection learns"
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(gradient, found[1][name], rtol=1e-4, atol=1e-6)
 
 
 def test_soft_numbers_follow_the_tokenizer_by_number_or_by_digit(mix, checkpoint):
@@ -155,9 +177,6 @@ def test_soft_numbers_follow_the_tokenizer_by_number_or_by_digit(mix, checkpoint
 
 
 def test_a_model_that_is_its_own_teacher_has_nothing_to_learn(mix, checkpoint):
-    from rscovlm.models.weights import read_weights
-    from rscovlm.training.building import build
-
     teacher = f"objective={{teacher: {{model: {checkpoint}, share: 1.0}}}}"
     config = load_train_config("synth", arguments(mix, checkpoint, teacher))
     base = open_base(config, mix.parent)

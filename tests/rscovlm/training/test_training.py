@@ -18,9 +18,12 @@ from transformers import AutoModelForImageTextToText
 
 from rscovlm.cli import main
 from rscovlm.errors import UsageError
+from rscovlm.models.heads import make_heads, read_heads
+from rscovlm.models.weights import read_weights
 from rscovlm.training.checkpoint import checkpoints
 from rscovlm.training.export import export_run
 from rscovlm.training.logs import read_log
+from rscovlm.training.settings import Heads
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tests.rscovlm.painted import paint
 from tests.rscovlm.training.ranks import Ranks, kill
@@ -68,6 +71,47 @@ def test_two_ranks_take_the_steps_of_one_however_packs_are_dealt(ranks, qwen3, a
     for found, expected in zip(norms, alone[1], strict=True):
         for group, value in found.items():
             assert value == pytest.approx(expected[group], rel=1e-4), group
+
+
+NUMBERS = {
+    "mixed": {"target": "redness", "trunk": "mixer", "output": "mixture", "taps": "half", "deviation": 99.0},
+    "gated": {"target": "redness", "trunk": "gated", "output": "quantiles", "readout": "center"},
+}
+
+
+def test_heads_that_read_layers_of_the_tower_take_the_same_steps_on_two_ranks_of_zero1(
+    ranks, qwen3, tmp_path
+):
+    heads = json.dumps({"numbers": NUMBERS})
+    ranks.run(1, "gradients", tmp_path / "one", qwen3, "single", heads)
+    ranks.run(2, "gradients", tmp_path / "two", qwen3, "zero1", heads)
+    alone, two = (load_gradients(tmp_path / name) for name in ("one", "two"))
+    assert any(name.startswith("heads.mixed.trunk.back") for name in alone[0])
+    for name, weight in alone[0].items():
+        torch.testing.assert_close(two[0][name], weight, atol=1e-6, rtol=1e-5, msg=name)
+    for found, expected in zip(two[1], alone[1], strict=True):
+        assert found["heads"] == pytest.approx(expected["heads"], rel=1e-4)
+
+
+def test_in_a_second_stage_heads_learn_and_all_else_stays_to_the_bit(ranks, qwen3, tmp_path):
+    """REO-VLM's second stage, packed, in bfloat16 under ZeRO-1; what it exports is the head that learnt."""
+    changes = {"heads": {"numbers": NUMBERS}, "freeze": ["vision", "merger", "language"]}
+    rates = {"optimizer": {"lr": 2e-3}, "checkpointing": {"language": True}}
+    ranks.run(2, "train", tmp_path / "run", qwen3, json.dumps(ZERO1 | changes | rates))
+    ranks.run(1, "export", tmp_path / "run", tmp_path / "model")
+    before, after = (load_file(folder / "model.safetensors") for folder in (qwen3, tmp_path / "model"))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(after[name], weight.bfloat16()) for name, weight in before.items())
+    model = read_weights(tmp_path / "model", torch.float32)
+    heads = read_heads(tmp_path / "model", model)
+    torch.manual_seed(0)
+    fresh = make_heads(model, Heads.model_validate(changes["heads"]).chosen).bfloat16().state_dict()
+    assert list(heads) == ["mixed", "gated"]
+    assert heads["mixed"].taps == (1, 3)
+    for name, weight in heads.state_dict().items():
+        assert weight.isfinite().all()
+        assert not torch.equal(weight, fresh[name].float()), name
+    assert all(line["redness"] > 1e-4 for line in read_log(tmp_path / "run" / "log.jsonl") if "loss" in line)
 
 
 def losses(run):

@@ -6,7 +6,7 @@ import torch
 from rscovlm.models.heads import HEADS
 from rscovlm.models.heads.base import Head
 
-EXAMPLES = {"cells": {"names": 0.25}, "regression": {"target": "agb_mg_ha", "deviation": 30.0}}
+EXAMPLES = {"cells": {"names": 0.25}, "numbers": {"target": "agb_mg_ha", "deviation": 30.0}}
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -16,7 +16,7 @@ def test_settings_make_the_same_head_anew(name):
     assert again.settings == head.settings
     assert EXAMPLES[name].items() <= head.settings.items()
     again.load_state_dict(head.state_dict())
-    assert head.at_inference is (name == "regression"), "only a number is asked for after training"
+    assert head.at_inference is (name == "numbers"), "only a number is asked for after training"
 
 
 def test_a_head_without_terms_is_not_whole():

@@ -40,8 +40,17 @@ class Head(nn.Module):
         super().__init__()
         self.settings = settings
 
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Layers of the vision tower whose features it reads, by index from 0."""
+        return ()
+
     def terms(
-        self, model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack
+        self,
+        model: VisionLanguageModel,
+        hidden: Sequence[torch.Tensor],
+        pack: Pack,
+        tapped: torch.Tensor | None = None,
     ) -> Mapping[str, Term]:
         """Its parts of the loss over a pack, by name.
 
@@ -49,5 +58,7 @@ class Head(nn.Module):
             model: that the hidden states are of.
             hidden: (1, L, width) after the embeddings and each layer; the last one is normalised.
             pack: of L tokens.
+            tapped: (n, width of the tower) features of the pack's n visual tokens in ``taps``; None where it
+                reads none.
         """
         raise NotImplementedError

@@ -1,0 +1,119 @@
+"""Memory of ``rscovlm regress`` over synthetic Sentinel-2 scenes of several sizes.
+
+Each scene is a forest whose biomass is known (rscovlm/synth/forest.py), 12 bands of 16 bits at 10 m, written
+strip by strip. The peak of resident memory of the command is measured in a process of its own, and the map is
+held against the truth.
+
+    python benchmarks/regression_map.py --model CHECKPOINT [--sides 2745,10980] [--stride 120] [--folder DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+from rasterio.windows import Window
+
+from rscovlm.synth.forest import BANDS, Tile, canopy_reflectance
+
+STRIP = 256
+TILE = Tile("30UWB000", 10.0, 20.0, 1.0, 1.0, 0.0, 112, 0.8)
+EXTENT_PX = 10_980
+
+
+def field(seed: int, scale: int, rows: slice, columns: int) -> np.ndarray:
+    """Smooth noise, mean 0 and deviation about 1, the same wherever a strip begins."""
+    nodes = np.random.default_rng([seed, scale]).normal(size=(EXTENT_PX // scale + 3,) * 2)
+
+    def parts(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        low = (at // scale).astype(int)
+        share = at / scale - low
+        return low, share * share * (3 - 2 * share)
+
+    (top, down), (left, right) = parts(np.arange(rows.start, rows.stop)), parts(np.arange(columns))
+    lines = nodes[top] * (1 - down)[:, None] + nodes[top + 1] * down[:, None]
+    return (lines[:, left] * (1 - right) + lines[:, left + 1] * right) * 1.5
+
+
+def biomass_of(rows: slice, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """True biomass in Mg/ha, and land cover: forests of all ages among grass, fields and lakes."""
+    age = 1 / (1 + np.exp(-1.5 * (field(1, 900, rows, columns) + 0.5 * field(2, 150, rows, columns))))
+    stand = 15 + age * 385 * np.exp(0.12 * field(3, 12, rows, columns))
+    forest = field(4, 400, rows, columns) + 0.4 * field(5, 60, rows, columns) > -0.5
+    lake = field(6, 700, rows, columns) > 1.7
+    biomass = np.where(forest & ~lake, np.clip(stand, 0, 500), 4.0)
+    grass = field(7, 200, rows, columns) > 0
+    cover = np.where(forest, TILE.forest, np.where(grass, 30, 40))
+    cover = np.where(lake, 80, cover).astype(np.uint8)
+    return np.where(lake, 0.0, biomass), cover
+
+
+def write_scene(path: Path, side: int) -> None:
+    """The scene, with a corner of nodata as the edge of a swath leaves it."""
+    profile = {"driver": "GTiff", "width": side, "height": side, "count": 12, "dtype": "uint16", "nodata": 0}
+    place = {"crs": "EPSG:32630", "transform": from_origin(500_000, 5_600_000, 10, 10)}
+    tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band", "BIGTIFF": "IF_SAFER"}
+    with rasterio.open(path, "w", **profile, **place, **tiles) as dataset:
+        dataset.descriptions = BANDS
+        dataset.update_tags(PROCESSING_BASELINE="05.09")
+        for top in range(0, side, STRIP):
+            rows = slice(top, min(top + STRIP, side))
+            biomass, cover = biomass_of(rows, side)
+            light = 1 + 0.04 * field(8, 300, rows, side)
+            seen = canopy_reflectance(np.random.default_rng([9, top]), TILE, biomass, cover, light)
+            stored = np.clip(np.rint(seen * 10_000 + 1000), 1, 65535).astype(np.uint16)
+            across = np.arange(side)[None] + np.arange(rows.start, rows.stop)[:, None]
+            stored[across < side // 5] = 0
+            dataset.write(np.moveaxis(stored, -1, 0), window=Window(0, top, side, rows.stop - top))
+
+
+def agreement(path: Path, side: int, stride: int) -> str:
+    """How the map compares with the truth at the middles of its cells."""
+    with rasterio.open(path) as dataset:
+        mean, lower, upper = dataset.read([1, 2, 3])
+    middles = [min(row * stride + stride // 2, side - 1) for row in range(mean.shape[0])]
+    truth = np.full_like(mean, np.nan)
+    for row, middle in enumerate(middles):
+        around = biomass_of(slice(max(0, middle - 1), middle + 2), side)[0].mean(axis=0)
+        truth[row] = [around[max(0, x - 1) : x + 2].mean() for x in middles]
+    known = np.isfinite(mean)
+    error, spread = (mean - truth)[known], truth[known].std()
+    inside = ((truth >= lower) & (truth <= upper))[known].mean()
+    return (
+        f"RMSE {np.sqrt((error**2).mean()):.1f} of a deviation of {spread:.1f} Mg/ha, "
+        f"{inside:.0%} inside the interval, {known.mean():.0%} of cells with an estimate"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--sides", default="2745,10980")
+    parser.add_argument("--stride", type=int, default=120)
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp())
+    for side in map(int, options.sides.split(",")):
+        path, output = folder / f"s2-{side}.tif", folder / f"agb-{side}.tif"
+        if not path.is_file():
+            write_scene(path, side)
+        command = [sys.executable, "-m", "rscovlm", "regress", str(path), "--model", options.model]
+        command += ["--output", str(output), "--stride", str(options.stride), "--overwrite"]
+        begun = time.monotonic()
+        subprocess.run(command, check=True)
+        seconds = time.monotonic() - begun
+        # ru_maxrss is the largest child so far; sizes go up.
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"{side} px: {seconds:.0f} s, peak {peak:.0f} MiB; {agreement(output, side, options.stride)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""``rscovlm regress``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rscovlm.cli.failures import Interrupted
+from rscovlm.cli.options import AsJson, Device, Model, SensorName, check_file, open_model
+from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.errors import ModelError, UsageError
+from rscovlm.progress import Progress, note
+
+if TYPE_CHECKING:
+    from rscovlm.models.checkpoints import Checkpoint
+    from rscovlm.models.inputs import PatchInput, Target
+    from rscovlm.models.sensors import Declared
+    from rscovlm.tasks.regress import Layout, Run
+    from tiling.scene import Scene
+    from tiling.sensors import Contract
+    from tiling.stack import Stack
+
+
+def regress(
+    scene: Annotated[str, typer.Argument(help="A multi-band scene: a file or URL that GDAL reads.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="What to estimate: a head of the model, such as agb; where it has one, that."),
+    ] = None,
+    model: Model = "nano",
+    sar: Annotated[
+        str | None,
+        typer.Option(help="A radar scene of the same place, on any grid and in any CRS.", metavar="FILE"),
+    ] = None,
+    sensor: SensorName = None,
+    sar_sensor: Annotated[
+        str | None, typer.Option(help="As --sensor, of --sar.", metavar="NAME[@VERSION]")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the map there: .tif (cloud-optimised).", metavar="FILE")
+    ] = None,
+    quicklook: Annotated[
+        Path | None,
+        typer.Option(help="Picture of the map: .png; beside the map by default.", metavar="FILE"),
+    ] = None,
+    interval: Annotated[
+        float, typer.Option(help="Share of the distribution between lower and upper.", min=0.01, max=0.999)
+    ] = 0.9,
+    stride: Annotated[
+        str | None,
+        typer.Option(help="Side of a cell of the map: 25 (px) or 250m; that of a patch by default."),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(help="Patches that the model sees at once.", metavar="N", min=1)
+    ] = 64,
+    device: Device = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate a number about a patch, or map it over a scene of any size, with its uncertainty."""
+    picture = quicklook or (None if output is None else output.with_suffix(".png"))
+    if output is None and (quicklook is not None or resume):
+        raise UsageError("--quicklook and --resume go with a map; give --output FILE.tif")
+    check_file(output, "--output", (".tif", ".tiff"))
+    check_file(picture, "--quicklook", (".png",))
+    outputs = {"--output": output, "--quicklook": picture}
+    check_outputs(outputs, [scene, sar], overwrite=overwrite, resume=resume)
+    checkpoint, inputs = _model(model)
+    target, estimated = _target(checkpoint, inputs, target)
+    with ExitStack() as held:
+        stack = _open(scene, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), inputs)
+        held.callback(stack.close)
+        stack.require(inputs.bands)
+        if sar is not None and not stack.layers[1][1].found.keys() & set(inputs.bands):
+            raise UsageError(f"{model} sees no band of --sar {sar}: {', '.join(inputs.bands)}; leave it out")
+        layout = _layout(stack.scene, inputs, stride)
+        if output is None and len(layout.grid) + sum(layout.grid.size) > 3:
+            rows, columns = layout.grid.size
+            raise UsageError(
+                f"{scene} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
+            )
+        engine: Any = held.enter_context(open_model(checkpoint, device))
+        run = _run(stack, inputs, engine, target, interval, layout, batch_size)
+        if output is None:
+            _one(run, estimated, as_json)
+        else:
+            assert picture is not None
+            _map(run, estimated, checkpoint, output, picture, resume, overwrite)
+            if as_json:
+                print(
+                    json.dumps(
+                        {"output": str(output), "quicklook": str(picture), "cells": list(layout.grid.size)}
+                    )
+                )
+
+
+def _model(model: str) -> tuple[Checkpoint, PatchInput]:
+    """The checkpoint and how it is shown patches.
+
+    Raises:
+        ModelError: where it has no number heads.
+    """
+    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.inputs import read_inputs
+
+    checkpoint = resolve(model)
+    if checkpoint.runner != "transformers":
+        raise ModelError(f"{model} is run elsewhere; number heads need a checkpoint in this process")
+    inputs = read_inputs(checkpoint.local)
+    if inputs is None:
+        raise ModelError(
+            f"{model} has no number heads: no inputs in its rscovlm.json; give a checkpoint that was trained "
+            "with some, see docs/regression.md"
+        )
+    return checkpoint, inputs
+
+
+def _target(checkpoint: Checkpoint, inputs: PatchInput, asked: str | None) -> tuple[str, Target]:
+    """The name of a head, and what it estimates.
+
+    Raises:
+        UsageError: where there is no such head, or several and none was named.
+    """
+    from rscovlm.models.inputs import Target, number_heads
+
+    heads = number_heads(checkpoint.local)
+    named = [name for name, gives in heads.items() if asked in (None, name, gives)]
+    if asked in heads:
+        named = [str(asked)]
+    if len(named) != 1:
+        listed = ", ".join(heads) or "none"
+        what = "several" if asked is None else f"no one head for {asked!r}"
+        raise UsageError(f"{checkpoint.spec} has {what}; give --target with one of its heads: {listed}")
+    gives = heads[named[0]]
+    return named[0], inputs.targets.get(gives) or Target(unit="1", long_name=gives)
+
+
+def _declared(text: str | None, inputs: PatchInput) -> list[Declared]:
+    """The sensor that was stated, else those that the model learnt from."""
+    from rscovlm.models.sensors import read_sensor
+
+    return [read_sensor(name) for name in ([text] if text is not None else inputs.sensors)]
+
+
+def _open(
+    scene: str, sar: str | None, sensors: list[Declared], sar_sensors: list[Declared], inputs: PatchInput
+) -> Stack:
+    from tiling.stack import Stack
+
+    layers = [_layer(scene, sensors, inputs, optical=True)]
+    try:
+        if sar is not None:
+            layers.append(_layer(sar, sar_sensors, inputs, optical=False))
+        return Stack(tuple(layers))
+    except BaseException:
+        for opened, _ in layers:
+            opened.close()
+        raise
+
+
+def _layer(source: str, sensors: list[Declared], inputs: PatchInput, optical: bool) -> tuple[Scene, Contract]:
+    """A file as the sensor that it is of; of several, the first with wavelengths, or the first without.
+
+    Raises:
+        UsageError: where no sensor is known.
+    """
+    from rscovlm.models.sensors import open_as
+    from tiling.overrides import AS_STORED
+
+    if not sensors:
+        option = "--sensor" if optical else "--sar-sensor"
+        raise UsageError(
+            f"neither the model nor {option} says what took {source}; give {option} NAME@VERSION"
+        )
+    seen = [each for each in sensors if (each.sensor.bands[0].wavelength_nm is not None) is optical]
+    opened, contract = open_as(source, (seen or sensors)[0], AS_STORED)
+    for warning in opened.warnings:
+        if "shown" not in warning:  # which bands are red, green and blue plays no part
+            note(f"warning: {source}: {warning}")
+    return opened, contract
+
+
+def _layout(scene: Scene, inputs: PatchInput, stride: str | None) -> Layout:
+    from rscovlm.tasks.regress import Layout, scale_of
+    from tiling.grid import parse_length
+
+    ratio = scale_of(inputs, scene.gsd_m)
+    side = inputs.patch_px if stride is None else round(parse_length(stride, scene.gsd_m) / ratio)
+    if side < 1:
+        raise UsageError(f"--stride {stride} is less than a pixel; give one or more")
+    return Layout.of(scene.width, scene.height, inputs.patch_px, side, ratio)
+
+
+def _run(
+    stack: Stack,
+    inputs: PatchInput,
+    engine: Any,
+    target: str,
+    interval: float,
+    layout: Layout,
+    batch_size: int,
+) -> Run:
+    from rscovlm.engines.numbers import head_of
+    from rscovlm.tasks.regress import Run
+
+    head_of(engine.heads, target)
+    return Run(stack, inputs, engine, target, interval, layout, batch_size)
+
+
+def _one(run: Run, target: Target, as_json: bool) -> None:
+    """Print the estimate of a single patch.
+
+    Raises:
+        UsageError: where too little of it is valid.
+    """
+    mean, low, high, deviation, coverage = run.values(0, run.read(0))[:, 0, 0].tolist()
+    if mean != mean:
+        raise UsageError(
+            f"{run.stack.scene.source}: {coverage:.0%} of the patch is valid, or its middle is not; "
+            "at least half of it and its middle have to be"
+        )
+    if as_json:
+        numbers = {"mean": mean, "lower": low, "upper": high, "standard_deviation": deviation}
+        rest = {"target": run.target, "unit": target.unit, "interval": run.interval, "coverage": coverage}
+        print(json.dumps(rest | numbers))
+        return
+    print(
+        f"{run.target} {mean:.4g} {target.unit} ({100 * run.interval:g} % interval {low:.4g} to {high:.4g})"
+    )
+
+
+def _map(
+    run: Run,
+    target: Target,
+    checkpoint: Checkpoint,
+    output: Path,
+    picture: Path,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    from rscovlm.journal import Journal, journal_path
+    from rscovlm.tasks.regress import map_bands
+    from tiling.maps import BlockStore, write_map
+    from tiling.quicklook import write_quicklook
+
+    scene, layout = run.stack.scene, run.layout
+    bands = map_bands(run.target, target.unit, target.long_name, run.interval)
+    path, held = journal_path(output), output.with_name(f"{output.name}.blocks")
+    with Journal(path, _parameters(run, checkpoint), resume=resume, overwrite=overwrite) as journal:
+        with BlockStore(held, layout.grid) as store:
+            try:
+                with Progress("estimating", "blocks") as progress:
+                    before = run.fill(store, journal, progress)
+            except KeyboardInterrupt:
+                raise Interrupted(
+                    f"{len(journal.done)} of {len(layout.grid)} blocks are done; go on with --resume"
+                ) from None
+            if before:
+                note(f"{before} of {len(layout.grid)} blocks were done before")
+            transform = None if scene.transform is None else layout.cells_to_map(scene.transform)
+            write_map(output, store, bands, transform=transform, crs=scene.crs, tags=_tags(run, checkpoint))
+        rows, columns = layout.grid.size
+        write_quicklook(
+            picture, output, (run.target, f"{run.target}_standard_deviation"), Path(scene.source).name
+        )
+        held.unlink()
+        journal.remove()
+    print(
+        f"{output}: {columns} x {rows} cells of {target.long_name} in {target.unit}; {picture}",
+        file=sys.stderr,
+    )
+
+
+def _parameters(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
+    """All that the values of a map depend on."""
+    return {
+        "model": checkpoint.identity,
+        "inputs": run.inputs.model_dump(mode="json"),
+        "scenes": [scene.identity for scene, _ in run.stack.layers],
+        "bands": [
+            {"version": contract.version, "unit": contract.sensor.unit, "found": dict(contract.found)}
+            for _, contract in run.stack.layers
+        ],
+        "target": run.target,
+        "interval": run.interval,
+        "stride": run.layout.stride,
+        "block": run.layout.grid.block,
+        "batch": run.batch,
+    }
+
+
+def _tags(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
+    """What a map says of where it comes from; nothing that differs between two runs of the same."""
+    from rscovlm.tasks.provenance import version
+
+    return {
+        "source": f"rscovlm {version()} regress, model {checkpoint.spec}",
+        "scenes": ", ".join(Path(scene.source).name for scene, _ in run.stack.layers),
+        "interval": f"{run.interval:g}",
+        "patch_m": "unknown" if run.inputs.gsd_m is None else f"{run.inputs.patch_px * run.inputs.gsd_m:g}",
+        "stride_px": str(run.layout.stride),
+    }

@@ -1,0 +1,57 @@
+"""Splits by tile: plots of one tile are alike, so that a tile belongs to one split alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+from rscovlm.errors import DataError
+
+Split = Literal["train", "val", "test", "all"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+SHARES = {"train": 0.64, "val": 0.14, "test": 0.22}
+"""Shares of tiles, as AGBD has them (306, 67 and 106)."""
+
+
+def split_of(tile: str) -> Split:
+    """The split of a tile by its name alone, so that it is the same in every file and on every machine."""
+    digest = hashlib.sha256(tile.encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    if place < SHARES["train"]:
+        return "train"
+    return "val" if place < SHARES["train"] + SHARES["val"] else "test"
+
+
+def check_split(split: str) -> Split:
+    """A split by name.
+
+    Raises:
+        DataError: for one that does not exist.
+    """
+    if split not in SPLITS:
+        raise DataError(f"split {split!r} is unknown; choose from {', '.join(SPLITS)}")
+    return split
+
+
+def check_apart(tiles: Mapping[str, Iterable[str]]) -> None:
+    """Refuse splits that share a tile: scores would tell how well it is remembered.
+
+    Args:
+        tiles: of each split, by its name.
+
+    Raises:
+        DataError: naming the splits and some of the tiles that they share.
+    """
+    seen: dict[str, str] = {}
+    for split, own in tiles.items():
+        shared = sorted({tile for tile in own if seen.get(tile, split) != split})
+        if shared:
+            more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
+            other = seen[shared[0]]
+            raise DataError(
+                f"{split} and {other} share the tiles {', '.join(shared[:3])}{more}; "
+                "plots of one tile are alike, so leave them out of one of both"
+            )
+        seen |= dict.fromkeys(own, split)

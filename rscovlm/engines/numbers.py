@@ -1,0 +1,120 @@
+"""The forward pass of number heads: prompts in, predictive distributions out, nothing generated.
+
+Shape letters: B rows of a batch, L tokens of each row (all alike), W width of hidden states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from rscovlm.data.example import Encoded, Key
+from rscovlm.data.packing import Pack, collate
+from rscovlm.errors import ModelError
+from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.prompting import Prompt, Prompter
+from rscovlm.models.taps import tapped
+from zoom_chain.chat import Conversation, ImagePart
+
+if TYPE_CHECKING:
+    from rscovlm.models.heads.distribution import Distribution
+    from rscovlm.models.patches import PatchSpec
+    from rscovlm.models.qwen import VisionLanguageModel
+
+
+def head_of(heads: nn.ModuleDict, name: str) -> NumberHead:
+    """The head of a name, or the only one that gives the target of that name.
+
+    Raises:
+        ModelError: where there is none, with those that there are.
+    """
+    found = {own: head for own, head in heads.items() if isinstance(head, NumberHead)}
+    giving = [head for head in found.values() if head.settings["target"] == name]
+    if name in found:
+        return found[name]
+    if len(giving) == 1:
+        return giving[0]
+    known = f"those of this checkpoint are {', '.join(found)}" if found else "this checkpoint has none"
+    raise ModelError(f"no number head is called {name!r}; {known}")
+
+
+def prompts_of(prompter: Prompter, conversations: Sequence[Conversation]) -> list[Prompt]:
+    """Prompts of conversations; those that differ in the pixels of their images alone are tokenised once."""
+    known: dict[tuple[object, ...], Prompt] = {}
+    prompts = []
+    for conversation in conversations:
+        images = tuple(ImagePart.of(image) for image in conversation.images)
+        said = tuple((each.role, each.text) for each in conversation.messages)
+        shape = (said, tuple(image.size for image in images))
+        if shape not in known:
+            known[shape] = prompter.prompt(conversation)
+        prompts.append(replace(known[shape], images=images))
+    return prompts
+
+
+@torch.inference_mode()
+def distribution_of(
+    model: VisionLanguageModel, head: NumberHead, prompts: Sequence[Prompt], spec: PatchSpec
+) -> Distribution:
+    """What a head says of prompts of one length.
+
+    Args:
+        model: on its device and in its precision.
+        head: on the same device.
+        prompts: of one length or more, each of as many tokens as the others.
+        spec: how the model wants its images.
+
+    Raises:
+        ModelError: for prompts of several lengths.
+    """
+    if len({len(prompt.ids) for prompt in prompts}) != 1:
+        raise ModelError(
+            "prompts of one batch have to be of one length; ask the same about images of one size"
+        )
+    pack = collate(
+        [_encoded(prompt, spec) for prompt in prompts], spec, model.config.image_token_id, dummy=False
+    )
+    pack = pack.to(model.device)
+    with tapped(model, head.settings["taps"]) as taps:
+        hidden = _hidden(model, pack, len(prompts))
+        features = taps.features(pack.image_grid_thw) if taps.layers else None
+    found: Distribution = head(head.states(model, [hidden], pack, features))
+    return found
+
+
+def _encoded(prompt: Prompt, spec: PatchSpec) -> Encoded:
+    grids = [(1, rows * spec.merge, columns * spec.merge) for rows, columns in prompt.grids]
+    return Encoded(
+        ids=prompt.ids,
+        learnt=np.zeros(len(prompt.ids), dtype=bool),
+        positions=prompt.positions,
+        pictures=prompt.images,
+        grids=np.array(grids, dtype=np.int64).reshape(-1, 3),
+        key=Key("", 0, 0),
+        task="",
+        tokens={},
+        images={},
+    )
+
+
+def _hidden(model: VisionLanguageModel, pack: Pack, rows: int) -> torch.Tensor:
+    """(1, B * L, W) after the last layer; the rows of a batch do not see each other."""
+    ids = pack.input_ids.view(rows, -1)
+    images = {}
+    if len(pack.image_grid_thw):
+        pixels = pack.pixel_values().to(model.model.visual.dtype)
+        images = {"pixel_values": pixels, "image_grid_thw": pack.image_grid_thw}
+    output = model.model(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        position_ids=pack.position_ids[1:].reshape(3, rows, -1),
+        use_cache=False,
+        **images,
+    )
+    hidden: torch.Tensor = output.last_hidden_state
+    return hidden.reshape(1, rows * ids.shape[1], -1)

@@ -1,0 +1,154 @@
+"""NumberHead: a number about each sample with its uncertainty, in the unit of its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from rscovlm.models.heads.base import Head, Term
+from rscovlm.models.heads.distribution import Distribution, scaled
+from rscovlm.models.heads.numbers.bounded import bounded
+from rscovlm.models.heads.numbers.losses import Loss, loss_of, range_penalty
+from rscovlm.models.heads.numbers.outputs import OUTPUTS
+from rscovlm.models.heads.numbers.states import Readout, States, states_of
+from rscovlm.models.heads.numbers.trunks import TRUNKS, Feature
+
+if TYPE_CHECKING:
+    from rscovlm.data.packing import Pack
+    from rscovlm.models.qwen import VisionLanguageModel
+
+
+class NumberHead(Head):
+    """A trunk that reads hidden states, and an output that makes a distribution of what it read.
+
+    Args:
+        width: of the hidden states.
+        target: name among the samples' numbers; samples without it do not count.
+        trunk: name in ``TRUNKS`` with its settings.
+        output: name in ``OUTPUTS`` with its settings.
+        mean, deviation: value and change of the target that are 0 and 1 inside the head.
+        readout: of visual tokens.
+        spread: of the readout ``gaussian``, as a share of the image's side.
+        loss: kind of loss.
+        noise: name among the samples' numbers of the standard deviation of the target itself (``agbd_se``).
+        low, high: least and largest value that can be; None for none.
+        hard: whether predictions are held within them; else they are only pushed there in training.
+        penalty: weight of values outside of them in the loss.
+        weight: of the head's loss beside the cross-entropy of answers.
+        taps: layers of the vision tower that the trunk reads, by index from 0; empty for none. ``make_heads``
+            takes REO-VLM's names as well (``rscovlm.models.taps``).
+        vision_width: of the vision tower, for trunks that read it.
+
+    Raises:
+        TypeError: for a trunk, an output or settings that do not exist.
+    """
+
+    at_inference = True
+
+    def __init__(
+        self,
+        width: int,
+        target: str,
+        trunk: Mapping[str, Any] | None = None,
+        output: Mapping[str, Any] | None = None,
+        mean: float = 0.0,
+        deviation: float = 1.0,
+        readout: Readout = "mean",
+        spread: float = 0.1,
+        loss: Loss = "nll",
+        noise: str | None = None,
+        low: float | None = None,
+        high: float | None = None,
+        hard: bool = False,
+        penalty: float = 0.0,
+        weight: float = 1.0,
+        taps: Sequence[int] = (),
+        vision_width: int | None = None,
+    ) -> None:
+        settings = {
+            name: value for name, value in locals().items() if name not in ("self", "width", "__class__")
+        }
+        super().__init__(width, **settings)
+        trunk, output = dict(trunk or {"name": "parallel"}), dict(output or {"name": "point"})
+        kind, shape = trunk.pop("name"), output.pop("name")
+        if kind not in TRUNKS:
+            raise TypeError(f"trunk {kind!r} is unknown; choose from {', '.join(TRUNKS)}")
+        if shape not in OUTPUTS:
+            raise TypeError(f"output {shape!r} is unknown; choose from {', '.join(OUTPUTS)}")
+        own = {"vision_width": vision_width} if getattr(TRUNKS[kind], "needs_taps", False) else {}
+        self.trunk = TRUNKS[kind](width, **own, **trunk)
+        self.output = OUTPUTS[shape](width, **output)
+        self.is_scaled: bool = getattr(OUTPUTS[shape], "scaled", True)
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Layers of the vision tower that the trunk reads."""
+        return tuple(self.settings["taps"])
+
+    def forward(self, states: States) -> Distribution:
+        """The distributions of S samples in the target's unit."""
+        mean, deviation = (self.settings[name] for name in ("mean", "deviation"))
+        _, found = self._read(states)
+        found = scaled(found, mean, deviation)
+        low, high = self.settings["low"], self.settings["high"]
+        return bounded(found, low, high) if self.settings["hard"] and not self.training else found
+
+    def _read(self, states: States) -> tuple[Feature, Distribution]:
+        """The feature of each sample, and its distribution in scaled units and float32."""
+        feature = self.trunk(states.to(next(self.parameters()).dtype))
+        return feature, self.output(feature.value)
+
+    def states(
+        self,
+        model: VisionLanguageModel,
+        hidden: Sequence[Tensor],
+        pack: Pack,
+        tapped: Tensor | None = None,
+    ) -> States:
+        """The states that it reads of a pack."""
+        readout, spread = self.settings["readout"], self.settings["spread"]
+        return states_of(hidden[-1][0], pack, model.config.image_token_id, readout, spread, tapped)
+
+    def terms(
+        self,
+        model: VisionLanguageModel,
+        hidden: Sequence[Tensor],
+        pack: Pack,
+        tapped: Tensor | None = None,
+    ) -> Mapping[str, Term]:
+        """``<target>``: the loss over samples that have the target; ``<target>_extra``: the trunk's own."""
+        return self.loss(self.states(model, hidden, pack, tapped), pack.sample_extras)
+
+    def loss(self, states: States, numbers: Mapping[str, Tensor]) -> Mapping[str, Term]:
+        """The parts of the loss, as ``terms`` has them.
+
+        Args:
+            states: of S samples.
+            numbers: (S,) by name; NaN where a sample has none of that name.
+        """
+        target, weight = self.settings["target"], self.settings["weight"]
+        truth, usable = self._numbers(target, numbers, states)
+        weights = usable / usable.sum().clamp_min(1)
+        feature, found = self._read(states)
+        mean, deviation = (self.settings[n] for n in ("mean", "deviation")) if self.is_scaled else (0.0, 1.0)
+        noise = None
+        if self.settings["noise"] is not None:
+            stated, known = self._numbers(self.settings["noise"], numbers, states)
+            noise = torch.where(known, stated, 0.0) / deviation
+        loss = loss_of(self.settings["loss"], found, (truth - mean) / deviation, weights, noise)
+        outside = range_penalty(
+            mean + deviation * found.mean, self.settings["low"], self.settings["high"], weights
+        )
+        loss = loss + self.settings["penalty"] * outside / deviation
+        return {target: Term(loss, weight), f"{target}_extra": Term(feature.extra, weight)}
+
+    def _numbers(self, name: str, numbers: Mapping[str, Tensor], states: States) -> tuple[Tensor, Tensor]:
+        """(S,) values of a name, 0 where missing, and (S,) where they are usable."""
+        stated = numbers.get(name)
+        if stated is None:
+            stated = torch.full((len(states.seen),), float("nan"), device=states.seen.device)
+        usable = stated.isfinite() & states.seen
+        return stated.nan_to_num(0.0), usable

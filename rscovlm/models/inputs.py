@@ -1,0 +1,143 @@
+"""What a checkpoint with number heads is shown: its entry ``inputs`` of ``rscovlm.json``.
+
+Training writes it and inference reads it, so that a patch looks the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs import ConfigError
+from configs.checking import Section, checked
+from detection_eval.files import write_json
+from rscovlm.errors import ModelError
+from rscovlm.models.sidecars import OWN, read_sidecar
+from tiling.composites import Composite, Fit, Limits, bands_needed, composites_named, fitted
+from tiling.errors import BandError
+from zoom_chain.chat import Conversation, ImagePart
+
+ENTRY, HEADS = "inputs", "heads"
+
+
+class Target(Section):
+    """What a head estimates."""
+
+    unit: str
+    """Of its values, as UDUNITS spells it: ``Mg ha-1``."""
+    long_name: str
+    """In words, as CF names variables: ``above-ground biomass density``."""
+
+
+class Scaling(Section):
+    """Physical values that become 0 and 255, by the name of a channel."""
+
+    low: Mapping[str, float]
+    """Become 0."""
+    high: Mapping[str, float]
+    """Become 255."""
+
+
+class PatchInput(Section):
+    """How a patch of a scene is shown to a model that gives a number about its middle."""
+
+    views: tuple[str, ...]
+    """Names in ``tiling.composites.COMPOSITES``, one image each, in this order."""
+    scaling: Scaling
+    """Of all channels."""
+    patch_px: int
+    """Side of a patch in pixels of ``gsd_m``."""
+    gsd_m: float | None = None
+    """Metres per pixel of patches; None where the data has no scale."""
+    side: int
+    """Of the images in pixels."""
+    fit: Fit = "upsample"
+    """How a patch becomes as large."""
+    prompt: str
+    """Words after the images."""
+    targets: Mapping[str, Target]
+    """Of numbers that heads learnt, by name."""
+    sensors: tuple[str, ...] = ()
+    """That the bands were taken by, in the names of ``configs/sensors``."""
+    tiles: tuple[str, ...] = ()
+    """That training has seen."""
+
+    @property
+    def chosen(self) -> tuple[Composite, ...]:
+        """The composites.
+
+        Raises:
+            BandError: for an unknown name.
+        """
+        return composites_named(self.views)
+
+    @property
+    def limits(self) -> Limits:
+        """By the name of a channel."""
+        low, high = self.scaling.low, self.scaling.high
+        return {name: (low[name], high[name]) for name in low if name in high}
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands that it needs."""
+        return bands_needed(self.chosen)
+
+    def images(self, pixels: NDArray[Any], names: Sequence[str]) -> list[ImagePart]:
+        """One image for each composite.
+
+        Args:
+            pixels: (patch_px, patch_px, bands) physical values, NaN where there is no data.
+            names: of the bands.
+
+        Raises:
+            BandError: for a band that is not there.
+        """
+        shown = (composite.render(pixels, names, self.limits) for composite in self.chosen)
+        return [ImagePart(fitted(np.ascontiguousarray(each), self.side, self.fit)) for each in shown]
+
+    def conversation(self, pixels: NDArray[Any], names: Sequence[str]) -> Conversation:
+        """The prompt about a patch; arguments as of ``images``."""
+        return Conversation().say("user", *self.images(pixels, names), self.prompt)
+
+
+def read_inputs(folder: Path) -> PatchInput | None:
+    """How the checkpoint in a folder is shown patches; None where it does not say so.
+
+    Raises:
+        ModelError: where the entry cannot be understood.
+    """
+    entry = (read_sidecar(folder, OWN) or {}).get(ENTRY)
+    if entry is None:
+        return None
+    try:
+        found = checked(PatchInput, entry, f"{folder / OWN}: {ENTRY}")
+        missing = [
+            channel.name
+            for each in found.chosen
+            for channel in each.channels
+            if channel.name not in found.limits
+        ]
+    except (ConfigError, BandError) as error:
+        raise ModelError(str(error)) from None
+    if missing:
+        raise ModelError(f"{folder / OWN}: {ENTRY}.scaling: channel {missing[0]} is missing")
+    return found
+
+
+def write_inputs(folder: Path, inputs: PatchInput) -> None:
+    """Put the entry beside a checkpoint's weights, other entries as they are."""
+    known = read_sidecar(folder, OWN) or {}
+    write_json(folder / OWN, known | {ENTRY: inputs.model_dump(mode="json")}, indent=2)
+
+
+def number_heads(folder: Path) -> dict[str, str]:
+    """What each number head beside a checkpoint gives, by the head's name; no weights are read."""
+    heads = (read_sidecar(folder, OWN) or {}).get(HEADS)
+    numbers = heads.get("numbers") if isinstance(heads, dict) else None
+    if not isinstance(numbers, dict):
+        return {}
+    return {name: str(own.get("target")) for name, own in numbers.items() if isinstance(own, dict)}

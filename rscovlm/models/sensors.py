@@ -1,0 +1,74 @@
+"""Sensors by name: those of ``configs/sensors``, or a user's YAML file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from configs import ConfigError, available, load_config
+from configs.checking import checked
+from tiling.errors import BandError
+from tiling.overrides import Overrides
+from tiling.plausible import check_plausible
+from tiling.scene import Scene
+from tiling.sensors import Contract, Sensor, contract_of
+
+FOLDER = "sensors/"
+
+
+class Declared(NamedTuple):
+    """A sensor as a user declares it.
+
+    Attributes:
+        sensor: by name.
+        version: of its products; None where the file is to say it.
+    """
+
+    sensor: Sensor
+    version: str | None
+
+
+def read_sensor(text: str) -> Declared:
+    """The sensor that ``NAME``, ``NAME@VERSION``, ``FILE.yaml`` or ``FILE.yaml@VERSION`` means.
+
+    Raises:
+        ConfigError: where there is none, or its file is wrong.
+        BandError: for a version that it does not have.
+    """
+    name, _, version = text.partition("@")
+    known = [each.removeprefix(FOLDER) for each in available(FOLDER)]
+    if name not in known and not Path(name).is_file():
+        raise ConfigError(f"no sensor {name!r}; give a YAML file or one of {', '.join(known)}")
+    path = name if name not in known else FOLDER + name
+    sensor = checked(Sensor, load_config(path), f"sensor {name}")
+    if not sensor.bands or not sensor.versions:
+        raise ConfigError(f"sensor {name}: bands and versions need one entry at least")
+    if version:
+        try:
+            sensor.version_named(version)
+        except BandError as error:
+            raise BandError(f"sensor {name} has {error}") from None
+    return Declared(sensor, version or None)
+
+
+def open_as(source: str | Path, declared: Declared, overrides: Overrides) -> tuple[Scene, Contract]:
+    """A scene and what its bands mean, held against its pixels.
+
+    The sensor's nodata counts where the file declares none.
+
+    Raises:
+        SceneError: BandError and others, with one clear line.
+    """
+    scene = Scene(source, overrides=overrides)
+    try:
+        nodata = declared.sensor.nodata
+        if nodata is not None and overrides.nodata == "file" and scene.validity.always:
+            scene.close()
+            scene = Scene(source, overrides=replace(overrides, nodata=nodata))
+        contract = contract_of(scene, declared.sensor, declared.version)
+        check_plausible(scene, contract)
+    except BaseException:
+        scene.close()
+        raise
+    return scene, contract

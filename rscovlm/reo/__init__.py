@@ -1,0 +1,1 @@
+"""Regression from forest plots: predictions of trained heads as tables, and baselines."""

@@ -1,0 +1,158 @@
+"""Predictions of a trained head, or of the words of a model, about plots of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rscovlm.data.example import Example, Key
+from rscovlm.data.packing import Pack, collate, model_inputs
+from rscovlm.data.plot_source import PlotSource
+from rscovlm.errors import ModelError
+from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.taps import tapped
+from rscovlm.scoring.predictions import LEVELS, Predictions
+from rscovlm.scoring.quantities import quantity_in
+from zoom_chain.chat import Generation
+
+if TYPE_CHECKING:
+    from rscovlm.engines.transformers import TransformersEngine
+    from rscovlm.models.heads.distribution import Distribution
+    from rscovlm.models.qwen import VisionLanguageModel
+
+TARGET, NOISE = "agb_mg_per_ha", "agbd_se"
+PLOTS = 8
+"""Plots of one forward pass."""
+
+
+def packs(source: PlotSource, kind: str, plots: int = PLOTS) -> Iterator[Pack]:
+    """The plots of a source in order, as prompts of a kind of ``QUESTIONS``; what is answered is left blank.
+
+    Raises:
+        DataError: a plot cannot be read.
+    """
+    encoder = source.encoder
+    for start in range(0, len(source), plots):
+        rows = range(start, min(start + plots, len(source)))
+        examples = [
+            Example(
+                source.prompt(row, kind).say("assistant", ""),
+                Key(source.name, row, 0),
+                "regression",
+                numbers=source.numbers(row),
+            )
+            for row in rows
+        ]
+        coded = [encoder.encode(example) for example in examples]
+        yield collate(coded, encoder.patches, encoder.image_id)
+
+
+def predicted(
+    model: VisionLanguageModel, head: NumberHead, source: PlotSource, kind: str = "number"
+) -> Predictions:
+    """What a head says of each plot of a source.
+
+    Args:
+        model: that the head was trained beside, on its device.
+        head: in evaluation mode.
+        source: of plots, shown as the model has learnt it (``inputs`` in its ``rscovlm.json``).
+        kind: of the prompt, as in training.
+
+    Raises:
+        DataError: a plot cannot be read.
+    """
+    means, deviations, quantiles = [], [], []
+    for pack in packs(source, kind):
+        found = read(model, head, pack.to(model.device))
+        means.append(found.mean.float().cpu())
+        deviations.append(found.variance.clamp_min(0).sqrt().float().cpu())
+        quantiles.append(torch.stack([found.quantile(level) for level in LEVELS], dim=1).float().cpu())
+    deviation = torch.cat(deviations).double().numpy()
+    spread = bool((deviation > 0).any())
+    return table(
+        source,
+        torch.cat(means).double().numpy(),
+        torch.cat(quantiles).double().numpy() if spread else None,
+        deviation if spread else None,
+        head.settings["target"],
+    )
+
+
+@torch.inference_mode()
+def read(model: VisionLanguageModel, head: NumberHead, pack: Pack) -> Distribution:
+    """What a head says of each sample of a pack."""
+    with tapped(model, head.taps) as taps:
+        output = model.model(**model_inputs(pack), output_hidden_states=True)
+    seen = taps.features(pack.image_grid_thw, head.taps) if head.taps else None
+    found: Distribution = head(head.states(model, output.hidden_states, pack, seen))
+    return found
+
+
+def said(engine: TransformersEngine, source: PlotSource, unit: str = "Mg/ha") -> Predictions:
+    """What the model answers in words about each plot; NaN where it states no number.
+
+    Raises:
+        DataError: a plot cannot be read.
+    """
+    values = []
+    options = Generation(max_new_tokens=16)
+    for start in range(0, len(source), PLOTS):
+        rows = range(start, min(start + PLOTS, len(source)))
+        replies = engine.chat([source.prompt(row, "number") for row in rows], options)
+        found = [quantity_in(reply.text, unit).value for reply in replies]
+        values += [np.nan if value is None else value for value in found]
+    return table(source, np.array(values, dtype=np.float64))
+
+
+def table(
+    source: PlotSource,
+    mean: NDArray[np.float64],
+    quantiles: NDArray[np.float64] | None = None,
+    deviation: NDArray[np.float64] | None = None,
+    target: str = TARGET,
+) -> Predictions:
+    """Predictions of a source's plots with their truth, tiles and land covers.
+
+    Args:
+        source: of N plots.
+        mean: (N,).
+        quantiles: (N, levels).
+        deviation: (N,).
+        target: name of the truth.
+    """
+    numbers = source.places.numbers
+    return Predictions(
+        np.array([source.key(row) for row in range(len(source))]),
+        source.places.tile,
+        numbers[target],
+        mean,
+        quantiles,
+        deviation,
+        source.covers(),
+        numbers[NOISE] if target == TARGET else None,
+    )
+
+
+def number_head(heads: torch.nn.ModuleDict, name: str | None = None) -> NumberHead:
+    """The head of a model that gives a number.
+
+    Args:
+        heads: that stand beside it.
+        name: of the head; None where there is one alone.
+
+    Raises:
+        ModelError: there is none of that name, or several.
+    """
+    numbers = {key: head for key, head in heads.items() if isinstance(head, NumberHead)}
+    if name is None and len(numbers) == 1:
+        return next(iter(numbers.values()))
+    if name not in numbers:
+        told = (
+            "no head of numbers" if name is None and not numbers else f"heads {', '.join(numbers) or 'none'}"
+        )
+        raise ModelError(f"the model has {told}; {'name one of them' if numbers else 'train one'}")
+    return numbers[name]

@@ -1,0 +1,188 @@
+"""Scores of a table of predictions with their uncertainty, and how sure the scores are: by tile, not by plot.
+
+Plots of one tile are alike, so whole tiles are drawn anew for an interval (cluster bootstrap).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from detection_eval.metrics.uncertainty import draw_scenes
+from rscovlm.scoring.distributions import Calibration, gaussian_nll, interval_score, pinball
+from rscovlm.scoring.regression import AGB_EDGES, Moments, bin_index
+
+Floats = NDArray[np.float64]
+
+LEVELS = (0.025, 0.05, 0.1, 0.16, 0.25, 0.375, 0.5, 0.625, 0.75, 0.84, 0.9, 0.95, 0.975)
+"""Levels of the quantiles that a table of predictions holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions of N plots with the truth.
+
+    Attributes:
+        key, tile: (N,) names of the plots and of their tiles.
+        group: (N,) what they are compared within, such as land cover.
+        truth: (N,) NaN where unknown.
+        mean: (N,) NaN where nothing was answered.
+        quantiles: (N, levels) at ``LEVELS``; None where no spread is stated.
+        deviation: (N,) standard deviations; None likewise.
+        noise: (N,) standard deviation of the truth itself; None where unknown.
+    """
+
+    key: NDArray[np.str_]
+    tile: NDArray[np.str_]
+    truth: Floats
+    mean: Floats
+    quantiles: Floats | None = None
+    deviation: Floats | None = None
+    group: NDArray[np.str_] | None = None
+    noise: Floats | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.key) == len(self.tile) == len(self.truth) == len(self.mean):
+            raise ValueError("keys, tiles, truths and means are of different lengths")
+        if self.quantiles is not None and self.quantiles.shape != (len(self.key), len(LEVELS)):
+            raise ValueError(
+                f"quantiles of shape {self.quantiles.shape}; {len(self.key)} plots have {len(LEVELS)} each"
+            )
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """(N,) where there is both a truth and an answer."""
+        return np.isfinite(self.truth) & np.isfinite(self.mean)
+
+    def of(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
+        """Those of some rows."""
+        parts: dict[str, Any] = {
+            name: None if (value := getattr(self, name)) is None else value[rows]
+            for name in self.__dataclass_fields__
+        }
+        return Predictions(**parts)
+
+    def pit(self) -> Floats:
+        """(N,) predicted share below the truth, by straight lines between the quantiles."""
+        assert self.quantiles is not None, "no spread is stated"
+        return interpolated(self.truth, self.quantiles)
+
+
+def interpolated(truth: ArrayLike, quantiles: Floats) -> Floats:
+    """(N,) levels of true values among (N, levels) quantiles at ``LEVELS``; beyond the outermost, 0 and 1."""
+    return np.array(
+        [
+            np.interp(value, row, LEVELS, left=0.0, right=1.0)
+            for value, row in zip(np.asarray(truth, np.float64), quantiles, strict=True)
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score with its bootstrap percentile interval.
+
+    Attributes:
+        value: of all plots.
+        low, high: ends of the 95 % interval; equal to the value for fewer than two tiles.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+SCORES = ("rmse", "mae", "bias", "r2", "ccc")
+
+
+def intervals(
+    predictions: Predictions, scores: tuple[str, ...] = SCORES, draws: int = 1000, seed: int = 0
+) -> dict[str, Interval]:
+    """Scores with intervals over resampled tiles.
+
+    Args:
+        predictions: of any number of tiles.
+        scores: names of properties of ``Moments``.
+        draws: resamplings; equal seeds draw equal tiles, so that models are compared on the same ones.
+        seed: random seed.
+    """
+    names, tile = np.unique(predictions.tile, return_inverse=True)
+    by_tile = Moments.of(predictions.mean, predictions.truth, tile, len(names))
+    whole, drawn = by_tile.total(), by_tile.total(draw_scenes(len(names), draws, seed))
+    return {name: _interval(getattr(whole, name), getattr(drawn, name)) for name in scores}
+
+
+def difference(
+    first: Predictions, second: Predictions, score: str = "rmse", draws: int = 1000, seed: int = 0
+) -> Interval:
+    """The first's score minus the second's, with its interval over the same resampled tiles.
+
+    Raises:
+        ValueError: they are of different plots.
+    """
+    if not np.array_equal(first.key, second.key):
+        raise ValueError("both have to be predictions of the same plots, in the same order")
+    names, tile = np.unique(first.tile, return_inverse=True)
+    times = draw_scenes(len(names), draws, seed)
+    own, other = (Moments.of(each.mean, each.truth, tile, len(names)) for each in (first, second))
+    value = getattr(own.total(), score) - getattr(other.total(), score)
+    return _interval(value, getattr(own.total(times), score) - getattr(other.total(times), score))
+
+
+def _interval(value: ArrayLike, drawn: Floats) -> Interval:
+    low, high = np.nanquantile(drawn, (0.025, 0.975)) if np.isfinite(drawn).any() else (np.nan, np.nan)
+    return Interval(float(np.asarray(value)), float(low), float(high))
+
+
+def spread_scores(predictions: Predictions) -> dict[str, float]:
+    """Scores of the spread: NLL of Gaussians (with and without the noise of labels), CRPS, ECE, coverage,
+    interval score at 90 %, and mean deviation; empty where no spread is stated."""
+    if predictions.quantiles is None or predictions.deviation is None:
+        return {}
+    known = predictions.of(predictions.usable)
+    assert known.quantiles is not None
+    assert known.deviation is not None
+    counted = Calibration.of(known.mean, known.deviation, known.truth, known.pit())
+    low, high = known.quantiles[:, LEVELS.index(0.05)], known.quantiles[:, LEVELS.index(0.95)]
+    deviation = np.maximum(known.deviation, 1e-6)
+    found = {
+        "nll": float(gaussian_nll(known.mean, deviation, known.truth).mean()),
+        "crps": _crps(known.quantiles, known.truth),
+        "ece": counted.ece,
+        "interval_score_90": float(interval_score(low, high, known.truth, 0.9).mean()),
+        "sharpness": counted.sharpness,
+    }
+    found |= {
+        f"coverage_{round(100 * level)}": counted.coverage(level) for level in (0.5, 0.68, 0.8, 0.9, 0.95)
+    }
+    if known.noise is not None:
+        found["nll_with_noise"] = float(gaussian_nll(known.mean, deviation, known.truth, known.noise).mean())
+    return found
+
+
+def _crps(quantiles: Floats, truth: Floats) -> float:
+    """Mean CRPS: twice the pinball loss over all levels, each level counting for those nearest to it."""
+    between = (np.array(LEVELS[1:]) + np.array(LEVELS[:-1])) / 2
+    widths = np.diff([0.0, *between, 1.0])
+    return float(2 * (pinball(quantiles, np.array(LEVELS), truth[:, None]) @ widths).mean())
+
+
+def binned(predictions: Predictions, edges: ArrayLike = AGB_EDGES) -> list[dict[str, float]]:
+    """RMSE, MAE and bias in bins of the truth, AGBD's by default; NaN in empty ones."""
+    bounds = np.asarray(edges, np.float64)
+    index = bin_index(predictions.truth, bounds)
+    found = Moments.of(predictions.mean, predictions.truth, index, len(bounds) - 1)
+    return [
+        {
+            "from": float(bounds[i]),
+            "to": float(bounds[i + 1]),
+            "n": float(found.n[i]),
+            "rmse": float(found.rmse[i]),
+            "mae": float(found.mae[i]),
+            "bias": float(found.bias[i]),
+        }
+        for i in range(len(bounds) - 1)
+    ]

@@ -1,0 +1,134 @@
+"""Recalibration of predictive distributions on validation plots, never on the plots that are scored.
+
+| method | what it fits | what it changes |
+|---|---|---|
+| ``temperature`` | one factor, so that squared errors match variances | quantiles, about the mean |
+| ``isotonic`` | which predicted level holds how often (Kuleshov et al., 2018) | quantiles, by levels |
+| ``conformal`` | the error over the deviation that a share of plots stays below | quantiles, about the mean |
+| ``mondrian`` | the same within each group, such as land cover; small groups take all | likewise |
+
+Split conformal intervals use the ``ceil((n + 1) (1 - a))``-th smallest score (Lei et al., 2018); those of
+``crepes`` are the same to rounding, which a test checks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rscovlm.scoring.predictions import LEVELS, Predictions
+
+Floats = NDArray[np.float64]
+Method = Literal["temperature", "isotonic", "conformal", "mondrian"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+LEAST = 40
+"""Plots of a group below which ``mondrian`` takes all groups together."""
+
+
+def recalibrated(
+    method: Method, validation: Predictions, test: Predictions, low: float = -math.inf, high: float = math.inf
+) -> Predictions:
+    """Test predictions with other quantiles and deviations; means stay as they are.
+
+    Args:
+        method: see the module.
+        validation: to fit on.
+        test: to change.
+        low, high: within which values can be.
+
+    Raises:
+        ValueError: they share a tile, validation is empty, or one of both states no spread.
+    """
+    shared = sorted(set(validation.tile.tolist()) & set(test.tile.tolist()))
+    if shared:
+        raise ValueError(
+            f"validation and test share {len(shared)} tiles, such as {shared[0]}; "
+            "fit on tiles that are not scored"
+        )
+    known = validation.of(validation.usable)
+    if not len(known.key):
+        raise ValueError("validation has no plot with a truth and an answer")
+    if any(each.quantiles is None or each.deviation is None for each in (known, test)):
+        raise ValueError("recalibration needs predictions with a spread; a point has none")
+    found = _FITS[method](known, test)
+    assert found.quantiles is not None
+    return replace(found, quantiles=np.clip(np.maximum.accumulate(found.quantiles, axis=1), low, high))
+
+
+def _temperature(known: Predictions, test: Predictions) -> Predictions:
+    assert known.deviation is not None
+    factor = float(np.sqrt((_scores(known) ** 2).mean()))
+    return _stretched(test, np.full(len(test.key), factor))
+
+
+def _stretched(test: Predictions, factor: Floats) -> Predictions:
+    assert test.quantiles is not None
+    assert test.deviation is not None
+    about = test.mean[:, None]
+    return replace(
+        test, quantiles=about + factor[:, None] * (test.quantiles - about), deviation=factor * test.deviation
+    )
+
+
+def _isotonic(known: Predictions, test: Predictions) -> Predictions:
+    """The level to ask for so that a share of truths is below: quantiles of the levels of validation."""
+    assert test.quantiles is not None
+    asked = np.quantile(known.pit(), LEVELS)
+    rows = [np.interp(asked, LEVELS, row) for row in test.quantiles]
+    return replace(test, quantiles=np.array(rows).reshape(test.quantiles.shape))
+
+
+def _scores(known: Predictions) -> Floats:
+    """(N,) errors over deviations, with their signs."""
+    assert known.deviation is not None
+    return (known.truth - known.mean) / np.maximum(known.deviation, 1e-9)
+
+
+def _conformal(known: Predictions, test: Predictions) -> Predictions:
+    return _about(test, np.tile(_widths(np.abs(_scores(known))), (len(test.key), 1)))
+
+
+def _mondrian(known: Predictions, test: Predictions) -> Predictions:
+    if known.group is None or test.group is None:
+        raise ValueError("mondrian needs the group of each plot, such as its land cover")
+    scores = np.abs(_scores(known))
+    widths = np.tile(_widths(scores), (len(test.key), 1))
+    for group in np.unique(known.group):
+        own = scores[known.group == group]
+        if len(own) >= LEAST:
+            widths[test.group == group] = _widths(own)
+    return _about(test, widths)
+
+
+def _widths(scores: Floats) -> Floats:
+    """(levels,) half-widths of central intervals in deviations, with the sign of the level's side."""
+    ordered, count = np.sort(scores), len(scores)
+    halves = []
+    for level in LEVELS:
+        share = abs(2 * level - 1)
+        place = math.ceil((count + 1) * share)
+        half = 0.0 if place == 0 else ordered[min(place, count) - 1]
+        halves.append(math.copysign(half, level - 0.5))
+    return np.array(halves)
+
+
+def _about(test: Predictions, widths: Floats) -> Predictions:
+    assert test.deviation is not None
+    quantiles = test.mean[:, None] + widths * test.deviation[:, None]
+    # The deviation of a Gaussian with the same central 68 %.
+    deviation = (quantiles[:, LEVELS.index(0.84)] - quantiles[:, LEVELS.index(0.16)]) / (2 * 0.99446)
+    return replace(test, quantiles=quantiles, deviation=np.maximum(deviation, 1e-9))
+
+
+_FITS: dict[str, Callable[[Predictions, Predictions], Predictions]] = {
+    "temperature": _temperature,
+    "isotonic": _isotonic,
+    "conformal": _conformal,
+    "mondrian": _mondrian,
+}

@@ -1,0 +1,246 @@
+"""A number about each place of a scene, with its uncertainty: single patches, and maps of any size.
+
+A patch of the size that the model learnt stands at the middle of each cell of the map. Cells are as large as
+the stride. Work goes block by block: the pixels of a block's patches are read at once, the patches with
+enough valid pixels are one batch, and the values are on the disk before the journal says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from rscovlm.errors import RscovlmError
+from tiling.maps import BlockStore, MapBand, MapGrid
+from tiling.stack import Stack
+from tiling.view import Size, View, Window
+
+if TYPE_CHECKING:
+    from rscovlm.journal import Journal
+    from rscovlm.models.inputs import PatchInput
+    from zoom_chain.chat import Conversation
+
+BLOCK = 16
+"""Cells along the side of a block."""
+
+APART = 2
+"""Strides in patches from which on patches are read one by one rather than with all that lies between."""
+
+LEAST_VALID = 0.5
+"""Share of a patch that has to be valid, besides its middle, for an estimate."""
+
+SAME_GSD = 0.02
+"""Relative difference of a scene's ground sampling distance to that of training that counts as none."""
+
+MOST_SCALED = 4.0
+"""Times by which a scene may be coarser or finer than the patches of training."""
+
+Values = NDArray[np.float32]
+
+
+class Estimator(Protocol):
+    """An engine with number heads."""
+
+    def estimate(self, conversations: list[Conversation], target: str) -> Any:
+        """A distribution of each conversation; see ``rscovlm.models.heads.distribution.Distribution``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the patches and cells of a map lie, in pixels of patches: ``ratio`` scene pixels each.
+
+    Attributes:
+        patch: side of a patch.
+        stride: side of a cell.
+        ratio: scene pixels per pixel of a patch.
+        offset: first pixel of the first patch, along x and y.
+        grid: cells in blocks.
+    """
+
+    patch: int
+    stride: int
+    ratio: float
+    offset: tuple[int, int]
+    grid: MapGrid
+
+    @classmethod
+    def of(cls, width: int, height: int, patch: int, stride: int, ratio: float) -> Layout:
+        """The layout over a scene of so many px; one that is hardly larger than a patch has one cell."""
+        across, down = width / ratio, height / ratio
+        if max(across, down) < 1.5 * patch:
+            middle = (round((across - patch) / 2), round((down - patch) / 2))
+            return cls(patch, patch, ratio, middle, MapGrid(Size(1, 1), 1, 5))
+        size = Size(math.ceil(down / stride - 1e-6), math.ceil(across / stride - 1e-6))
+        start = (stride - patch) // 2
+        return cls(patch, stride, ratio, (start, start), MapGrid(size, BLOCK, 5))
+
+    def view(self, index: int) -> View:
+        """What holds all patches of a block, pixel for pixel as patches have them."""
+        rows, columns = self.grid.cells(index)
+        height, width = ((part.stop - part.start - 1) * self.stride + self.patch for part in (rows, columns))
+        x = (self.offset[0] + columns.start * self.stride) * self.ratio
+        y = (self.offset[1] + rows.start * self.stride) * self.ratio
+        return View(Window(x, y, width * self.ratio, height * self.ratio), Size(height, width))
+
+    def cells_to_map(self, transform: Affine) -> Affine:
+        """Cells to map coordinates, from scene pixels to them: the middle of a cell is that of its patch."""
+        x, y = ((start + (self.patch - self.stride) / 2) * self.ratio for start in self.offset)
+        side = self.stride * self.ratio
+        a, b, c, d, e, f = transform[:6]
+        return Affine(a * side, b * side, a * x + b * y + c, d * side, e * side, d * x + e * y + f)
+
+    def patches(self, index: int) -> Iterator[tuple[int, int, View]]:
+        """Row and column within the block, and view, of each of its cells."""
+        rows, columns = self.grid.cells(index)
+        whole = self.view(index)
+        side = self.patch * self.ratio
+        for row in range(rows.stop - rows.start):
+            for column in range(columns.stop - columns.start):
+                left, top = (at * self.stride * self.ratio for at in (column, row))
+                window = Window(whole.window.x + left, whole.window.y + top, side, side)
+                yield row, column, View(window, Size(self.patch, self.patch))
+
+
+def scale_of(inputs: PatchInput, gsd_m: float | None) -> float:
+    """Scene pixels per pixel of a patch; 1 where either is unknown, or where they differ by next to nothing.
+
+    Raises:
+        RscovlmError: for a scene much coarser or finer than what the model learnt.
+    """
+    if inputs.gsd_m is None or gsd_m is None:
+        return 1.0
+    ratio = inputs.gsd_m / gsd_m
+    if not 1 / MOST_SCALED <= ratio <= MOST_SCALED:
+        raise RscovlmError(
+            f"the scene has {gsd_m:.3g} m per pixel and the model learnt at {inputs.gsd_m:g} m; "
+            f"give a scene within {MOST_SCALED:g} times of that, or another model"
+        )
+    return 1.0 if abs(ratio - 1) <= SAME_GSD else ratio
+
+
+def map_bands(target: str, unit: str, long_name: str, interval: float) -> tuple[MapBand, ...]:
+    """The five bands of a map."""
+    share = f"{100 * interval:g} %"
+    return (
+        MapBand(target, unit, long_name),
+        MapBand(f"{target}_lower", unit, f"lower end of the {share} interval of {long_name}"),
+        MapBand(f"{target}_upper", unit, f"upper end of the {share} interval of {long_name}"),
+        MapBand(f"{target}_standard_deviation", unit, f"standard deviation of {long_name}"),
+        MapBand("coverage", "1", "valid share of the patch that the estimate is from"),
+    )
+
+
+class Patch(NamedTuple):
+    """What a model is asked about.
+
+    Attributes:
+        row, column: of its cell within the block.
+        pixels: (patch, patch, bands) physical values.
+    """
+
+    row: int
+    column: int
+    pixels: Values
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a map is made from.
+
+    Attributes:
+        stack: of scenes.
+        inputs: how patches are shown.
+        engine: with a head for the target.
+        target: of a head.
+        interval: share of the distribution between lower and upper end.
+        layout: of patches and cells.
+        batch: patches of one forward pass.
+    """
+
+    stack: Stack
+    inputs: PatchInput
+    engine: Estimator
+    target: str
+    interval: float
+    layout: Layout
+    batch: int = 64
+
+    def read(self, index: int) -> list[Patch]:
+        """The patches of a block, from one view of all of it unless they lie far apart."""
+        layout, bands = self.layout, self.inputs.bands
+        cells = list(layout.patches(index))
+        if layout.stride >= APART * layout.patch:
+            return [Patch(row, column, self.stack.read(view, bands)) for row, column, view in cells]
+        pixels = self.stack.read(layout.view(index), bands)
+        side, step = layout.patch, layout.stride
+        return [
+            Patch(row, column, pixels[row * step : row * step + side, column * step : column * step + side])
+            for row, column, _ in cells
+        ]
+
+    def values(self, index: int, patches: list[Patch]) -> Values:
+        """(5, rows, columns) of a block: mean, lower, upper, deviation, coverage; NaN without an estimate."""
+        rows, columns = self.layout.grid.cells(index)
+        found = np.full((5, rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
+        shown = []
+        middle = self.layout.patch // 2
+        for patch in patches:
+            known = np.asarray(np.isfinite(patch.pixels).all(axis=-1))
+            found[4, patch.row, patch.column] = known.mean()
+            if known.mean() >= LEAST_VALID and known[middle, middle]:
+                shown.append(patch)
+        for start in range(0, len(shown), self.batch):
+            part = shown[start : start + self.batch]
+            asked = [self.inputs.conversation(patch.pixels, self.inputs.bands) for patch in part]
+            numbers = summary(self.engine.estimate(asked, self.target), self.interval)
+            for patch, each in zip(part, numbers.T, strict=True):
+                found[:4, patch.row, patch.column] = each
+        return found
+
+    def fill(
+        self, store: BlockStore, journal: Journal, progress: Callable[[int, int], None] | None = None
+    ) -> int:
+        """Work through all blocks that are not done; the number of those found done.
+
+        The next block is read while the model looks at one.
+
+        Raises:
+            SceneError, OSError: where pixels cannot be read or values cannot be written.
+        """
+        total = len(self.layout.grid)
+        whole = {
+            index
+            for index in range(total)
+            if str(index) in journal.done and store.holds(index, int(journal.done[str(index)]))
+        }
+        left = [index for index in range(total) if index not in whole]
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            ahead: Future[list[Patch]] | None = reader.submit(self.read, left[0]) if left else None
+            for place, index in enumerate(left):
+                assert ahead is not None
+                patches = ahead.result()
+                ahead = reader.submit(self.read, left[place + 1]) if place + 1 < len(left) else None
+                journal.append({str(index): store.write(index, self.values(index, patches))})
+                if progress:
+                    progress(len(whole) + place + 1, total)
+        return len(whole)
+
+
+def summary(distribution: Any, interval: float) -> Values:
+    """(4, S) mean, lower and upper end of the interval, standard deviation of S distributions."""
+    tail = (1 - interval) / 2
+    parts = (
+        distribution.mean,
+        distribution.quantile(tail),
+        distribution.quantile(1 - tail),
+        distribution.variance.clamp(min=0).sqrt(),
+    )
+    return np.stack([part.detach().float().cpu().numpy() for part in parts])

@@ -1,0 +1,37 @@
+"""``rscovlm regress`` by a real engine, killed by the system and resumed."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import rasterio
+
+from rscovlm.cli import main
+from tests.rscovlm.regression import number_checkpoint, plateau, scene
+
+
+def test_a_map_that_was_killed_is_finished_to_the_same_bytes(tmp_path):
+    model = number_checkpoint(tmp_path / "model")
+    path = scene(tmp_path / "s2.tif", plateau(40, 40, side=10)[1])
+    common = ["regress", str(path), "--model", str(model), "--stride", "8", "--device", "cpu"]
+    part, journal = tmp_path / "part.tif", tmp_path / "part.tif.journal.jsonl"
+    with subprocess.Popen([sys.executable, "-m", "rscovlm", *common, "--output", str(part)]) as process:
+        while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") > 3):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert not part.exists()
+    done = journal.read_bytes().count(b"\n") - 1
+    assert 0 < done < 16
+    assert main([*common, "--output", str(part), "--resume"]) == 0
+    assert main([*common, "--output", str(tmp_path / "whole.tif")]) == 0
+    assert part.read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    with rasterio.open(part) as dataset:
+        mean, lower, upper, deviation, coverage = dataset.read()
+    assert mean.shape == (50, 50)
+    inside = coverage >= 0.5
+    assert np.isfinite(mean[inside]).all()
+    assert (lower < mean)[inside].all()
+    assert (mean < upper)[inside].all()
+    np.testing.assert_allclose((upper - lower)[inside], 2 * 1.6449 * deviation[inside], rtol=1e-3)

@@ -1,0 +1,151 @@
+"""``rscovlm regress``."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from rscovlm.models.inputs import Scaling
+from tests.rscovlm.regression import INPUTS, Reader, checkpoint, plateau, scene, stored
+from tests.rscovlm.scripted import write_raster
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """Put a reader of pixels behind any checkpoint."""
+
+    def install(**arguments) -> Reader:
+        engine = Reader(**arguments)
+        monkeypatch.setattr("rscovlm.engines.load_model", lambda spec, **_: engine)
+        return engine
+
+    return install
+
+
+@pytest.fixture
+def model(tmp_path):
+    return checkpoint(tmp_path / "model")
+
+
+def test_a_patch_prints_its_number_and_interval(run, reader, model, tmp_path):
+    reader()
+    patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
+    done = run("regress", patch, "--model", model)
+    assert (done.code, done.out) == (0, "agb 120 Mg ha-1 (90 % interval 103.6 to 136.4)\n")
+    told = json.loads(run("regress", patch, "--model", model, "--json", "--interval", 0.5).out)
+    assert told["mean"] == 120
+    assert told["upper"] == pytest.approx(120 + 6.745, abs=1e-2)
+    assert told["coverage"] == 1
+
+
+def test_a_scene_becomes_a_map_and_a_picture(run, reader, model, tmp_path):
+    reader()
+    values, green = plateau(9, 14)
+    path = scene(tmp_path / "scene.tif", green)
+    done = run("regress", path, "--model", model, "--output", tmp_path / "agb.tif")
+    assert (done.code, done.out) == (0, "")
+    with rasterio.open(tmp_path / "agb.tif") as dataset, rasterio.open(path) as source:
+        np.testing.assert_array_equal(dataset.read(1), values)
+        assert dataset.bounds == source.bounds
+        assert dataset.crs == source.crs
+        assert dataset.descriptions[0] == "agb"
+        assert dataset.units[0] == "Mg ha-1"
+    assert Image.open(tmp_path / "agb.png").size[0] > 200
+    left = sorted(each.name for each in tmp_path.iterdir())
+    assert left == ["agb.png", "agb.tif", "model", "scene.tif"]
+
+
+def test_a_map_that_was_interrupted_is_finished_the_same(run, reader, model, tmp_path):
+    _, green = plateau(20, 40)
+    path = scene(tmp_path / "scene.tif", green)
+    reader()
+    assert run("regress", path, "--model", model, "--output", tmp_path / "whole.tif").code == 0
+    reader(lives=9)
+    done = run("regress", path, "--model", model, "--output", tmp_path / "part.tif")
+    assert done.code == 130
+    assert "go on with --resume" in done.err
+    assert not (tmp_path / "part.tif").exists()
+    reader()
+    assert run("regress", path, "--model", model, "--output", tmp_path / "part.tif").code == 2
+    changed = run(
+        "regress", path, "--model", model, "--output", tmp_path / "part.tif", "--resume", "--interval", 0.8
+    )
+    assert changed.code == 2
+    assert "interval was 0.9, now 0.8" in changed.err
+    assert run("regress", path, "--model", model, "--output", tmp_path / "part.tif", "--resume").code == 0
+    assert (tmp_path / "part.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_radar_of_another_grid_joins_the_scene(run, reader, tmp_path):
+    """The middle says HV: 100 steps of 0.1 dB above -30 dB."""
+    radar = INPUTS.model_copy(
+        update={
+            "views": ("sar",),
+            "scaling": Scaling(
+                low=dict.fromkeys(("HH", "HV", "mean"), -30.0), high=dict.fromkeys(("HH", "HV", "mean"), -4.5)
+            ),
+        }
+    )
+    model = checkpoint(tmp_path / "model", radar)
+    reader()
+    path = scene(tmp_path / "scene.tif", np.full((25, 25), 120.0))
+    amplitude = round(10 ** ((-20 + 83) / 20))
+    sar = write_raster(tmp_path / "sar.tif", pixels=np.full((2, 10, 10), amplitude, np.uint16), gsd_m=25.0)
+    done = run("regress", path, "--sar", sar, "--model", model)
+    assert done.out.startswith("agb 100 Mg ha-1")
+    useless = run("regress", path, "--sar", sar, "--model", checkpoint(tmp_path / "optical"))
+    assert useless.code == 2
+    assert "sees no band of --sar" in useless.err
+    missing = run("regress", path, "--model", model)
+    assert missing.code == 2
+    assert "no band HH, HV" in missing.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--target", "age"), "no one head for 'age'; give --target with one of its heads: agb"),
+        (("--output", "map.gpkg"), "--output map.gpkg has an unknown suffix"),
+        (("--resume",), "--quicklook and --resume go with a map"),
+        ((), "makes 9 x 6 estimates; give --output FILE.tif"),
+        (("--sensor", "sentinel2-l2a@reflectance"), "states PROCESSING_BASELINE 02.14"),
+        (("--sensor", "sentinel9"), "no sensor 'sentinel9'"),
+        (("--stride", "1m"), "--stride 1m is less than a pixel"),
+    ],
+)
+def test_what_cannot_be_is_said_before_a_model_is_loaded(run, no_model, model, tmp_path, options, words):
+    path = scene(tmp_path / "scene.tif", plateau(6, 9)[1])
+    done = run("regress", path, "--model", model, *options)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_values_that_are_none_of_the_sensors_are_refused(run, no_model, model, tmp_path):
+    path = write_raster(
+        tmp_path / "float.tif", pixels=(stored(plateau(2, 2)[1]) / 1e4).astype("f4"), gsd_m=10
+    )
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(PROCESSING_BASELINE="02.14")
+    done = run("regress", path, "--model", model, "--output", tmp_path / "agb.tif")
+    assert done.code == 2
+    assert "version @reflectance would fit" in done.err
+    assert not (tmp_path / "agb.tif").exists()
+
+
+def test_a_model_without_number_heads_is_named(run, no_model, tmp_path):
+    path = scene(tmp_path / "scene.tif", plateau(2, 2)[1])
+    done = run("regress", path, "--model", "nano")
+    assert done.code == 2
+    assert "has no number heads" in done.err
+
+
+def test_a_patch_of_nodata_has_no_number(run, reader, model, tmp_path):
+    reader()
+    green = np.full((25, 25), 120.0)
+    green[12, 12] = 0
+    done = run("regress", scene(tmp_path / "patch.tif", green), "--model", model)
+    assert done.code == 2
+    assert "its middle is not" in done.err

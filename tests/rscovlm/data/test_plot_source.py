@@ -1,0 +1,161 @@
+"""Plots as a source of a mix: tokens, numbers, splits, and what an export keeps of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs import ConfigError
+from rscovlm.data.agbd import write_agbd
+from rscovlm.data.plot_source import QUESTIONS, PlotSource
+from rscovlm.data.plot_views import Scaling, open_plots
+from rscovlm.data.splits import split_of
+from rscovlm.errors import DataError
+from rscovlm.models.inputs import read_inputs
+from rscovlm.synth.forest import BANDS, LAND_COVERS, POLARISATIONS, make_plot, make_tile
+from rscovlm.training.building import open_base
+from rscovlm.training.config import load_train_config
+from rscovlm.training.run import open_mix
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["agbd", "agbd-lite"])
+def folder(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("plots")
+    plots = [make_plot(3, make_tile(3, tile), index) for tile in range(12) for index in range(2)]
+    write_agbd(path / "plots.h5", plots, lite=request.param)
+    return path
+
+
+@pytest.fixture(scope="module")
+def base():
+    return open_base(load_train_config("synth"), Path())
+
+
+def opened(folder, base, **options):
+    return PlotSource("plots", base.encoder, 1, 1 << 40, folder, ["plots.h5"], **options)
+
+
+def test_splits_are_by_tile_and_make_up_the_whole(folder, base):
+    parts = {split: opened(folder, base, split=split) for split in ("train", "val", "test", "all")}
+    for split in ("train", "val", "test"):
+        assert {split_of(tile) for tile in parts[split].places.tile} == {split}
+    keys = [part.key(row) for name, part in parts.items() if name != "all" for row in range(len(part))]
+    whole = parts["all"]
+    assert sorted(keys) == sorted(whole.key(row) for row in range(len(whole)))
+    assert len(set(keys)) == 24
+
+
+def test_an_example_shows_the_views_and_brings_the_numbers(folder, base):
+    source = opened(folder, base, views=["natural", "sar"], answers=["number"])
+    example = source.encode(0, 0)
+    assert [picture.view for picture in example.pictures] == ["natural", "sar"]
+    assert example.grids[:, 1:].tolist() == [[5, 5], [5, 5]], "one visual token is in the middle"
+    agb = source.places.numbers["agb_mg_per_ha"][0]
+    assert example.numbers["agb_mg_per_ha"] == pytest.approx(agb)
+    assert {"agbd_se", "canopy_height_m", "patch_count"} < example.numbers.keys()
+    said = base.tokenizer.decode(example.ids[example.learnt])
+    assert said == f"{round(agb)} Mg/ha<|im_end|>"
+    marked = example.ids[example.tokens["coordinate"]]
+    assert base.tokenizer.decode(marked) == str(round(agb)), "near misses are nearly right"
+
+
+def test_every_kind_of_answer_is_that_of_the_plot(folder, base):
+    by_tile = {}
+    for tile in range(12):
+        for index in range(2):
+            plot = make_plot(3, make_tile(3, tile), index)
+            by_tile[plot.tile.name, round(plot.agbd, 3)] = plot
+    for kind in ("cover", "activity", "count"):
+        source = opened(folder, base, answers=[kind], split="all")
+        for row in (0, 7, 23):
+            example = source.encode(row, 0)
+            agb = round(float(source.places.numbers["agb_mg_per_ha"][row]), 3)
+            plot = by_tile[str(source.places.tile[row]), agb]
+            expected = {
+                "cover": LAND_COVERS[int(plot.land_cover[12, 12])],
+                "activity": plot.activity,
+                "count": str(plot.patches),
+            }[kind]
+            words = base.tokenizer.decode(example.ids)
+            assert QUESTIONS[kind] in words
+            assert base.tokenizer.decode(example.ids[example.learnt]) == f"{expected}<|im_end|>"
+
+
+def test_an_answer_is_drawn_anew_at_each_visit_and_the_same_for_the_same_one(folder, base):
+    source = opened(folder, base, answers=["cover", "number"])
+    tasks = [source.encode(0, visit).task for visit in range(8)]
+    assert set(tasks) == {"vqa", "regression"}
+    assert tasks == [source.encode(0, visit).task for visit in range(8)]
+
+
+def test_what_a_checkpoint_keeps_makes_the_same_pictures_of_other_plots(folder, base):
+    trained = opened(folder, base, views=["swir"])
+    kept = json.loads(json.dumps(trained.inputs))
+    assert set(kept["tiles"]) == set(trained.places.tile.tolist())
+    again = opened(folder, base, split="all", **{k: kept[k] for k in ("views", "side", "fit", "scaling")})
+    assert again.scaling == trained.scaling == Scaling.of_json(kept["scaling"])
+    row = [again.key(row) for row in range(len(again))].index(trained.key(0))
+    assert (again.pictures(row)[0].read() == trained.pictures(0)[0].read()).all()
+
+
+def test_what_a_checkpoint_keeps_shows_a_scene_as_it_was_trained(folder, base, tmp_path):
+    trained = opened(folder, base, views=["swir", "sar"])
+    (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": trained.inputs}))
+    inputs = read_inputs(tmp_path)
+    plot = open_plots(trained.files[0]).read(str(trained.places.group[0]), int(trained.places.row[0]))
+    pixels = np.concatenate([plot.reflectance, plot.gamma0_db], axis=-1)
+    shown = inputs.images(pixels, (*BANDS, *POLARISATIONS))
+    for mine, learnt in zip(shown, trained.pictures(0), strict=True):
+        np.testing.assert_array_equal(mine.read(), learnt.read())
+
+
+def test_a_mix_reads_it_beside_its_file_and_holds_out_whole_tiles(folder):
+    options = "{files: [plots.h5], views: [natural], split: all}"
+    (folder / "mix.yaml").write_text(
+        f"holdout: 4\nholdout_by: tile\nsources:\n  - {{name: p, generator: agbd, options: {options}}}\n"
+    )
+    config = load_train_config("synth", [f"mix={folder / 'mix.yaml'}"])
+    mix = open_mix(config, open_base(config, folder))
+    held = {str(mix.sources["p"].places.tile[key.index]) for key in mix.held_out["p"]}
+    drawn = {str(mix.sources["p"].places.tile[key.index]) for key in mix.order(0)}
+    assert len(mix.held_out["p"]) == 4
+    assert not held & drawn
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("{views: [natural]}", "generator agbd needs the options files"),
+        (
+            "{files: [plots.h5], view: natural}",
+            "does not take the options view; it has files, views, answers",
+        ),
+        ("{files: [none.h5]}", "none.h5 cannot be read as HDF5"),
+        ("{files: [plots.h5], views: [rgb]}", "view 'rgb' is unknown"),
+        ("{files: [plots.h5], answers: [weather]}", "have to be of activity, cover, count, number"),
+        ("{files: [plots.h5], side: 50}", "side 50 px is not a multiple of the visual tokens' 16 px"),
+        ("{files: [plots.h5], fit: crop}", "fit 'crop' is unknown; choose from upsample, pad"),
+        ("{files: [plots.h5], split: dev}", "split 'dev' is unknown"),
+    ],
+)
+def test_what_is_wrong_with_the_options_is_one_line(folder, options, words):
+    (folder / "wrong.yaml").write_text(f"sources:\n  - {{name: p, generator: agbd, options: {options}}}\n")
+    config = load_train_config("synth", [f"mix={folder / 'wrong.yaml'}"])
+    with pytest.raises(ConfigError) as caught:
+        open_mix(config, open_base(config, folder))
+    assert words in str(caught.value)
+
+
+def test_a_split_without_tiles_is_refused(tmp_path, base):
+    tile = next(made for made in (make_tile(5, i) for i in range(50)) if split_of(made.name) == "train")
+    write_agbd(tmp_path / "plots.h5", [make_plot(5, tile, 0)])
+    with pytest.raises(DataError, match="no tile belongs to split test"):
+        opened(tmp_path, base, split="test")
+
+
+def test_missing_numbers_are_left_out(folder, base):
+    source = opened(folder, base)
+    source.places.numbers["canopy_height_m"][0] = np.nan
+    assert "canopy_height_m" not in source.numbers(0)
+    assert "canopy_height_m" in source.numbers(1)

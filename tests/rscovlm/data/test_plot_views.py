@@ -1,0 +1,103 @@
+"""Views of plots: which band is which channel, how values become 0-255, and sizes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rscovlm.data.agbd import AgbdFile, write_agbd
+from rscovlm.data.plot_views import VIEWS, PlotPicture, Scaling, check_views, render_view
+from rscovlm.errors import DataError
+from rscovlm.synth.forest import BANDS, SIDE, make_plot, make_tile
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plots") / "plots.h5"
+    write_agbd(path, [make_plot(1, make_tile(1, 0), index) for index in range(3)])
+    return path
+
+
+@pytest.fixture(scope="module")
+def plot(file):
+    with AgbdFile(file) as opened:
+        return next(iter(opened))
+
+
+UNIT = Scaling(
+    dict.fromkeys([*BANDS, "HH", "HV", "mean"], 0.0), dict.fromkeys([*BANDS, "HH", "HV", "mean"], 1.0)
+)
+
+
+@pytest.mark.parametrize("view", [name for name in VIEWS if name != "sar"])
+def test_channels_are_the_bands_of_reo_vlm_in_their_order(plot, view):
+    pixels = np.zeros((SIDE, SIDE, 12))
+    for index, band in enumerate(VIEWS[view]):
+        pixels[..., BANDS.index(band)] = (index + 1) / 5
+    shown = render_view(replace(plot, reflectance=pixels), view, UNIT, SIDE, "upsample")
+    assert shown.shape == (SIDE, SIDE, 3)
+    assert (shown == [51, 102, 153]).all()
+
+
+def test_the_third_channel_of_radar_is_the_mean_of_both_in_decibels(plot):
+    backscatter = np.full((SIDE, SIDE, 2), (-8.0, -16.0))
+    scaling = Scaling(
+        UNIT.low | {"HH": -20, "HV": -20, "mean": -20}, UNIT.high | dict.fromkeys(("HH", "HV", "mean"), 0)
+    )
+    shown = render_view(replace(plot, gamma0_db=backscatter), "sar", scaling, SIDE, "upsample")
+    assert (shown == [153, 51, 102]).all()
+
+
+def test_ranges_are_percentiles_of_the_data_set_and_come_back_from_json(plot):
+    pixels = np.tile(np.linspace(0, 1, SIDE * SIDE).reshape(SIDE, SIDE, 1), (1, 1, 12))
+    pixels[0, 0] = np.nan
+    scaling = Scaling.of([replace(plot, reflectance=pixels)], share=0.1)
+    assert scaling.low["B04"] == pytest.approx(0.1, abs=0.005)
+    assert scaling.high["B04"] == pytest.approx(0.9, abs=0.005)
+    assert Scaling.of_json(scaling.to_json()) == scaling
+    values = np.array([[0.0], [0.501], [1.0], [np.nan]])
+    assert scaling.apply(values, ("B04",)).ravel().tolist() == [0, 128, 255, 0]
+    with pytest.raises(DataError, match="ranges of channels are incomplete"):
+        Scaling.of_json({"low": {}})
+    with pytest.raises(DataError, match=r"channel B01 is 0\.2 everywhere"):
+        Scaling.of([replace(plot, reflectance=np.full((SIDE, SIDE, 12), 0.2))])
+
+
+@pytest.mark.parametrize("side", [25, 64, 80])
+def test_a_picture_has_the_plot_in_its_middle_under_both_policies(plot, side):
+    pixels = np.zeros((SIDE, SIDE, 12))
+    pixels[SIDE // 2, SIDE // 2] = 1.0
+    for fit in ("upsample", "pad"):
+        shown = render_view(replace(plot, reflectance=pixels), "natural", UNIT, side, fit).astype(float)
+        rows, columns = (shown[..., 0].sum(axis=axis) for axis in (1, 0))
+        middle = (np.arange(side) @ rows) / rows.sum()
+        assert middle == pytest.approx((side - 1) / 2, abs=0.51)
+        np.testing.assert_allclose(rows, columns)
+
+
+def test_padding_keeps_pixels_and_mirrors_them_and_does_not_shrink(plot):
+    kept = render_view(plot, "natural", UNIT, SIDE, "upsample")
+    padded = render_view(plot, "natural", UNIT, 35, "pad")
+    assert (padded[5:30, 5:30] == kept).all()
+    assert (padded[4] == padded[5]).all()
+    with pytest.raises(DataError, match=r"25 px does not fit into 24 px; use fit: upsample"):
+        render_view(plot, "natural", UNIT, 24, "pad")
+
+
+def test_a_picture_is_read_when_it_is_asked_for_and_the_same_in_another_process(file, plot):
+    import pickle
+
+    with AgbdFile(file) as opened:
+        group, row = next(iter(opened.keys()))
+    picture = PlotPicture(file, group, row, "swir", UNIT, 48, "upsample")
+    assert picture.size == (48, 48)
+    expected = render_view(plot, "swir", UNIT, 48, "upsample")
+    assert (pickle.loads(pickle.dumps(picture)).read() == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("views", "words"), [(["rgb"], "view 'rgb' is unknown"), ([], "no view is asked for")]
+)
+def test_views_that_do_not_exist_are_refused(views, words):
+    with pytest.raises(DataError, match=f"{words}; choose from red_edge, geology"):
+        check_views(views)

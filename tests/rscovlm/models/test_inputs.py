@@ -1,0 +1,66 @@
+"""How a checkpoint is shown patches, kept beside its weights."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rscovlm.errors import ModelError
+from rscovlm.models.inputs import PatchInput, Scaling, Target, number_heads, read_inputs, write_inputs
+
+SAR = PatchInput(
+    views=("sar",),
+    scaling=Scaling(low={"HH": -20, "HV": -30, "mean": -25}, high={"HH": 0, "HV": -5, "mean": -2.5}),
+    patch_px=25,
+    gsd_m=25.0,
+    side=64,
+    prompt="How much biomass is at the middle?",
+    targets={"agb": Target(unit="Mg ha-1", long_name="above-ground biomass density")},
+    sensors=("alos2-palsar2",),
+)
+
+
+def test_what_is_written_is_read_and_other_entries_stay(tmp_path):
+    (tmp_path / "rscovlm.json").write_text('{"family": "nano"}')
+    write_inputs(tmp_path, SAR)
+    assert read_inputs(tmp_path) == SAR
+    assert json.loads((tmp_path / "rscovlm.json").read_text())["family"] == "nano"
+
+
+def test_a_checkpoint_that_says_nothing_has_no_inputs(tmp_path):
+    assert read_inputs(tmp_path) is None
+    (tmp_path / "rscovlm.json").write_text('{"family": "nano"}')
+    assert read_inputs(tmp_path) is None
+
+
+def test_a_patch_becomes_one_image_for_each_composite_and_the_prompt():
+    both = SAR.model_copy(update={"views": ("sar", "sar")})
+    said = both.conversation(np.full((25, 25, 2), -20.0), ("HH", "HV"))
+    assert [image.size for image in said.images] == [(64, 64)] * 2
+    # HH at its low end, HV at 10 / 25 of its range, the mean at 5 / 22.5 of its own.
+    assert said.images[0].read()[30, 30].tolist() == [0, 102, 57]
+    assert said.messages[0].text.endswith("middle?")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"views": ["ndvi"]}, "no composite 'ndvi'"),
+        ({"scaling": {"low": {"HH": 0}, "high": {"HH": 1}}}, "channel HV is missing"),
+        ({"patch_px": "25"}, "patch_px"),
+        ({"colour": 1}, "colour"),
+    ],
+)
+def test_a_damaged_entry_is_one_clear_line(tmp_path, change, words):
+    write_inputs(tmp_path, SAR)
+    stored = json.loads((tmp_path / "rscovlm.json").read_text())
+    (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": stored["inputs"] | change}))
+    with pytest.raises(ModelError, match=words):
+        read_inputs(tmp_path)
+
+
+def test_heads_are_known_by_name_without_their_weights(tmp_path):
+    assert number_heads(tmp_path) == {}
+    heads = {"numbers": {"agb": {"target": "agb_mg_per_ha", "mean": 3}}, "cells": {"names": 1}}
+    (tmp_path / "rscovlm.json").write_text(json.dumps({"heads": heads}))
+    assert number_heads(tmp_path) == {"agb": "agb_mg_per_ha"}

@@ -1,0 +1,313 @@
+"""Sensors: what the stored numbers of a file mean, band by band, declared once and held against each file.
+
+A sensor lists its bands in the order of its products, with one or more *versions* of how values are stored
+(a processing baseline, or values that somebody has made physical already). ``contract_of`` finds the bands
+in a file, settles the version, and refuses what contradicts the file: its names, colours, wavelengths,
+scales, and (``tiling.plausible``) the statistics of its pixels. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiling.bands import Band
+from tiling.errors import BandError
+from tiling.raster import Raster
+from tiling.scene import Scene
+
+Unit = Literal["reflectance", "gamma0 dB", "DN"]
+
+_FORBID: dict[str, Any] = {"extra": "forbid"}
+_SAME_NM = 40.0  # wavelengths of one band in products of its kind differ by less
+
+
+@dataclass(frozen=True)
+class SensorBand:
+    """A band of a sensor.
+
+    Attributes:
+        name: as composites name it.
+        wavelength_nm: of its centre; None for radar.
+        aliases: other names of it in files; case does not count.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _FORBID
+
+    name: str
+    wavelength_nm: float | None = None
+    aliases: tuple[str, ...] = ()
+
+    def is_named(self, text: str) -> bool:
+        """Whether a description in a file is this band's: ``B04``, ``B4``, ``B4 (Red)``, ``B04 - 665 nm``."""
+        said = text.casefold().strip()
+        first = said.replace("(", " ").replace(",", " ").split(" ")[0]
+        names = {each.casefold() for each in (self.name, *self.aliases)}
+        return said in names or first in names
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How stored values become physical ones.
+
+    Attributes:
+        kind: ``linear`` is ``stored * scale + offset``, ``amplitude`` is ``20 log10(stored) + offset`` in dB.
+        scale, offset: see ``kind``.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _FORBID
+
+    kind: Literal["linear", "amplitude"] = "linear"
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def physical(self, stored: NDArray[Any]) -> NDArray[np.float64]:
+        """Physical values; NaN for an amplitude that is not above 0."""
+        values = np.asarray(stored, dtype=np.float64)
+        if self.kind == "linear":
+            return values * self.scale + self.offset
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(values > 0, 20 * np.log10(values) + self.offset, np.nan)
+
+    def __str__(self) -> str:
+        if self.kind == "amplitude":
+            return f"20 log10(stored) {self.offset:+g}"
+        return f"stored * {self.scale:g}" + (f" {self.offset:+g}" if self.offset else "")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Physical values that are usual, in which those of a file have to lie.
+
+    Attributes:
+        percentiles: range of the 1st and 99th percentile of each band.
+        median: range of the median over all bands.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _FORBID
+
+    percentiles: tuple[float, float]
+    median: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A sensor's products.
+
+    Attributes:
+        description: in words.
+        unit: of physical values.
+        bands: in the order of files whose bands have no names.
+        versions: encodings by name. Names that are numbers hold from that number on.
+        expected: usual values.
+        nodata: stored value without data, besides what a file declares.
+        default: version where neither file nor user states one; None where that has to be stated.
+        version_tag: tag of a file that states the version.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _FORBID
+
+    description: str
+    unit: Unit
+    bands: tuple[SensorBand, ...]
+    versions: Mapping[str, Encoding]
+    expected: Expected
+    nodata: float | None = None
+    default: str | None = None
+    version_tag: str | None = None
+
+    def version_named(self, text: str) -> str:
+        """The version that a name means: itself, or the latest number up to it.
+
+        Raises:
+            BandError: for none.
+        """
+        if text in self.versions:
+            return text
+        numbered = {version: number for version in self.versions if (number := _number(version)) is not None}
+        asked = _number(text)
+        reached = [version for version, number in numbered.items() if asked is not None and number <= asked]
+        if not reached:
+            raise BandError(f"no version {text!r}; choose from {', '.join(self.versions)}")
+        return max(reached, key=lambda version: numbered[version])
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the bands of one file mean.
+
+    Attributes:
+        sensor: that was declared.
+        version: of how values are stored.
+        found: 1-based number of each band of the sensor that the file has, by its name.
+        settled_by: what said so: ``the file``, ``stated`` or ``default``.
+        by_order: whether bands go by their order, since the file names none.
+    """
+
+    sensor: Sensor
+    version: str
+    found: Mapping[str, int]
+    settled_by: str
+    by_order: bool
+
+    @property
+    def encoding(self) -> Encoding:
+        """How values are stored."""
+        return self.sensor.versions[self.version]
+
+    def indexes(self, names: Iterable[str]) -> list[int | str]:
+        """1-based numbers of bands.
+
+        Raises:
+            BandError: for a band that the file has not.
+        """
+        wanted = list(names)
+        missing = [name for name in wanted if name not in self.found]
+        if missing:
+            raise BandError(f"no band {missing[0]}; the file has {', '.join(self.found) or 'none of them'}")
+        return [self.found[name] for name in wanted]
+
+    def physical(self, raster: Raster) -> NDArray[np.float32]:
+        """(height, width, bands) physical values of a raster read by ``indexes``; NaN without data."""
+        values = self.encoding.physical(raster.pixels)
+        known = np.repeat(raster.mask[..., None], values.shape[2], axis=2)
+        if self.sensor.nodata is not None:
+            known &= raster.pixels != self.sensor.nodata
+        return np.where(known, values, np.nan).astype(np.float32)
+
+
+def contract_of(scene: Scene, sensor: Sensor, version: str | None = None) -> Contract:
+    """What the bands of a scene mean, by its header alone.
+
+    Args:
+        scene: an open scene.
+        sensor: that took it.
+        version: of its products; None where the file, or the sensor's default, says it.
+
+    Raises:
+        BandError: where the file contradicts the sensor, or the version is not known.
+    """
+    found, by_order = _found(scene, sensor)
+    _check_colours(scene, sensor, found)
+    _check_wavelengths(scene.all_bands, sensor, found)
+    settled, by = _version(scene, sensor, version)
+    _check_scales(scene, sensor, settled, found)
+    return Contract(sensor, settled, found, by, by_order)
+
+
+def _found(scene: Scene, sensor: Sensor) -> tuple[dict[str, int], bool]:
+    """The number of each band by name, and whether by order."""
+    names = [band.name for band in scene.all_bands]
+    found: dict[str, int] = {}
+    for band in sensor.bands:
+        places = [place for place, name in enumerate(names, start=1) if band.is_named(name)]
+        if len(places) > 1:
+            raise BandError(f"{scene.source}: bands {places} are all named {band.name}")
+        if places:
+            found[band.name] = places[0]
+    if found:
+        return found, False
+    if len(names) != len(sensor.bands):
+        own = _listed([band.name for band in sensor.bands])
+        raise BandError(
+            f"{scene.source} has {len(names)} bands ({_listed(names)}), none of them named as one of the "
+            f"sensor's {len(sensor.bands)} ({own}); name the bands in the file"
+        )
+    return {band.name: place for place, band in enumerate(sensor.bands, start=1)}, True
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])} ... {names[-1]}"
+
+
+_COLOURS_NM = {"red": (610, 700), "green": (510, 600), "blue": (440, 515)}
+
+
+def _check_colours(scene: Scene, sensor: Sensor, found: Mapping[str, int]) -> None:
+    """Refuse bands that the file marks as another colour than the sensor has there."""
+    for band in sensor.bands:
+        marked = scene.colours[found[band.name] - 1] if band.name in found else None
+        if marked not in _COLOURS_NM or band.wavelength_nm is None:
+            continue
+        low, high = _COLOURS_NM[marked]
+        if not low <= band.wavelength_nm <= high:
+            raise BandError(
+                f"{scene.source}: band {found[band.name]} is marked {marked} and would be read as "
+                f"{band.name} ({band.wavelength_nm:g} nm); names and marks contradict, mend the wrong one"
+            )
+
+
+def _check_wavelengths(bands: Sequence[Band], sensor: Sensor, found: Mapping[str, int]) -> None:
+    for band in sensor.bands:
+        stated = bands[found[band.name] - 1].wavelength_nm if band.name in found else None
+        if stated is None or band.wavelength_nm is None:
+            continue
+        if abs(stated - band.wavelength_nm) > max(_SAME_NM, 0.05 * band.wavelength_nm):
+            raise BandError(
+                f"band {found[band.name]} is of {stated:g} nm in the file, but {band.name} of "
+                f"{band.wavelength_nm:g} nm; declare the sensor that took it, or mend the order of bands"
+            )
+
+
+def _version(scene: Scene, sensor: Sensor, stated: str | None) -> tuple[str, str]:
+    """The version and what says so."""
+    tag = scene.tags.get(sensor.version_tag) if sensor.version_tag else None
+    own = None if tag is None else sensor.version_named(tag)
+    if stated is not None:
+        chosen = sensor.version_named(stated)
+        if own is not None and sensor.versions[own] != sensor.versions[chosen]:
+            raise BandError(
+                f"{scene.source} states {sensor.version_tag} {tag}, and version {stated} was given; "
+                "leave it to the file, or mend its tag"
+            )
+        return chosen, "stated"
+    if own is not None:
+        return own, "the file"
+    if sensor.default is not None:
+        return sensor.version_named(sensor.default), "default"
+    by_scale = [version for version in sensor.versions if _agrees(scene, sensor.versions[version])]
+    if len(by_scale) == 1 and _scaled(scene.all_bands):
+        return by_scale[0], "the file"
+    if len(sensor.versions) == 1:
+        return next(iter(sensor.versions)), "default"
+    raise BandError(
+        f"{scene.source} does not say how its values are stored; state it as --sensor NAME@VERSION: "
+        + ", ".join(f"@{version} ({encoding})" for version, encoding in sensor.versions.items())
+    )
+
+
+def _scaled(bands: Sequence[Band]) -> bool:
+    return any((band.scale, band.offset) != (1.0, 0.0) for band in bands)
+
+
+def _agrees(scene: Scene, encoding: Encoding) -> bool:
+    scales = {(band.scale, band.offset) for band in scene.all_bands}
+    return encoding.kind == "linear" and all(
+        np.allclose(pair, (encoding.scale, encoding.offset), rtol=1e-6) for pair in scales
+    )
+
+
+def _check_scales(scene: Scene, sensor: Sensor, version: str, found: Mapping[str, int]) -> None:
+    """Refuse a scale that the file states and that is another than the version's."""
+    encoding = sensor.versions[version]
+    for name, place in found.items():
+        band = scene.all_bands[place - 1]
+        own = (band.scale, band.offset)
+        if own == (1.0, 0.0):
+            continue
+        if encoding.kind != "linear" or not np.allclose(own, (encoding.scale, encoding.offset), rtol=1e-6):
+            raise BandError(
+                f"{scene.source}: band {place} states scale {band.scale:g} and offset {band.offset:g}, but "
+                f"{name} of version {version} is {encoding}; state the version that fits, or mend the file"
+            )
