@@ -143,17 +143,23 @@ def test_debug_shows_the_traceback_wherever_it_stands(run, files):
 
 def test_a_full_disk_is_one_line_and_leaves_no_half_written_file(run, files, scripted, monkeypatch):
     scripted(lambda conversation: "yes")
+    replace = os.replace
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("os.replace", full)
     before = listing(files)
+    kept = ["a.txt.journal.jsonl", "t.html.journal.jsonl"]  # replies that were paid for
+    monkeypatch.setattr("os.replace", full)
     for command in ("ask good.tif any? --output a.txt", "ask good.tif any? --trace t.html"):
         done = run(*f"{command} {HTTP}".split())
         assert (done.code, done.out) == (2, "")
         assert done.err == "rscovlm: the disk is full\n"
-    assert listing(files) == before
+    assert sorted(listing(files)) == sorted([*before, *kept])
+    monkeypatch.setattr("os.replace", replace)
+    scripted(lambda conversation: pytest.fail("a kept reply is not asked for again"))
+    assert run(*f"ask good.tif any? --output a.txt --resume {HTTP}".split()).code == 0
+    assert sorted(listing(files)) == sorted([*before, "a.txt", "t.html.journal.jsonl"])
 
 
 def test_ctrl_c_exits_with_130_without_a_traceback(run, files, scripted):

@@ -152,7 +152,7 @@ def test_failed_requests_make_the_result_incomplete_and_are_asked_again(run, scr
             "--margin 'wide' is no margin; give a part such as 0.25, or pixels",
         ),
         (["--margin", "-5px"], "margin_px -5.0 is below 0"),
-        (["--choice-words", "x"], "choice words 'x' are unknown; choose from plain, mme-realworld"),
+        (["--choice-words", "x"], "choice words 'x' are unknown; choose from plain, several, mme-realworld"),
         (["--images", "nowhere"], "--images nowhere is no folder"),
         (["--max-pixels", "100000000"], "no question needs zooming"),
     ],
