@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ENLARGED = 1.5
 MOST_OF_AXIS = 0.55
 _LEAST_PX = 4
+_NOTHING_PX = 1e-6
 
 
 class Axis(NamedTuple):
@@ -150,6 +151,9 @@ def read_focused(scene: Scene, view: FocusedView) -> tuple[NDArray[np.uint8], ND
 
 def _axis(start: float, end: float, length: int, enlarged: float, most: float) -> Axis:
     """One axis of ``length`` px; ``start`` to ``end`` is enlarged and the rest shares what is left."""
+    # What rounding leaves at an edge of the view is no piece.
+    start = 0.0 if start < _NOTHING_PX else start
+    end = float(length) if length - end < _NOTHING_PX else end
     inner = end - start
     before, after = start, length - end
     wanted = max(min(inner * enlarged, most * length), inner)

@@ -63,6 +63,12 @@ def test_points_go_to_the_scene_and_back(box, size, orientation, points):
         assert min(np.diff(axis.shown)) > 0
 
 
+def test_what_rounding_leaves_at_an_edge_is_no_piece():
+    mirrored = View(Window(10, 20, 3000, 2000), Size(1, 253), Orientation(False, True, False))
+    focused = FocusedView.of(mirrored, Window(10, 20, 1, 1))
+    assert sum(piece.view.window.area for piece in focused.pieces) == pytest.approx(3000 * 2000)
+
+
 def test_each_pixel_shows_the_place_that_it_stands_for(tmp_path):
     """Red is x, green is y: what is read is where the view says that it lies."""
     with Scene(write_raster(tmp_path / "scene.tif", 1024, 512)) as scene:
