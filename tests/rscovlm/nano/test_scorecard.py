@@ -42,7 +42,7 @@ def test_detections_are_counted_by_class():
 
 
 def test_every_question_is_asked_with_zoom_off_and_on_and_the_evidence_is_looked_for(tmp_path):
-    world = plan_world(2, 1600, 1600)
+    world = plan_world(200, 2048, 2048)
     write_scene(world, tmp_path / "scene.tif")
     questions = all_questions(world)
     assert questions
