@@ -25,9 +25,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).resolve().parent
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", "runs", "demo"
-)
+LEFT_OUT = {".git", ".venv", ".mypy_cache", ".ruff_cache", "build", "runs", "demo"}
+"""Folders at the root that the copy does without; a package below may have such a name."""
+
+
+def left_out(folder: str, names: Sequence[str]) -> set[str]:
+    """The names in a folder that are not copied."""
+    return set(names) & ({"__pycache__"} | (LEFT_OUT if Path(folder) == ROOT else set()))
 
 
 def patches(given: Sequence[str]) -> list[Path]:
@@ -85,7 +89,7 @@ def main() -> int:
     verdicts = []
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=LEFT_OUT, symlinks=True)
+        shutil.copytree(ROOT, tree, ignore=left_out, symlinks=True)
         for patch in patches(options.patches):
             verdicts.append(judge(tree, patch, options.seconds))
             print(f"{verdicts[-1]:14s} {patch.stem:32s} {header(patch)[0]}", flush=True)
