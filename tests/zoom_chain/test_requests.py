@@ -52,7 +52,7 @@ def test_replies_come_as_they_are_ready_and_so_many_at_a_time():
 
 def test_a_request_that_hangs_is_given_up_and_makes_room():
     requests = Requests(Server(), 1)
-    requests.submit("hangs", waits(30), Generation(), limit_s=0.1)
+    requests.submit("hangs", waits(4), Generation(), limit_s=0.1)  # a late limit would see it
     requests.submit("quick", waits(0), Generation(), limit_s=5)
     hung, quick = requests.next(), requests.next()
     assert (hung.key, hung.reply.stop_reason) == ("hangs", "error")
