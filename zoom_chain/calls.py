@@ -18,7 +18,6 @@ import numpy as np
 
 from detection_eval.text.tree import Node, trees
 from zoom_chain.answers import INVENTED, own_turn, without_thoughts
-from zoom_chain.answers import spoken_text as spoken_text
 from zoom_chain.dialect import ZoomDialect
 
 _BOX_KEYS = ("bbox_2d", "bbox", "box", "box_2d", "bounding_box")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from detection_eval.text.contracts import Contract
 from tiling.resolution import Resolution
 from tiling.view import View
+from zoom_chain.answers import spoken_text
 from zoom_chain.budget import Bound, Budget, Spending
-from zoom_chain.calls import spoken_text
 from zoom_chain.chat import Conversation, Generation, Reply
 from zoom_chain.dialect import ZoomDialect
 from zoom_chain.effects import Effect, Look, Outcome, Result, Said, Showing, Sight, Steps, StopReason

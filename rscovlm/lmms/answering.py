@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rscovlm.cli.options import SceneOptions
 from rscovlm.tasks.ask import ask_each
 from tiling.errors import SceneError
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rscovlm.scoring.captions import rouge_l
 from rscovlm.tasks.task import Counts, Prompt, rates
 from tiling.view import Size
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 
 
 @dataclass(frozen=True)

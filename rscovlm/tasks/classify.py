@@ -12,7 +12,7 @@ from rscovlm.scoring.answers import named_class
 from rscovlm.tasks.task import Counts, Prompt, hit, rates
 from tiling.errors import SceneError
 from tiling.view import Size
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from tiling.ground import ground_rectangles
 from tiling.merging import MergedDetections, merge_tiles
 from tiling.scales import DroppedAcross, merge_scales
 from tiling.view import Size, Window
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 from zoom_chain.chat import Generation
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from detection_eval.text.contracts import Contract, Json
 from detection_eval.text.parsing import parse_first_box
 from rscovlm.tasks.task import Counts, Prompt, filled, hit, rates
 from tiling.view import Size
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 
 LEVEL = 0.5
 """IoU from which a box is right."""

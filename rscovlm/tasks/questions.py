@@ -18,7 +18,7 @@ from rscovlm.scoring.answers import (
 from rscovlm.scoring.choices import chosen_letters
 from rscovlm.tasks.task import Counts, Prompt, Task, filled, hit, rates, score_reply
 from tiling.view import Size
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call, spoken_text
+from zoom_chain.answers import spoken_text
+from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call
 from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, RSCOVLM
 
 WIDTH, HEIGHT = 800, 400

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tiling.focus import FocusedView
 from tiling.view import Size, View, Window
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 from zoom_chain.chat import Conversation, ImagePart
 from zoom_chain.effects import Outcome, Showing, Steps, ask, look
 from zoom_chain.looks import coarseness

@@ -18,7 +18,7 @@ from tiling.errors import NotGeoreferenced
 from tiling.grid import Tile, TileGrid
 from tiling.merging import merge_tiles
 from tiling.view import View
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 from zoom_chain.chat import Conversation
 from zoom_chain.effects import Ask, Effect, Look, Outcome, Result, Said, Showing, Sight, Steps, StopReason
 from zoom_chain.looks import coarseness

@@ -10,7 +10,7 @@ from rscovlm.bench.protocols.replies import judged
 from rscovlm.bench.protocols.scored import Scored, mean
 from rscovlm.bench.row import Row
 from rscovlm.scoring.captions import bleu, caption_words, cider, rouge_l
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 
 
 @dataclass(frozen=True)

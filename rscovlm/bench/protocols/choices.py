@@ -13,7 +13,7 @@ from rscovlm.bench.protocols.scored import Scored
 from rscovlm.bench.row import Row
 from rscovlm.scoring.answers import choice_letter
 from rscovlm.scoring.choices import bare_options, chosen_letters, holds_letter, mme_letter, xlrs_letters
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 
 Reader = Literal["ours", "mme", "xlrs"]
 

@@ -25,7 +25,7 @@ from rscovlm.bench.protocols.replies import judged
 from rscovlm.bench.protocols.scored import Scored
 from rscovlm.bench.row import Row
 from tiling.view import Size
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 
 BoxReader = Callable[[Row], Floats | None]
 """The box of a reply, (1, 4, 2) in pixels of the image as stored; None where there is none."""

@@ -17,7 +17,7 @@ from rscovlm.bench.protocols.scored import Scored
 from rscovlm.bench.row import Row
 from rscovlm.errors import JournalError
 from rscovlm.scoring.answers import normalised_answer, yes_or_no
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 from zoom_chain.chat import ChatModel, Conversation, Generation
 
 BENCHMARK = "vrsbench-vqa"

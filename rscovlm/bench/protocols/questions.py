@@ -15,7 +15,7 @@ from rscovlm.scoring.answers import normalised_answer, number_in
 from rscovlm.scoring.counts import number_sums
 from rscovlm.scoring.synonyms import share_synset
 from rscovlm.tasks.questions import is_right
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 
 LRS_SOURCES = ("FAIR", "Bridge", "STAR")
 LRS_CATEGORIES = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from detection_eval.text.verdicts import verdict
 from rscovlm.bench.protocol import Status, Verdict
-from zoom_chain.calls import spoken_text
+from zoom_chain.answers import spoken_text
 
 _UNDECIDED = re.compile(
     r"\bunable to (?:decide|determine|tell|answer)\b"
