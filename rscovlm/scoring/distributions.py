@@ -110,10 +110,18 @@ def pinball(quantile: ArrayLike, level: ArrayLike, truth: ArrayLike) -> Floats:
 
 
 def quantile_crps(quantiles: ArrayLike, levels: ArrayLike, truth: ArrayLike) -> Floats:
-    """Twice the mean pinball loss of quantiles (..., q): the CRPS as far as they tell."""
-    losses = pinball(quantiles, levels, np.asarray(truth, np.float64)[..., None])
-    mean: Floats = 2 * losses.mean(axis=-1)
-    return mean
+    """The CRPS as far as quantiles tell: twice their pinball losses, each for the levels nearest to it.
+
+    Args:
+        quantiles: (..., q).
+        levels: (q,) ascending, in (0, 1).
+        truth: (...).
+    """
+    at = np.asarray(levels, np.float64)
+    nearest = np.diff([0.0, *((at[1:] + at[:-1]) / 2), 1.0])
+    losses = pinball(quantiles, at, np.asarray(truth, np.float64)[..., None])
+    score: Floats = 2 * (losses @ nearest)
+    return score
 
 
 def interval_score(low: ArrayLike, high: ArrayLike, truth: ArrayLike, level: float) -> Floats:

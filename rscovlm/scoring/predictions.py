@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detection_eval.metrics.uncertainty import draw_scenes
-from rscovlm.scoring.distributions import Calibration, gaussian_nll, interval_score, pinball
+from rscovlm.scoring.distributions import Calibration, gaussian_nll, interval_score, quantile_crps
 from rscovlm.scoring.regression import AGB_EDGES, Moments, bin_index
+from rscovlm.scoring.statistics import Interval
 
 Floats = NDArray[np.float64]
 
@@ -81,20 +82,6 @@ def interpolated(truth: ArrayLike, quantiles: Floats) -> Floats:
     )
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A score with its bootstrap percentile interval.
-
-    Attributes:
-        value: of all plots.
-        low, high: ends of the 95 % interval; equal to the value for fewer than two tiles.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
 SCORES = ("rmse", "mae", "bias", "r2", "ccc")
 
 
@@ -150,7 +137,7 @@ def spread_scores(predictions: Predictions) -> dict[str, float]:
     deviation = np.maximum(known.deviation, 1e-6)
     found = {
         "nll": float(gaussian_nll(known.mean, deviation, known.truth).mean()),
-        "crps": _crps(known.quantiles, known.truth),
+        "crps": float(quantile_crps(known.quantiles, LEVELS, known.truth).mean()),
         "ece": counted.ece,
         "interval_score_90": float(interval_score(low, high, known.truth, 0.9).mean()),
         "sharpness": counted.sharpness,
@@ -161,13 +148,6 @@ def spread_scores(predictions: Predictions) -> dict[str, float]:
     if known.noise is not None:
         found["nll_with_noise"] = float(gaussian_nll(known.mean, deviation, known.truth, known.noise).mean())
     return found
-
-
-def _crps(quantiles: Floats, truth: Floats) -> float:
-    """Mean CRPS: twice the pinball loss over all levels, each level counting for those nearest to it."""
-    between = (np.array(LEVELS[1:]) + np.array(LEVELS[:-1])) / 2
-    widths = np.diff([0.0, *between, 1.0])
-    return float(2 * (pinball(quantiles, np.array(LEVELS), truth[:, None]) @ widths).mean())
 
 
 def binned(predictions: Predictions, edges: ArrayLike = AGB_EDGES) -> list[dict[str, float]]:

@@ -17,8 +17,8 @@ from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol
 from rscovlm.bench.results.scores import Scores, score_rows
 from rscovlm.bench.row import Row
-from rscovlm.bench.statistics import Interval
 from rscovlm.scoring.answers import choice_letter
+from rscovlm.scoring.statistics import Interval
 
 GUESSES = 20
 _BOXES = ("ground", "detect", "caption")

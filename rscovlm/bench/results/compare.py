@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol
 from rscovlm.bench.row import Row
-from rscovlm.bench.statistics import Interval, paired_difference, sign_test
 from rscovlm.errors import DataError
+from rscovlm.scoring.statistics import Interval, paired_difference, sign_test
 
 
 @dataclass(frozen=True)

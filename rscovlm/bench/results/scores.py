@@ -9,7 +9,7 @@ from typing import Any
 
 from rscovlm.bench.protocol import Protocol, Summary, Verdict
 from rscovlm.bench.row import Row
-from rscovlm.bench.statistics import Interval, bootstrap_mean, wilson
+from rscovlm.scoring.statistics import Interval, bootstrap_mean, wilson
 
 SCHEMA = "rscovlm.scores/1"
 STATUSES = ("read", "unread", "refused", "failed")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rscovlm.bench.results.compare import Comparison
 from rscovlm.bench.results.published import PublishedTable
 from rscovlm.bench.results.scores import Scores
-from rscovlm.bench.statistics import Interval
+from rscovlm.scoring.statistics import Interval
 
 INTERVAL = "95 %"
 """Head of a column that holds the interval of the one before it."""

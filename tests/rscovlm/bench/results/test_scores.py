@@ -5,7 +5,7 @@ import math
 import pytest
 
 from rscovlm.bench.results.scores import score_rows, to_json
-from rscovlm.bench.statistics import wilson
+from rscovlm.scoring.statistics import wilson
 from tests.rscovlm.bench.made import ANSWERED, STRICT, item, row
 
 ROWS = [

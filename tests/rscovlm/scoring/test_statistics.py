@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rscovlm.bench.statistics import bootstrap_mean, paired_difference, sign_test, wilson
+from rscovlm.scoring.statistics import bootstrap_mean, paired_difference, sign_test, wilson
 
 
 def test_wilson_against_the_published_example():
