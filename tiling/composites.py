@@ -39,7 +39,7 @@ Fit = Literal["upsample", "pad"]
 FITS: tuple[Fit, ...] = get_args(Fit)
 
 PERCENTILES = (1.0, 99.0)
-"""Of a data set, that become 0 and 255: AGBD's own choice (``pct``)."""
+"""Percentiles of a data set that become 0 and 255: AGBD's own choice (``pct``)."""
 
 
 @dataclass(frozen=True)

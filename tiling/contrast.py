@@ -110,7 +110,7 @@ def _lone_value(pyramid: Pyramid, block: Block) -> tuple[Undeclared | None, Bloc
 
 
 def _collar(pyramid: Pyramid) -> Iterator[str]:
-    """What to say about a black or white border of 8-bit pixels.
+    """A note on a black or white border of 8-bit pixels.
 
     A look at two opposite corners tells most scenes from one that has it: a border along any side holds one.
     It is taken where the whole could be looked at cheaply, at the coarsest level that would serve.

@@ -148,7 +148,7 @@ class TileGrid:
 
     @property
     def overlaps_xy(self) -> tuple[int, int]:
-        """What neighbours share at least along x and y, in px."""
+        """Least overlap of neighbours along x and y, in px."""
         x, y = (
             min(side - 1, math.ceil(self.overlap * times - 1e-9))
             for side, times in zip(self.sides_xy, self.shape_xy, strict=True)

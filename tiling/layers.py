@@ -34,7 +34,7 @@ TileStatus = Literal["examined", "skipped", "outside", "failed"]
 
 @dataclass(frozen=True)
 class TileRecord:
-    """What became of a tile.
+    """The outcome of a tile.
 
     Attributes:
         index: of the tile in the grid of its pass; ``tile`` of the boxes that it gave.
@@ -57,7 +57,7 @@ class TileRecord:
 
 
 class Part(NamedTuple):
-    """What a layer holds of one scene: columns of n values, (n,) polygons or None, and their CRS."""
+    """One scene's part of a layer: columns of n values, (n,) polygons or None, and their CRS."""
 
     columns: dict[str, Any]
     shapes: NDArray[np.object_]

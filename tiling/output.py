@@ -56,7 +56,7 @@ Provenance = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class SceneResult:
-    """What files get to know about a scene, which may be closed by then.
+    """Facts about a scene that files state; the scene may be closed by then.
 
     Attributes:
         file_name: of the scene.
@@ -185,7 +185,7 @@ def scene_result(
     name: str | None = None,
     file_name: str | None = None,
 ) -> SceneResult:
-    """What a file needs to know of an open scene.
+    """Take from an open scene the facts that a file states.
 
     Args:
         path: of the file; its format decides.

@@ -1,4 +1,4 @@
-"""What a user states about a file where the file's own word is missing or wrong."""
+"""Statements of a user about a file where the file's own word is missing or wrong."""
 
 from __future__ import annotations
 

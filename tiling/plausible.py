@@ -84,7 +84,7 @@ def check_plausible(scene: Scene, contract: Contract) -> None:
 
 
 def _outside(stored: Mapping[str, NDArray[np.float64]], encoding: Encoding, expected: Expected) -> str | None:
-    """What is unusual about values under an encoding; None where nothing is."""
+    """A note on what is unusual about values under an encoding; None where nothing is."""
     low, high = expected.percentiles
     everything = []
     for name, values in stored.items():

@@ -145,7 +145,7 @@ def _number(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Contract:
-    """What the bands of one file mean.
+    """The meaning of the bands of one file.
 
     Attributes:
         sensor: that was declared.
@@ -188,7 +188,7 @@ class Contract:
 
 
 def contract_of(scene: Scene, sensor: Sensor, version: str | None = None) -> Contract:
-    """What the bands of a scene mean, by its header alone.
+    """The meaning of the bands of a scene, by its header alone.
 
     Args:
         scene: an open scene.

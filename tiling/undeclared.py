@@ -78,7 +78,7 @@ def undeclared_nodata(pixels: NDArray[Any], mask: NDArray[np.bool_]) -> Undeclar
 
 
 def black_or_white_collar(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> str | None:
-    """What to say about 8-bit pixels whose border is black (0) or white (255) to a good part; else None.
+    """A note on 8-bit pixels whose border is black (0) or white (255) to a good part; else None.
 
     They keep their place and contrast: still water is black, snow and clouds are white.
 

@@ -96,7 +96,7 @@ def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def rectangle_notes(kinds: Mapping[str, int]) -> list[str]:
-    """What to say about outlines that became rectangles, by kind."""
+    """Notes on outlines that became rectangles, by kind."""
     return [f"{count:,} {kind} are taken by their smallest rectangle" for kind, count in kinds.items()]
 
 

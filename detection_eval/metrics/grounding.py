@@ -26,7 +26,7 @@ from detection_eval.geometry.quads import Floats, area, as_quads, convex_hull, s
 
 
 class Shared(NamedTuple):
-    """What pairs of boxes have in common.
+    """Overlap of pairs of boxes.
 
     Attributes:
         intersection: (n,) area.
@@ -43,25 +43,25 @@ class Shared(NamedTuple):
 
 
 Convention = Callable[[ArrayLike, ArrayLike], Shared]
-"""What boxes (n, 4) and (n, 4) share, pair by pair."""
+"""Sides of the intersections of boxes (n, 4) and (n, 4), pair by pair."""
 
 
 def continuous(found: ArrayLike, right: ArrayLike) -> Shared:
-    """What boxes share as areas of the plane."""
+    """Overlap of boxes as areas of the plane."""
     a, b = _boxes(found), _boxes(right)
     common = np.prod(np.maximum(_far(a, b) - _near(a, b), 0.0), axis=1)
     return Shared(common, np.prod(_sides(a), axis=1) + np.prod(_sides(b), axis=1) - common)
 
 
 def inclusive(found: ArrayLike, right: ArrayLike) -> Shared:
-    """What boxes share as sets of pixels, the last ones included: each side is longer by one."""
+    """Overlap of boxes as sets of pixels, the last ones included: each side is longer by one."""
     a, b = _boxes(found), _boxes(right)
     common = np.prod(np.maximum(_far(a, b) - _near(a, b) + 1, 0.0), axis=1)
     return Shared(common, np.prod(_sides(a) + 1, axis=1) + np.prod(_sides(b) + 1, axis=1) - common)
 
 
 def rscovlm(found: ArrayLike, right: ArrayLike) -> Shared:
-    """What boxes share by RSCoVLM: last pixels at x1 - 1, counted in the intersection alone.
+    """Overlap of boxes by RSCoVLM: last pixels at x1 - 1, counted in the intersection alone.
 
     An intersection of one pixel in width or height is none.
     """

@@ -59,7 +59,7 @@ _LONGEST_GAP = 2000
 
 @dataclass(frozen=True)
 class Answer:
-    """What a reply answers.
+    """The answer that a reply gives.
 
     Attributes:
         text: the answer in plain characters, without thoughts.

@@ -1,4 +1,4 @@
-"""What a reader found in a text: boxes as they were written, and what it had to leave out."""
+"""Findings of a reader in a text: boxes as they were written, and what had to be left out."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def number(text: str) -> float:
 
 
 def word(text: str) -> Word | float | None:
-    """What a bare word stands for: nothing for null, an infinite number for Infinity, else itself."""
+    """The value of a bare word: nothing for null, an infinite number for Infinity, else itself."""
     plain = text.lower()
     if plain in _NOTHING:
         return None

@@ -1,4 +1,4 @@
-"""What a reply without boxes says: that there is nothing to find, that it declines, or nothing readable."""
+"""Replies without boxes: nothing to find, a refusal, or nothing readable."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _BLIND_TO_IMAGES, _EMPTY, _DECLINES = (
 
 
 def verdict(text: str, empty_list: bool = False) -> Verdict:
-    """What a reply says as a whole in which no box was read.
+    """The verdict on a whole reply in which no box was read.
 
     That nothing is there is an answer ("I cannot find any ships"); that the image cannot be seen is none.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tiling.scene import Scene
 
 NAME = "{name}"
-"""What stands for the name of a scene in a path."""
+"""The placeholder of a scene's name in a path."""
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Destinations:
         return {source: journal_path(self._journalled(source)) for source in self.names}
 
     def _journalled(self, source: str) -> Path:
-        """What a journal belongs to: the file of a scene, or its share of the file of all."""
+        """The owner of a journal: the file of a scene, or its share of the file of all."""
         assert self.output is not None
         if NAME in str(self.output) or not self.several:
             return self.of(self.output, source)

@@ -1,4 +1,4 @@
-"""What ``rscovlm detect`` will do about each of its scenes, known before a model is loaded."""
+"""The plan of ``rscovlm detect`` for each of its scenes, known before a model is loaded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SceneRefused(UsageError):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked about every scene.
+    """The request that is the same for every scene.
 
     Attributes:
         classes: to find; None for those that the model knows.
@@ -70,7 +70,7 @@ class PlannedScene:
 
 @dataclass
 class Planned:
-    """What became of the scenes so far.
+    """Scenes that are planned, and those that are left out.
 
     Attributes:
         scenes: that will be examined.
@@ -86,12 +86,12 @@ class Planned:
 
     @property
     def tiles(self) -> int:
-        """Of all scenes and passes together."""
+        """Number of tiles of all scenes and passes together."""
         return sum(len(scene.run.looks) for scene in self.scenes)
 
     @property
     def requests(self) -> dict[Prompt, set[Size]]:
-        """What is said of tiles, and the sizes of the tiles of which it is said."""
+        """Prompts, each with the sizes of the tiles to which it is put."""
         said: dict[Prompt, set[Size]] = {}
         for scene in self.scenes:
             for prompt, sizes in scene.run.requests.items():
@@ -159,7 +159,7 @@ def _refuse(planned: Planned, source: str, error: Exception, to: Destinations) -
 
 
 def _say_all(planned: Planned, to: Destinations, crs: Mapping[str, str | None]) -> None:
-    """What all scenes will take, and the CRS of their layer where they differ in it."""
+    """The cost of all scenes, and the CRS of their layer where they differ in it."""
     if planned.outside:
         note(f"{_scenes(len(planned.outside))} outside the area")
     if to.one_layer and len(set(crs.values())) > 1:
@@ -191,7 +191,7 @@ def plan_scene(
     running: ModelOptions,
     words: Mapping[str, str] | None,
 ) -> DetectionRun:
-    """What is asked about which tiles of a scene.
+    """Plan the tiles of a scene and the questions about them.
 
     Raises:
         SceneError, UsageError: with one clear line; :class:`SceneRefused` where there is nothing to see.
@@ -238,7 +238,7 @@ def _facts(run: DetectionRun, scene: Scene, checkpoint: Checkpoint, device: str 
 
 
 def plan_lines(scene: Scene, plans: Sequence[TilePlan]) -> list[str]:
-    """What each pass of a run will take, and all of them together where there are several."""
+    """The cost of each pass of a run, and of all of them together where there are several."""
     lines = [_plan_line(scene, plan) for plan in plans]
     if len(plans) == 1:
         return lines
@@ -248,7 +248,7 @@ def plan_lines(scene: Scene, plans: Sequence[TilePlan]) -> list[str]:
 
 
 def _plan_line(scene: Scene, plan: TilePlan) -> str:
-    """What a pass will take: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
+    """The cost of a pass: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
     tiles = [*plan.tiles, *plan.skipped]
     width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
     count = f"{len(plan.tiles):,} tile{'' if len(plan.tiles) == 1 else 's'}"

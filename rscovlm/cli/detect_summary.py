@@ -1,4 +1,4 @@
-"""What ``rscovlm detect`` says about its results: provenance, counts, and what was not examined."""
+"""The summary of ``rscovlm detect``: provenance, counts, and what was not examined."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
 
 
 def _of_pass(scene: Scene, found: SceneDetections, number: int) -> dict[str, Any]:
-    """What one pass looked at, and what of it failed."""
+    """Extent, tiles and failures of one pass."""
     plan = found.plans[number]
     return {
         "gsd_m": plan.gsd_m(scene),
@@ -68,7 +68,7 @@ def _of_pass(scene: Scene, found: SceneDetections, number: int) -> dict[str, Any
 
 
 def _of_area(found: SceneDetections) -> dict[str, int]:
-    """What lies outside the area to be examined, where one was given."""
+    """Tiles and objects outside the area to be examined, where one was given."""
     if found.plans[0].area is None:
         return {}
     return {"tiles_outside": sum(len(p.outside) for p in found.plans), "objects_outside": found.outside}
@@ -106,7 +106,7 @@ def _boxes(found: SceneDetections, passes: Sequence[Mapping[str, Any]]) -> list[
 
 
 class Report:
-    """What is known about the scenes of a run.
+    """Facts about the scenes of a run.
 
     Args:
         model: that looked at them.

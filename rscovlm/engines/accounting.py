@@ -1,4 +1,4 @@
-"""What a server's token counts say: whether images were shown as sent, and what else was in the prompt.
+"""Token counts of a server: whether images were shown as sent, and what else was in the prompt.
 
 Probes tell what the server adds to every prompt. After that each reply says how many tokens its text took, by
 which the next turn of the same conversation is measured: what it adds is text that is known and images whose

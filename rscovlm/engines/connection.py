@@ -89,7 +89,7 @@ def _authorization() -> dict[str, str]:
 
 
 def hint(status: int) -> str:
-    """What to do about a refusal."""
+    """Advice on a refusal."""
     if status in (401, 403):
         return f"; set the key in {KEY_VARIABLES[0]}"
     return "; the address usually ends in /v1" if status == 404 else ""

@@ -190,7 +190,7 @@ class HttpEngine:
         raise failed if attempts == 1 else Failed(f"{failed} (after {attempts} attempts)")
 
     def _failure(self, response: httpx.Response) -> Failed:
-        """What a response without success says.
+        """The message of a response without success.
 
         Raises:
             ModelError: for a refusal or redirection that concerns every request.

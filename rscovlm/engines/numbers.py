@@ -61,7 +61,7 @@ def prompts_of(prompter: Prompter, conversations: Sequence[Conversation]) -> lis
 def distribution_of(
     model: VisionLanguageModel, head: NumberHead, prompts: Sequence[Prompt], spec: PatchSpec
 ) -> Distribution:
-    """What a head says of prompts of one length.
+    """The distribution that a head gives for prompts of one length.
 
     Args:
         model: on its device and in its precision.

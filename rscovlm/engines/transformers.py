@@ -212,7 +212,7 @@ class TransformersEngine:
         return self.answer([self.prompt(conversation) for conversation in conversations], options)
 
     def estimate(self, conversations: Sequence[Conversation], target: str) -> Distribution:
-        """What the head of a target says of each conversation, in one forward pass; nothing is generated.
+        """Ask the head of a target about each conversation, in one forward pass; nothing is generated.
 
         Args:
             conversations: that ask the same about images of the same sizes, no more than a batch holds.

@@ -14,7 +14,7 @@ from typing import Any
 
 
 def manifest() -> Any:
-    """What the entry point ``lmms_eval.models`` gives to lmms-eval: the name of the model and its class."""
+    """The entry point of ``lmms_eval.models``: the name of the model and its class."""
     from lmms_eval.models.registry_v2 import ModelManifest
 
     return ModelManifest("rscovlm", simple_class_path="rscovlm.lmms.model.Rscovlm")

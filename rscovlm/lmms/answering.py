@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a request.
+    """The outcome of a request.
 
     Attributes:
         text: the answer without thoughts; "" where there is none.

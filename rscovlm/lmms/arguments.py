@@ -33,7 +33,7 @@ _HARNESS_STOP = "\n\n"
 
 @dataclass(frozen=True)
 class Arguments:
-    """What ``--model_args`` may hold, each by the name of the option of ``rscovlm ask`` that means the same.
+    """Keys of ``--model_args``, each by the name of the option of ``rscovlm ask`` that means the same.
 
     Attributes:
         pretrained: the model, as ``--model`` takes it.
@@ -128,7 +128,7 @@ def _choice(kind: type[Choice], name: str, value: str | bool | None) -> Choice |
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """What a task says about generation, in the words of lmms-eval.
+    """Generation settings of a task, in the words of lmms-eval.
 
     Attributes:
         max_new_tokens: most tokens of the answer; None where the task does not say.

@@ -137,7 +137,7 @@ class Rscovlm(lmms):  # type: ignore[misc]
         return picture_sources(to_visual(document) if to_visual else None, folder, name)
 
     def _tell_differences(self, settings: TaskSettings, options: Generation) -> None:
-        """What of the task's settings is not followed, once each."""
+        """Settings of the task that are not followed, once each."""
         asked, limit = settings.max_new_tokens, options.max_new_tokens
         notes = {
             f"the task asks for a beam search of {settings.beams}, which no engine here runs": settings.beams

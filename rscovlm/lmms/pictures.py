@@ -1,4 +1,4 @@
-"""What a task hands over as an image, as a file that a scene reads by windows.
+"""Images of a task, as files that a scene reads by windows.
 
 A task may give a path, which is opened as it is, with its georeference; nothing is decoded. It may give a PIL
 image that is opened and not yet decoded: then its file is opened in the same way. An image that is decoded

@@ -93,7 +93,7 @@ def kept_replies(journal: Journal | None) -> dict[str, TileReply]:
 
 
 def tile_key(tile: Tile, scale: float | None = None) -> str:
-    """What a journal knows a tile by: its window in scene px, and the scale of a pass that has one.
+    """The key of a tile in a journal: its window in scene px, and the scale of a pass that has one.
 
     ``x,y,width,height``, or ``x,y,width,height@scale``.
     """
@@ -182,7 +182,7 @@ def _ask_in_batches(
 
 
 def _batches(run: DetectionRun) -> list[list[Look]]:
-    """What is asked together: tiles of one pass, which are of one size and asked about in the same words."""
+    """Requests that go together: tiles of one pass and size, asked about in the same words."""
     looks, size = run.looks, run.batch_size
     passes = [[look for look in looks if look.plan == number] for number in range(len(run.plans))]
     return [each[start : start + size] for each in passes for start in range(0, len(each), size)]

@@ -164,7 +164,7 @@ def _counts(right: float, wrong: float, missed: float) -> Counts:
 
 @dataclass(frozen=True)
 class DetectionRun:
-    """What is asked about which tiles of a scene, and how.
+    """The questions about the tiles of a scene, and how they are asked.
 
     Attributes:
         plans: the tiles of each pass over the scene.
@@ -189,7 +189,7 @@ class DetectionRun:
             raise ValueError(f"passes at the scales {scales}; give one pass, or several with a scale each")
 
     def task_of(self, plan: TilePlan) -> Detection:
-        """What is asked about the tiles of a plan."""
+        """The prompts about the tiles of a plan."""
         return self.task if plan.classes is None else replace(self.task, classes=plan.classes)
 
     @property
@@ -203,7 +203,7 @@ class DetectionRun:
 
     @property
     def requests(self) -> dict[Prompt, set[Size]]:
-        """What is said of tiles, and the sizes of the tiles of which it is said."""
+        """Prompts, each with the sizes of the tiles to which it is put."""
         said: dict[Prompt, set[Size]] = {}
         for plan in self.plans:
             said.setdefault(self.task_of(plan).prompt(), set()).update(view.size for view in plan.views)
@@ -233,7 +233,7 @@ class DetectionRun:
         }
 
     def _facts_of(self, plan: TilePlan) -> dict[str, Any]:
-        """What the replies about the tiles of one pass depend on."""
+        """Everything on which the replies about the tiles of one pass depend."""
         grid = plan.grid
         return {
             "classes": self.task_of(plan).classes,
@@ -265,7 +265,7 @@ def plan_detection(
     as_written: bool = False,
     aliases: Mapping[str, str] | None = None,
 ) -> DetectionRun:
-    """What a model of a family is to be asked about a scene.
+    """Plan the questions to a model of a family about a scene.
 
     Args:
         scene: to look at.

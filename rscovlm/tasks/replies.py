@@ -28,12 +28,12 @@ def is_usable(reply: Reply) -> bool:
 
 
 def reply_facts(model: str, device: str | None, dtype: str | None) -> dict[str, Any]:
-    """What all replies of a run depend on, for the header of a journal; ``model`` names the very weights."""
+    """The header of a journal: all that the replies of a run depend on; ``model`` names the weights."""
     return {"model": model, "device": device, "dtype": dtype, "version": version()}
 
 
 def request_key(conversation: Conversation, options: Generation, seed: int) -> str:
-    """What a journal knows a request by: all words and pixels of it, and how its reply is generated.
+    """The key of a request in a journal: all words and pixels of it, and how its reply is generated.
 
     The seed is part of it only where it matters, so that a file of questions may grow.
     """
@@ -62,7 +62,7 @@ class JournalledModel:
         self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
-        """What the engine states of itself: how many requests at once, what it keeps."""
+        """Attributes of the engine itself: how many requests at once, what it keeps."""
         return getattr(self._engine, name)
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:

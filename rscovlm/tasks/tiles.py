@@ -21,12 +21,12 @@ OVERLAP = 0.25
 """Share of a tile that neighbours have in common by default: objects up to that are whole in some tile."""
 
 GSD_DECIMALS = 6
-"""Of the metres per pixel that outputs state."""
+"""Decimals of the metres per pixel that outputs state."""
 
 
 @dataclass(frozen=True)
 class TilePlan:
-    """What one pass of a detection run over a scene will look at.
+    """Tiles of one pass of a detection run over a scene.
 
     Attributes:
         grid: over the scene, or the part of it that is to be examined.
@@ -52,7 +52,7 @@ class TilePlan:
 
     @property
     def visual_tokens(self) -> int:
-        """Of all tiles together; text comes on top."""
+        """Visual tokens of all tiles together; text comes on top."""
         return sum(self.resolution.tokens(view.size) for view in self.views)
 
     def gsd_m(self, scene: Scene) -> float | None:

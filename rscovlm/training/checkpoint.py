@@ -47,7 +47,7 @@ _PARTIAL = ".partial"
 
 @dataclass(frozen=True)
 class State:
-    """What a checkpoint says about its run, besides weights.
+    """The record that a checkpoint keeps of its run, besides weights.
 
     Attributes:
         step: optimizer steps taken.
@@ -148,7 +148,7 @@ def checkpoints(run: Path) -> list[Path]:
 
 
 def read_state(checkpoint: Path) -> State:
-    """What a checkpoint says about its run.
+    """Read the record that a checkpoint keeps of its run.
 
     Raises:
         UsageError: where it is of another version of this program, or unreadable.

@@ -66,7 +66,7 @@ def _conflicts_of_adapters(config: TrainConfig) -> list[Conflict]:
 
 
 def warmup_problem(warmup: int, steps: int) -> str | None:
-    """What is wrong with a warm-up of so many steps in a run of so many, or None."""
+    """The complaint about a warm-up of so many steps in a run of so many, or None."""
     if warmup <= steps:
         return None
     return f"{warmup} steps of warm-up are more than the run's {steps}, so the peak would never be reached"

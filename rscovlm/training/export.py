@@ -67,15 +67,15 @@ _LAUNCHED = (
 _LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_")
 
 INPUTS = "inputs.json"
-"""What a run keeps of how its sources show their data."""
+"""File of a run that says how its sources show their data."""
 
 QUESTIONS = ("What is in this image?", "Describe the image briefly.")
-"""What a merged model is asked before and after merging."""
+"""Questions that a merged model answers before and after merging."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote.
+    """The outcome of an export.
 
     Attributes:
         folder: of the checkpoint, or of the adapters.
@@ -229,7 +229,7 @@ def _restore_zero(checkpoint: Path, learner: Learner) -> None:
 
 
 def _said(model: VisionLanguageModel, base: Base, tokens: int = 24) -> list[str]:
-    """What a model says, greedily, about a drawn picture."""
+    """Greedy answers of a model about a drawn picture."""
     if torch.cuda.is_available():
         move(model, torch.device("cuda"))
     questions = [Conversation().say("user", _picture(base), question) for question in QUESTIONS]

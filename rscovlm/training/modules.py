@@ -171,7 +171,7 @@ def enable_checkpointing(model: VisionLanguageModel, config: TrainConfig) -> Non
 
 @dataclass(frozen=True)
 class Rate:
-    """What an optimizer group is called and does, as its engine holds it.
+    """Name and settings of an optimizer group, as its engine holds it.
 
     Attributes:
         group: of modules.

@@ -21,7 +21,7 @@ class Attention(Section):
     """A learned query that attends to words, visual tokens or both."""
 
     heads: int = Field(4, gt=0)
-    """Of the attention; they divide the model's width."""
+    """Heads of the attention; they divide the model's width."""
     reads: Literal["words", "visual", "both"] = "both"
     """States that it attends to."""
 
@@ -48,7 +48,7 @@ class Mixer(Section):
     """REO-VLM's: states at the vision tower's width, mixed with the tower's features; needs ``taps``."""
 
     layers: int = Field(4, gt=0)
-    """Of the mixer."""
+    """Layers of the mixer."""
 
 
 class Point(Section):
@@ -146,7 +146,7 @@ class Number(Section):
     target: str
     """Name among the samples' numbers, such as agb_mg_per_ha; samples without it do not count."""
     trunk: Annotated[Trunk, BeforeValidator(_named)] = Trunk(parallel=Parallel())
-    """What is read: a name, or a name with its settings."""
+    """The features that are read: a name, or a name with its settings."""
     output: Annotated[Output, BeforeValidator(_named)] = Output(point=Point())
     """The distribution: a name, or a name with its settings."""
     mean: float = 0.0
@@ -156,7 +156,7 @@ class Number(Section):
     readout: Literal["mean", "gaussian", "center"] = "mean"
     """Visual tokens that count: all alike, by distance from the middle of their image, the innermost."""
     spread: float = Field(0.1, gt=0)
-    """Of the readout gaussian: its standard deviation as a share of the image's side."""
+    """Standard deviation of the readout gaussian as a share of the image's side."""
     loss: Literal["nll", "mse", "mae", "huber", "logcosh", "ccc"] = "nll"
     """nll is of the distribution, all others of its mean."""
     noise: str | None = None

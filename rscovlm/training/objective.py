@@ -41,7 +41,7 @@ class Moment(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What an objective found in a pack.
+    """The loss of a pack, and its parts.
 
     Attributes:
         loss: scalar, this pack's share of the step's loss: shares of all packs of all ranks are added.

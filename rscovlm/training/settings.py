@@ -24,7 +24,7 @@ def given(table: Section) -> dict[str, Any]:
 
 
 class Batch(Section):
-    """What one optimizer step sees, over all ranks together."""
+    """The batch of one optimizer step, over all ranks together."""
 
     samples: int | None = Field(None, gt=0)
     """Samples of a step, however many packs they fill; give this or ``packs``."""
@@ -64,13 +64,13 @@ class Optimizer(Section):
     vision: Rates = Rates()
     """The vision tower without its mergers."""
     merger: Rates = Rates()
-    """What turns patches into visual tokens, DeepStack mergers included."""
+    """The modules that turn patches into visual tokens, DeepStack mergers included."""
     language: Rates = Rates()
     """The language model with its embeddings and output layer."""
     heads: Rates = Rates()
     """Modules beside the model that an objective trains."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Of the two running means."""
+    """Decay rates of the two running means."""
     epsilon: float = Field(1e-8, gt=0)
     """Added to the root of the second moment."""
     clip: float | None = Field(1.0, gt=0)
@@ -125,11 +125,11 @@ class LowRank(Adapted):
     """Adapters of low rank."""
 
     rank: int = Field(64, gt=0)
-    """Of the adapters."""
+    """Inner dimension of the adapters."""
     alpha: float = Field(128, gt=0)
     """Adapters are scaled by ``alpha / rank``."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Of what enters an adapter."""
+    """Dropout on the input of an adapter."""
 
 
 class Adapters(Section):
@@ -171,7 +171,7 @@ class Teacher(Section):
 
 
 class ObjectiveSettings(Section):
-    """What a step minimises, beside what heads ask for."""
+    """The quantity that a step minimises, beside what heads ask for."""
 
     name: Literal["next_token"] = "next_token"
     """next_token: cross-entropy of the next token where it is learnt."""
@@ -227,7 +227,7 @@ class Evaluation(Section):
     every: int | None = Field(None, gt=0)
     """Steps between evaluations, the last step included; None never evaluates."""
     samples: int = Field(32, gt=0)
-    """Of each source, of those that the mix holds out."""
+    """Samples of each source, of those that the mix holds out."""
     generate: bool = True
     """Whether the model also answers, for task metrics, beside the loss."""
     max_new_tokens: int = Field(256, gt=0)
@@ -235,7 +235,7 @@ class Evaluation(Section):
 
 
 class Checkpoints(Section):
-    """What a run can go on from."""
+    """Checkpoints, from which a run can go on."""
 
     minutes: float | None = Field(30.0, gt=0)
     """Minutes between checkpoints; None saves by steps alone."""
@@ -246,7 +246,7 @@ class Checkpoints(Section):
 
 
 class Logging(Section):
-    """What is written down."""
+    """The log of a run."""
 
     every: int = Field(1, gt=0)
     """Steps between lines of ``log.jsonl``."""
@@ -281,7 +281,7 @@ class TrainConfig(Section):
     steps: int | None = Field(None, gt=0)
     """Optimizer steps of the run."""
     batch: Batch
-    """What one step sees."""
+    """The batch of one step."""
     resolution: ResolutionBounds = ResolutionBounds()
     """Bounds on image areas."""
     optimizer: Optimizer
@@ -289,7 +289,7 @@ class TrainConfig(Section):
     schedule: Schedule = Schedule()
     """How the rates change."""
     objective: ObjectiveSettings = ObjectiveSettings()
-    """What is minimised."""
+    """The quantity that is minimised."""
     heads: Heads = Heads()
     """Modules that learn beside the model."""
     precision: Literal["bf16", "fp32"] = "bf16"
@@ -305,7 +305,7 @@ class TrainConfig(Section):
     freeze: tuple[Tower, ...] = ()
     """Towers that do not learn, where there are no adapters."""
     reduction: Literal["token", "sample", "sqrt", "source"] = "sample"
-    """What counts alike in the loss: tokens, samples, something between, or sources."""
+    """The unit that counts alike in the loss: tokens, samples, something between, or sources."""
     strategy: Literal["auto", "single", "ddp", "deepspeed"] = "auto"
     """How processes share the work; auto is single for one and ddp for several."""
     deepspeed: str | None = None
@@ -317,7 +317,7 @@ class TrainConfig(Section):
     logging: Logging = Logging()
     """To look at."""
     seed: int = 0
-    """Of everything that is drawn at random."""
+    """Seed of everything that is drawn at random."""
     workers: int = Field(4, ge=0)
     """Processes that read data, per rank; 0 reads in the training process."""
     broken_limit: int = Field(100, ge=0)
@@ -344,4 +344,4 @@ class TrainConfig(Section):
 FREE_KEYS = frozenset(
     {"output", "mix_root", "checkpoints", "logging", "workers", "evaluation", "broken_limit"}
 )
-"""What may differ between a run and its resume without changing what is learnt."""
+"""Settings that may differ between a run and its resume without changing what is learnt."""

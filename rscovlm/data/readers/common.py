@@ -179,7 +179,7 @@ def _one_document(path: Path) -> bool:
 def each(
     records: Iterator[tuple[str, Record]], options: Options, read: Callable[[str, Record], Iterator[Any]]
 ) -> Iterator[Any]:
-    """What a function makes of each record; what cannot be made is put down in the account."""
+    """Apply a function to each record; records on which it fails are put down in the account."""
     for place, record in records:
         try:
             yield from read(place, record)

@@ -358,7 +358,7 @@ def read_teochat(path: Path, images: Path, options: Options) -> Iterator[Sample]
 
 
 def _teochat_task(name: str) -> Task:
-    """What one of TEOChatlas's task names stands for."""
+    """The meaning of one of TEOChatlas's task names."""
     name = name.lower()
     if "caption" in name:
         return "caption"

@@ -23,7 +23,7 @@ from rscovlm.errors import DataError
 from rscovlm.tasks.questions import ChoiceQuestion
 
 FIELDS = ("question", "answer", "image", "id", "choices")
-"""What a field of a record can be named as; question and answer are needed."""
+"""Names that a field of a record can be given; question and answer are needed."""
 
 _LETTER = "Answer with the letter of the right choice."
 _LETTERS = "More than one choice may be right. Answer with the letters of the right choices."
@@ -52,7 +52,7 @@ def read_fields(path: Path, images: Path, options: Options) -> Iterator[Sample]:
 
 
 def field_at(record: Record, path: str, name: str) -> Any:
-    """What a field holds; a dot reaches into objects.
+    """The value of a field; a dot reaches into objects.
 
     Raises:
         LeftOut: there is no such field; ``name`` says what it would have been.
