@@ -3,8 +3,7 @@
 The definitions are those of the papers, with the constants that COCO's caption evaluation made customary, so
 that values compare with published ones up to the tokeniser. Ours takes runs of letters, digits and inner
 apostrophes or hyphens in lower case and drops punctuation; COCO's is the Penn Treebank tokeniser of
-Stanford's CoreNLP, which needs Java. METEOR is left out, since its usual form rests on paraphrase tables that
-ship with its Java program alone.
+Stanford's CoreNLP, which needs Java. METEOR is in ``rscovlm.scoring.meteor``.
 """
 
 from __future__ import annotations

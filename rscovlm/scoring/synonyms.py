@@ -46,6 +46,7 @@ def share_synset(first: str, second: str) -> bool:
     return not synsets(first).isdisjoint(synsets(second))
 
 
+@lru_cache(maxsize=65_536)
 def synsets(word: str) -> frozenset[str]:
     """What a word means, as names that two words have in common if they share a synset.
 

@@ -1,4 +1,4 @@
-"""Captions: VRSBench and XLRS-Bench, by BLEU, ROUGE-L and CIDEr-D."""
+"""Captions: VRSBench and XLRS-Bench, by BLEU, METEOR, ROUGE-L and CIDEr-D."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from rscovlm.bench.protocols.replies import judged
 from rscovlm.bench.protocols.scored import Scored, mean
 from rscovlm.bench.row import Row
 from rscovlm.scoring.captions import bleu, caption_words, cider, rouge_l
+from rscovlm.scoring.meteor import meteor
 from zoom_chain.answers import spoken_text
 
 
 @dataclass(frozen=True)
 class Captions:
-    """ROUGE-L of each caption, with BLEU, CIDEr-D and the length over all of them.
+    """ROUGE-L of each caption, with BLEU, METEOR of 2005, CIDEr-D and the length over all of them.
 
     Attributes:
         keeps_thoughts: score the reply as a whole, with thoughts before the caption.
@@ -27,8 +28,8 @@ class Captions:
 
     def __call__(self, row: Row) -> Verdict:
         """Judge a reply."""
-        text = self._caption(row, judged(False, row.text))
-        said = judged(False, text)
+        said = judged(False, self._words(row))
+        text = self._caption(row, said)
         return Verdict(rouge_l(text, row.item.truth.answers), text[:80], said.status, said.counts)
 
     def more(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Mapping[str, float]:
@@ -38,11 +39,19 @@ class Captions:
         references = [row.item.truth.answers for row, _ in pairs]
         grams = {f"bleu_{n}": score for n, score in enumerate(bleu(captions, references), start=1)}
         lengths = (float(len(caption_words(caption))) for caption in captions)
-        return {**grams, "cider": cider(captions, references), "words": mean(lengths)}
+        return {
+            **grams,
+            "meteor_2005": mean(map(meteor, captions, references)),
+            "cider": cider(captions, references),
+            "words": mean(lengths),
+        }
 
     def _caption(self, row: Row, said: Verdict) -> str:
         if row.error is not None or (self.refusals_are_empty and said.status == "refused"):
             return ""
+        return self._words(row)
+
+    def _words(self, row: Row) -> str:
         return row.text if self.keeps_thoughts else spoken_text(row.text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol, Status, Summary, Verdict
@@ -13,7 +13,7 @@ from rscovlm.scoring.counts import number_metrics
 from rscovlm.tasks.task import total
 
 Rule = Callable[[Row], Verdict]
-"""How good the reply of a row is, which came without an error."""
+"""How good the reply of a row is; of one that failed, which has no words, what it counts."""
 
 Means = Callable[[Sequence[Row], Sequence[Verdict]], Mapping[str, float]]
 """Metrics of a whole run that are not means of scores."""
@@ -35,7 +35,7 @@ class Scored:
 
     Attributes:
         id: ``<benchmark>/<name>/<version>``.
-        rule: judges a row without an error.
+        rule: judges a reply.
         by: column whose groups the macro average is over.
         headline: metric that the authors report.
         expected: values of columns that are listed, with n = 0, where nothing of them was asked.
@@ -56,9 +56,12 @@ class Scored:
 
     def judge(self, row: Row) -> Verdict:
         """How good one reply is."""
-        if row.error is not None:
-            return Verdict(0.0 if self.failed_is_wrong else None, "", "failed")
-        return self.rule(row)
+        if row.error is None:
+            return self.rule(row)
+        if not self.failed_is_wrong:
+            return Verdict(None, "", "failed")
+        # What the rule counts of a reply without words: a box that never came has an IoU of 0 as well.
+        return Verdict(0.0, "", "failed", self.rule(replace(row, text="")).counts)
 
     def summarise(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Summary:
         """``micro`` over all, ``macro`` over the groups of ``by``, rates, and the same by group."""

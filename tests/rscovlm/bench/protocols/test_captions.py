@@ -21,6 +21,8 @@ def test_metrics_of_a_set():
     assert found["words"] == 3
     assert found["bleu_1"] == pytest.approx(2.718281828 ** (1 - 8 / 6))  # 6 of 6 words, of 8 wanted
     assert found["micro"] == pytest.approx((1 + (1 + 1.44) * 0.5 / (0.5 + 1.44)) / 2)
+    # 1 - 0.5 / 4^3, and 2 of 2 words of 4 in one fragment: 0.5 / 0.95 * (1 - 0.5 / 2^3)
+    assert found["meteor_2005"] == pytest.approx((1 - 0.5 / 64 + 0.5 / 0.95 * (1 - 0.5 / 8)) / 2)
     assert found["n"] == 2
 
 

@@ -10,8 +10,8 @@ from tests.rscovlm.bench.rows import row, summed
 
 
 def by_text(each):
-    """ "1" is right, "0" wrong, "-" left out."""
-    return Verdict(None if each.text == "-" else float(each.text))
+    """ "1" is right, "0" and nothing wrong, "-" left out."""
+    return Verdict(None if each.text == "-" else float(each.text or 0))
 
 
 PROTOCOL = Scored("b/official/1", by_text, "category", "macro", {"category": ("count", "colour", "shape")})
