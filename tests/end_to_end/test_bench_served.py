@@ -19,7 +19,17 @@ def runs(tmp_path_factory):
     """The folders of a run in process and of one by HTTP, of every kind of item."""
     folder = tmp_path_factory.mktemp("bench")
     write_benchmark(folder / "data", each=3, scenes=1, size=1024)
-    common = ["bench", "run", "synth", "--data", str(folder / "data"), "--zoom", "chain", "--max-tokens", "64"]
+    common = [
+        "bench",
+        "run",
+        "synth",
+        "--data",
+        str(folder / "data"),
+        "--zoom",
+        "chain",
+        "--max-tokens",
+        "64",
+    ]
     with load_model("nano", device="cpu") as engine, EngineServer(engine) as server:
         spoken = {"in-process": ["nano", "--device", "cpu"], "served": [f"{server.url}#nano"]}
         for name, model in spoken.items():
