@@ -5,8 +5,9 @@
 writes plots split by tile, reads the hidden states of nano, frozen, once for each set of views, and trains
 every trunk and output on them. The towers being frozen, these are the states that the engine would compute in
 every step, so that training on kept states is the engine's second stage without its waiting
-(``tests/rscovlm/reo/test_cached.py`` compares the losses). With --steps, the engine also trains nano whole,
-once with plain and once with soft number targets; words and head of those rows come from the same weights.
+(``tests/rscovlm/reo/test_cached.py`` compares the losses). With --steps, the engine also trains nano whole to
+say the number in words: with plain targets, with the number-token loss and with soft targets; words and head
+of those rows come from the same weights.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.splits import check_apart
 from rscovlm.engines import load_model
 from rscovlm.models.heads import make_heads
+from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.heads.numbers.states import States
 from rscovlm.nano.tokenizer import number_tokens
 from rscovlm.reo.baselines import OPTICAL, RGB, band_statistics, boosted, by_cover, constant, ridge
 from rscovlm.reo.cached import cached_states, predicted_from, train_on
 from rscovlm.reo.predict import number_head, predicted, said, table
 from rscovlm.reo.words import NumberWords, train_words
-from rscovlm.scoring.predictions import Predictions, difference, intervals, spread_scores
+from rscovlm.scoring.predictions import Predictions, covered, difference, intervals, spread_scores
 from rscovlm.scoring.recalibration import METHODS, recalibrated
+from rscovlm.scoring.statistics import Interval
 from rscovlm.synth.forest import make_plot, make_tile
 from rscovlm.training.number_settings import Number
 
@@ -60,6 +63,13 @@ OUTPUTS: dict[str, Any] = {
     "quantiles": "quantiles",
     "intervals": {"intervals": {"edges": [-1.2, -0.6, 0.0, 0.6, 1.2, 2.0, 3.0, 4.2]}},
 }
+WORDS = {
+    "plain targets": (),
+    "number-token loss": ("objective={number_loss: {unit: 50, weight: 1.0}}",),
+    "soft targets": ("objective={soft_numbers: {first: 40, last: 20}}",),
+}
+"""Ways to train number tokens, by what is laid over ``agbd-nano``."""
+RECALIBRATED = ("frozen nano, gated + mixture, ms+sar", "frozen nano, mixer + quantiles, ms+sar")
 SATURATED = 150.0
 """Mg/ha above which the optical signal of these plots says next to nothing."""
 SEED = 12
@@ -211,6 +221,21 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def trained_head(
+    model: Any, data: Data, states: list[States], kind: tuple[str, str], epochs: int
+) -> NumberHead:
+    """A head on kept states."""
+    torch.manual_seed(0)
+    trunk, output = kind
+    own = settings(data, trunk, OUTPUTS[output], **TRUNKS[trunk])
+    head: Any = make_heads(model, {"numbers": {"agb": own}})["agb"]
+    numbers = [
+        {key: torch.tensor(values).float() for key, values in each.places.numbers.items()} for each in data
+    ]
+    train_on(head, states[:2], numbers[:2], epochs=epochs)
+    return head
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build/regression"))
@@ -237,23 +262,16 @@ def main() -> None:
             states = [cached_states(engine.model, each, "center", taps="half") for each in data]
             print(f"{views}: states after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
             found[f"embed: frozen nano + ridge, {views}"] = embedded(data, states)
-            jobs = [("gated", "mixture")]
+            jobs = [("gated", "mixture"), ("mixer", "quantiles")]
             if views == "ms+sar":
                 jobs += [(trunk, "mixture") for trunk in TRUNKS if trunk != "gated"]
                 jobs += [("gated", output) for output in OUTPUTS if output != "mixture"]
             for trunk, output in jobs:
-                torch.manual_seed(0)
-                own = settings(data, trunk, OUTPUTS[output], **TRUNKS[trunk])
-                head = make_heads(engine.model, {"numbers": {"agb": own}})["agb"]
-                numbers = [
-                    {key: torch.tensor(values).float() for key, values in each.places.numbers.items()}
-                    for each in data
-                ]
-                train_on(head, states[:2], numbers[:2], epochs=options.epochs)
+                head = trained_head(engine.model, data, states, (trunk, output), options.epochs)
                 name = f"frozen nano, {trunk} + {output}, {views}"
                 found[name] = predicted_from(head, states[2], data.test)
                 print(f"{name} after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-                if (views, trunk, output) == ("ms+sar", "gated", "mixture"):
+                if name in RECALIBRATED:
                     validation = predicted_from(head, states[1], data.val)
                     for method in METHODS:
                         found[f"{name}, {method}"] = recalibrated(method, validation, found[name], 0, 500)
@@ -270,39 +288,70 @@ def main() -> None:
             del states
             report(folder, found)
     if options.steps:
-        soft = "objective={soft_numbers: {first: 40, last: 20}}"
-        for name, more in (("plain", ()), ("soft", (soft,))):
-            model = trained_by_engine(folder, name, options.steps, *more)
+        for name, more in WORDS.items():
+            model = trained_by_engine(folder, name.replace(" ", "-"), options.steps, *more)
             own = words_and_head(model, folder, limits)
-            found[f"nano whole, {name} number tokens: words, swir+sar"] = own["words"]
-            found[f"nano whole, {name} number tokens: head, swir+sar"] = own["head"]
+            found[f"nano whole, words, {name}, swir+sar"] = own["words"]
+            found[f"nano whole, head beside words, {name}, swir+sar"] = own["head"]
             fixed = recalibrated("conformal", own["head val"], own["head"], 0, 500)
-            found[f"nano whole, {name} number tokens: head, conformal"] = fixed
+            found[f"nano whole, head beside words, {name}, conformal"] = fixed
+            report(folder, found)
+            print(f"{name} after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     report(folder, found)
     print((folder / "table.md").read_text())
 
 
+HEADS = tuple(f"nano whole, head beside words, {name}, swir+sar" for name in WORDS)
+SAID = tuple(f"nano whole, words, {name}, swir+sar" for name in WORDS)
+MIXER = "frozen nano, mixer + quantiles"
 COMPARED = (
-    ("frozen nano, gated + mixture, ms", "frozen nano, gated + mixture, rgb"),
-    ("frozen nano, gated + mixture, ms+sar", "frozen nano, gated + mixture, ms"),
-    ("frozen nano, gated + mixture, ms+sar", "frozen nano, number tokens in words, soft targets, ms+sar"),
-    ("frozen nano, gated + mixture, ms+sar", "boosted trees on bands, ms+sar"),
+    *(
+        ("head against words of the same weights", head, words, 0.0)
+        for head, words in zip(HEADS, SAID, strict=True)
+    ),
+    ("words against the constant", SAID[0], "constant", 0.0),
+    ("words, number-token loss against plain", SAID[1], SAID[0], 0.0),
+    ("words, soft targets against plain", SAID[2], SAID[0], 0.0),
+    ("multispectral against RGB", f"{MIXER}, ms", f"{MIXER}, rgb", 0.0),
+    (
+        "multispectral against RGB, gated",
+        "frozen nano, gated + mixture, ms",
+        "frozen nano, gated + mixture, rgb",
+        0.0,
+    ),
+    ("radar beside optical, all plots", f"{MIXER}, ms+sar", f"{MIXER}, ms", 0.0),
+    ("radar beside optical, saturated plots", f"{MIXER}, ms+sar", f"{MIXER}, ms", SATURATED),
+    ("head against boosted trees", f"{MIXER}, ms+sar", "boosted trees on bands, ms+sar", 0.0),
 )
+"""Claims as differences of RMSE: what is claimed, the one, the other, the least true value of the plots."""
+
+
+def plainly(found: Interval) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def report(folder: Path, found: dict[str, Predictions]) -> None:
     """Write what there is so far: ``results.json`` and ``table.md``."""
     rows = [row(name, each) for name, each in found.items()]
-    apart = {
-        f"{one} - {other}": vars(difference(found[one], found[other]))
-        for one, other in COMPARED
-        if {one, other} <= found.keys()
-    }
-    write_json(folder / "results.json", {"rows": rows, "rmse differences": apart}, indent=2)
+    apart = {}
+    for claim, one, other, least in COMPARED:
+        if {one, other} <= found.keys():
+            high = found[one].truth > least
+            apart[claim] = {"one": one, "other": other} | plainly(
+                difference(found[one].of(high), found[other].of(high))
+            )
+    inside = {name: plainly(covered(each, 0.9)) for name, each in found.items() if each.quantiles is not None}
+    write_json(
+        folder / "results.json", {"rows": rows, "rmse differences": apart, "coverage 90": inside}, indent=2
+    )
     lines = [
-        f"- RMSE of {name.replace(' - ', ' less that of ')}: {each['value']:+.1f} "
-        f"({each['low']:+.1f} to {each['high']:+.1f})"
-        for name, each in apart.items()
+        f"- {claim}: {each['value']:+.1f} ({each['low']:+.1f} to {each['high']:+.1f}) Mg/ha "
+        f"({each['one']} less {each['other']})"
+        for claim, each in apart.items()
+    ]
+    lines += [
+        f"- inside 90 % intervals, {name}: {each['value']:.3f} ({each['low']:.3f} to {each['high']:.3f})"
+        for name, each in inside.items()
     ]
     write_text(folder / "table.md", markdown(rows) + "\n" + "\n".join(lines) + "\n")
 

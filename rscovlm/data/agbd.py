@@ -9,6 +9,7 @@ AGBD keeps a group for each Sentinel-2 tile; AGBD-Lite keeps the same data sets 
 | ``ALOS_bands`` | (n, 25, 25, 2) uint16 | HH and HV; gamma0 in dB is ``10 log10(DN^2) - 83``; 0 is no data |
 | ``LC`` | (n, 25, 25, 2) uint8 | CGLS-LC100 class and probability; 255 is no data |
 | ``DEM`` | (n, 25, 25) int16 | metres; -9999 is no data |
+| ``CH/ch`` | (n, 25, 25) uint8 | canopy height in metres; 255 is no data |
 | ``GEDI/agbd``, ``agbd_se``, ``rh98`` | (n,) | Mg/ha, Mg/ha, m |
 | ``GEDI/lat_offset``, ``lat_decimal``, and of ``lon`` | (n,) | parts of degrees, see ``degrees`` |
 """
@@ -26,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from detection_eval.files import atomic_path
 from rscovlm.errors import DataError
-from rscovlm.synth.forest import BANDS, POLARISATIONS, SIDE, Plot
+from rscovlm.synth.forest import BANDS, POLARISATIONS, SIDE, Plot, canopy_height
 
 if TYPE_CHECKING:
     import h5py
@@ -48,6 +49,7 @@ class Footprint:
         gamma0_db: (25, 25, 2) HH and HV.
         land_cover: (25, 25) CGLS-LC100 codes, 255 without data; None where the file has none.
         elevation_m: (25, 25); None where the file has none.
+        canopy_height_m: (25, 25); None where the file has none.
         numbers: of the footprint, by the file's names: ``agbd``, ``agbd_se``, ``rh98``, ``lat``, ``lon`` ...
     """
 
@@ -57,6 +59,7 @@ class Footprint:
     gamma0_db: Floats
     land_cover: NDArray[np.uint8] | None
     elevation_m: Floats | None
+    canopy_height_m: Floats | None
     numbers: dict[str, float]
 
 
@@ -174,6 +177,7 @@ class AgbdFile:
             tile = name if self._tiles is None else str(self._tiles[row])
             cover = group["LC"][row, ..., 0] if "LC" in group else None
             height = np.asarray(group["DEM"][row], dtype=np.float64) if "DEM" in group else None
+            canopy = np.asarray(group["CH/ch"][row], dtype=np.float64) if "CH/ch" in group else None
             return Footprint(
                 f"{self.path.stem}/{tile or self.path.stem}/{row}",
                 tile or self.path.stem,
@@ -181,6 +185,7 @@ class AgbdFile:
                 gamma0_db(group["ALOS_bands"][row]),
                 cover,
                 None if height is None else np.where(height == NO_HEIGHT, np.nan, height),
+                None if canopy is None else np.where(canopy == NO_CLASS, np.nan, canopy),
                 _numbers(group["GEDI"], row),
             )
         except (OSError, KeyError, ValueError, IndexError) as error:
@@ -267,6 +272,7 @@ def _stored(plots: Sequence[Plot], boa_offset: int) -> dict[str, NDArray[Any]]:
         "ALOS_bands": np.clip(np.rint(10 ** ((backscatter + 83) / 20)), 1, 65535).astype(np.uint16),
         "LC": np.stack([cover, np.full_like(cover, 90)], axis=-1),
         "DEM": np.stack([np.full((SIDE, SIDE), plot.elevation_m) for plot in plots]).astype(np.int16),
+        "CH/ch": np.rint(canopy_height(np.stack([plot.biomass for plot in plots]))).astype(np.uint8),
         "GEDI/agbd": np.array([plot.agbd for plot in plots], np.float32),
         "GEDI/agbd_se": np.array([plot.agbd_se for plot in plots], np.float32),
         "GEDI/rh98": np.array([plot.height_m for plot in plots], np.float32),

@@ -34,6 +34,11 @@ class Key(NamedTuple):
     visit: int
 
 
+FIELD = "field/"
+"""Prefix of arrays of pictures that hold maps for dense heads: (2, height, width) values over the picture's
+extent, and 1 where they are known, else 0."""
+
+
 class BoxText(str):
     """Text that states boxes: its numbers are coordinates, for which a near miss is nearly right."""
 

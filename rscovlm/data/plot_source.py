@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile
-from rscovlm.data.example import BoxText, Encoded, Example, Key
+from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
+from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.plot_views import PlotPicture, Scaling, check_views, open_plots
 from rscovlm.data.randomness import generator
 from rscovlm.data.splits import Split, check_split, split_of
@@ -54,6 +54,9 @@ QUESTIONS = {
     "number": "What is the above-ground biomass in the middle, in Mg/ha?",
 }
 """What is asked, by the kind of answer. The number is for the head where ``number`` is not among them."""
+
+MAPS = ("canopy_height_m",)
+"""Maps of a plot that dense heads may learn, where the files have them."""
 
 _SCALED = 256  # plots from which the ranges of channels are taken
 _PATCH_KINDS = {"activity": "GEDI/activity", "count": "GEDI/patch_count"}
@@ -135,6 +138,7 @@ class PlotSource:
         split: of ``rscovlm.data.splits``; tiles are split by their names.
         side: of each picture in pixels; None takes 5 visual tokens, of which one is in the middle.
         fit: how 25 x 25 px become a picture: ``upsample`` or ``pad``.
+        maps: names of ``MAPS`` that samples bring for dense heads.
         scaling: ranges of channels, as in ``inputs``; None takes them from these plots.
 
     Attributes:
@@ -157,6 +161,7 @@ class PlotSource:
         split: str = "train",
         side: int | None = None,
         fit: Fit = "upsample",
+        maps: Sequence[str] = (),
         scaling: Mapping[str, Any] | None = None,
     ) -> None:
         self.name, self.encoder, self.seed = name, encoder, seed
@@ -168,6 +173,9 @@ class PlotSource:
             raise DataError(f"answers {list(answers)} have to be of {', '.join(QUESTIONS)}")
         if fit not in FITS:
             raise DataError(f"fit {fit!r} is unknown; choose from {', '.join(FITS)}")
+        self.maps = tuple(maps)
+        if not set(self.maps) <= set(MAPS):
+            raise DataError(f"maps {list(maps)} have to be of {', '.join(MAPS)}")
         factor = encoder.patches.factor
         self.side = side or 5 * factor
         if self.side % factor:
@@ -210,6 +218,7 @@ class PlotSource:
         facts = [
             self.inputs,
             self.answers,
+            self.maps,
             self.places.row.tolist(),
             self.places.numbers["agb_mg_per_ha"].tolist(),
         ]
@@ -248,7 +257,35 @@ class PlotSource:
         kind = self.answers[int(rng.integers(len(self.answers)))]
         conversation = self.prompt(index, kind).say("assistant", *self._answer(index, kind))
         key, task = Key(self.name, index, visit), "regression" if kind == "number" else "vqa"
-        return self.encoder.encode(Example(conversation, key, task, numbers=self.numbers(index)))
+        return self.encoder.encode(
+            Example(conversation, key, task, numbers=self.numbers(index)), self.fields(index)
+        )
+
+    def fields(self, index: int) -> dict[str, NDArray[np.float32]]:
+        """Maps of a plot, (pictures, 2, height, width) of each, as ``rscovlm.data.example.FIELD`` says."""
+        found = {}
+        for name in self.maps:
+            values = getattr(self.footprint(index), name)
+            if values is None:
+                raise DataError(f"{self.place(index)} has no {name}; leave it out of maps")
+            known = np.isfinite(values)
+            stated = np.stack([np.where(known, values, 0.0), known]).astype(np.float32)
+            if self.fit == "pad":  # what was mirrored about the plot says nothing
+                before = (self.side - SIDE) // 2
+                around = (before, self.side - SIDE - before)
+                stated = np.pad(stated, ((0, 0), around, around))
+            found[FIELD + name] = np.repeat(stated[None], len(self.views), axis=0)
+        return found
+
+    def footprint(self, index: int) -> Footprint:
+        """A plot as it is read.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        places = self.places
+        opened = open_plots(self.files[places.file[index]])
+        return opened.read(str(places.group[index]), int(places.row[index]))
 
     def prompt(self, index: int, kind: str) -> Conversation:
         """The question about a plot."""
@@ -298,9 +335,5 @@ class PlotSource:
 
     def _measured(self) -> Scaling:
         """Ranges from evenly spaced plots."""
-        places = self.places
         chosen = np.unique(np.linspace(0, len(self) - 1, min(_SCALED, len(self))).round().astype(int))
-        return Scaling.of(
-            open_plots(self.files[places.file[i]]).read(str(places.group[i]), int(places.row[i]))
-            for i in chosen
-        )
+        return Scaling.of(self.footprint(int(i)) for i in chosen)

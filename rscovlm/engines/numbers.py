@@ -16,7 +16,7 @@ from torch import nn
 from rscovlm.data.example import Encoded, Key
 from rscovlm.data.packing import Pack, collate
 from rscovlm.errors import ModelError
-from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.heads.base import PredictiveHead
 from rscovlm.models.prompting import Prompt, Prompter
 from rscovlm.models.taps import tapped
 from zoom_chain.chat import Conversation, ImagePart
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageModel
 
 
-def head_of(heads: nn.ModuleDict, name: str) -> NumberHead:
+def head_of(heads: nn.ModuleDict, name: str) -> PredictiveHead:
     """The head of a name, or the only one that gives the target of that name.
 
     Raises:
         ModelError: where there is none, with those that there are.
     """
-    found = {own: head for own, head in heads.items() if isinstance(head, NumberHead)}
-    giving = [head for head in found.values() if head.settings["target"] == name]
+    found = {own: head for own, head in heads.items() if isinstance(head, PredictiveHead)}
+    giving = [head for head in found.values() if head.target == name]
     if name in found:
         return found[name]
     if len(giving) == 1:
@@ -59,7 +59,7 @@ def prompts_of(prompter: Prompter, conversations: Sequence[Conversation]) -> lis
 
 @torch.inference_mode()
 def distribution_of(
-    model: VisionLanguageModel, head: NumberHead, prompts: Sequence[Prompt], spec: PatchSpec
+    model: VisionLanguageModel, head: PredictiveHead, prompts: Sequence[Prompt], spec: PatchSpec
 ) -> Distribution:
     """The distribution that a head gives for prompts of one length.
 
@@ -80,7 +80,7 @@ def distribution_of(
         [_encoded(prompt, spec) for prompt in prompts], spec, model.config.image_token_id, dummy=False
     )
     pack = pack.to(model.device)
-    with tapped(model, head.settings["taps"]) as taps:
+    with tapped(model, head.taps) as taps:
         hidden = _hidden(model, pack, len(prompts))
         features = taps.features(pack.image_grid_thw) if taps.layers else None
     found: Distribution = head(head.states(model, [hidden], pack, features))

@@ -22,6 +22,8 @@ from tiling.errors import BandError
 from zoom_chain.chat import Conversation, ImagePart
 
 ENTRY, HEADS = "inputs", "heads"
+NUMBERED = ("numbers", "dense", "ensembles")
+"""Kinds of heads that give a number at the middle of a patch."""
 
 
 class Target(Section):
@@ -137,7 +139,6 @@ def write_inputs(folder: Path, inputs: PatchInput) -> None:
 def number_heads(folder: Path) -> dict[str, str]:
     """What each number head beside a checkpoint gives, by the head's name; no weights are read."""
     heads = (read_sidecar(folder, OWN) or {}).get(HEADS)
-    numbers = heads.get("numbers") if isinstance(heads, dict) else None
-    if not isinstance(numbers, dict):
-        return {}
-    return {name: str(own.get("target")) for name, own in numbers.items() if isinstance(own, dict)}
+    kinds = [heads.get(kind) for kind in NUMBERED] if isinstance(heads, dict) else []
+    named = [item for kind in kinds if isinstance(kind, dict) for item in kind.items()]
+    return {name: str(own.get("target")) for name, own in named if isinstance(own, dict)}

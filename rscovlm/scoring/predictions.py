@@ -119,6 +119,30 @@ def difference(
     return _interval(value, getattr(own.total(times), score) - getattr(other.total(times), score))
 
 
+def covered(predictions: Predictions, level: float, draws: int = 1000, seed: int = 0) -> Interval:
+    """Share of true values inside the central interval of a level, with its interval over resampled tiles.
+
+    Args:
+        predictions: with quantiles.
+        level: of the central interval, whose ends are in ``LEVELS``.
+        draws: resamplings.
+        seed: random seed.
+
+    Raises:
+        ValueError: no quantiles, or a level whose ends are not among them.
+    """
+    known = predictions.of(predictions.usable)
+    ends = [round((1 - level) / 2, 6), round((1 + level) / 2, 6)]
+    if known.quantiles is None or not set(ends) <= set(LEVELS):
+        raise ValueError(f"no quantiles at {ends[0]:g} and {ends[1]:g}; a table has those at {LEVELS}")
+    low, high = (known.quantiles[:, LEVELS.index(end)] for end in ends)
+    inside = (known.truth >= low) & (known.truth <= high)
+    names, tile = np.unique(known.tile, return_inverse=True)
+    hits, counts = np.bincount(tile, inside, len(names)), np.bincount(tile, minlength=len(names))
+    times = draw_scenes(len(names), draws, seed)
+    return _interval(hits.sum() / max(1, counts.sum()), (times @ hits) / np.maximum(times @ counts, 1))
+
+
 def _interval(value: ArrayLike, drawn: Floats) -> Interval:
     low, high = np.nanquantile(drawn, (0.025, 0.975)) if np.isfinite(drawn).any() else (np.nan, np.nan)
     return Interval(float(np.asarray(value)), float(low), float(high))

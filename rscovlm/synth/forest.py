@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
@@ -151,7 +151,7 @@ def make_plot(seed: int, tile: Tile, index: int) -> Plot:
         float(np.clip(rng.normal(footprint, 0.6 * se), 0, MOST_MG_HA)),
         se,
         cover,
-        canopy_height(footprint) + float(rng.normal(0, 1.0)),
+        float(canopy_height(footprint)) + float(rng.normal(0, 1.0)),
         float(rng.uniform(0, 1500)),
         count_patches(forest),
         activity,
@@ -161,9 +161,10 @@ def make_plot(seed: int, tile: Tile, index: int) -> Plot:
     )
 
 
-def canopy_height(biomass: float) -> float:
-    """Height in m of a canopy that holds so much biomass in Mg/ha."""
-    return float(42 * (1 - np.exp(-biomass / _HEIGHT)))
+def canopy_height(biomass: ArrayLike) -> Floats:
+    """Heights in m of canopies that hold so much biomass in Mg/ha."""
+    found: Floats = 42 * (1 - np.exp(-np.asarray(biomass, np.float64) / _HEIGHT))
+    return found
 
 
 def _smooth(rng: np.random.Generator, scale: int) -> Floats:

@@ -92,12 +92,12 @@ class Count(Section):
     """Whether the variance may exceed the mean; without it, Poisson."""
 
 
-def _named(value: Any) -> Any:
+def named(value: Any) -> Any:
     """A name alone stands for the kind with its default settings."""
     return {value: {}} if isinstance(value, str) else value
 
 
-class _Choice(Section):
+class Choice(Section):
     """A table of kinds, of which a configuration states one."""
 
     @property
@@ -119,7 +119,7 @@ class _Choice(Section):
         return self
 
 
-class Trunk(_Choice):
+class Trunk(Choice):
     """How hidden states become one feature a sample; see ``rscovlm.models.heads.numbers.trunks``."""
 
     parallel: Parallel | None = None
@@ -129,7 +129,7 @@ class Trunk(_Choice):
     mixer: Mixer | None = None
 
 
-class Output(_Choice):
+class Output(Choice):
     """How a feature becomes a distribution; see ``rscovlm.models.heads.numbers.outputs``."""
 
     point: Point | None = None
@@ -145,9 +145,9 @@ class Number(Section):
 
     target: str
     """Name among the samples' numbers, such as agb_mg_per_ha; samples without it do not count."""
-    trunk: Annotated[Trunk, BeforeValidator(_named)] = Trunk(parallel=Parallel())
+    trunk: Annotated[Trunk, BeforeValidator(named)] = Trunk(parallel=Parallel())
     """The features that are read: a name, or a name with its settings."""
-    output: Annotated[Output, BeforeValidator(_named)] = Output(point=Point())
+    output: Annotated[Output, BeforeValidator(named)] = Output(point=Point())
     """The distribution: a name, or a name with its settings."""
     mean: float = 0.0
     """Value of the target that stands for 0 inside the head."""

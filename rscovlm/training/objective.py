@@ -18,7 +18,8 @@ from rscovlm.errors import UsageError
 from rscovlm.models.taps import tapped
 from rscovlm.models.weights import move, read_tokenizer, read_weights
 from rscovlm.training.loss import linear_cross_entropy
-from rscovlm.training.settings import SoftNumbers, TrainConfig
+from rscovlm.training.number_loss import NumberLoss
+from rscovlm.training.settings import NumberLossSettings, SoftNumbers, TrainConfig
 from rscovlm.training.targets import NumberTokens, Targets, TeacherTargets, number_tokens_of
 
 if TYPE_CHECKING:
@@ -83,9 +84,11 @@ class NextToken:
 
     Attributes:
         aim: kind of targets; None for the right tokens.
+        numbers: loss of the distance of numbers beside it; None for none.
     """
 
     aim: Aim | None = None
+    numbers: NumberLoss | None = None
 
     def __call__(
         self,
@@ -107,6 +110,10 @@ class NextToken:
         )
         # The weights of a step sum to one, those of a pack to its share of the step.
         share, parts = weights.sum(), {}
+        if self.numbers is not None:
+            away = self.numbers(hidden, model.lm_head.weight, pack, weights[0])
+            loss = loss + self.numbers.weight * away
+            parts["number_loss"] = away.detach()
         for own, head in every.items():
             seen = taps.features(pack.image_grid_thw, head.taps) if head.taps else None
             for name, term in head.terms(model, output.hidden_states, pack, seen).items():
@@ -175,12 +182,20 @@ def objective_of(config: TrainConfig, tokenizer: PreTrainedTokenizerBase) -> Obj
         ModelError: where the teacher cannot be loaded.
     """
     settings = config.objective
+    aim: Aim | None = None
     if settings.soft_numbers is not None:
-        return NextToken(NearNumbers(number_tokens_of(tokenizer), settings.soft_numbers))
-    if settings.teacher is not None:
-        teacher = _teacher(settings.teacher.model, config, tokenizer)
-        return NextToken(FromTeacher(teacher, settings.teacher.share))
-    return next_token
+        aim = NearNumbers(number_tokens_of(tokenizer), settings.soft_numbers)
+    elif settings.teacher is not None:
+        aim = FromTeacher(_teacher(settings.teacher.model, config, tokenizer), settings.teacher.share)
+    return NextToken(aim, _number_loss(settings.number_loss, tokenizer))
+
+
+def _number_loss(
+    settings: NumberLossSettings | None, tokenizer: PreTrainedTokenizerBase
+) -> NumberLoss | None:
+    if settings is None:
+        return None
+    return NumberLoss(number_tokens_of(tokenizer).ids, settings.kind, settings.unit, settings.weight)
 
 
 def _teacher(model: str, config: TrainConfig, tokenizer: PreTrainedTokenizerBase) -> VisionLanguageModel:

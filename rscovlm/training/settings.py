@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import Field, field_validator
 
 from configs.checking import Section
+from rscovlm.training.dense_settings import Dense
 from rscovlm.training.number_settings import Number
 
 Group = Literal["vision", "merger", "language", "heads"]
@@ -161,6 +162,17 @@ class SoftNumbers(Section):
     """Share of the run over which it falls, geometrically."""
 
 
+class NumberLossSettings(Section):
+    """Number-token loss: wrong numbers cost more the farther off they are, beside the cross-entropy."""
+
+    kind: Literal["wasserstein", "squared"] = "wasserstein"
+    """Expected distance of the number, or squared distance of the expected number."""
+    unit: float = Field(1.0, gt=0)
+    """Difference of numbers, as they are written, that costs 1."""
+    weight: float = Field(0.3, gt=0)
+    """Beside the cross-entropy."""
+
+
 class Teacher(Section):
     """Another model whose probabilities are learnt beside the right words (distillation)."""
 
@@ -177,6 +189,8 @@ class ObjectiveSettings(Section):
     """next_token: cross-entropy of the next token where it is learnt."""
     soft_numbers: SoftNumbers | None = None
     """Near misses of coordinates are nearly right; works by number or by digit, as the tokenizer writes."""
+    number_loss: NumberLossSettings | None = None
+    """A loss of the distance of numbers beside the cross-entropy; goes with soft_numbers as well."""
     teacher: Teacher | None = None
     """Targets are partly another model's probabilities."""
 
@@ -202,23 +216,26 @@ class Heads(Section):
     """Names and outlines of visual tokens; needs samples that bring them, such as nano's lessons."""
     numbers: dict[str, Number] = Field(default={})
     """Numbers of each sample with their uncertainty, by names of your own; see ``Number``."""
+    dense: dict[str, Dense] = Field(default={})
+    """Maps of each sample with their uncertainty, by names of your own; see ``Dense``."""
 
-    @field_validator("numbers")
+    @field_validator("numbers", "dense")
     @classmethod
-    def _names(cls, numbers: dict[str, Number]) -> dict[str, Number]:
-        wrong = [name for name in numbers if not name.isidentifier() or name in cls.model_fields]
+    def _names(cls, heads: dict[str, Any]) -> dict[str, Any]:
+        wrong = [name for name in heads if not name.isidentifier() or name in cls.model_fields]
         if wrong:
             raise ValueError(
                 f"a head needs a name of letters, digits and _ that no kind of head has, not {wrong[0]!r}"
             )
-        return numbers
+        return heads
 
     @property
     def chosen(self) -> dict[str, dict[str, Any]]:
         """The settings of the heads that are asked for, as ``make_heads`` takes them."""
-        numbers = {name: own.settings for name, own in self.numbers.items()}
+        several: dict[str, Mapping[str, Number | Dense]] = {"numbers": self.numbers, "dense": self.dense}
+        named = {kind: {name: own.settings for name, own in heads.items()} for kind, heads in several.items()}
         cells = {} if self.cells is None else {"cells": self.cells.model_dump()}
-        return cells | ({"numbers": numbers} if numbers else {})
+        return cells | {kind: heads for kind, heads in named.items() if heads}
 
 
 class Evaluation(Section):

@@ -80,6 +80,11 @@ class HardTargets:
 class NumberTokens(Protocol):
     """How a tokenizer writes numbers."""
 
+    @property
+    def ids(self) -> torch.Tensor:
+        """(n,) tokens of the numbers 0 to n - 1."""
+        ...
+
     def targets(self, tokens: torch.Tensor, marked: torch.Tensor, spread: float) -> Targets:
         """Targets under which a number may be nearly right.
 
@@ -105,10 +110,15 @@ class WholeNumbers:
 
     number_ids: torch.Tensor
 
+    @property
+    def ids(self) -> torch.Tensor:
+        """Tokens of all numbers."""
+        return self.number_ids
+
     def targets(self, tokens: torch.Tensor, marked: torch.Tensor, spread: float) -> Targets:
         """See ``NumberTokens``."""
         ids = self.number_ids.to(tokens.device)
-        value = _index_in(ids, tokens)
+        value = index_in(ids, tokens)
         return _WholeNumberTargets(tokens, torch.where(marked, value, -1), ids, spread)
 
     def probabilities(self, values: torch.Tensor, spread: float) -> torch.Tensor:
@@ -156,10 +166,15 @@ class DigitNumbers:
 
     digit_ids: torch.Tensor
 
+    @property
+    def ids(self) -> torch.Tensor:
+        """Tokens of all digits."""
+        return self.digit_ids
+
     def targets(self, tokens: torch.Tensor, marked: torch.Tensor, spread: float) -> Targets:
         """See ``NumberTokens``."""
         ids = self.digit_ids.to(tokens.device)
-        digit = torch.where(marked, _index_in(ids, tokens), -1)
+        digit = torch.where(marked, index_in(ids, tokens), -1)
         value, length, place = numbers_of(digit)
         return _DigitTargets(tokens, value, length, place, ids, spread)
 
@@ -244,7 +259,7 @@ def numbers_of(digits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.
     return torch.where(usable, values[own], 0), length, place
 
 
-def _index_in(ids: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+def index_in(ids: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """(N,) the place of each token in a list of ids; -1 where it is not in it."""
     order = ids.sort()
     place = torch.searchsorted(order.values, tokens).clamp_max(len(ids) - 1)
@@ -270,8 +285,8 @@ def number_tokens_of(tokenizer: PreTrainedTokenizerBase) -> NumberTokens:
         if all(ids(number) == [single[int(digit)] for digit in str(number)] for number in (10, 437, 1000)):
             return DigitNumbers(torch.tensor(single))
     raise UsageError(
-        "objective.soft_numbers: this tokenizer writes numbers neither as one token each nor digit by digit "
-        f"(437 becomes {len(ids(437))} tokens)"
+        "objective: soft_numbers and number_loss need numbers as tokens; this tokenizer writes them neither "
+        f"as one token each nor digit by digit (437 becomes {len(ids(437))} tokens)"
     )
 
 

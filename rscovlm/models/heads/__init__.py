@@ -13,16 +13,17 @@ from detection_eval.files import write_json
 from rscovlm.errors import ModelError
 from rscovlm.models.heads.base import Head
 from rscovlm.models.heads.cells import CellsHead
+from rscovlm.models.heads.dense.head import DenseHead
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.taps import tap_layers
 
 if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
-HEADS: dict[str, type[Head]] = {"cells": CellsHead, "numbers": NumberHead}
+HEADS: dict[str, type[Head]] = {"cells": CellsHead, "numbers": NumberHead, "dense": DenseHead}
 """Kinds of heads by the names that configurations use."""
 
-SEVERAL = frozenset({"numbers"})
+SEVERAL = frozenset({"numbers", "dense"})
 """Kinds of which a model has any number, each by a name of its own."""
 
 WEIGHTS, SIDECAR, ENTRY = "heads.safetensors", "rscovlm.json", "heads"
@@ -33,7 +34,7 @@ def make_heads(model: VisionLanguageModel, settings: Mapping[str, Mapping[str, A
 
     Args:
         model: a Qwen2.5-VL or Qwen3-VL.
-        settings: of each head by its kind; of ``numbers``, those of each head by its name.
+        settings: of each head by its kind; of kinds in ``SEVERAL``, those of each head by its name.
 
     Raises:
         ModelError: for a kind that is not in ``HEADS``, two heads of one name, or settings that a head does

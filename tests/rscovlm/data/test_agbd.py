@@ -6,7 +6,7 @@ import pytest
 
 from rscovlm.data.agbd import AgbdFile, degrees, gamma0_db, reflectance, write_agbd
 from rscovlm.errors import DataError
-from rscovlm.synth.forest import SIDE, make_plot, make_tile
+from rscovlm.synth.forest import SIDE, canopy_height, make_plot, make_tile
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,7 @@ def test_what_was_written_is_read_in_physical_units(file, plots):
         assert one.numbers["lat"] == pytest.approx(plot.lat, abs=1e-5)
         assert one.numbers["lon"] == pytest.approx(plot.lon, abs=1e-5)
         assert one.elevation_m.shape == (SIDE, SIDE)
+        np.testing.assert_allclose(one.canopy_height_m, canopy_height(plot.biomass), atol=0.5)
     assert len({one.key for one in found}) == 6
 
 
@@ -67,11 +68,13 @@ def test_missing_pixels_are_not_numbers(tmp_path, plots):
         group["S2_bands"][0, 3, 4] = 0
         group["ALOS_bands"][0, 5, 6] = 0
         group["DEM"][0, 0, 0] = -9999
+        group["CH/ch"][0, 7, 8] = 255
     with AgbdFile(path) as opened:
         (one,) = opened
     assert np.isnan(one.reflectance[3, 4]).all()
     assert np.isnan(one.gamma0_db[5, 6]).all()
     assert np.isnan(one.elevation_m[0, 0])
+    assert np.argwhere(np.isnan(one.canopy_height_m)).tolist() == [[7, 8]]
     assert np.isfinite(one.reflectance[0, 0]).all()
 
 

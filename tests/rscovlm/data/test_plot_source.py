@@ -8,6 +8,7 @@ import pytest
 
 from configs import ConfigError
 from rscovlm.data.agbd import write_agbd
+from rscovlm.data.example import FIELD
 from rscovlm.data.plot_source import QUESTIONS, PlotSource
 from rscovlm.data.plot_views import Scaling, open_plots
 from rscovlm.data.splits import split_of
@@ -137,6 +138,7 @@ def test_a_mix_reads_it_beside_its_file_and_holds_out_whole_tiles(folder):
         ("{files: [plots.h5], side: 50}", "side 50 px is not a multiple of the visual tokens' 16 px"),
         ("{files: [plots.h5], fit: crop}", "fit 'crop' is unknown; choose from upsample, pad"),
         ("{files: [plots.h5], split: dev}", "split 'dev' is unknown"),
+        ("{files: [plots.h5], maps: [agbd]}", "maps ['agbd'] have to be of canopy_height_m"),
     ],
 )
 def test_what_is_wrong_with_the_options_is_one_line(folder, options, words):
@@ -159,3 +161,32 @@ def test_missing_numbers_are_left_out(folder, base):
     source.places.numbers["canopy_height_m"][0] = np.nan
     assert "canopy_height_m" not in source.numbers(0)
     assert "canopy_height_m" in source.numbers(1)
+
+
+def test_a_map_comes_with_every_picture_where_the_picture_shows_it(folder, base):
+    source = opened(folder, base, views=["natural", "sar"], maps=["canopy_height_m"])
+    (maps,) = source.encode(3, 0).images.values()
+    height = source.footprint(3).canopy_height_m
+    assert maps.shape == (2, 2, 25, 25)
+    assert (maps[:, 0] == height).all()
+    assert (maps[:, 1] == 1).all()
+
+
+def test_what_is_mirrored_about_a_padded_plot_is_unknown(folder, base):
+    source = opened(folder, base, fit="pad", maps=["canopy_height_m"])
+    maps = source.encode(3, 0).images[FIELD + "canopy_height_m"][0]
+    before = (source.side - 25) // 2
+    assert maps.shape == (2, source.side, source.side)
+    assert maps[1].sum() == 25 * 25
+    assert (maps[0, before : before + 25, before : before + 25] == source.footprint(3).canopy_height_m).all()
+
+
+def test_a_file_without_the_map_says_so(folder, base, tmp_path):
+    import h5py
+
+    (tmp_path / "plots.h5").write_bytes((folder / "plots.h5").read_bytes())
+    with h5py.File(tmp_path / "plots.h5", "r+") as file:
+        for group in [file] if "CH" in file else list(file.values()):
+            del group["CH"]
+    with pytest.raises(DataError, match="has no canopy_height_m; leave it out of maps"):
+        opened(tmp_path, base, maps=["canopy_height_m"]).encode(0, 0)

@@ -10,6 +10,7 @@ from rscovlm.scoring.predictions import (
     LEVELS,
     Predictions,
     binned,
+    covered,
     difference,
     interpolated,
     intervals,
@@ -110,3 +111,16 @@ def test_bins_hold_the_right_edge_and_say_how_many():
     assert found[0]["bias"] == 10
     assert found[-1]["rmse"] == 50
     assert math.isnan(found[3]["rmse"])
+
+
+def test_coverage_is_the_share_inside_and_its_interval_is_over_tiles():
+    honest = gaussians(4000)
+    found = covered(honest, 0.9)
+    assert found.value == pytest.approx(0.9, abs=0.02)
+    assert found.low < found.value < found.high
+    assert covered(gaussians(4000, stated=15.0), 0.9).high < 0.65, "half as wide as it should be"
+
+
+def test_a_level_that_no_table_holds_is_refused():
+    with pytest.raises(ValueError, match=r"no quantiles at 0.15 and 0.85"):
+        covered(gaussians(100), 0.7)

@@ -176,6 +176,14 @@ def test_soft_numbers_follow_the_tokenizer_by_number_or_by_digit(mix, checkpoint
     )
 
 
+def test_number_loss_is_of_the_tokens_that_numbers_are_written_in(mix, checkpoint):
+    config = load_train_config("synth", arguments(mix, checkpoint, "objective={number_loss: {unit: 50}}"))
+    base = open_base(config, mix.parent)
+    loss = objective_of(config, base.tokenizer).numbers
+    first = base.tokenizer.encode("7", add_special_tokens=False)
+    assert (loss.ids[7].item(), loss.unit, loss.kind) == (first[0], 50, "wasserstein")
+
+
 def test_a_model_that_is_its_own_teacher_has_nothing_to_learn(mix, checkpoint):
     teacher = f"objective={{teacher: {{model: {checkpoint}, share: 1.0}}}}"
     config = load_train_config("synth", arguments(mix, checkpoint, teacher))

@@ -10,6 +10,7 @@ from torch import nn
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
+    from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.qwen import VisionLanguageModel
 
 
@@ -61,4 +62,29 @@ class Head(nn.Module):
             tapped: (n, width of the tower) features of the pack's n visual tokens in ``taps``; None where it
                 reads none.
         """
+        raise NotImplementedError
+
+
+class PredictiveHead(Head):
+    """A head that says a number about the middle of each sample, as a ``Distribution``, at inference."""
+
+    at_inference: ClassVar[bool] = True
+
+    @property
+    def target(self) -> str:
+        """Name of the number, among the samples' numbers or maps."""
+        return str(self.settings["target"])
+
+    def states(
+        self,
+        model: VisionLanguageModel,
+        hidden: Sequence[torch.Tensor],
+        pack: Pack,
+        tapped: torch.Tensor | None = None,
+    ) -> Any:
+        """The states of a pack that it takes when it is called; arguments as of ``terms``."""
+        raise NotImplementedError
+
+    def forward(self, states: Any) -> Distribution:
+        """The distributions of S samples in the target's unit."""
         raise NotImplementedError

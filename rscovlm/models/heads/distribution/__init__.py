@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
+from rscovlm.models.heads.distribution.draws import Draws
+
 _STEPS = 60  # bisections for the quantile of a mixture: exact to float32
 _REACH = 8.0  # standard deviations beyond the outermost component that hold every quantile in float32
 
@@ -293,4 +295,30 @@ def scaled(distribution: Distribution, mean: float, deviation: float) -> Distrib
         return Mixture(distribution.log_weights, means, deviation * distribution.deviations)
     if isinstance(distribution, Quantiles):
         return Quantiles(distribution.levels, mean + deviation * distribution.values)
+    if isinstance(distribution, Draws):
+        return Draws(mean + deviation * distribution.values)
     return distribution
+
+
+def picked(distribution: Distribution, rows: Tensor) -> Distribution:
+    """The distributions of some rows of a batch.
+
+    Args:
+        distribution: of S numbers.
+        rows: (R,) indices.
+
+    Raises:
+        TypeError: for a distribution that is not one of this module's.
+    """
+    if isinstance(distribution, Point):
+        return Point(distribution.mean[rows])
+    if isinstance(distribution, Mixture):
+        parts = (distribution.log_weights, distribution.means, distribution.deviations)
+        return Mixture(*(part[rows] for part in parts))
+    if isinstance(distribution, Quantiles):
+        return Quantiles(distribution.levels, distribution.values[rows])
+    if isinstance(distribution, Counts):
+        return Counts(distribution.mean[rows], distribution.dispersion[rows])
+    if isinstance(distribution, Draws):
+        return Draws(distribution.values[rows])
+    raise TypeError(f"{type(distribution).__name__} has no rows")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from rscovlm.models.heads.base import Head, Term
+from rscovlm.models.heads.base import PredictiveHead, Term
 from rscovlm.models.heads.distribution import Distribution, scaled
 from rscovlm.models.heads.numbers.bounded import bounded
 from rscovlm.models.heads.numbers.losses import Loss, loss_of, range_penalty
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageModel
 
 
-class NumberHead(Head):
+class NumberHead(PredictiveHead):
     """A trunk that reads hidden states, and an output that makes a distribution of what it read.
 
     Args:
@@ -45,8 +45,6 @@ class NumberHead(Head):
     Raises:
         TypeError: for a trunk, an output or settings that do not exist.
     """
-
-    at_inference = True
 
     def __init__(
         self,

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from rscovlm.models.heads.distribution import Mixture, Point, Quantiles
+from rscovlm.models.heads.distribution import Counts, Mixture, Point, Quantiles, picked, scaled
+from rscovlm.models.heads.distribution.draws import Draws
 
 
 def mixture(weights=(0.3, 0.7), means=(40.0, 160.0), deviations=(10.0, 30.0), count=1):
@@ -115,3 +116,39 @@ def test_pinball_is_least_at_the_quantiles_of_the_truth():
         return Quantiles(levels, values.expand(len(truth), -1)).nll(truth).mean()
 
     assert loss(best) < min(loss(best + 1), loss(best - 1), loss(best * 1.1))
+
+
+BATCHES = {
+    "point": Point(torch.tensor([1.0, 5.0, 9.0])),
+    "mixture": Mixture(torch.zeros(3, 1), torch.tensor([[1.0], [5.0], [9.0]]), torch.ones(3, 1)),
+    "quantiles": Quantiles(torch.tensor([0.1, 0.5]), torch.tensor([[1.0, 2.0], [5.0, 6.0], [9.0, 10.0]])),
+    "counts": Counts(torch.tensor([1.0, 5.0, 9.0]), torch.zeros(3)),
+    "draws": Draws(torch.tensor([[1.0, 2.0], [5.0, 6.0], [9.0, 10.0]])),
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_rows_of_a_batch_are_what_they_were_in_it(name):
+    whole, rows = BATCHES[name], torch.tensor([2, 0])
+    found = picked(whole, rows)
+    for part in ("mean", "variance"):
+        assert torch.equal(getattr(found, part), getattr(whole, part)[rows])
+    assert torch.equal(found.quantile(0.3), whole.quantile(0.3)[rows])
+
+
+@pytest.mark.parametrize("name", [name for name in BATCHES if name != "counts"])
+def test_units_are_restored_exactly(name):
+    whole = BATCHES[name]
+    found = scaled(whole, 100.0, 8.0)
+    torch.testing.assert_close(found.mean, 100 + 8 * whole.mean)
+    torch.testing.assert_close(found.variance, 64 * whole.variance)
+    torch.testing.assert_close(found.quantile(0.4), 100 + 8 * whole.quantile(0.4))
+
+
+def test_counts_are_in_units_already():
+    assert scaled(BATCHES["counts"], 100.0, 8.0) is BATCHES["counts"]
+
+
+def test_what_is_not_one_of_them_has_no_rows():
+    with pytest.raises(TypeError, match="int has no rows"):
+        picked(3, torch.tensor([0]))
