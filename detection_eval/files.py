@@ -7,6 +7,7 @@ system, and moved there when it is complete: a full disk, an interruption or a d
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -76,6 +77,15 @@ def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
         OSError: where the file cannot be written.
     """
     write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent) + "\n")
+
+
+def without_nan(value: Any) -> Any:
+    """A value of lists and dictionaries in which numbers that JSON does not have are None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: without_nan(each) for name, each in value.items()}
+    return [without_nan(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def write_bytes(path: Path, content: bytes) -> None:

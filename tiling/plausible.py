@@ -57,12 +57,12 @@ def check_plausible(scene: Scene, contract: Contract) -> None:
     if not len(next(iter(stored.values()))):
         return  # nothing but nodata where it was looked: nothing can be said
     expected = contract.sensor.expected
-    wrong = _outside(stored, contract.encoding, expected)
+    wrong = unusual(stored, contract.encoding, expected)
     if wrong is not None:
         fitting = [
             version
             for version, encoding in contract.sensor.versions.items()
-            if version != contract.version and _outside(stored, encoding, expected) is None
+            if version != contract.version and unusual(stored, encoding, expected) is None
         ]
         right = (
             f"version {' or '.join(f'@{each}' for each in fitting)} would fit"
@@ -83,7 +83,7 @@ def check_plausible(scene: Scene, contract: Contract) -> None:
         )
 
 
-def _outside(stored: Mapping[str, NDArray[np.float64]], encoding: Encoding, expected: Expected) -> str | None:
+def unusual(stored: Mapping[str, NDArray[np.float64]], encoding: Encoding, expected: Expected) -> str | None:
     """A note on what is unusual about values under an encoding; None where nothing is."""
     low, high = expected.percentiles
     everything = []

@@ -94,14 +94,16 @@ class Chart:
         stroke = {"stroke": colour} if colour else {}
         self._shapes.append(Shape("polyline", {"class": f"line {style}".strip(), "points": path, **stroke}))
 
-    def point(self, x: float, y: float, colour: str, title: str, filled: bool = True) -> None:
-        """A point whose words appear under the mouse."""
+    def point(
+        self, x: float, y: float, colour: str, title: str, filled: bool = True, radius: float = 5.5
+    ) -> None:
+        """A point of a radius in px whose words appear under the mouse."""
         if x != x or y != y:
             return
         px, py = self.place(x, y)
         fill = colour if filled else "none"
         look = {"fill": fill, "stroke": colour, "stroke-width": 2}
-        place = {"cx": f"{px:.1f}", "cy": f"{py:.1f}", "r": 5.5}
+        place = {"cx": f"{px:.1f}", "cy": f"{py:.1f}", "r": radius}
         self._shapes.append(Shape("circle", {**place, **look}, title=title))
 
     def label(self, x: float, y: float, words: str, kind: str = "small") -> None:

@@ -22,6 +22,9 @@ from rscovlm.cli.doctor import doctor
 from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
 from rscovlm.cli.regress import regress
+from rscovlm.cli.reo import reo
+from rscovlm.cli.reo_score import score as score_predictions
+from rscovlm.cli.reo_sensitivity import sensitivity
 from rscovlm.cli.synth import synth
 from rscovlm.cli.train import export, train
 from rscovlm.cli.zoom_data import zoom_data
@@ -46,6 +49,9 @@ bench.command(name="list")(list_benchmarks)
 bench.command()(judge)
 bench.command()(protocols)
 app.add_typer(bench)
+reo.command(name="score")(score_predictions)
+reo.command()(sensitivity)
+app.add_typer(reo)
 app.add_typer(data)
 app.command()(train)
 app.command()(export)

@@ -145,6 +145,42 @@ class AgbdFile:
             gedi = group["GEDI"]
             yield name, tiles, {each: np.asarray(gedi[each][:], float) for each in names if each in gedi}
 
+    def columns(self) -> Iterator[tuple[str, NDArray[np.str_], dict[str, NDArray[np.float64]]]]:
+        """Name of each group, the tile of each of its plots, and all numbers that a plot has one of, (n,)."""
+        for name, group in self._groups.items():
+            count = len(group["S2_bands"])
+            tiles = np.full(count, name or self.path.stem) if self._tiles is None else self._tiles
+            found = {}
+            for place in (group["GEDI"], group.get("Sentinel_metadata", {})):
+                for own, values in place.items():
+                    if values.shape == (count,) and values.dtype.kind in "fiub":
+                        found[own] = np.asarray(values[:], np.float64)
+            yield name, tiles, found
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the file says that its plots were made, so that their tiles are no places."""
+        return _text(self._file.attrs.get("source", "")) == SYNTHETIC
+
+    def layers(self) -> dict[str, tuple[tuple[int, ...], str, tuple[str, ...]]]:
+        """Shape, number type and stated order of bands of each data set of the first group, by name."""
+        found = {}
+        for name, values in next(iter(self._groups.values())).items():
+            if hasattr(values, "shape"):
+                order = tuple(_text(each) for each in values.attrs.get("order", ()))
+                found[name] = (tuple(values.shape), str(values.dtype), order)
+        return found
+
+    def stored(self, name: str, row: int, layer: str) -> NDArray[Any]:
+        """The stored numbers of a layer of a plot.
+
+        Args:
+            name: of the group.
+            row: in the group.
+            layer: such as ``S2_bands``.
+        """
+        return np.asarray(self._groups[name][layer][row])
+
     def number(self, name: str, stored: str, row: int) -> float | None:
         """A number of a plot; None where the file does not have it.
 
@@ -181,8 +217,8 @@ class AgbdFile:
             return Footprint(
                 f"{self.path.stem}/{tile or self.path.stem}/{row}",
                 tile or self.path.stem,
-                reflectance(group["S2_bands"][row], 0.0 if offset is None else offset),
-                gamma0_db(group["ALOS_bands"][row]),
+                reflectance(self._ordered(name, "S2_bands", row, BANDS), offset or 0.0),
+                gamma0_db(self._ordered(name, "ALOS_bands", row, POLARISATIONS)),
                 cover,
                 None if height is None else np.where(height == NO_HEIGHT, np.nan, height),
                 None if canopy is None else np.where(canopy == NO_CLASS, np.nan, canopy),
@@ -192,6 +228,22 @@ class AgbdFile:
             raise DataError(
                 f"{self.path}: plot {row} of {name or 'the file'} cannot be read: {error}"
             ) from None
+
+    def _ordered(self, name: str, layer: str, row: int, wanted: tuple[str, ...]) -> NDArray[Any]:
+        """Stored numbers of a plot with bands in the order of ``wanted``, whatever order the file states.
+
+        Raises:
+            ValueError: it states an order that lacks one of them.
+        """
+        values = self._groups[name][layer]
+        stated = tuple(_text(each) for each in values.attrs.get("order", ())) or wanted
+        missing = [band for band in wanted if band not in stated]
+        if missing:
+            raise ValueError(
+                f"{layer} states the bands {', '.join(stated)}, and {missing[0]} is not among them"
+            )
+        stored = np.asarray(values[row])
+        return stored if stated == wanted else stored[..., [stated.index(band) for band in wanted]]
 
     def __iter__(self) -> Iterator[Footprint]:
         for name, row in self.keys():
@@ -232,7 +284,11 @@ def _number(group: Any, name: str, row: int) -> float | None:
 
 
 def _names(values: Any) -> NDArray[np.str_]:
-    return np.array([name.decode() if isinstance(name, bytes) else str(name) for name in values[:]])
+    return np.array([_text(name) for name in values[:]])
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def write_agbd(path: Path, plots: Sequence[Plot], *, lite: bool = False, boa_offset: int = 1) -> None:
@@ -250,6 +306,7 @@ def write_agbd(path: Path, plots: Sequence[Plot], *, lite: bool = False, boa_off
     for plot in plots:
         by_tile.setdefault("" if lite else plot.tile.name, []).append(plot)
     with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs["source"] = SYNTHETIC
         for name, group in by_tile.items():
             place = file if lite else file.create_group(name)
             for part, values in _stored(group, boa_offset).items():
@@ -286,6 +343,9 @@ def _stored(plots: Sequence[Plot], boa_offset: int) -> dict[str, NDArray[Any]]:
         "Sentinel_metadata/S2_date": np.array([plot.day for plot in plots], np.int16),
     }
 
+
+SYNTHETIC = "rscovlm.synth.forest: made of known physics, in places that are invented"
+"""Attribute ``source`` of files that ``write_agbd`` makes."""
 
 ACTIVITY_CODES = {"none": 0, "cropping": 1, "logging": 2, "settlement": 3}
 """Activities of people in files of synthetic plots."""

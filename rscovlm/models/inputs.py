@@ -116,7 +116,7 @@ def read_inputs(folder: Path) -> PatchInput | None:
     if entry is None:
         return None
     try:
-        found = checked(PatchInput, entry, f"{folder / OWN}: {ENTRY}")
+        found = _of_sources(entry, f"{folder / OWN}: {ENTRY}")
         missing = [
             channel.name
             for each in found.chosen
@@ -128,6 +128,26 @@ def read_inputs(folder: Path) -> PatchInput | None:
     if missing:
         raise ModelError(f"{folder / OWN}: {ENTRY}.scaling: channel {missing[0]} is missing")
     return found
+
+
+def _of_sources(entry: Any, place: str) -> PatchInput:
+    """An entry, or those of the sources of a training run by name, which have to show plots alike.
+
+    Raises:
+        ConfigError: where it cannot be understood, or sources differ.
+    """
+    if not isinstance(entry, Mapping) or "views" in entry or not entry:
+        return checked(PatchInput, entry, place)
+    found = {name: checked(PatchInput, own, f"{place}.{name}") for name, own in entry.items()}
+    first = next(iter(found))
+    tiles = sorted({tile for own in found.values() for tile in own.tiles})
+    alike = [own.model_copy(update={"tiles": ()}) for own in found.values()]
+    for name, own in zip(found, alike, strict=True):
+        if own != alike[0]:
+            raise ConfigError(
+                f"{place}: {name} shows plots otherwise than {first}; train on sources that show them alike"
+            )
+    return alike[0].model_copy(update={"tiles": tuple(tiles)})
 
 
 def write_inputs(folder: Path, inputs: PatchInput) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rscovlm.data.agbd import Footprint
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.plot_views import channels, open_plots
 from rscovlm.reo.predict import TARGET, table
@@ -24,9 +26,17 @@ def band_statistics(source: PlotSource) -> Floats:
 
     The channels are those of ``rscovlm.data.plot_views.CHANNELS``; what is missing is the channel's mean.
     """
-    places, rows = source.places, []
-    for row in range(len(source)):
-        plot = open_plots(source.files[places.file[row]]).read(str(places.group[row]), int(places.row[row]))
+    places = source.places
+    return plot_statistics(
+        open_plots(source.files[places.file[row]]).read(str(places.group[row]), int(places.row[row]))
+        for row in range(len(source))
+    )
+
+
+def plot_statistics(plots: Iterable[Footprint]) -> Floats:
+    """The same of N plots, whatever they are read from."""
+    rows = []
+    for plot in plots:
         found = np.stack(list(channels(plot).values()))
         middle = found.shape[1] // 2
         near = found[:, middle - _NEAR : middle + _NEAR + 1, middle - _NEAR : middle + _NEAR + 1]

@@ -5,6 +5,7 @@ Plots of one tile are alike, so whole tiles are drawn anew for an interval (clus
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,7 +151,8 @@ def _interval(value: ArrayLike, drawn: Floats) -> Interval:
 
 def spread_scores(predictions: Predictions) -> dict[str, float]:
     """Scores of the spread: NLL of Gaussians (with and without the noise of labels), CRPS, ECE, coverage,
-    interval score at 90 %, and mean deviation; empty where no spread is stated."""
+    interval score at 90 %, mean deviation, ENCE, and mean and deviation of standardised errors, 0 and 1 where
+    it is right; empty where no spread is stated."""
     if predictions.quantiles is None or predictions.deviation is None:
         return {}
     known = predictions.of(predictions.usable)
@@ -159,12 +161,16 @@ def spread_scores(predictions: Predictions) -> dict[str, float]:
     counted = Calibration.of(known.mean, known.deviation, known.truth, known.pit())
     low, high = known.quantiles[:, LEVELS.index(0.05)], known.quantiles[:, LEVELS.index(0.95)]
     deviation = np.maximum(known.deviation, 1e-6)
+    z = (known.truth - known.mean) / deviation
     found = {
         "nll": float(gaussian_nll(known.mean, deviation, known.truth).mean()),
         "crps": float(quantile_crps(known.quantiles, LEVELS, known.truth).mean()),
         "ece": counted.ece,
         "interval_score_90": float(interval_score(low, high, known.truth, 0.9).mean()),
         "sharpness": counted.sharpness,
+        "ence": ence(known),
+        "z_mean": float(z.mean()),
+        "z_deviation": float(z.std()),
     }
     found |= {
         f"coverage_{round(100 * level)}": counted.coverage(level) for level in (0.5, 0.68, 0.8, 0.9, 0.95)
@@ -172,6 +178,39 @@ def spread_scores(predictions: Predictions) -> dict[str, float]:
     if known.noise is not None:
         found["nll_with_noise"] = float(gaussian_nll(known.mean, deviation, known.truth, known.noise).mean())
     return found
+
+
+def ence(predictions: Predictions, groups: int = 10) -> float:
+    """Expected normalised calibration error (Levi et al., 2022) over groups of equal size by deviation:
+    the mean of ``|RMV - RMSE| / RMV`` with the root mean variance RMV; NaN where no spread is stated."""
+    if predictions.deviation is None:
+        return float("nan")
+    known = predictions.of(predictions.usable)
+    assert known.deviation is not None
+    order = np.argsort(known.deviation, kind="stable")
+    found = []
+    for part in np.array_split(order, min(groups, len(order))):
+        spread = float(np.sqrt((known.deviation[part] ** 2).mean()))
+        error = float(np.sqrt(((known.mean - known.truth)[part] ** 2).mean()))
+        found.append(abs(spread - error) / max(spread, 1e-12))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def sparsification(predictions: Predictions, shares: Sequence[float], by_error: bool = False) -> list[float]:
+    """RMSE of what is left when a share of the predictions is left out, those of the largest deviation first.
+
+    Args:
+        predictions: with a deviation, unless ``by_error``.
+        shares: that are left out, below 1.
+        by_error: leave out the largest errors instead, the best that any order could do.
+    """
+    known = predictions.of(predictions.usable)
+    error = np.abs(known.mean - known.truth)
+    key = error if by_error else known.deviation
+    assert key is not None, "no spread is stated"
+    squared = error[np.argsort(key, kind="stable")] ** 2
+    kept = [max(1, round((1 - share) * len(squared))) for share in shares]
+    return [float(np.sqrt(squared[:count].mean())) if len(squared) else float("nan") for count in kept]
 
 
 def binned(predictions: Predictions, edges: ArrayLike = AGB_EDGES) -> list[dict[str, float]]:

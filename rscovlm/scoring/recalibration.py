@@ -16,16 +16,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rscovlm.scoring.predictions import LEVELS, Predictions
 
 Floats = NDArray[np.float64]
 Method = Literal["temperature", "isotonic", "conformal", "mondrian"]
 METHODS: tuple[Method, ...] = get_args(Method)
+
+_Z = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 
 LEAST = 40
 """Plots of a group below which ``mondrian`` takes all groups together."""
@@ -77,11 +80,33 @@ def _stretched(test: Predictions, factor: Floats) -> Predictions:
 
 
 def _isotonic(known: Predictions, test: Predictions) -> Predictions:
-    """The level to ask for so that a share of truths is below: quantiles of the levels of validation."""
+    """The level to ask for so that a share of truths is below: quantiles of the levels of validation.
+
+    Levels are counted in normal deviates, along which quantiles are straight lines that go on beyond the
+    outermost, so that intervals that are too narrow become as wide as need be.
+    """
+    assert known.quantiles is not None
     assert test.quantiles is not None
-    asked = np.quantile(known.pit(), LEVELS)
-    rows = [np.interp(asked, LEVELS, row) for row in test.quantiles]
-    return replace(test, quantiles=np.array(rows).reshape(test.quantiles.shape))
+    reached = [_along(value, row, _Z) for value, row in zip(known.truth, known.quantiles, strict=True)]
+    asked = np.quantile(reached, LEVELS)
+    quantiles = np.array([_along(asked, _Z, row) for row in test.quantiles]).reshape(test.quantiles.shape)
+    return replace(test, quantiles=quantiles, deviation=deviation_of(quantiles))
+
+
+def _along(at: ArrayLike, x: Floats, y: Floats) -> Floats:
+    """Straight lines through (x, y), which go on beyond both ends."""
+    place = np.asarray(at, np.float64)
+    inside = np.interp(place, x, y)
+    below, above = np.minimum(place - x[0], 0), np.maximum(place - x[-1], 0)
+    first, last = ((y[i + 1] - y[i]) / max(x[i + 1] - x[i], 1e-9) for i in (0, len(x) - 2))
+    found: Floats = inside + below * first + above * last
+    return found
+
+
+def deviation_of(quantiles: Floats) -> Floats:
+    """(N,) of the Gaussian with the same central 68 %."""
+    width = quantiles[:, LEVELS.index(0.84)] - quantiles[:, LEVELS.index(0.16)]
+    return np.maximum(width / (2 * 0.99446), 1e-9)
 
 
 def _scores(known: Predictions) -> Floats:
@@ -121,9 +146,7 @@ def _widths(scores: Floats) -> Floats:
 def _about(test: Predictions, widths: Floats) -> Predictions:
     assert test.deviation is not None
     quantiles = test.mean[:, None] + widths * test.deviation[:, None]
-    # The deviation of a Gaussian with the same central 68 %.
-    deviation = (quantiles[:, LEVELS.index(0.84)] - quantiles[:, LEVELS.index(0.16)]) / (2 * 0.99446)
-    return replace(test, quantiles=quantiles, deviation=np.maximum(deviation, 1e-9))
+    return replace(test, quantiles=quantiles, deviation=deviation_of(quantiles))
 
 
 _FITS: dict[str, Callable[[Predictions, Predictions], Predictions]] = {

@@ -151,7 +151,7 @@ def make_plot(seed: int, tile: Tile, index: int) -> Plot:
         float(np.clip(rng.normal(footprint, 0.6 * se), 0, MOST_MG_HA)),
         se,
         cover,
-        float(canopy_height(footprint)) + float(rng.normal(0, 1.0)),
+        max(0.0, float(canopy_height(footprint)) + float(rng.normal(0, 1.0))),
         float(rng.uniform(0, 1500)),
         count_patches(forest),
         activity,

@@ -13,6 +13,7 @@ from detection_eval.files import (
     check_folder,
     commit_folder,
     locked,
+    without_nan,
     write_json,
     write_text,
 )
@@ -126,3 +127,10 @@ def test_a_child_that_outlives_the_holder_does_not_keep_the_lock(tmp_path):
             pass
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_numbers_that_json_does_not_have_become_none_at_any_depth():
+    assert without_nan({"a": [float("nan"), 1.0, (float("inf"), "x")], "b": {"c": -0.5}}) == {
+        "a": [None, 1.0, [None, "x"]],
+        "b": {"c": -0.5},
+    }

@@ -27,7 +27,7 @@ from rscovlm.bench.results.samples import (
     pictures,
     samples_of,
 )
-from rscovlm.bench.results.tables import INTERVAL, ResultTable, comparison_table, percent
+from rscovlm.bench.results.tables import ResultTable, comparison_table, percent, table_for_page
 from rscovlm.bench.runs.folder import Run
 from tiling.view import View, Window
 
@@ -86,9 +86,11 @@ def _section(
         "id": name,
         "title": runs[0].manifest["benchmark"]["title"],
         "protocol": protocol.id,
-        "tables": [_table(table) for table in tables],
+        "tables": [table_for_page(table) for table in tables],
         "differences": [
-            _table(comparison_table(compare(one.rows, other.rows, protocol, _labels(one, other), seed)))
+            table_for_page(
+                comparison_table(compare(one.rows, other.rows, protocol, _labels(one, other), seed))
+            )
             for one, other in combinations(runs, 2)
             if {row.item.key for row in one.rows} & {row.item.key for row in other.rows}
         ],
@@ -117,26 +119,6 @@ def _labels(one: Run, other: Run) -> tuple[str, str]:
     if one.label == other.label:
         return str(one.path), str(other.path)
     return one.label, other.label
-
-
-def _table(table: ResultTable) -> dict[str, Any]:
-    """As the macro of the shared layout takes it; intervals are small words behind their value."""
-    ends = {place for place, name in enumerate(table.head) if name == INTERVAL}
-    rows = [
-        [
-            {"text": cell, "small": row[place + 1], "colour": ""} if place + 1 in ends else cell
-            for place, cell in enumerate(row)
-            if place not in ends
-        ]
-        for row in table.rows
-    ]
-    return {
-        "title": table.title,
-        "head": [name for place, name in enumerate(table.head) if place not in ends],
-        "rows": rows,
-        "kinds": ["published" if table.foreign or row[0].startswith("[") else "" for row in table.rows],
-        "notes": table.notes,
-    }
 
 
 def _facts(run: Run) -> dict[str, Any]:

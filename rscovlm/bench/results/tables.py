@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rscovlm.bench.results.compare import Comparison
 from rscovlm.bench.results.published import PublishedTable
@@ -68,6 +69,26 @@ class ResultTable:
         lines = [f"% {self.title}", f"\\begin{{tabular}}{{l{'r' * (len(self.head) - 1)}}}", "\\toprule"]
         lines += [_ampersands(self.head), "\\midrule", *map(_ampersands, self.rows)]
         return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", *(f"% {n}" for n in self.notes)]) + "\n"
+
+
+def table_for_page(table: ResultTable) -> dict[str, Any]:
+    """As the macro of the shared layout takes it; intervals are small words behind their value."""
+    ends = {place for place, name in enumerate(table.head) if name == INTERVAL}
+    rows = [
+        [
+            {"text": cell, "small": row[place + 1], "colour": ""} if place + 1 in ends else cell
+            for place, cell in enumerate(row)
+            if place not in ends
+        ]
+        for row in table.rows
+    ]
+    return {
+        "title": table.title,
+        "head": [name for place, name in enumerate(table.head) if place not in ends],
+        "rows": rows,
+        "kinds": ["published" if table.foreign or row[0].startswith("[") else "" for row in table.rows],
+        "notes": table.notes,
+    }
 
 
 def _bars(cells: Sequence[str]) -> str:

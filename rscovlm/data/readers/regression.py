@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rscovlm.data.readers.common import (
     ImageFolder,
@@ -23,7 +23,7 @@ from rscovlm.data.readers.common import (
     read_records,
     text_of,
 )
-from rscovlm.data.readers.conversations import Dialogue, dialogue, untagged
+from rscovlm.data.readers.conversations import dialogue, untagged, words_of
 from rscovlm.data.sample import Sample, Turn
 
 AGB = "agb_mg_per_ha"
@@ -57,7 +57,7 @@ def read_reo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
     def read(place: str, record: Record) -> Iterator[Sample]:
         said = dialogue(_as_conversation(record), folder, options, place)
         targets = _targets(record, options.targets)
-        wanted = _wanted(record, said, targets)
+        wanted = _wanted(record, said.turns[-2].text, said.turns[-1].text, targets)
         turns, task = untagged(said.turns), options.task or "vqa"
         if wanted is not None:
             turns[-1], value = _with_value(turns[-1], wanted, targets.get(wanted))
@@ -74,6 +74,35 @@ def read_reo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
         )
 
     yield from each(read_records(path, options), options, read)
+
+
+class Said(NamedTuple):
+    """What a record asks and answers.
+
+    Attributes:
+        question, answer: words alone.
+        target: name of the number that is the answer; None where it is words.
+        targets: numbers of the record by name, that of the answer among them.
+    """
+
+    question: str
+    answer: str
+    target: str | None
+    targets: dict[str, float]
+
+
+def said_in(record: Record, options: Options) -> Said:
+    """The question and the answer of a record without its images, with what is known in numbers.
+
+    Raises:
+        LeftOut: there is no such conversation, or its target is not one number of its answer.
+    """
+    question, answer = words_of(_as_conversation(record), options)
+    targets = _targets(record, options.targets)
+    wanted = _wanted(record, question, answer, targets)
+    if wanted is not None and wanted not in targets:
+        _, targets[wanted] = _with_value(Turn("assistant", answer), wanted, None)
+    return Said(question, answer, wanted, targets)
 
 
 def _as_conversation(record: Record) -> Record:
@@ -109,9 +138,8 @@ def _targets(record: Record, named: Mapping[str, str]) -> dict[str, float]:
     return found
 
 
-def _wanted(record: Record, said: Dialogue, targets: Mapping[str, float]) -> str | None:
-    """The target that the last answer states, or None where it is words."""
-    answer = said.turns[-1].text
+def _wanted(record: Record, question: str, answer: str, targets: Mapping[str, float]) -> str | None:
+    """The target that an answer states, or None where it is words."""
     if not _NUMBER.search(answer):
         return None
     stated = [
@@ -120,7 +148,7 @@ def _wanted(record: Record, said: Dialogue, targets: Mapping[str, float]) -> str
     if len(stated) == 1:
         return stated[0]
     kind = " ".join(str(record[name]) for name in _KIND_FIELDS if record.get(name))
-    for words in (kind, said.turns[-2].text):
+    for words in (kind, question):
         if _AGB_WORDS.search(words):
             return AGB
         if _COUNT_WORDS.search(words) and ("count" in words.lower() or "how many" in words.lower()):

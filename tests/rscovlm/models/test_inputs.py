@@ -64,3 +64,15 @@ def test_heads_are_known_by_name_without_their_weights(tmp_path):
     heads = {"numbers": {"agb": {"target": "agb_mg_per_ha", "mean": 3}}, "cells": {"names": 1}}
     (tmp_path / "rscovlm.json").write_text(json.dumps({"heads": heads}))
     assert number_heads(tmp_path) == {"agb": "agb_mg_per_ha"}
+
+
+def test_entries_of_the_sources_of_a_run_are_one_where_they_show_plots_alike(tmp_path):
+    """What ``rscovlm train`` exports: an entry for each source of plots."""
+    entry = SAR.model_dump(mode="json")
+    sources = {"a": entry | {"tiles": ["30UWB"]}, "b": entry | {"tiles": ["31UDQ", "30UWB"]}}
+    (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": sources}))
+    assert read_inputs(tmp_path) == SAR.model_copy(update={"tiles": ("30UWB", "31UDQ")})
+    sources["b"]["side"] = 96
+    (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": sources}))
+    with pytest.raises(ModelError, match="b shows plots otherwise than a"):
+        read_inputs(tmp_path)

@@ -12,8 +12,10 @@ from rscovlm.scoring.predictions import (
     binned,
     covered,
     difference,
+    ence,
     interpolated,
     intervals,
+    sparsification,
     spread_scores,
 )
 
@@ -124,3 +126,23 @@ def test_coverage_is_the_share_inside_and_its_interval_is_over_tiles():
 def test_a_level_that_no_table_holds_is_refused():
     with pytest.raises(ValueError, match=r"no quantiles at 0.15 and 0.85"):
         covered(gaussians(100), 0.7)
+
+
+def test_ence_is_how_far_deviations_are_from_errors():
+    right = gaussians()
+    assert ence(right) < 0.05
+    doubled = table(right.truth, right.mean, right.tile.tolist(), 60.0)
+    assert ence(doubled) == pytest.approx(0.5, abs=0.02)
+    assert math.isnan(ence(table([1.0], [1.0])))
+
+
+def test_standardised_errors_of_a_right_spread_have_mean_0_and_deviation_1():
+    found = spread_scores(gaussians(stated=15.0))
+    assert found["z_mean"] == pytest.approx(0, abs=0.05)
+    assert found["z_deviation"] == pytest.approx(2, abs=0.05)
+
+
+def test_rmse_falls_where_the_least_certain_are_left_out_and_they_are_the_wrong_ones():
+    some = table([0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0], deviation=[1.0, 2.0, 3.0, 0.5])
+    assert sparsification(some, (0.0, 0.5)) == pytest.approx([math.sqrt(7.5), math.sqrt(8.5)])
+    assert sparsification(some, (0.5,), by_error=True) == pytest.approx([math.sqrt(2.5)])

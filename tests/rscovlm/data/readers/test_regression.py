@@ -1,5 +1,7 @@
 """Numeric targets from fields and answers."""
 
+from rscovlm.data.readers.common import Options
+from rscovlm.data.readers.regression import said_in
 from tests.rscovlm.data.published import read, said, write_json
 
 
@@ -55,3 +57,10 @@ def test_what_is_no_size_of_a_pixel_is_none(tmp_path, images):
     rows = [reo("Forest.", "Which cover?", gsd=value) for value in (0.5, "10", 0, -1, "fine", True)]
     samples, _ = read("reo-instruct", write_json(tmp_path / "r.json", rows), images)
     assert [sample.gsd_m for sample in samples] == [0.5, 10.0, None, None, None, None]
+
+
+def test_what_a_record_says_is_read_without_its_images():
+    found = said_in(reo("It is 12.5 Mg/ha.", "<image>\nWhat is the AGB?"), Options())
+    assert found == ("What is the AGB?", "It is 12.5 Mg/ha.", "agb_mg_per_ha", {"agb_mg_per_ha": 12.5})
+    cover = said_in({"question": "Which land cover?", "answer": "shrubs", "agbd": 4.0}, Options())
+    assert (cover.target, cover.targets) == (None, {"agb_mg_per_ha": 4.0})

@@ -1,0 +1,80 @@
+"""``rscovlm reo sensitivity``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rscovlm.cli.options import AsJson, Device, Model, check_file, open_model
+from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.progress import Progress
+
+
+def sensitivity(
+    file: Annotated[
+        Path, typer.Argument(help="AGBD or AGBD-Lite HDF5 of plots to ask about.", metavar="FILE")
+    ],
+    model: Model = "nano",
+    target: Annotated[
+        str | None, typer.Option(help="A head of the model; words for what it says. Its head by default.")
+    ] = None,
+    plots: Annotated[int, typer.Option(help="Plots that are asked about.", min=2, metavar="N")] = 32,
+    wordings: Annotated[
+        str, typer.Option(help="Wordings: agb, or a YAML file.", metavar="NAME|FILE")
+    ] = "agb",
+    output: Annotated[Path | None, typer.Option(help="Write the result: .json.", metavar="FILE.json")] = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a model about plots in other words and about other things: only these may move its numbers."""
+    from rscovlm.data.agbd import AgbdFile
+    from rscovlm.data.plot_prompts import asked, inputs_for
+    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.inputs import number_heads
+    from rscovlm.reo.sensitivity import load_wordings, of_head, of_words
+    from rscovlm.reo.sensitivity import sensitivity as measure
+
+    check_file(output, "--output", (".json",))
+    check_outputs({"--output": output}, [file], overwrite=overwrite)
+    ways = load_wordings(wordings)
+    checkpoint = resolve(model)
+    heads = number_heads(checkpoint.folder) if checkpoint.folder else {}
+    inputs = inputs_for(checkpoint, file)
+    name = target or (next(iter(heads), "words"))
+    question = inputs.prompt if heads else None
+    with (
+        AgbdFile(file) as opened,
+        open_model(checkpoint, device) as engine,
+        Progress("asking", "wordings") as tell,
+    ):
+        keys = list(opened.keys())
+        chosen = [
+            keys[round(place * (len(keys) - 1) / (plots - 1))] for place in range(min(plots, len(keys)))
+        ]
+        read = [opened.read(*key) for key in chosen]
+        numbers = of_words(engine) if name == "words" else of_head(engine, name)
+        found = measure(
+            numbers, lambda plot, words: asked(inputs, read[plot], words), len(read), ways, question, tell
+        )
+    data = found.to_json() | {"model": model, "answered_by": name}
+    if output is not None:
+        from detection_eval.files import write_json
+
+        write_json(output, data, indent=1)
+    print(json.dumps(data, indent=1) if as_json else _told(found, model, name))
+
+
+def _told(found: Any, model: str, name: str) -> str:
+    lines = [
+        f"{found.verdict}: {found.told} ({found.asked})",
+        f"{model}, {name}, {found.plots} plots, moves in deviations from: {found.question}",
+    ]
+    for each in found.wordings:
+        due = f", times {each.factor:.3g} where {each.factor_due:g} is due" if each.factor is not None else ""
+        kind = each.means or "the same"
+        lines.append(f"  {each.moved:>8.3f}  {kind:<17} {each.words} (mean {each.mean:.4g}{due})")
+    return "\n".join(lines)

@@ -1,0 +1,84 @@
+"""Plots of AGBD as a model is asked about them: its own views and words, or RGB for one without any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rscovlm.data.agbd import AgbdFile, Footprint
+from rscovlm.data.plot_source import DESCRIBED, QUESTIONS
+from rscovlm.data.plot_views import Scaling, channels
+from rscovlm.models.inputs import PatchInput, Target, read_inputs
+from rscovlm.models.inputs import Scaling as Ranges
+from rscovlm.synth.forest import PIXEL_M, SIDE
+from zoom_chain.chat import Conversation
+
+if TYPE_CHECKING:
+    from rscovlm.models.checkpoints import Checkpoint
+
+_SCALED = 128  # plots that ranges are taken from
+_TOKENS = 5  # visual tokens along a side, so that one is in the middle
+
+
+def inputs_for(checkpoint: Checkpoint, file: Path) -> PatchInput:
+    """How a checkpoint is shown plots: as it learnt it, else in natural colours that are scaled by a file's.
+
+    Args:
+        checkpoint: any; one on a server is shown natural colours.
+        file: HDF5 file that ranges are taken from where the checkpoint states none.
+
+    Raises:
+        ModelError: where it states them in a way that cannot be understood.
+        DataError: the file cannot be read.
+    """
+    stated = None if checkpoint.folder is None else read_inputs(checkpoint.folder)
+    return stated or plain_inputs(file, checkpoint.family.resolution.factor)
+
+
+def plain_inputs(file: Path, factor: int) -> PatchInput:
+    """Natural colours, scaled by the 1st to 99th percentile of a file's plots.
+
+    Args:
+        file: HDF5.
+        factor: pixels of a visual token.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    with AgbdFile(file) as opened:
+        keys = list(opened.keys())
+        chosen = np.unique(np.linspace(0, len(keys) - 1, min(_SCALED, len(keys))).round().astype(int))
+        found = Scaling.of(opened.read(*keys[place]) for place in chosen)
+    return PatchInput(
+        views=("natural",),
+        scaling=Ranges(low=found.low, high=found.high),
+        patch_px=SIDE,
+        gsd_m=PIXEL_M,
+        side=_TOKENS * factor,
+        prompt=QUESTIONS["number"],
+        targets={name: Target(**about) for name, about in DESCRIBED.items()},
+        sensors=("agbd", "alos2-palsar2"),
+    )
+
+
+def pixels_of(plot: Footprint, bands: Sequence[str]) -> NDArray[np.float32]:
+    """(25, 25, bands) physical values of a plot; NaN where there is no data."""
+    found = channels(plot)
+    return np.stack([found[band] for band in bands], axis=-1).astype(np.float32)
+
+
+def asked(inputs: PatchInput, plot: Footprint, words: str | None = None) -> Conversation:
+    """The prompt about a plot.
+
+    Args:
+        inputs: how it is shown.
+        plot: to ask about.
+        words: in place of those of ``inputs``.
+    """
+    pixels = pixels_of(plot, inputs.bands)
+    images = inputs.images(pixels, inputs.bands)
+    return Conversation().say("user", *images, inputs.prompt if words is None else words)
