@@ -173,7 +173,7 @@ def spread(facts: Facts) -> Iterator[Check]:
 
 
 def necessary(facts: Facts, most: int = SENSOR_PLOTS) -> Iterator[Check]:
-    """What ridge on bands and their squares loses without each sensor, in folds of whole tiles."""
+    """Losses of ridge on bands and their squares without each sensor, in folds of whole tiles."""
     criterion = "sensors"
     if facts.stored not in ("AGBD", "AGBD-Lite"):
         yield _untested(criterion, "necessary", "no pixels of named bands in these files")
@@ -216,7 +216,7 @@ def _features(facts: Facts, most: int) -> tuple[Floats, Floats, NDArray[np.str_]
 
 
 def _crossed(features: Floats, label: Floats, tile: NDArray[np.str_], channels: Sequence[int]) -> Predictions:
-    """What a model that has seen some channels says of plots in folds of tiles that it has not seen."""
+    """Predictions of a model of some channels, in folds of tiles that it has not seen."""
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline

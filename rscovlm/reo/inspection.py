@@ -1,4 +1,4 @@
-"""What a file of plots holds, and which of the traps of such files it has.
+"""Contents of files of plots, and which of the traps of such files they have.
 
 The traps are those that users of AGBD have met (its changelog and issues): bands in another order, an offset
 of reflectance that was taken off twice or not at all, places decoded by the wrong rule, values that somebody
@@ -53,7 +53,7 @@ class Trap:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is in the files of a data set.
+    """Contents of the files of a data set.
 
     Attributes:
         stored: the layout.

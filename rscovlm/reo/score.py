@@ -43,7 +43,7 @@ _LEAST = 2  # plots of a group that has a row
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """What a file of predictions is worth.
+    """Scores of a file of predictions.
 
     Attributes:
         stated: the predictions.

@@ -40,11 +40,11 @@ class Change(Section):
     """A question that means something else."""
 
     means: str
-    """What is different."""
+    """Difference, in a few words."""
     words: str
     """The question."""
     factor: float | None = None
-    """What the right number is times, where that is known: 0.1 in kg/m2 for Mg/ha."""
+    """Factor on the right number, where that is known: 0.1 in kg/m2 for Mg/ha."""
 
 
 class Wordings(Section):
@@ -57,7 +57,7 @@ class Wordings(Section):
     changes: tuple[Change, ...]
     """Other questions."""
     unit: str = ""
-    """Of the number, for answers in words; of ``rscovlm.scoring.quantities.FACTORS``."""
+    """Unit of the number in answers in words, one of ``rscovlm.scoring.quantities.FACTORS``."""
 
 
 def load_wordings(name_or_path: str) -> Wordings:

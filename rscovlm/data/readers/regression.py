@@ -77,7 +77,7 @@ def read_reo(path: Path, images: Path, options: Options) -> Iterator[Sample]:
 
 
 class Said(NamedTuple):
-    """What a record asks and answers.
+    """Question and answer of a record.
 
     Attributes:
         question, answer: words alone.

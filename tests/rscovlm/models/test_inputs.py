@@ -67,7 +67,7 @@ def test_heads_are_known_by_name_without_their_weights(tmp_path):
 
 
 def test_entries_of_the_sources_of_a_run_are_one_where_they_show_plots_alike(tmp_path):
-    """What ``rscovlm train`` exports: an entry for each source of plots."""
+    """``rscovlm train`` exports an entry for each source of plots."""
     entry = SAR.model_dump(mode="json")
     sources = {"a": entry | {"tiles": ["30UWB"]}, "b": entry | {"tiles": ["31UDQ", "30UWB"]}}
     (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": sources}))

@@ -1,4 +1,4 @@
-"""What is in files of plots, and the traps of such files."""
+"""Contents of files of plots, and the traps of such files."""
 
 import h5py
 import numpy as np
