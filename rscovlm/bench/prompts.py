@@ -123,7 +123,9 @@ class Profile(Section):
         if name is None:
             return None
         contract = CONTRACTS[name]
-        return replace(contract, user=self.detect) if kind == "detect" and self.detect else contract
+        if kind != "detect":
+            return contract
+        return replace(contract, user=self.detect or contract.user, system=contract.system or self.system)
 
     def prompt(self, item: Item) -> Prompt:
         """The words that ask for an item."""

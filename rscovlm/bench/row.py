@@ -6,8 +6,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rscovlm.bench.item import Item
+from rscovlm.bench.item import Item, Polygons
 from zoom_chain.trace import JsonView
+
+
+@dataclass(frozen=True)
+class TileRow:
+    """Reply about one tile of an image.
+
+    Attributes:
+        view: of the tile.
+        text: the reply, unmodified.
+        stop_reason: why it ended.
+        error: one line where it is not usable, else None.
+    """
+
+    view: JsonView
+    text: str
+    stop_reason: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Boxes that were found in an image by its tiles, each object once.
+
+    Attributes:
+        polygons: (n, 4, 2) corners in pixels of the image as stored.
+        labels: class of each.
+    """
+
+    polygons: Polygons
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,6 +58,9 @@ class Row:
             where the reply holds none.
         views: all that was shown of the first image, in order; empty where the model was shown no image.
         trace: of a zoom chain, as ``zoom_chain.trace`` writes it, without pictures; None without one.
+        tiles: of an image that was examined tile by tile, in whose place ``text`` and ``views`` are empty.
+        found: what detection made of the replies, as ``rscovlm detect`` writes it; None where boxes are to be
+            read from ``text``.
     """
 
     item: Item
@@ -44,3 +77,10 @@ class Row:
     contract: str = ""
     views: tuple[JsonView, ...] = ()
     trace: Mapping[str, Any] | None = None
+    tiles: tuple[TileRow, ...] = ()
+    found: Found | None = None
+
+    @property
+    def said(self) -> str:
+        """All that was replied: of tiles a line each."""
+        return self.text or "\n".join(tile.text for tile in self.tiles)

@@ -35,6 +35,9 @@ class Shown(StrEnum):
     off = "off"
     single = "single"
     chain = "chain"
+    focus = "focus"
+    sweep = "sweep"
+    auto = "auto"
     direct = "direct"
     oracle = "oracle"
 
@@ -75,8 +78,9 @@ def run(
     zoom: Annotated[
         Shown | None,
         typer.Option(
-            help="off: the overview; single, chain, focus, sweep, auto: closer looks; direct: at the "
-            "checkpoint's own largest size; oracle: the evidence alone. As --config says by default."
+            help="off: the overview; single, chain, focus, sweep, auto: closer looks, detection in tiles; "
+            "direct: at the checkpoint's own largest size; oracle: the evidence alone. As --config says by "
+            "default."
         ),
     ] = None,
     blind: Annotated[

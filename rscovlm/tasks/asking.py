@@ -50,11 +50,13 @@ class TileReply:
         text: the reply.
         stop_reason: of the reply.
         error: why there is no usable reply, in one line, else None.
+        tokens: generated tokens; 0 where they were not kept.
     """
 
     text: str
     stop_reason: StopReason
     error: str | None = None
+    tokens: int = 0
 
     @classmethod
     def of(cls, reply: Reply) -> TileReply:
@@ -62,7 +64,7 @@ class TileReply:
         error = failure_of(reply)
         if error is None and not reply.text.strip():
             error = "the model replied nothing"
-        return cls(reply.text, reply.stop_reason, error)
+        return cls(reply.text, reply.stop_reason, error, reply.completion_tokens)
 
     @property
     def usable(self) -> bool:
@@ -81,8 +83,8 @@ class TileReply:
             JournalError: for a record of something else.
         """
         try:
-            return cls(record["text"], record["stop_reason"], record["error"])
-        except (KeyError, TypeError):
+            return cls(record["text"], record["stop_reason"], record["error"], int(record.get("tokens", 0)))
+        except (KeyError, TypeError, AttributeError, ValueError):
             raise JournalError(f"not the reply about a tile: {str(record)[:60]}") from None
 
 

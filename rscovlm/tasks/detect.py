@@ -75,6 +75,7 @@ class SceneDetections:
         outside: objects dropped because their centre lies outside the area to be examined.
         across: boxes dropped because another pass knew better; None where there was one pass.
         on_nothing: boxes dropped because hardly any pixel under them is valid.
+        replies: about each look of the run, in order.
     """
 
     merged: MergedDetections
@@ -84,6 +85,7 @@ class SceneDetections:
     outside: int = 0
     across: DroppedAcross | None = None
     on_nothing: int = 0
+    replies: tuple[TileReply, ...] = ()
 
     @property
     def detections(self) -> Detections:
@@ -350,7 +352,12 @@ def detect_scene(
         replies.update(new)
         if progress:
             progress(len(replies), len(looks))
-    found = _on_something(scene, read_replies(run, [replies[look.key] for look in looks]))
+    return found_in(scene, run, [replies[look.key] for look in looks])
+
+
+def found_in(scene: Scene, run: DetectionRun, replies: Sequence[TileReply]) -> SceneDetections:
+    """The objects in a scene from the reply about each tile of each pass, in the order of ``run.looks``."""
+    found = _on_something(scene, read_replies(run, replies))
     return found if run.as_written else _as_rectangles(scene, found)
 
 
@@ -372,7 +379,9 @@ def read_replies(run: DetectionRun, replies: Sequence[TileReply]) -> SceneDetect
     merged, across = _merged(run, found)
     inside = _inside(run.plans, merged.detections)
     dropped = int((~inside).sum())
-    return SceneDetections(merged.select(inside), run.plans, tuple(failures), report, dropped, across)
+    return SceneDetections(
+        merged.select(inside), run.plans, tuple(failures), report, dropped, across, replies=tuple(replies)
+    )
 
 
 def _merged(

@@ -45,9 +45,12 @@ class Detected:
     def summarise(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Summary:
         """``apnc@0.5`` and ``@0.5:0.95``, precision, recall and F1, macro over classes and micro over boxes.
 
+        ``ap@0.5`` is what mAP comes to where each box has the score 1: in the order in which the boxes of an
+        image were found, and images by name.
         ``micro`` is the mean over images of F1, as verdicts have it; ``macro`` that over classes.
         """
         counted = [row for row, verdict in zip(rows, verdicts) if verdict.score is not None]
+        counted.sort(key=lambda row: row.item.key)  # a run that was resumed has them in another order
         summary = self._by_image.summarise(rows, verdicts)
         if not counted:
             return summary
@@ -59,6 +62,7 @@ class Detected:
         metrics = {
             "apnc@0.5": result.apnc(0.5),
             "apnc@0.5:0.95": result.apnc(levels),
+            "ap@0.5": result.orders(0.5, shuffles=0).mean()["given"],
             "macro_f1@0.5": float(counts.macro_f1),
             "f1@0.5": float(counts.micro.f1[0]),
             "precision@0.5": float(counts.micro.precision[0]),
@@ -82,9 +86,7 @@ def image_f1(row: Row) -> Verdict:
         **{"precision@0.5/hits": right, "precision@0.5/of": right + wrong},
         **{"recall@0.5/hits": right, "recall@0.5/of": there},
     }
-    report = _task(row).read(row.text, row.view.size).report
-    readable = len(found) > 0 or report.declared_empty > 0
-    said = judged(False, row.text, readable=readable, counts=counts)
+    said = judged(False, row.said, readable=len(found) > 0 or _declares_nothing(row), counts=counts)
     f1 = counts["f1@0.5/hits"] / counts["f1@0.5/of"] if counts["f1@0.5/of"] else 1.0
     return replace(said, score=f1, parsed=f"{len(found)} boxes")
 
@@ -93,10 +95,21 @@ def _task(row: Row) -> Detection:
     return Detection(contract_of(row), _classes(row.item))
 
 
+def _declares_nothing(row: Row) -> bool:
+    """Whether it is said, of the image or of any tile, that nothing is there."""
+    looks = [(row.view, row.text), *((tile.view, tile.text) for tile in row.tiles)]
+    return any(_task(row).read(text, view.size).report.declared_empty > 0 for view, text in looks)
+
+
 def _boxes(row: Row) -> Detections:
-    """What a reply found, in pixels of the image as stored; nothing where it failed."""
-    if row.error is not None or not _classes(row.item):
-        return Detections.empty(_classes(row.item))
+    """What was found, in pixels of the image as stored; nothing where it failed."""
+    classes = _classes(row.item)
+    if row.error is not None or not classes:
+        return Detections.empty(classes)
+    if row.found is not None:
+        known = [place for place, label in enumerate(row.found.labels) if label in classes]
+        labels = [classes.index(row.found.labels[place]) for place in known]
+        return Detections(row.found.polygons[known], np.array(labels, dtype=np.int64), classes)
     boxes = _task(row).parse(row.text, row.view.size)
     return boxes.with_polygons(np.asarray(row.view.to_scene(boxes.polygons)))
 

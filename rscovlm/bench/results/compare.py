@@ -79,7 +79,7 @@ def compare(
     firsts, seconds = [a for a, _ in pairs], [b for _, b in pairs]
     wins, losses = _wins(pairs), _wins([(b, a) for a, b in pairs])
     flips = [
-        Flip(one[key][0].item, pair, (one[key][0].text, other[key][0].text))
+        Flip(one[key][0].item, pair, (one[key][0].said, other[key][0].said))
         for key, pair in zip(shared, pairs)
         if pair[0] != pair[1]
     ]

@@ -172,7 +172,10 @@ def _truth(sample: Sample) -> str:
 def _reply(reply: Replied, runs: Sequence[Run]) -> dict[str, Any]:
     row, verdict = reply.row, reply.verdict
     state = verdict.status if verdict.status != "read" else "right" if reply.right else "wrong"
-    spent = [f"{len(row.views)} views" if len(row.views) > 1 else "", row.stop_reason.replace("_", " ")]
+    looks = (
+        f"{len(row.tiles)} tiles" if row.tiles else f"{len(row.views)} views" if len(row.views) > 1 else ""
+    )
+    spent = [looks, "" if row.tiles else row.stop_reason.replace("_", " ")]
     spent += [f"{row.visual_tokens:,} visual tokens" if row.visual_tokens is not None else ""]
     spent += [f"{row.seconds:.2f} s"]
     return {
@@ -180,7 +183,7 @@ def _reply(reply: Replied, runs: Sequence[Run]) -> dict[str, Any]:
         "colour": _colour(reply.run),
         "state": state,
         "score": "left out" if verdict.score is None else percent(verdict.score),
-        "text": _short(row.text),
+        "text": _short(row.said),
         "parsed": _short(verdict.parsed),
         "error": row.error,
         "spent": ", ".join(filter(None, spent)),
@@ -192,7 +195,7 @@ def _reply(reply: Replied, runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _drawing(sample: Sample, picture: Picture, style: str, *, first: bool) -> dict[str, Any]:
-    """A picture with the right boxes, the evidence, the boxes of replies and the views of chains."""
+    """A picture with the right boxes, the evidence, the boxes of replies, and what was looked at closer."""
     height, width = picture.view.size
     shapes = []
     if first:
@@ -205,9 +208,8 @@ def _drawing(sample: Sample, picture: Picture, style: str, *, first: bool) -> di
         for reply in sample.replies:
             colour = _colour(reply.run)
             shapes += [_shape(picture.view, box, "reply", colour) for box in boxes_in(reply.row)]
-            shapes += [
-                _shape(picture.view, _corners(view.window), "look", colour) for view in reply.row.views[1:]
-            ]
+            looks = [tile.view for tile in reply.row.tiles] or reply.row.views[1:]
+            shapes += [_shape(picture.view, _corners(view.window), "look", colour) for view in looks]
     return {"style": style, "width": width, "height": height, "shapes": shapes}
 
 

@@ -183,6 +183,8 @@ def boxes_in(row: Row) -> NDArray[np.float64]:
     none = np.zeros((0, 4, 2))
     if row.item.kind not in ("ground", "detect") or row.error is not None:
         return none
+    if row.found is not None:
+        return row.found.polygons
     task = task_of(row.item, CONTRACTS.get(row.contract))
     if isinstance(task, Grounding):
         box = task.parse(row.text, row.view.size)

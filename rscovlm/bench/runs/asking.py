@@ -12,14 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detection_eval.errors import DetectionError
 from rscovlm.bench.item import Item, Kind
 from rscovlm.bench.prompts import SPOKEN, Profile
-from rscovlm.bench.row import Row
+from rscovlm.bench.row import Found, Row
+from rscovlm.bench.runs.detecting import ask_in_tiles, boxes_of, plan_image
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, first_view, gray
+from rscovlm.errors import UsageError
 from rscovlm.tasks.ask import ask_each
+from rscovlm.tasks.asking import TileReply
+from rscovlm.tasks.detect import DetectionRun, found_in
 from rscovlm.tasks.recipe import Recipe
 from tiling.errors import SceneError
 from tiling.resolution import Resolution
@@ -56,6 +61,7 @@ class Asking:
         max_tokens: of one reply; None takes what is usual for the kind of task.
         batch_size: items that are asked together.
         images: shown in place of the items' own, by key.
+        tiled: whether objects are detected by the tiles of ``rscovlm detect`` rather than in one look.
     """
 
     family: ModelFamily
@@ -70,6 +76,7 @@ class Asking:
     max_tokens: int | None = None
     batch_size: int = 16
     images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tiled: bool = False
 
     def zooms(self, item: Item) -> bool:
         """Whether the model may look closer before it answers an item."""
@@ -79,6 +86,10 @@ class Asking:
         allowed = self.recipe.zooms(item.subject, category) or not self.settings.policy.offers_tool
         return self.mode in CLOSER and allowed
 
+    def in_tiles(self, item: Item) -> bool:
+        """Whether objects are looked for in the tiles of an item's image."""
+        return self.tiled and item.kind == "detect"
+
     def generation(self, kind: Kind) -> Generation:
         """How replies about a kind of item are generated."""
         usual = self.family.detection_tokens if kind == "detect" else _TOKENS.get(kind, _USUAL_TOKENS)
@@ -87,12 +98,14 @@ class Asking:
     def facts(self) -> dict[str, Any]:
         """All that a reply depends on besides the items and the weights, as JSON can hold it."""
         chain = {"zoom settings": asdict(self.settings), "never zoom": self.recipe.never_zoom}
+        tiles = {name: getattr(self.recipe, name) for name in ("tile", "overlap", "gsd")}
         return {
             "family": self.family.name,
             "prompts": self.profile.model_dump(mode="json"),
             "dialect": self.family.dialect.name,
             "zoom": self.mode,
             **(chain if self.mode in CLOSER else {}),
+            "tiles": tiles if self.tiled else None,
             "blind": self.blind,
             "resolution": asdict(self.resolution),
             "sampling": None if self.sampling is None else asdict(self.sampling),
@@ -113,10 +126,31 @@ class _Question:
     tokens: int = 0
     scene: Scene | None = None
     error: str | None = None
+    run: DetectionRun | None = None
+
+    @property
+    def in_tiles(self) -> bool:
+        """Whether it is examined tile by tile rather than in one look."""
+        return self.run is not None and self.conversation is None
+
+    @property
+    def zooms(self) -> bool:
+        """Whether the model may look closer."""
+        return self.scene is not None and self.run is None
 
 
-def ask_items(engine: Engine, asking: Asking, batches: Sequence[Sequence[Item]]) -> Iterator[list[Row]]:
-    """The rows of each batch of items, in order; the next batch is read while the model works.
+def ask_items(
+    engine: Engine, asking: Asking, batches: Sequence[Sequence[Item]], journals: Path | None = None
+) -> Iterator[list[Row]]:
+    """Rows of items as they are answered, batch by batch; the next batch is read while the model works.
+
+    Those of a batch come together, in order, and then each image that is examined tile by tile.
+
+    Args:
+        engine: the model.
+        asking: how items are put to it.
+        batches: items that are asked together.
+        journals: folder for the replies about tiles of images that are not finished; None keeps none.
 
     Raises:
         ModelError: what concerns every request.
@@ -129,7 +163,7 @@ def ask_items(engine: Engine, asking: Asking, batches: Sequence[Sequence[Item]])
                 if number + 1 < len(batches):
                     coming.append(ahead.submit(_Batch, asking, batches[number + 1]))
                 with batch:
-                    yield _answered(engine, asking, batch.questions)
+                    yield from _answered(engine, asking, batch.questions, journals)
         finally:
             for future in coming:
                 future.result().close()
@@ -170,7 +204,7 @@ class _Batch:
                 return _Question(item, error=str(scene))
         try:
             return _looked_at(item, [scene for scene in scenes if isinstance(scene, Scene)], self._asking)
-        except SceneError as error:
+        except (SceneError, UsageError) as error:
             return _Question(item, error=str(error))
 
 
@@ -182,11 +216,14 @@ def _opened(source: str) -> Scene | SceneError:
 
 
 def _looked_at(item: Item, scenes: Sequence[Scene], asking: Asking) -> _Question:
-    """An item with its first views read, but for one whose chain reads its own.
+    """An item with its first views read, but for one whose chain or tiles are read later.
 
     Raises:
         SceneError: where an image cannot be read.
+        UsageError: for classes that the model does not know.
     """
+    if asking.in_tiles(item) and scenes:
+        return _examined(item, scenes[0], asking)
     views = tuple(first_view(scene, item, asking.mode, asking.resolution) for scene in scenes)
     place = views[0] if views else _NOWHERE
     if asking.blind in ("none", "shuffle") and asking.zooms(item):
@@ -195,32 +232,53 @@ def _looked_at(item: Item, scenes: Sequence[Scene], asking: Asking) -> _Question
         system, user = asking.profile.prompt(item)
     except (ValueError, DetectionError) as error:  # no classes to choose from, no word for "everything"
         return _Question(item, error=str(error))
-    start = Conversation() if system is None else Conversation().say("system", system)
     if asking.blind == "text":
-        return _Question(item, start.say("user", user), place)
+        return _Question(item, _said(system, user), place)
     if asking.blind == "gray":
         pictures = [ImagePart(gray(view)) for view in views]
     else:
         pictures = [ImagePart(scene.read(view).pixels) for scene, view in zip(scenes, views)]
     tokens = sum(asking.resolution.tokens(view.size) for view in views)
-    return _Question(item, start.say("user", *pictures, user), place, views[:1], tokens)
+    return _Question(item, _said(system, user, *pictures), place, views[:1], tokens)
 
 
-def _answered(engine: Engine, asking: Asking, questions: Sequence[_Question]) -> list[Row]:
-    """A row for each question, in order."""
+def _said(system: str | None, user: str, *pictures: ImagePart) -> Conversation:
+    start = Conversation() if system is None else Conversation().say("system", system)
+    return start.say("user", *pictures, user)
+
+
+def _examined(item: Item, scene: Scene, asking: Asking) -> _Question:
+    """An image in which objects are to be found; read here where one tile holds it."""
+    run = plan_image(scene, item, asking)
+    if len(run.looks) > 1:
+        return _Question(item, scene=scene, run=run)
+    (look,) = run.looks
+    plan = run.plans[look.plan]
+    conversation = _said(*run.task_of(plan).prompt(), ImagePart(scene.read(look.view).pixels))
+    return _Question(item, conversation, look.view, (look.view,), plan.visual_tokens, scene, run=run)
+
+
+def _answered(
+    engine: Engine, asking: Asking, questions: Sequence[_Question], journals: Path | None
+) -> Iterator[list[Row]]:
+    """A row for each question: those that are asked together in order, then each image with tiles."""
     rows: dict[str, Row] = {}
+    alike: dict[tuple[bool, Generation], list[_Question]] = {}
     for question in questions:
         if question.error is not None:
             rows[question.item.key] = Row(question.item, "", _NOWHERE, "error", error=question.error)
-    left = [question for question in questions if question.error is None]
-    alike: dict[tuple[bool, Generation], list[_Question]] = {}
-    for question in left:
-        place = (question.scene is not None, asking.generation(question.item.kind))
-        alike.setdefault(place, []).append(question)
+        elif not question.in_tiles:
+            place = (question.zooms, asking.generation(question.item.kind))
+            alike.setdefault(place, []).append(question)
     for (zoomed, options), together in alike.items():
         ask = _zoomed if zoomed else _shown
         rows |= {row.item.key: row for row in ask(engine, asking, options, together)}
-    return [rows[question.item.key] for question in questions]
+    if rows:
+        yield [rows[question.item.key] for question in questions if question.item.key in rows]
+    for question in questions:
+        if question.in_tiles and question.scene is not None and question.run is not None:
+            contract = question.run.task.contract.name
+            yield [ask_in_tiles(engine, question.scene, question.item, question.run, contract, journals)]
 
 
 def _shown(engine: Engine, asking: Asking, options: Generation, questions: Sequence[_Question]) -> list[Row]:
@@ -233,13 +291,14 @@ def _shown(engine: Engine, asking: Asking, options: Generation, questions: Seque
     for question, reply in zip(questions, replies, strict=True):
         system, user = asking.profile.prompt(question.item)
         contract = asking.profile.contract_of(question.item.kind)
+        error = _why_failed(reply)
         rows.append(
             Row(
                 question.item,
                 reply.text,
                 question.view,
                 reply.stop_reason,
-                _why_failed(reply),
+                error,
                 system,
                 user,
                 reply.prompt_tokens,
@@ -248,9 +307,17 @@ def _shown(engine: Engine, asking: Asking, options: Generation, questions: Seque
                 round(share, 4),
                 "" if contract is None else contract.name,
                 question.views,
+                found=None if error else _found(question, reply),
             )
         )
     return rows
+
+
+def _found(question: _Question, reply: Reply) -> Found | None:
+    """The boxes in an image that one tile holds; None of another kind of question."""
+    if question.scene is None or question.run is None:
+        return None
+    return boxes_of(found_in(question.scene, question.run, [TileReply.of(reply)]))
 
 
 def _why_failed(reply: Reply) -> str | None:

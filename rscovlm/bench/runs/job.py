@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from rscovlm.bench.protocols.available import protocols_of
 from rscovlm.bench.records import item_to_json
 from rscovlm.bench.row import Row
 from rscovlm.bench.runs.asking import Asking, ask_items
+from rscovlm.bench.runs.detecting import TILES, forget
 from rscovlm.bench.runs.folder import library_versions, open_log, record, write_manifest
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, direct_resolution, shuffled_images
 from rscovlm.bench.suites.hashes import file_hashes
@@ -24,6 +26,7 @@ from rscovlm.bench.suites.reading import Reading
 from rscovlm.data.readers.common import Account
 from rscovlm.errors import DataError, UsageError
 from rscovlm.journal import parameters_hash
+from rscovlm.tasks.detect import wanted_classes
 from rscovlm.tasks.provenance import version
 from rscovlm.tasks.recipe import Recipe
 from zoom_chain.policies import POLICIES
@@ -191,10 +194,15 @@ def plan_job(
         settings: of the zoom chain, in place of the recipe's.
 
     Raises:
-        UsageError: for a blind run that is to look closer, or shuffled images of which there is only one.
+        UsageError: for a blind run that is to look closer, shuffled images of which there is only one, or
+            classes to detect that the model does not know.
     """
     family = checkpoint.family
     settings = settings or recipe.zoom(family)
+    sought = {item.options for item in questions.items if item.kind == "detect"}
+    tiled = bool(sought) and blind in ("none", "shuffle") and (mode is None or mode in CLOSER)
+    for classes in sought if tiled else ():
+        wanted_classes(family, classes or None)
     if mode is None:
         mode = "off" if blind in ("text", "gray") else settings.policy.name
     if blind in ("text", "gray") and mode in CLOSER:
@@ -217,12 +225,15 @@ def plan_job(
         recipe.max_tokens,
         batch_size,
         images,
+        tiled,
     )
-    return Job(questions, asking, checkpoint, f"{checkpoint.spec}, {_shown(mode, blind)}")
+    tiles_alone = tiled and all(item.kind == "detect" for item in questions.items)
+    shown = _shown("tiles" if tiles_alone else mode, blind)
+    return Job(questions, asking, checkpoint, f"{checkpoint.spec}, {shown}")
 
 
-def _shown(mode: Mode, blind: Blind) -> str:
-    """What is shown, for people: ``overview``, ``chain``, ``blind (text)``, ``chain, blind (shuffle)``."""
+def _shown(mode: str, blind: Blind) -> str:
+    """What is shown, for people: ``overview``, ``tiles``, ``blind (text)``, ``chain, blind (shuffle)``."""
     looked = "" if mode == "off" and blind != "none" else {"off": "overview"}.get(mode, mode)
     return ", ".join(filter(None, (looked, "" if blind == "none" else f"blind ({blind})")))
 
@@ -258,13 +269,17 @@ def carry_out(
     """
     items, facts = job.questions.items, job.facts(engine)
     with open_log(folder, facts, resume=resume, overwrite=overwrite) as (journal, rows):
+        if not resume:
+            shutil.rmtree(folder / TILES, ignore_errors=True)
         about = {"prompts_hash": job.asking.profile.hash, **(more or {})}
         write_manifest(folder, job.label, facts, job.questions.facts(), **about)
         rows = {key: row for key, row in rows.items() if row.error is None}
         if progress:
             progress(len(rows), len(items))
-        for answered in ask_items(engine, job.asking, _left(items, rows, job.asking.batch_size)):
+        left = _left(items, rows, job.asking.batch_size)
+        for answered in ask_items(engine, job.asking, left, folder / TILES):
             record(journal, answered)
+            forget(folder / TILES, answered)
             rows |= {row.item.key: row for row in answered}
             if progress:
                 progress(len(rows), len(items))

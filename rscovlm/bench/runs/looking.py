@@ -3,7 +3,7 @@
 | mode | shown |
 |---|---|
 | ``off`` | the whole image at the size that the model is run with |
-| ``single``, ``chain`` | the same, and the model may look closer |
+| ``single``, ``chain`` | the same, and the model may look closer; objects are detected tile by tile |
 | ``direct`` | the whole image at the largest size that the checkpoint itself allows |
 | ``oracle`` | the part that holds the evidence, where an item states it, else the whole image |
 

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from rscovlm.bench.runs.looking import BLINDS, MODES
 from rscovlm.bench.synthetic import write_benchmark
+from rscovlm.cli.bench_run import Blinded, Shown
 from tests.rscovlm.cli.conftest import MODEL
 from zoom_chain.chat import Reply
 
@@ -22,6 +24,11 @@ def manifest(folder):
 
 def lines(folder):
     return (folder / "samples.jsonl").read_text().splitlines()[1:]
+
+
+def test_all_ways_to_look_can_be_asked_for():
+    assert tuple(shown.value for shown in Shown) == MODES
+    assert tuple(blinded.value for blinded in Blinded) == BLINDS
 
 
 def test_a_run_is_logged_scored_and_told(run, scripted, data, tmp_path):
