@@ -21,10 +21,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tiling.errors import SceneError
 
@@ -122,6 +122,18 @@ class Gsd:
     y_m: float | None = None
     corners: tuple[float, float, float, float] | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """In metres per pixel, sides and ends by name."""
+        sides = None if self.x_m is None or self.y_m is None else {"x": self.x_m, "y": self.y_m}
+        return {
+            "m": self.metres,
+            "xy_m": sides,
+            "interval_m": {"low": self.interval.low, "high": self.interval.high},
+            "source": self.source,
+            "detail": self.detail,
+            "corners_m": None if self.corners is None else list(self.corners),
+        }
+
     def scaled(self, factor: float) -> Gsd:
         """That of the same ground in pixels ``factor`` times as large: a view, a resized picture."""
         return Gsd(
@@ -156,15 +168,25 @@ def resolve_gsd(
 def gsd_of_view(scene: Scene, view: View, gsd: Gsd) -> Gsd:
     """The ground sampling distance of what a view shows, from that of its scene.
 
-    Where it was measured it is measured again at the middle of the view.
+    Where it was measured it is measured again at the middle of the view. ``x_m`` and ``y_m`` are along the
+    scene's axes.
     """
-    factor = math.sqrt(view.scale[0] * view.scale[1])
-    shown = gsd.scaled(factor)
+    across, down = view.scale
+    shown = gsd.scaled(math.sqrt(across * down))
+    x_m = None if gsd.x_m is None else gsd.x_m * across
+    y_m = None if gsd.y_m is None else gsd.y_m * down
+    shown = replace(shown, x_m=x_m, y_m=y_m)
     metres = scene.gsd_of(view)
     if gsd.source not in ("transform", "gcp", "rpc") or metres is None:
         return shown
     interval = Range(min(shown.interval.low, metres), max(shown.interval.high, metres))
-    return Gsd(metres, interval, shown.source, shown.detail, shown.x_m, shown.y_m)
+    return replace(shown, metres=metres, interval=interval)
+
+
+def range_of_scene(shown: Range, view: View) -> Range:
+    """Ground sampling distances of a scene from those of a view of it: the inverse of ``gsd_of_view``."""
+    factor = math.sqrt(view.scale[0] * view.scale[1])
+    return Range(shown.low / factor, shown.high / factor)
 
 
 def _stated(scene: Scene) -> Gsd | None:

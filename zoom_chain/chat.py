@@ -29,6 +29,11 @@ class Picture(Protocol):
         """Height and width in pixels."""
         ...
 
+    @property
+    def gsd_m(self) -> float | None:
+        """Metres on the ground per pixel as it is shown; None where unknown."""
+        ...
+
     def read(self) -> Pixels:
         """(height, width, bands) uint8 or float32; three uint8 bands are red, green and blue.
 
@@ -45,10 +50,12 @@ class ImagePart:
     Attributes:
         pixels: (height, width, bands) uint8 or float32; three uint8 bands are red, green and blue.
         bands: names of the bands; () where they have none.
+        gsd_m: metres on the ground per pixel; None where unknown.
     """
 
     pixels: Pixels
     bands: tuple[str, ...] = ()
+    gsd_m: float | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.dtype not in (np.uint8, np.float32):
@@ -68,7 +75,7 @@ class ImagePart:
         Raises:
             DataError, SceneError, OSError: it cannot be read.
         """
-        return picture if isinstance(picture, cls) else cls(picture.read())
+        return picture if isinstance(picture, cls) else cls(picture.read(), gsd_m=picture.gsd_m)
 
     @property
     def size(self) -> Size:
@@ -86,9 +93,10 @@ class ImagePart:
 
     @cached_property
     def digest(self) -> str:
-        """A stable identity of the pixels, for caches and journals."""
+        """A stable identity of the pixels and their scale, for caches and journals."""
         shape = np.asarray(self.pixels.shape, dtype=np.int64).tobytes()
-        return hashlib.sha256(shape + np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+        scale = b"" if self.gsd_m is None else np.float64(self.gsd_m).tobytes()
+        return hashlib.sha256(shape + np.ascontiguousarray(self.pixels).tobytes() + scale).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ImagePart) and self.digest == other.digest

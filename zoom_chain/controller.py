@@ -18,12 +18,13 @@ from zoom_chain.chat import ChatModel, Generation
 from zoom_chain.dialect import ZoomDialect
 from zoom_chain.driver import Driver, Job
 from zoom_chain.effects import StopReason
-from zoom_chain.looks import CropRule
+from zoom_chain.looks import CropRule, scene_gsd
 from zoom_chain.policies import CHAIN, ZoomPolicy
 from zoom_chain.session import Listing, Session
 from zoom_chain.trace import Trace
 
 if TYPE_CHECKING:
+    from tiling.gsd import Gsd
     from tiling.scene import Scene
 
 __all__ = ["Answer", "StopReason", "ZoomChain"]
@@ -110,14 +111,18 @@ class ZoomChain:
             ended: called with the number of questions that have ended, as it grows.
         """
         chosen = policies or [self.policy] * len(questions)
+        scales: dict[int, Gsd] = {}  # of each scene once, however many questions there are about it
+        for scene, _ in questions:
+            if id(scene) not in scales:
+                scales[id(scene)] = scene_gsd(scene, self.model, self.resolution)
         jobs = [
-            Job(self._session(scene, question), policy.run, number)
+            Job(self._session(scene, question, scales[id(scene)]), policy.run, number)
             for number, ((scene, question), policy) in enumerate(zip(questions, chosen, strict=True))
         ]
         Driver(self.model, self.options, self.readers).run(jobs, ended)
         return [self._answer(job, policy) for job, policy in zip(jobs, chosen, strict=True)]
 
-    def _session(self, scene: Scene, question: str) -> Session:
+    def _session(self, scene: Scene, question: str, gsd: Gsd) -> Session:
         return Session(
             scene,
             question,
@@ -128,6 +133,7 @@ class ZoomChain:
             self.options,
             self.listing,
             self._clock,
+            gsd,
         )
 
     def _answer(self, job: Job, policy: ZoomPolicy) -> Answer:
@@ -154,8 +160,9 @@ class ZoomChain:
                 "identity": scene.identity,
                 "width": scene.width,
                 "height": scene.height,
-                "gsd_m": scene.gsd_m,
                 "crs": scene.crs_name,
+                "gsd_m": session.gsd.metres,
+                "gsd": session.gsd.to_json(),
             },
             settings=settings,
             views=tuple(session.views),

@@ -349,6 +349,7 @@ def _see(session: Session, showing: Showing, thumbnail_side: int) -> _Seen | Sce
     even = view.base if isinstance(view, FocusedView) else view
     record = record_view(
         scene,
+        session.gsd,
         view,
         pixels,
         session.shown[0] if session.shown else even,
@@ -356,9 +357,8 @@ def _see(session: Session, showing: Showing, thumbnail_side: int) -> _Seen | Sce
         session.resolution.tokens(view.size),
         thumbnail_side,
     )
-    return _Seen(
-        ImagePart(pixels), replace(record, parent=showing.parent, score=showing.score), bool(mask.any())
-    )
+    image = ImagePart(pixels, gsd_m=record.gsd_m)
+    return _Seen(image, replace(record, parent=showing.parent, score=showing.score), bool(mask.any()))
 
 
 def _charge_view(session: Session, record: ViewRecord) -> None:

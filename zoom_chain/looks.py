@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from tiling.errors import SceneError
+from tiling.gsd import gsd_of_view, range_of_scene, resolve_gsd
 from tiling.resolution import Resolution
 from tiling.view import View, Window
+from zoom_chain.chat import ImagePart
 from zoom_chain.errors import ZoomError, require
 
 if TYPE_CHECKING:
+    from tiling.gsd import Gsd, Range
     from tiling.scene import Scene
 
 _NEARLY_ALL = 0.95
@@ -73,6 +77,41 @@ class RefusedRequest(ZoomError):
     def __init__(self, kind: Refusal, reason: str):
         super().__init__(reason)
         self.kind = kind
+
+
+def scene_gsd(scene: Scene, model: object, resolution: Resolution) -> Gsd:
+    """The ground sampling distance of a scene: stated, measured or looked up, else as a model estimates it.
+
+    Args:
+        scene: any open scene.
+        model: one that can estimate it from pixels has ``estimate_gsd``, which takes an image and gives a
+            range in metres per pixel, or None.
+        resolution: the image sizes that the model accepts.
+    """
+    found, estimate = resolve_gsd(scene), getattr(model, "estimate_gsd", None)
+    if found.source != "unknown" or estimate is None:
+        return found
+    view = scene.overview(resolution)
+    try:
+        shown: Range | None = estimate(ImagePart(scene.read(view).pixels))
+    except SceneError:  # whoever looks at it next will say so
+        return found
+    return found if shown is None else resolve_gsd(scene, predicted=range_of_scene(shown, view))
+
+
+def image_of(scene: Scene, view: View, gsd: Gsd | None = None) -> ImagePart:
+    """A view as a model sees it, with the scale at which it is shown.
+
+    Args:
+        scene: to read.
+        view: of it.
+        gsd: of the scene; None looks it up.
+
+    Raises:
+        SceneError: it cannot be read.
+    """
+    shown = gsd_of_view(scene, view, resolve_gsd(scene) if gsd is None else gsd)
+    return ImagePart(scene.read(view).pixels, gsd_m=shown.metres)
 
 
 def requested_window(frame: View, box: Iterable[float], scene: Window) -> tuple[Window, tuple[str, ...]]:

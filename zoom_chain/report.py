@@ -109,7 +109,9 @@ def _scene_facts(trace: Trace) -> list[Fact]:
         ("overview", f"{view.view.size.width} x {view.view.size.height} px"),
     ]
     if scene.get("gsd_m"):
-        facts.append(("ground sampling", f"{_metres(scene['gsd_m'])} per pixel, {_metres(view.gsd_m)} here"))
+        source = f" ({scene['gsd']['source']})" if scene.get("gsd") else ""
+        ground = f"{_metres(scene['gsd_m'])} per pixel{source}, {_metres(view.gsd_m)} here"
+        facts.append(("ground sampling", ground))
     if scene.get("crs"):
         facts.append(("CRS", str(scene["crs"])))
     return facts + _place(view)

@@ -18,6 +18,7 @@ from zoom_chain.looks import CropRule, least_pixels, within
 from zoom_chain.trace import EvidenceRecord, ReplyRecord, RequestRecord, ViewRecord
 
 if TYPE_CHECKING:
+    from tiling.gsd import Gsd
     from tiling.scene import Scene
 
 
@@ -52,6 +53,7 @@ class Session:
         options: how replies are generated.
         listing: how the model lists objects; None where it cannot.
         clock: seconds.
+        gsd: ground sampling distance of the scene, which those of its views follow.
         spending: what has been spent; charged by the driver.
         views: shown so far, in order.
         turns: replies so far.
@@ -70,6 +72,7 @@ class Session:
     options: Generation
     listing: Listing | None
     clock: Callable[[], float]
+    gsd: Gsd
     spending: Spending = field(default_factory=Spending)
     views: list[ViewRecord] = field(default_factory=list)
     turns: list[ReplyRecord] = field(default_factory=list)

@@ -28,6 +28,7 @@ from configs.checking import problems, told
 from tiling.errors import NotGeoreferenced
 from tiling.focus import Axis, FocusedView
 from tiling.ground import lonlat_bounds
+from tiling.gsd import Gsd, gsd_of_view
 from tiling.view import UPRIGHT, Orientation, Size, View, Window
 from zoom_chain.errors import TraceError
 
@@ -80,7 +81,7 @@ class ViewRecord:
 
     Attributes:
         view: the window of the scene and the size at which it was shown.
-        gsd_m: metres per pixel of the view, None where unknown.
+        gsd_m: metres per pixel of the view, None where unknown; how it is known is told of the scene.
         magnification: view pixels per scene pixel over those of the overview; 1 for the overview.
         gain: how many times finer it resolves the source than what was shown of that place before; 1 where
             only the pixels were enlarged.
@@ -199,7 +200,8 @@ class Trace:
         answer: answer of the model, or "".
         stop_reason: why the chain ended; see ``zoom_chain.effects.StopReason``.
         error: one line where something failed, else None.
-        scene: facts about the scene: source, identity, width, height, gsd_m, crs.
+        scene: facts about the scene: source, identity, width, height, crs, gsd_m, and as gsd its interval and
+            source (``tiling.gsd.Gsd``).
         settings: facts about the run: model, dialect, policy, tool_offered, budget, crops; where another
             policy answered than the one named, ``chosen`` and ``why``.
         views: images in the order shown; the first is the overview.
@@ -261,6 +263,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def record_view(
     scene: Scene,
+    gsd: Gsd,
     view: View | FocusedView,
     pixels: NDArray[np.uint8],
     overview: View,
@@ -275,7 +278,7 @@ def record_view(
     even, finest = (view.base, view.finest) if isinstance(view, FocusedView) else (view, view)
     return ViewRecord(
         view=even,
-        gsd_m=None if scene.gsd_m is None else scene.gsd_of(finest),
+        gsd_m=gsd_of_view(scene, finest, gsd).metres,
         magnification=finest.magnification_over(overview),
         gain=gain,
         visual_tokens=visual_tokens,

@@ -345,6 +345,7 @@ def _record(item: Asked, answer: Answer) -> dict[str, Any]:
         "stop_reason": answer.stop_reason,
         "error": trace.error,
         "policy": trace.settings.get("chosen") or trace.settings["policy"],
+        "gsd": trace.scene["gsd"],
         "notes": list(trace.notes),
         "objects": [
             {"label": found.label, "polygon": found.polygon, "lonlat": found.lonlat}

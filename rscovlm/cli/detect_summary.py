@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetections) -> dict[str, Any]:
     """Provenance of a result and what it does not cover, as JSON values."""
     from rscovlm.tasks.provenance import version
+    from tiling.gsd import resolve_gsd
 
     passes = [_of_pass(scene, found, number) for number in range(len(found.plans))]
     names = found.detections.names
     return {
         "scene": scene.source,
+        "gsd": resolve_gsd(scene).to_json(),
         "model": model,
         "version": version(),
         "prompt_hash": run.prompt_hash,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.info import ground_words, gsd_record
+from rscovlm.cli.info import ground_words
 from rscovlm.cli.options import AsJson, SceneOptions, with_options
 
 
@@ -42,7 +42,7 @@ def gsd(
     for source in files:
         try:
             with reading.open(source) as scene:
-                found.append({"file": source, **gsd_record(resolve_gsd(scene, dataset=dataset))})
+                found.append({"file": source, **resolve_gsd(scene, dataset=dataset).to_json()})
         except SceneError as error:
             if len(files) == 1:
                 raise

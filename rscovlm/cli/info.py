@@ -14,7 +14,6 @@ from rscovlm.cli.scenes import Scenes, read_scenes
 if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
     from rscovlm.models.sensors import Declared
-    from tiling.gsd import Gsd
     from tiling.scene import Scene
 
 
@@ -97,7 +96,7 @@ def record(scene: Scene, model: str, family: ModelFamily) -> dict[str, Any]:
         "transform": None if scene.transform is None else list(scene.transform[:6]),
         "bounds": _named(facts.bounds, "left", "bottom", "right", "top"),
         "lonlat_bounds": _named(facts.lonlat_bounds, "west", "south", "east", "north"),
-        "gsd": gsd_record(facts.gsd),
+        "gsd": facts.gsd.to_json(),
         "valid_by": facts.validity,
         "valid_fraction": round(valid, 4),
         "overviews": scene.overviews,
@@ -203,19 +202,6 @@ def ground_words(gsd: dict[str, Any]) -> str:
     size = "" if sides is None else f"{sides['x']:.4g} x {sides['y']:.4g} m; "
     wide = "" if ends["high"] <= 1.001 * ends["low"] else f"; from {ends['low']:.3g} to {ends['high']:.3g} m"
     return f"{gsd['m']:.4g} m ({size}{how}{wide})"
-
-
-def gsd_record(gsd: Gsd) -> dict[str, Any]:
-    """A ground sampling distance as JSON holds it, in metres per pixel."""
-    sides = None if gsd.x_m is None or gsd.y_m is None else (gsd.x_m, gsd.y_m)
-    return {
-        "m": gsd.metres,
-        "xy_m": _named(sides, "x", "y"),
-        "interval_m": _named(gsd.interval, "low", "high"),
-        "source": gsd.source,
-        "detail": gsd.detail,
-        "corners_m": None if gsd.corners is None else list(gsd.corners),
-    }
 
 
 def _bounds(bounds: dict[str, float] | None, digits: int) -> str:

@@ -343,9 +343,10 @@ class SceneOptions:
     assume_crs: Annotated[
         str | None, typer.Option(help="Coordinate reference system of the scene.", metavar="EPSG:N")
     ] = None
-    assume_gsd: Annotated[float | None, typer.Option(help="Metres per pixel of the scene.", metavar="M")] = (
-        None
-    )
+    assume_gsd: Annotated[
+        float | None,
+        typer.Option(help="Metres per pixel of the scene, in place of what its file says.", metavar="M"),
+    ] = None
 
     orientation: Annotated[
         Upright,

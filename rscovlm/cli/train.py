@@ -13,7 +13,7 @@ import typer
 
 from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.options import AsJson
-from rscovlm.progress import Progress
+from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
     from rscovlm.training.config import Stage
@@ -74,13 +74,29 @@ def export(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.", metavar="RUN")],
     output: Annotated[Path, typer.Option(help="Folder to write.", metavar="FOLDER")],
     merge: Annotated[bool, typer.Option("--merge", help="Fold adapters into the weights.")] = False,
+    gsd: Annotated[
+        str | None,
+        typer.Option(
+            help="Metres per pixel at which gated adapters are baked into plain ones, such as 0.3,1,10; with "
+            "--merge the one at which they are folded in.",
+            metavar="M[,M...]",
+        ),
+    ] = None,
 ) -> None:
     """Write the newest checkpoint of a run as a model that --model loads, or its adapters."""
     _quiet()
+    from rscovlm.tasks.passes import read_gsd
     from rscovlm.training.export import export_run
 
-    done = export_run(run, output, merge)
+    done = export_run(run, output, merge, gsds_m=() if gsd is None else read_gsd(gsd))
     print(done.folder)
+    if done.gap is not None:
+        note(
+            f"largest gap to continuous gates, at {done.gap.gsd_m:.3g} m: {done.gap.probability:.3g} in the "
+            f"distribution of the next token (total variation), {done.gap.logit:.3g} in a logit"
+        )
+        folders = " ".join(f"{path.name}={path}" for path in sorted(done.folder.glob("gsd-*")))
+        note(f"vllm serve BASE --enable-lora --lora-modules {folders}")
     if done.checked is False:
         why = ": rounding to bfloat16 changed a close decision; compare both on your own data"
         differs = f"{done.folder} is written, but says something else than the adapters did"

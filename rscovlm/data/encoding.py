@@ -25,8 +25,9 @@ from rscovlm.models.prompting import (
     inert,
     templated,
     token_grid,
+    token_scales,
 )
-from zoom_chain.chat import Conversation, Message
+from zoom_chain.chat import Conversation, Message, Picture
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -65,7 +66,9 @@ class Encoder:
     def encode(self, example: Example, further: Mapping[str, NDArray[np.generic]] | None = None) -> Encoded:
         """The tokens of an example.
 
-        ``tokens["coordinate"]`` marks targets that are numbers inside boxes.
+        ``tokens["coordinate"]`` marks targets that are numbers inside boxes, ``tokens["log_gsd"]`` is the
+        scale of what each token is about (``models.prompting.token_scales``); ``images["gsd_m"]`` is float32
+        metres per pixel of each picture as it is shown, NaN where unknown.
 
         Args:
             example: to write.
@@ -100,8 +103,13 @@ class Encoder:
             grids,
             example.key,
             example.task,
-            {"coordinate": np.repeat(coordinate, expanded.repeats)},
-            dict(further or {}),
+            {
+                "coordinate": np.repeat(coordinate, expanded.repeats),
+                "log_gsd": token_scales(
+                    len(expanded.ids), expanded.spans, [picture.gsd_m for picture in pictures]
+                ),
+            },
+            {"gsd_m": _scales(pictures), **(further or {})},
             form=example.form,
             cut=example.cut,
             numbers=example.numbers,
@@ -155,6 +163,11 @@ class Encoder:
     def _written(self, messages: Sequence[Message], prompt: bool = False) -> str:
         """Messages in the template's words, with the beginning of the next answer where it is a prompt."""
         return templated(self.tokenizer, Conversation(tuple(messages)), prompt)
+
+
+def _scales(pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    stated = (picture.gsd_m for picture in pictures)
+    return np.array([np.nan if gsd_m is None else gsd_m for gsd_m in stated], dtype=np.float32)
 
 
 def _box_spans(answer: Message, said: str) -> tuple[tuple[int, int], ...]:

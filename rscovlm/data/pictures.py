@@ -25,11 +25,13 @@ class FilePicture:
         view: the window and the size at which it is shown.
         stated: (height, width) of the whole file that boxes are for, which the file is checked against when
             it is opened; None where it was taken from the file.
+        gsd_m: metres on the ground per pixel as it is shown; None where unknown.
     """
 
     path: str
     view: View
     stated: Size | None = None
+    gsd_m: float | None = None
 
     @property
     def size(self) -> Size:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.errors import DataError
-from rscovlm.synth.forest import BANDS, POLARISATIONS
+from rscovlm.synth.forest import BANDS, PIXEL_M, POLARISATIONS, SIDE
 from tiling.composites import COMPOSITES, MULTISPECTRAL, Fit, fitted, to_bytes
 from tiling.errors import BandError
 from tiling.view import Size
@@ -163,6 +163,11 @@ class PlotPicture:
     def size(self) -> Size:
         """Height and width in pixels."""
         return Size(self.side, self.side)
+
+    @property
+    def gsd_m(self) -> float | None:
+        """Metres on the ground per pixel: a padded plot keeps its own."""
+        return PIXEL_M if self.fit == "pad" else PIXEL_M * SIDE / self.side
 
     def read(self) -> NDArray[np.uint8]:
         """(side, side, 3) uint8.

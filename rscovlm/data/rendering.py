@@ -6,6 +6,7 @@ in the family's coordinate space ("scalable boxes"), by the inverse of the parse
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -156,9 +157,13 @@ class _Rendering:
     def numbers(self) -> dict[str, float]:
         """Targets, and ``shown_gsd_m``: metres per pixel of the first image as it is shown."""
         numbers = dict(self.sample.targets)
-        if self.sample.gsd_m is not None and self.views:
-            numbers["shown_gsd_m"] = self.sample.gsd_m * max(self.views[0].scale)
-        return numbers
+        shown = self._gsd_m(0, self.views[0]) if self.views else None
+        return numbers if shown is None else numbers | {"shown_gsd_m": shown}
+
+    def _gsd_m(self, image: int, view: View) -> float | None:
+        """Metres per pixel of a view, from those of its image; sizes and crops change them."""
+        own = self.sample.images[image].gsd_m or self.sample.gsd_m
+        return None if own is None else own * math.sqrt(view.scale[0] * view.scale[1])
 
     # --- what is drawn ----------------------------------------------------------------------------
 
@@ -264,7 +269,7 @@ class _Rendering:
 
     def _show(self, image: int, view: View) -> Picture:
         self._shown.append(view)
-        return FilePicture(self.paths[image], view, self._stated(image))
+        return FilePicture(self.paths[image], view, self._stated(image), self._gsd_m(image, view))
 
     def _stated(self, image: int) -> Size | None:
         size = self.sample.images[image].size

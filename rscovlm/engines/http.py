@@ -17,6 +17,7 @@ from rscovlm.engines.accounting import Accounting, Probed
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.prompting import prompter_of
+from rscovlm.models.scale.routes import ROUTES, Routes
 from rscovlm.models.serving import Serving
 from zoom_chain.chat import Conversation, Generation, Reply
 from zoom_chain.scores import Scores
@@ -72,6 +73,7 @@ class HttpEngine:
         self._closing = ExitStack()
         self._portal = self._closing.enter_context(start_blocking_portal(name="rscovlm-http"))
         self._closing.callback(self._run, self._client.aclose)
+        self._routes = Routes.read(Path(model)) if model and Path(model).name == ROUTES else None
         try:
             self.model, self._extra = self._run(self._find, model)
         except BaseException:
@@ -119,7 +121,7 @@ class HttpEngine:
         """The reply to one conversation; a failure that concerns only this request is a reply too."""
         async with self._in_flight:
             body = await asyncio.to_thread(
-                openai.chat_request, conversation, self.model, options, seed, self._extra
+                openai.chat_request, conversation, self._model_for(conversation), options, seed, self._extra
             )
             try:
                 response = await self._send("POST", "chat/completions", self.serving.attempts, json=body)
@@ -129,6 +131,13 @@ class HttpEngine:
         self._served = True
         self._check_count(conversation, reply.prompt_tokens)
         return reply
+
+    def _model_for(self, conversation: Conversation) -> str:
+        """The model that a request goes to: with routes, the adapter for the scale of the latest image."""
+        if self._routes is None:
+            return self.model
+        images = conversation.images
+        return self._routes.route(images[-1].gsd_m if images else None).name
 
     # --- the server ---------------------------------------------------------------------------------
 
@@ -143,6 +152,9 @@ class HttpEngine:
             raise ModelError(f"{self.url}/models is not an OpenAI-compatible list of models") from error
         if wanted is None and len(served) == 1:
             wanted = next(iter(served))
+        if self._routes is not None:
+            missing = [each.name for each in self._routes.adapters if each.name not in served]
+            wanted = missing[0] if missing else self._routes.adapters[0].name
         if wanted is None or wanted not in served:
             names = ", ".join(sorted(map(str, served))) or "nothing"
             asked = f"does not serve {wanted!r}" if wanted else "needs a model name"

@@ -18,6 +18,7 @@ from rscovlm.data.packing import Pack, collate
 from rscovlm.errors import ModelError
 from rscovlm.models.heads.base import PredictiveHead
 from rscovlm.models.prompting import Prompt, Prompter
+from rscovlm.models.scale.state import tell_scale
 from rscovlm.models.taps import tapped
 from zoom_chain.chat import Conversation, ImagePart
 
@@ -77,7 +78,7 @@ def distribution_of(
             "prompts of one batch have to be of one length; ask the same about images of one size"
         )
     pack = collate(
-        [_encoded(prompt, spec) for prompt in prompts], spec, model.config.image_token_id, dummy=False
+        [encoded_prompt(prompt, spec) for prompt in prompts], spec, model.config.image_token_id, dummy=False
     )
     pack = pack.to(model.device)
     with tapped(model, head.taps) as taps:
@@ -87,7 +88,8 @@ def distribution_of(
     return found
 
 
-def _encoded(prompt: Prompt, spec: PatchSpec) -> Encoded:
+def encoded_prompt(prompt: Prompt, spec: PatchSpec) -> Encoded:
+    """A prompt as a sample of a pack, in which nothing is learnt."""
     grids = [(1, rows * spec.merge, columns * spec.merge) for rows, columns in prompt.grids]
     return Encoded(
         ids=prompt.ids,
@@ -97,7 +99,7 @@ def _encoded(prompt: Prompt, spec: PatchSpec) -> Encoded:
         grids=np.array(grids, dtype=np.int64).reshape(-1, 3),
         key=Key("", 0, 0),
         task="",
-        tokens={},
+        tokens={"log_gsd": prompt.log_gsd},
         images={},
     )
 
@@ -105,6 +107,7 @@ def _encoded(prompt: Prompt, spec: PatchSpec) -> Encoded:
 def _hidden(model: VisionLanguageModel, pack: Pack, rows: int) -> torch.Tensor:
     """(1, B * L, W) after the last layer; the rows of a batch do not see each other."""
     ids = pack.input_ids.view(rows, -1)
+    tell_scale(model, pack.token_extras["log_gsd"].view(rows, -1))
     images = {}
     if len(pack.image_grid_thw):
         pixels = pack.pixel_values().to(model.model.visual.dtype)

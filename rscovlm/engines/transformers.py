@@ -19,12 +19,16 @@ from torch import nn
 
 from rscovlm.engines.numbers import distribution_of, head_of, prompts_of
 from rscovlm.errors import ModelError
+from rscovlm.models.adapters.scaled import read_scaled
+from rscovlm.models.checkpoints import SCALED_ADAPTER
 from rscovlm.models.families import ModelFamily
+from rscovlm.models.heads import WEIGHTS as HEAD_WEIGHTS
 from rscovlm.models.heads import read_heads
 from rscovlm.models.memory import KEPT_TOKENS, batch_rows
 from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.prompting import Prompt, Prompter, decoded, pad_left
 from rscovlm.models.sampling import Chooser, sampling_of
+from rscovlm.models.scale.state import tell_scale
 from rscovlm.models.weights import (
     best_device,
     default_dtype,
@@ -178,7 +182,12 @@ class TransformersEngine:
         chosen = torch.device(best_device() if device in (None, "auto") else device)
         precision = default_dtype(chosen) if dtype is None else dtype_named(dtype)
         tokenizer = read_tokenizer(folder)
-        model = model_for_inference(folder, None if device == "auto" else chosen, precision, adapter)
+        scaled = adapter is not None and (adapter / SCALED_ADAPTER).is_file()
+        model = model_for_inference(
+            folder, None if device == "auto" else chosen, precision, None if scaled else adapter
+        )
+        if scaled and adapter is not None:
+            read_scaled(adapter, model)
         config: VisionLanguageConfig = model.config
         spec = PatchSpec.of_checkpoint(folder, config.vision_config)
         if spec.factor != family.resolution.factor:
@@ -186,7 +195,8 @@ class TransformersEngine:
                 f"{folder} has visual tokens of {spec.factor} px, but family {family.name} of "
                 f"{family.resolution.factor} px; choose the family of the checkpoint"
             )
-        heads = read_heads(folder, model)
+        beside = adapter is not None and (adapter / HEAD_WEIGHTS).is_file()
+        heads = read_heads(adapter if adapter is not None and beside else folder, model)
         return cls(
             model, tokenizer, spec, family, name, heads=heads, max_batch=max_batch, keep_tokens=keep_tokens
         )
@@ -321,6 +331,8 @@ class TransformersEngine:
         new = self._tensor(pad_left([np.ones(len(suffix), dtype=np.int64) for suffix in suffixes], 0))
         positions = [prompt.positions[:, length:] for prompt, length in zip(prompts, known, strict=True)]
         mask = torch.cat([mask, new], dim=1)
+        scales = [prompt.log_gsd[length:] for prompt, length in zip(prompts, known, strict=True)]
+        self._tell(pad_left(scales, np.nan))
         output = self.model(
             input_ids=ids,
             attention_mask=mask,
@@ -364,6 +376,7 @@ class TransformersEngine:
         state = _Generated(len(prompts), mask)
         following = self._tensor(np.array([prompt.positions.max() + 1 for prompt in prompts]))
         sampling = options.sampling or sampling_of(self.model.generation_config)
+        last = np.array([[prompt.log_gsd[-1]] for prompt in prompts])
         choose = Chooser(sampling, seeds, [prompt.ids for prompt in prompts], self.device)
         for step in range(options.max_new_tokens):
             chosen = choose(logits)
@@ -374,6 +387,7 @@ class TransformersEngine:
                 break
             alive = self._tensor(np.array([[int(not stopped)] for stopped in state.stopped]))
             state.feed(chosen.tolist(), alive)
+            self._tell(last)
             output = self.model(
                 input_ids=chosen[:, None],
                 attention_mask=state.mask,
@@ -410,6 +424,8 @@ class TransformersEngine:
             if len(ids) > 1:
                 read = self._tensor(np.array([ids[:-1]] * len(prompts)))
                 steps = torch.arange(len(ids) - 1, device=self.device)
+                last = np.array([[prompt.log_gsd[-1]] for prompt in prompts])
+                self._tell(np.repeat(last, len(ids) - 1, axis=1))
                 output = self.model(
                     input_ids=read,
                     attention_mask=torch.cat([mask, torch.ones_like(read)], dim=1),
@@ -424,6 +440,10 @@ class TransformersEngine:
                 total += stated.gather(2, further[..., None])[..., 0].sum(dim=1)
             sums.append(total.double().cpu().numpy())
         return list(np.stack(sums, axis=1))
+
+    def _tell(self, log_gsd: NDArray[np.floating[Any]]) -> None:
+        """Tell gates the scales (B, S) of the tokens that come next."""
+        tell_scale(self.model, torch.from_numpy(np.ascontiguousarray(log_gsd)).to(self.device))
 
     def _tensor(self, array: NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

@@ -11,7 +11,8 @@ from rscovlm.cli.options import SceneOptions
 from rscovlm.tasks.ask import ask_each
 from tiling.errors import SceneError
 from zoom_chain.answers import spoken_text
-from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
+from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.looks import image_of, scene_gsd
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
@@ -115,11 +116,14 @@ def _in_one_turn(
     asked: dict[int, Conversation] = {}
     for index, (text, scenes) in enumerate(questions):
         try:
-            views = [scene.read(scene.overview(engine.family.resolution)) for scene in scenes]
+            resolution = engine.family.resolution
+            images = [
+                image_of(scene, scene.overview(resolution), scene_gsd(scene, engine, resolution))
+                for scene in scenes
+            ]
         except SceneError as error:
             outcomes[index] = Outcome("", "error", str(error))
         else:
-            images = [ImagePart(view.pixels) for view in views]
             asked[index] = Conversation().say("user", *images, text)
     replies = engine.chat(list(asked.values()), options) if asked else []
     for (index, conversation), reply in zip(asked.items(), replies, strict=True):

@@ -17,6 +17,9 @@ NANO_FOLDER = Path(__file__).parents[1] / "assets" / "nano"
 ADAPTER = "adapter_config.json"
 """The file of PEFT that makes a folder an adapter."""
 
+SCALED_ADAPTER = "scale_adapter.json"
+"""The file that makes a folder an adapter which depends on the ground sampling distance."""
+
 Runner = Literal["transformers", "vllm", "http"]
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt"]
@@ -112,10 +115,14 @@ def _in_process(spec: str, family: str | None) -> Checkpoint:
     runner: Runner = "transformers" if name == spec else "vllm"
     folder, revision = _folder(name)
     adapter = None
-    if (folder / ADAPTER).is_file() and not (folder / "config.json").is_file():
-        adapter, name = folder, _base_of(folder)
+    kind = next((each for each in (ADAPTER, SCALED_ADAPTER) if (folder / each).is_file()), None)
+    if kind is not None and not (folder / "config.json").is_file():
+        adapter, name = folder, _base_of(folder, kind)
         if runner == "vllm":
-            raise ModelError(f"{folder} is a LoRA adapter; for vLLM merge it: rscovlm export, or peft's own")
+            how = "merge it: rscovlm export, or peft's own"
+            if kind == SCALED_ADAPTER:
+                how = "bake it at some scales: rscovlm export RUN --gsd 0.3,1,10"
+            raise ModelError(f"{folder} is a LoRA adapter; for vLLM {how}")
         folder, revision = _folder(name)
     known = family_of(folder, name)
     if family is not None:
@@ -124,15 +131,15 @@ def _in_process(spec: str, family: str | None) -> Checkpoint:
     return Checkpoint(spec, runner, known, folder=folder, revision=revision, adapter=adapter)
 
 
-def _base_of(adapter: Path) -> str:
+def _base_of(adapter: Path, kind: str) -> str:
     """The model that a LoRA adapter lies over: a folder, beside it too, or a hub id.
 
     Raises:
         ModelError: where the adapter does not say.
     """
-    base = (read_sidecar(adapter, ADAPTER) or {}).get("base_model_name_or_path")
+    base = (read_sidecar(adapter, kind) or {}).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise ModelError(f"{adapter / ADAPTER} names no base model (base_model_name_or_path)")
+        raise ModelError(f"{adapter / kind} names no base model (base_model_name_or_path)")
     beside = adapter / base
     return str(beside) if not Path(base).is_absolute() and beside.is_dir() else base
 

@@ -99,7 +99,10 @@ class PatchInput(Section):
             BandError: for a band that is not there.
         """
         shown = (composite.render(pixels, names, self.limits) for composite in self.chosen)
-        return [ImagePart(fitted(np.ascontiguousarray(each), self.side, self.fit)) for each in shown]
+        scale = 1.0 if self.fit == "pad" else self.patch_px / self.side
+        gsd_m = None if self.gsd_m is None else self.gsd_m * scale
+        images = (fitted(np.ascontiguousarray(each), self.side, self.fit) for each in shown)
+        return [ImagePart(image, gsd_m=gsd_m) for image in images]
 
     def conversation(self, pixels: NDArray[Any], names: Sequence[str]) -> Conversation:
         """The prompt about a patch; arguments as of ``images``."""

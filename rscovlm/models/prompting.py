@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from rscovlm.models.families import ModelFamily
 from rscovlm.models.positions import Span, span_positions
 from tiling.view import Size
 from zoom_chain.chat import Conversation, ImagePart, Part
+
+Number = TypeVar("Number", np.int64, np.float32)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,6 +50,9 @@ class Prompt:
         for image, (start, end) in zip(self.images, self.spans, strict=True):
             # Above every token id; 62 bits of the digest tell images apart.
             keys[start:end] = (1 << 62) | (int(image.digest[:15], 16) << 2)
+        if self.images and self.images[0].gsd_m is not None:
+            # What comes before the first image is read at its scale, so at another one it is something else.
+            keys[: self.spans[0][0]] |= int(np.float32(self.log_gsd[0]).view(np.uint32)) << 30
         return keys
 
     def common_prefix(self, keys: NDArray[np.int64]) -> int:
@@ -59,6 +64,11 @@ class Prompt:
             if start < common < end:
                 return start
         return common
+
+    @cached_property
+    def log_gsd(self) -> NDArray[np.float32]:
+        """(length,) log10 metres per pixel of what each token is about; see ``token_scales``."""
+        return token_scales(len(self.ids), self.spans, [image.gsd_m for image in self.images])
 
     @cached_property
     def positions(self) -> NDArray[np.int64]:
@@ -112,6 +122,25 @@ def image_positions(
         length,
         [Span(start, 1, rows, columns) for (start, _), (rows, columns) in zip(spans, grids, strict=True)],
     )
+
+
+def token_scales(
+    length: int, spans: Sequence[tuple[int, int]], gsds_m: Sequence[float | None]
+) -> NDArray[np.float32]:
+    """(length,) log10 metres per pixel of what each token is about, NaN where unknown.
+
+    That is the latest image, so that a kept cache stays right as images come; before the first one it is the
+    first, so that a conversation about one image has one scale.
+
+    Args:
+        length: tokens.
+        spans: (start, end) of each image's placeholders, in order.
+        gsds_m: of each image as it is shown; None where unknown.
+    """
+    scales = np.full(length, np.nan, dtype=np.float32)
+    for number, ((start, _), gsd_m) in enumerate(zip(spans, gsds_m, strict=True)):
+        scales[start if number else 0 :] = np.nan if gsd_m is None else np.log10(gsd_m)
+    return scales
 
 
 def token_grid(size: Size, factor: int) -> tuple[int, int]:
@@ -215,7 +244,7 @@ def _template_part(part: Part) -> dict[str, str]:
     return {"type": "image"}
 
 
-def pad_left(rows: Sequence[NDArray[np.int64]], fill: int) -> NDArray[np.int64]:
+def pad_left(rows: Sequence[NDArray[Number]], fill: float) -> NDArray[Number]:
     """Stack rows (..., length) of different lengths, right aligned."""
     longest = max(row.shape[-1] for row in rows)
     return np.stack(

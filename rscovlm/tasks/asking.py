@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rscovlm.errors import JournalError
 from tiling.errors import SceneError
-from zoom_chain.chat import Conversation, ImagePart, Reply, StopReason
+from zoom_chain.chat import Conversation, Reply, StopReason
+from zoom_chain.looks import image_of, scene_gsd
 from zoom_chain.requests import Requests, in_flight
 from zoom_chain.session import failure_of
 
@@ -114,15 +115,16 @@ def ask_tiles(
     in the very batches of an uninterrupted one, so that it gets the very replies.
     """
     prompts = [run.task_of(plan).prompt() for plan in run.plans]
+    gsd = scene_gsd(scene, engine, engine.family.resolution)
 
     def question(look: Look) -> Conversation | SceneError:
         try:
-            image = scene.read(look.view)
+            image = image_of(scene, look.view, gsd)
         except SceneError as error:
             return error
         system, words = prompts[look.plan]
         start = Conversation() if system is None else Conversation().say("system", system)
-        return start.say("user", ImagePart(image.pixels), words)
+        return start.say("user", image, words)
 
     most = in_flight(engine)
     return (

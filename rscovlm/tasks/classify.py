@@ -13,7 +13,8 @@ from rscovlm.tasks.task import Counts, Prompt, hit, rates
 from tiling.errors import SceneError
 from tiling.view import Size
 from zoom_chain.answers import spoken_text
-from zoom_chain.chat import Conversation, Generation, ImagePart
+from zoom_chain.chat import Conversation, Generation
+from zoom_chain.looks import image_of, scene_gsd
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
@@ -122,7 +123,8 @@ def classify_scenes(
 
 def _question(scene: Scene, engine: Engine, task: Classification) -> Conversation | SceneError:
     try:
-        image = scene.read(scene.overview(engine.family.resolution))
+        resolution = engine.family.resolution
+        image = image_of(scene, scene.overview(resolution), scene_gsd(scene, engine, resolution))
     except SceneError as error:
         return error
-    return Conversation().say("user", ImagePart(image.pixels), task.prompt().user)
+    return Conversation().say("user", image, task.prompt().user)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from configs.checking import Problem
-from rscovlm.training.settings import TOWERS, TrainConfig
+from rscovlm.training.settings import TOWERS, Scaled, TrainConfig
 
 Conflict = tuple[tuple[str, ...], str]
 """The keys that contradict each other, the one that is told first, and what is wrong."""
@@ -58,6 +58,11 @@ def _conflicts_of_adapters(config: TrainConfig) -> list[Conflict]:
         towers, full = f"adapters.{name}.towers", f"adapters.{name}.full"
         if not adapted.towers:
             found.append(((towers,), "adapters need at least one tower"))
+        if isinstance(adapted, Scaled) and adapted.full:
+            message = f"{name} is exported as adapters alone, which hold no {adapted.full[0]}; leave full out"
+            found.append(((full,), message))
+        if isinstance(adapted, Scaled) and set(adapted.towers) != {"language"}:
+            found.append(((towers,), f"{name} adapts the language model alone; write towers: [language]"))
         for tower in sorted({*adapted.towers, *adapted.full} & set(config.freeze)):
             found.append((("freeze", towers, full), f"{tower} is both frozen and tuned"))
         for tower in sorted(set(adapted.towers) & set(adapted.full)):

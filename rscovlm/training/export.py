@@ -14,24 +14,27 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 
 from detection_eval.files import commit_folder, write_json
 from rscovlm.errors import UsageError
+from rscovlm.models.adapters import ADAPTERS
 from rscovlm.models.adapters.base import Adapter
+from rscovlm.models.adapters.scaled import ScaledLora
 from rscovlm.models.heads import write_heads
 from rscovlm.models.sidecars import OWN
 from rscovlm.models.weights import move, read_weights
+from rscovlm.training.baking import Gap, bake, largest_gap
 from rscovlm.training.building import Base, heads_of, open_base
 from rscovlm.training.checkpoint import ZERO, checkpoints, read_state, restore_weights
 from rscovlm.training.live import live_engine
@@ -81,15 +84,19 @@ class Exported:
         folder: of the checkpoint, or of the adapters.
         step: of the run that it holds.
         checked: whether what was written was asked the same as the adapters were, and answered alike; None
-            where there are no adapters.
+            where there are no adapters, or where they are baked at several scales.
+        gap: how far adapters that are baked at some scales are from continuous gates; None for others.
     """
 
     folder: Path
     step: int
     checked: bool | None
+    gap: Gap | None = None
 
 
-def export_run(run: Path, output: Path, merge: bool = False, replace: bool = False) -> Exported:
+def export_run(
+    run: Path, output: Path, merge: bool = False, replace: bool = False, gsds_m: Sequence[float] = ()
+) -> Exported:
     """Write the newest checkpoint of a run as a model.
 
     Args:
@@ -97,6 +104,8 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
         output: folder to write, whole or not at all.
         merge: fold adapters into the weights; without it the adapters alone are written, as peft does.
         replace: what ``output`` holds gives way once the new model is complete.
+        gsds_m: of adapters that depend on the ground sampling distance: those at which they are baked into
+            plain ones, or with ``merge`` the one at which they are folded in.
 
     Raises:
         UsageError: where there is no checkpoint, ``output`` is taken, or there is nothing to merge.
@@ -112,6 +121,7 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
     if stated.adapted and stated.adapted.full and not merge:
         full = ", ".join(stated.adapted.full)
         raise UsageError(f"{run} trained {full} in full beside its adapters; export it with --merge")
+    _check_scales(stated, merge, gsds_m)
     if not replace and output.exists() and any(output.iterdir()):
         raise UsageError(f"{output} is not empty; give a new folder")
     config = _for_export(stated)
@@ -120,19 +130,53 @@ def export_run(run: Path, output: Path, merge: bool = False, replace: bool = Fal
     partial = output.with_name(f".partial-{output.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    before = None if adapters is None else _said(learner.model, base)
+    shown_m = gsds_m[0] if gsds_m else None
+    before = None if adapters is None else _said(learner.model, base, shown_m)
+    if gsds_m and not merge:
+        gap = _bake(learner.model, base, cast("ScaledLora", adapters), partial, gsds_m)
+        write_heads(partial, learner.heads)
+        commit_folder(partial, output)
+        return Exported(output, state.step, None, gap)
     if adapters is not None and not merge:
         adapters.save(partial)
     else:
-        model = learner.model if adapters is None else adapters.merge()
+        model = learner.model
+        if isinstance(adapters, ScaledLora):
+            model = adapters.merge_at(gsds_m[0])
+        elif adapters is not None:
+            model = adapters.merge()
         move(model, torch.bfloat16 if stated.precision == "bf16" else torch.float32)
         model.save_pretrained(partial)
         write_sidecars(partial, base)
     write_heads(partial, learner.heads)
     _keep_inputs(run, partial)
-    checked = None if before is None else _said(_read_back(partial, config, base, merge), base) == before
+    checked = None
+    if before is not None:
+        checked = _said(_read_back(partial, config, base, merge), base, shown_m) == before
     commit_folder(partial, output)
     return Exported(output, state.step, checked)
+
+
+def _check_scales(config: TrainConfig, merge: bool, gsds_m: Sequence[float]) -> None:
+    """Make sure that scales are given where they mean something, and one where one has to be chosen.
+
+    Raises:
+        UsageError: with what would be right.
+    """
+    scaled = any(not ADAPTERS[name].mergeable for name in config.adapters.chosen)
+    if gsds_m and not scaled:
+        raise UsageError("--gsd is for adapters that depend on it (cs_hlora, bucketed_lora); leave it out")
+    if scaled and merge and len(gsds_m) != 1:
+        raise UsageError("--merge folds in what holds at one ground sampling distance; give it: --gsd 0.3")
+
+
+def _bake(
+    model: VisionLanguageModel, base: Base, adapter: ScaledLora, folder: Path, gsds_m: Sequence[float]
+) -> Gap:
+    """One plain adapter for each scale, and how far they are from the gates."""
+    routes = bake(adapter, folder, gsds_m)
+    questions = [Conversation().say("user", _picture(base), question) for question in QUESTIONS]
+    return largest_gap(model, base, routes, questions)
 
 
 def _keep_inputs(run: Path, folder: Path) -> None:
@@ -228,23 +272,23 @@ def _restore_zero(checkpoint: Path, learner: Learner) -> None:
             parameter.copy_(weights[name])
 
 
-def _said(model: VisionLanguageModel, base: Base, tokens: int = 24) -> list[str]:
-    """Greedy answers of a model about a drawn picture."""
+def _said(model: VisionLanguageModel, base: Base, gsd_m: float | None = None, tokens: int = 24) -> list[str]:
+    """Greedy answers of a model about a drawn picture of a scale."""
     if torch.cuda.is_available():
         move(model, torch.device("cuda"))
-    questions = [Conversation().say("user", _picture(base), question) for question in QUESTIONS]
+    questions = [Conversation().say("user", _picture(base, gsd_m), question) for question in QUESTIONS]
     model.eval()
     replies = live_engine(model, base).chat(questions, Generation(max_new_tokens=tokens))
     move(model, torch.device("cpu"))
     return [reply.text for reply in replies]
 
 
-def _picture(base: Base) -> ImagePart:
+def _picture(base: Base, gsd_m: float | None = None) -> ImagePart:
     side = 4 * base.patches.factor
     rows, columns = np.mgrid[0:side, 0:side]
     slopes = [(1, 0), (0, 1), (1, 1)] * base.patches.channels
     bands = [(a * rows + b * columns) % 256 for a, b in slopes[: base.patches.channels]]
-    return ImagePart(np.stack(bands, axis=2).astype(np.uint8))
+    return ImagePart(np.stack(bands, axis=2).astype(np.uint8), gsd_m=gsd_m)
 
 
 def write_sidecars(folder: Path, base: Base) -> None:

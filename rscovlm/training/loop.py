@@ -23,6 +23,8 @@ from rscovlm.data.mix import Mix
 from rscovlm.data.packing import Pack
 from rscovlm.data.randomness import generator
 from rscovlm.errors import DataError, UsageError
+from rscovlm.models.adapters.low_rank import update_sizes
+from rscovlm.models.adapters.scaled import gate_numbers
 from rscovlm.training.building import Built
 from rscovlm.training.checkpoint import State, check_resume, checkpoints, load, read_state, save
 from rscovlm.training.logs import Logs
@@ -267,6 +269,8 @@ def _log(
     peak = peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
     rates = {f"rate/{group['group']}": group["lr"] for group in run.optimizer.param_groups}
     numbers = step_numbers(total, seconds, steps, accelerator.num_processes, peak)
+    if run.adapters:
+        numbers |= update_sizes(run.learner.model) | gate_numbers(run.learner.model)
     seen_so_far = {f"seen/{name}": value for name, value in seen.items()}
     logs.write(step, numbers | norms | rates | memory_numbers(device) | seen_so_far)
 

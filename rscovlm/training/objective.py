@@ -15,6 +15,7 @@ from torch import nn
 
 from rscovlm.data.packing import Pack, model_inputs
 from rscovlm.errors import UsageError
+from rscovlm.models.scale.state import tell_pack
 from rscovlm.models.taps import tapped
 from rscovlm.models.weights import move, read_tokenizer, read_weights
 from rscovlm.training.loss import linear_cross_entropy
@@ -101,6 +102,7 @@ class NextToken:
         """See ``Objective``."""
         every = cast("Mapping[str, Head]", dict(heads.items()))
         layers = sorted({layer for head in every.values() for layer in head.taps})
+        tell_pack(model, pack)
         with tapped(model, layers) as taps:
             output = model.model(**model_inputs(pack), output_hidden_states=len(heads) > 0)
         hidden = output.last_hidden_state[0]

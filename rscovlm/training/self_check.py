@@ -147,6 +147,7 @@ class _Noise:
     size: Size
     bands: int
     seed: int
+    gsd_m: float | None = None
 
     def read(self) -> NDArray[np.uint8]:
         return np.random.default_rng(self.seed).integers(0, 256, (*self.size, self.bands), dtype=np.uint8)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rscovlm.errors import UsageError
+from rscovlm.models.adapters import ADAPTERS
 from rscovlm.training.checkpoint import checkpoints, read_state
 from rscovlm.training.config import Stage, changes
 from rscovlm.training.export import Exported, export_apart, export_run
@@ -114,6 +115,7 @@ def _export(stage: Stage, place: Path, model: Path) -> Exported | None:
         # DeepSpeed leaves marks on its process: with ZeRO-3, whatever loads a model there partitions it.
         apart = stage.config.strategy == "deepspeed"
         export = export_apart if apart else export_run
-        exported = export(place, model, merge=stage.config.adapted is not None, replace=True)
+        merge = all(ADAPTERS[name].mergeable for name in stage.config.adapters.chosen)
+        exported = export(place, model, merge=merge and stage.config.adapted is not None, replace=True)
     processes.wait_for_everyone()
     return exported

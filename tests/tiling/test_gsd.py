@@ -8,7 +8,7 @@ import rasterio
 from affine import Affine
 from rasterio.control import GroundControlPoint
 
-from tiling.gsd import ANYTHING, Range, gsd_of_view, resolve_gsd
+from tiling.gsd import ANYTHING, Range, gsd_of_view, range_of_scene, resolve_gsd
 from tiling.overrides import Overrides
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
@@ -190,3 +190,19 @@ def test_a_view_of_a_large_scene_has_the_scale_of_its_own_place(write):
     south = gsd_of_view(scene, View(Window(0, 56, 100, 4), Size(4, 100)), gsd)
     assert north.metres < gsd.metres < south.metres
     assert north.interval.low <= north.metres
+
+
+def test_a_view_scales_each_side_by_its_own_reduction(write):
+    scene = write(crs="EPSG:32632", transform=Affine(10, 0, 500000, 0, -20, 5000000))
+    found = gsd_of_view(scene, View(Window(0, 0, 80, 40), Size(40, 10)), resolve_gsd(scene))
+    # 80 px in 10 along x, 40 px in 40 along y.
+    assert (found.x_m, found.y_m) == (pytest.approx(8 * 10.004, rel=1e-3), pytest.approx(20.008, rel=1e-3))
+    assert found.metres == pytest.approx(math.sqrt(found.x_m * found.y_m), rel=1e-3)
+    assert found.to_json()["xy_m"] == {"x": found.x_m, "y": found.y_m}
+
+
+def test_what_is_estimated_of_a_view_becomes_that_of_its_scene_and_back(write):
+    scene, view = write(), View(Window(0, 0, 100, 60), Size(30, 50))
+    found = resolve_gsd(scene, predicted=range_of_scene(Range(1.0, 1.44), view))
+    assert (found.source, found.metres) == ("predicted", pytest.approx(0.6))
+    assert gsd_of_view(scene, view, found).metres == pytest.approx(1.2)

@@ -18,6 +18,7 @@ class Unread:
     """A picture that is read when it is needed."""
 
     size: Size
+    gsd_m: float | None = None
 
     def read(self) -> np.ndarray:
         return RGB
@@ -48,3 +49,9 @@ def test_identity_is_that_of_the_pixels():
     assert ImagePart(RGB) == ImagePart(RGB.copy())
     assert ImagePart(RGB) != ImagePart(RGB.reshape(4, 2, 3))
     assert len({ImagePart(RGB), ImagePart(RGB.copy()), ImagePart(RGB + np.uint8(1))}) == 2
+
+
+def test_the_same_pixels_at_another_scale_are_another_image():
+    assert ImagePart(RGB, gsd_m=0.3) == ImagePart(RGB, gsd_m=0.3)
+    assert len({ImagePart(RGB), ImagePart(RGB, gsd_m=0.3), ImagePart(RGB, gsd_m=0.6)}) == 3
+    assert ImagePart.of(Unread(Size(2, 4), 0.3)).gsd_m == 0.3

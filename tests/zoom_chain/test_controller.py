@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from tiling.overrides import Overrides
 from tiling.resolution import Resolution
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
@@ -524,3 +525,19 @@ def test_a_world_of_36000_px_is_zoomed_into(chain_of, rasters):
     assert overview.lonlat_bounds == pytest.approx((-180, -90, 180, 90), abs=0.1)
     assert crop.lonlat_bounds == pytest.approx((-18, 54, 0, 63), abs=0.1)
     assert crop.gain > 10
+
+
+def test_each_view_carries_the_scale_at_which_it_is_shown_and_the_trace_says_how_it_is_known(chain_of, scene):
+    chain = chain_of(nano_call(500, 500, 562, 562), "Blue.")
+    trace = chain.ask(scene, "question?").trace
+    shown = [message.images[0].gsd_m for message in chain.model.batches[1][0].messages if message.images]
+    assert shown == [view.gsd_m for view in trace.views]
+    assert shown == [pytest.approx(4.0, rel=1e-3), pytest.approx(0.5, rel=0.02)]
+    assert (trace.scene["gsd"]["source"], trace.scene["gsd"]["m"]) == ("transform", trace.scene["gsd_m"])
+
+
+def test_what_is_stated_goes_before_what_the_file_says(chain_of, scene_path):
+    with Scene(scene_path, overrides=Overrides(gsd_m=2.0)) as stated:
+        trace = chain_of("Blue.").ask(stated, "question?").trace
+    # 8 scene px in one of the overview.
+    assert (trace.scene["gsd"]["source"], trace.views[0].gsd_m) == ("stated", 16.0)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tiling.gsd import resolve_gsd
 from tiling.scene import Scene
 from zoom_chain.budget import Budget
 from zoom_chain.chat import Reply
@@ -151,7 +152,7 @@ def test_costs_are_charged_by_the_driver(small, scene, scripted):
     chain = ZoomChain(
         scripted(q=[Reply(CALLS[0], prompt_tokens=50, completion_tokens=9), "done"]), NANO, small
     )
-    job = Job(chain._session(scene, "q"), chain.policy.run)
+    job = Job(chain._session(scene, "q", resolve_gsd(scene)), chain.policy.run)
     Driver(chain.model, chain.options).run([job])
     spending = job.session.spending
     assert (spending.views, spending.zooms, spending.calls) == (2, 1, 2)

@@ -1,16 +1,23 @@
 """From a requested box to the window that is read."""
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from PIL import Image
 
+from tiling.gsd import Range
+from tiling.overrides import Overrides
+from tiling.scene import Scene
 from tiling.view import Size, View, Window
 from zoom_chain.looks import (
     CropRule,
     RefusedRequest,
     crop_window,
     detail_gain,
+    image_of,
     requested_window,
+    scene_gsd,
     shows_evidence,
 )
 
@@ -135,3 +142,40 @@ def test_a_view_shows_evidence_that_is_a_fifth_of_its_side():
     assert not shows_evidence(Window(900, 900, 1000, 252), EVIDENCE)
     # A bridge is read by its length.
     assert shows_evidence(Window(900, 900, 500, 500), Window(1000, 1000, 100, 5))
+
+
+class Estimating:
+    """A model that sees how large a pixel is."""
+
+    def __init__(self, low, high):
+        self.range, self.seen = Range(low, high), []
+
+    def estimate_gsd(self, image):
+        self.seen.append(image)
+        return self.range
+
+
+def test_a_view_is_seen_at_the_scale_at_which_it_is_shown(scene):
+    image = image_of(scene, View(Window(0, 0, 1024, 512), Size(128, 256)))
+    assert image.gsd_m == pytest.approx(4 * 0.5, rel=1e-3)
+    assert image.pixels.shape == (128, 256, 3)
+
+
+def test_what_a_file_says_goes_before_what_a_model_estimates(scene, small):
+    model = Estimating(1.0, 1.5)
+    assert scene_gsd(scene, model, small).source == "transform"
+    assert model.seen == []
+
+
+def test_a_model_that_is_sure_enough_stands_in_for_the_file(tmp_path, small):
+    path = tmp_path / "bare.png"
+    Image.fromarray(np.zeros((512, 1024, 3), np.uint8)).save(path)
+    with Scene(path) as bare:
+        # The overview is reduced, so a pixel of the scene is as much smaller.
+        scale = bare.overview(small).scale[0]
+        found = scene_gsd(bare, Estimating(2.0 * scale, 2.88 * scale), small)
+        assert (found.source, found.metres) == ("predicted", pytest.approx(2.4))
+        assert scene_gsd(bare, Estimating(0.1, 9.0), small).source == "unknown"
+        assert scene_gsd(bare, object(), small).source == "unknown"
+    with Scene(path, overrides=Overrides(gsd_m=0.7)) as stated:
+        assert scene_gsd(stated, Estimating(2.0, 2.88), small).metres == 0.7

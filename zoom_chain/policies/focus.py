@@ -50,7 +50,8 @@ def focus(session: Session) -> Steps:
     if coarseness(overview) < session.crops.min_gain or session.spent() is not None:
         return (yield from _answer(session, sight.image, 0))
     words = WHERE.format(cells=CELLS, last=CELLS**2, most=MOST_CELLS, question=session.question)
-    conversation = Conversation().say("user", ImagePart(indexed(sight.image.pixels.astype(np.uint8))), words)
+    numbered = ImagePart(indexed(sight.image.pixels.astype(np.uint8)), gsd_m=sight.image.gsd_m)
+    conversation = Conversation().say("user", numbered, words)
     said = yield from ask(conversation)
     session.record(said, conversation, about=(0,))
     if failure := failure_of(said.reply):

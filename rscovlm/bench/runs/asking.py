@@ -31,6 +31,7 @@ from tiling.resolution import Resolution
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Reply, Sampling
+from zoom_chain.looks import image_of
 from zoom_chain.settings import ZoomSettings
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def _looked_at(item: Item, scenes: Sequence[Scene], asking: Asking) -> _Question
     if asking.blind == "gray":
         pictures = [ImagePart(gray(view)) for view in views]
     else:
-        pictures = [ImagePart(scene.read(view).pixels) for scene, view in zip(scenes, views)]
+        pictures = [image_of(scene, view) for scene, view in zip(scenes, views)]
     tokens = sum(asking.resolution.tokens(view.size) for view in views)
     return _Question(item, _said(system, user, *pictures), place, views[:1], tokens)
 

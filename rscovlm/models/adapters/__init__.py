@@ -8,8 +8,9 @@ from typing import Any
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters.base import Adapter
 from rscovlm.models.adapters.low_rank import Dora, Lora, Qlora
+from rscovlm.models.adapters.scaled import KINDS
 
-ADAPTERS: dict[str, type[Adapter]] = {"lora": Lora, "dora": Dora, "qlora": Qlora}
+ADAPTERS: dict[str, type[Adapter]] = {"lora": Lora, "dora": Dora, "qlora": Qlora, **KINDS}
 """Kinds of adapters by the names that configurations use."""
 
 

@@ -18,9 +18,11 @@ class Adapter(ABC):
 
     Attributes:
         in_four_bits: whether training holds the adapted layers in 4 bits.
+        mergeable: whether layers with the weights folded in say the same for all inputs.
     """
 
     in_four_bits: ClassVar[bool] = False
+    mergeable: ClassVar[bool] = True
 
     @abstractmethod
     def apply(self, model: VisionLanguageModel, layers: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from torch import nn
+
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters.base import Adapter
 
@@ -84,6 +86,21 @@ class Lora(Adapter):
     def merge(self) -> VisionLanguageModel:
         """Add the product of B and A to each layer's own weights."""
         return cast("VisionLanguageModel", self.model.merge_and_unload())
+
+
+def update_sizes(model: nn.Module) -> dict[str, float]:
+    """``update/<projection>``: what low-rank adapters add to layers, mean over those of a name.
+
+    Each is ``alpha / rank * sqrt(tr(B^T B A A^T))``, the Frobenius norm of the update (ScaleEarth, figure 8).
+    """
+    found: dict[str, list[float]] = {}
+    for name, layer in model.named_modules():
+        for which in getattr(layer, "lora_A", None) or ():
+            a, b = layer.lora_A[which].weight.detach().float(), layer.lora_B[which].weight.detach().float()
+            if a.numel() and b.numel():  # other processes may hold them
+                size = float(layer.scaling[which] * ((b.T @ b) * (a @ a.T)).sum().clamp_min(0).sqrt())
+                found.setdefault(f"update/{name.split('.')[-1]}", []).append(size)
+    return {name: sum(sizes) / len(sizes) for name, sizes in sorted(found.items())}
 
 
 class Dora(Lora):

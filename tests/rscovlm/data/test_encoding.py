@@ -15,8 +15,8 @@ from zoom_chain.chat import Conversation, Message
 
 
 class Blank:
-    def __init__(self, height, width):
-        self.size = Size(height, width)
+    def __init__(self, height, width, gsd_m=None):
+        self.size, self.gsd_m = Size(height, width), gsd_m
 
     def read(self):
         return np.zeros((*self.size, 3), dtype=np.uint8)
@@ -226,3 +226,11 @@ def test_a_template_whose_answers_do_not_continue_its_prompt_is_refused_in_one_l
 def test_a_picture_that_does_not_divide_into_tokens_is_refused(encoder):
     with pytest.raises(DataError, match="does not divide"):
         encoder.encode(example(("user", (Blank(30, encoder.patches.factor),)), ("assistant", ("no",))))
+
+
+def test_each_picture_has_its_own_metres_per_pixel(encoder):
+    side = 2 * encoder.patches.factor
+    shown = example(("user", (Blank(side, side, 2.4), Blank(side, side))), ("assistant", ("yes",)))
+    np.testing.assert_array_equal(
+        encoder.encode(shown).images["gsd_m"], np.array([2.4, np.nan], dtype=np.float32)
+    )

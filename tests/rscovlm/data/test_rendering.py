@@ -1,5 +1,7 @@
 """A sample becomes a conversation: boxes at the size drawn, in the family's words, the same anywhere."""
 
+import math
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -314,3 +316,19 @@ def test_unknown_formats_and_sizes_are_refused_by_name():
         rules(forms="quadd")
     with pytest.raises(ConfigError, match="nativ is unknown; choose from native"):
         rules(sizing="nativ")
+
+
+def test_a_picture_that_is_shown_smaller_has_larger_pixels_on_the_ground():
+    turns = (Turn("user", "<image>What?"), Turn("assistant", "A field."))
+    image = ImageRef("scene.png", size=(2800, 5600))
+    (shown,) = render(Sample("s", "vqa", (image,), turns, gsd_m=0.3), rules()).conversation.images
+    reduction = math.sqrt(2800 / shown.size.height * 5600 / shown.size.width)
+    assert reduction > 1.5
+    assert shown.gsd_m == pytest.approx(0.3 * reduction)
+
+
+def test_an_image_may_state_a_scale_of_its_own():
+    turns = (Turn("user", "<image><image>What?"), Turn("assistant", "A field."))
+    images = (ImageRef("a.png", size=(280, 280), gsd_m=10.0), ImageRef("b.png", size=(280, 280)))
+    shown = render(Sample("s", "vqa", images, turns, gsd_m=0.3), rules()).conversation.images
+    assert [picture.gsd_m for picture in shown] == [pytest.approx(10.0), pytest.approx(0.3)]

@@ -38,6 +38,10 @@ class Bands:
     def size(self) -> Size:
         return self.view.size
 
+    @property
+    def gsd_m(self) -> None:
+        return None
+
     def read(self) -> np.ndarray:
         with Scene(self.path) as scene:
             return scene.read_bands(self.view, BANDS).physical().pixels

@@ -15,6 +15,7 @@ from rscovlm.models.prompting import (
     prompter_of,
     template_messages,
     token_grid,
+    token_scales,
 )
 from rscovlm.nano.tokenizer import build_tokenizer
 from tests.rscovlm.checkpoints import WORDS
@@ -102,3 +103,21 @@ def test_a_prompter_needs_the_tokenizers_files_alone(tmp_path):
     assert len(set(written.ids[start:end])) == 1
     with pytest.raises(ModelError, match="cannot be read"):
         prompter_of(tmp_path / "nowhere", FAMILIES["nano"])
+
+
+def test_a_token_has_the_scale_of_the_latest_image_and_of_the_first_before_it():
+    # 2 words, an image, a word, an image of unknown scale, a word.
+    scales = token_scales(8, [(2, 4), (5, 7)], [0.1, None])
+    np.testing.assert_array_equal(scales, np.float32([-1, -1, -1, -1, -1, np.nan, np.nan, np.nan]))
+    assert np.isnan(token_scales(3, [], [])).all()
+
+
+def test_a_beginning_that_was_read_at_another_scale_is_not_shared():
+    pixels = np.zeros((2, 2, 3), np.uint8)
+
+    def prompt(gsd_m):
+        return Prompt(np.arange(6), (ImagePart(pixels, gsd_m=gsd_m),), ((2, 4),), ((1, 2),))
+
+    assert prompt(0.3).common_prefix(prompt(0.3).keys) == 6
+    assert prompt(0.3).common_prefix(prompt(3.0).keys) == 0
+    assert prompt(None).common_prefix(prompt(None).keys) == 6

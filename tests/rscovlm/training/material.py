@@ -21,6 +21,7 @@ class Painted:
     size: Size
     colour: tuple[int, int, int]
     seed: int
+    gsd_m: float | None = None
 
     def read(self) -> np.ndarray:
         noise = np.random.default_rng(self.seed).integers(-20, 20, (*self.size, 3))

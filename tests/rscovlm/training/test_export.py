@@ -103,3 +103,52 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_loaded(tmp_path):
     )
     refused("trained merger in full beside its adapters; export it with --merge")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]
+
+
+GATED = {"cs_hlora": {"rank": 3, "alpha": 6, "towers": ["language"], "projections": ["q_proj", "down_proj"]}}
+
+
+@pytest.fixture
+def gated(checkpoint, tmp_path):
+    """A run of gated adapters whose weights are random."""
+    settings = config(model=str(checkpoint), adapters=GATED, precision="fp32")
+    built = build(open_base(settings, tmp_path), settings, torch.device("cpu"))
+    torch.manual_seed(0)
+    weights = {
+        name: weight if "gate" in name else 0.3 * torch.randn_like(weight)
+        for name, weight in learnt_weights(built.learner).items()
+    }
+    write_checkpoint(tmp_path / "run", settings, adapters=True, weights=weights)
+    return tmp_path / "run"
+
+
+def test_gated_adapters_are_written_in_files_of_their_own_and_answer_as_they_did(gated, tmp_path):
+    assert export_run(gated, tmp_path / "adapters").checked is True
+    assert sorted(path.name for path in (tmp_path / "adapters").iterdir()) == [
+        "scale_adapter.json",
+        "scale_adapter.safetensors",
+    ]
+
+
+def test_gated_adapters_are_baked_into_plain_ones_and_the_gap_is_told(gated, tmp_path):
+    done = export_run(gated, tmp_path / "baked", gsds_m=(0.1, 10.0))
+    assert {path.name for path in (tmp_path / "baked").iterdir()} == {"gsd-0.1", "gsd-10", "routes.json"}
+    assert (tmp_path / "baked" / "gsd-10" / "adapter_model.safetensors").is_file()
+    assert 0 < done.gap.probability <= 1
+    finer = export_run(gated, tmp_path / "finer", gsds_m=(0.1, 0.3, 1.0, 3.0, 10.0))
+    assert finer.gap.logit < done.gap.logit
+
+
+def test_gated_adapters_are_merged_at_one_scale_alone(gated, tmp_path):
+    done = export_run(gated, tmp_path / "merged", merge=True, gsds_m=(0.3,))
+    assert done.checked is True
+    assert (tmp_path / "merged" / "config.json").is_file()
+    with pytest.raises(UsageError, match="--merge folds in what holds at one ground sampling distance"):
+        export_run(gated, tmp_path / "other", merge=True)
+
+
+def test_scales_mean_nothing_to_plain_adapters(tmp_path):
+    settings = config(model="/no/such/model", adapters={"lora": {"towers": ["language"]}})
+    write_checkpoint(tmp_path / "run", settings, adapters=True)
+    with pytest.raises(UsageError, match="--gsd is for adapters that depend on it"):
+        export_run(tmp_path / "run", tmp_path / "model", gsds_m=(0.3,))
