@@ -24,11 +24,13 @@ from rscovlm.models.checkpoints import SCALED_ADAPTER
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads import WEIGHTS as HEAD_WEIGHTS
 from rscovlm.models.heads import read_heads
+from rscovlm.models.heads.gsd import GsdHead, LogGsd
 from rscovlm.models.memory import KEPT_TOKENS, batch_rows
 from rscovlm.models.patches import PatchSpec, normalise, patchify
-from rscovlm.models.prompting import Prompt, Prompter, decoded, pad_left
+from rscovlm.models.prompting import Prompt, Prompter, decoded, pad_left, token_grid
 from rscovlm.models.sampling import Chooser, sampling_of
 from rscovlm.models.scale.state import tell_scale
+from rscovlm.models.taps import tapped
 from rscovlm.models.weights import (
     best_device,
     default_dtype,
@@ -37,7 +39,8 @@ from rscovlm.models.weights import (
     read_tokenizer,
     stop_tokens,
 )
-from zoom_chain.chat import Conversation, Generation, Reply
+from tiling.gsd import Range
+from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 from zoom_chain.scores import Scores
 
 if TYPE_CHECKING:
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
 
     from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
+
+GSD = "gsd"
+"""Name of the head that estimates the ground sampling distance."""
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 
@@ -137,6 +143,8 @@ class TransformersEngine:
         # Layers that hold a state instead of keys and values cannot be taken back to where prompts part.
         layers = getattr(model.config.get_text_config(), "layer_types", None) or ()
         self._recurrent = any(kind == "linear_attention" for kind in layers)
+        self.estimate_gsd = self._estimate_gsd if GSD in self.heads else None
+        """Range of metres per pixel of an image, from its pixels; None for a model without such a head."""
         self._memory = _Memory(0 if self._recurrent else keep_tokens)
 
     @property
@@ -233,6 +241,16 @@ class TransformersEngine:
         """
         prompts = prompts_of(self._prompter, conversations)
         return distribution_of(self.model, head_of(self.heads, target), prompts, self._spec)
+
+    @torch.inference_mode()
+    def _estimate_gsd(self, image: ImagePart) -> Range:
+        grid = token_grid(image.size, self._spec.factor)
+        head = cast(GsdHead, self.heads[GSD])
+        patches = torch.from_numpy(patchify(image.pixels, self._spec)).to(self.device)
+        grids = self._tensor(np.array([[1, grid[0] * self._spec.merge, grid[1] * self._spec.merge]]))
+        with tapped(self.model, head.taps) as taps:
+            self.model.model.visual(normalise(patches, self._spec).to(self.dtype), grid_thw=grids)
+        return cast(LogGsd, head(taps.features(grids), [grid[0] * grid[1]])).interval(0)
 
     def prompt(self, conversation: Conversation) -> Prompt:
         """A conversation as the model reads it."""

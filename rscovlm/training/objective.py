@@ -116,10 +116,11 @@ class NextToken:
             away = self.numbers(hidden, model.lm_head.weight, pack, weights[0])
             loss = loss + self.numbers.weight * away
             parts["number_loss"] = away.detach()
+        progress = moment.step / max(1, moment.steps)
         for own, head in every.items():
             seen = taps.features(pack.image_grid_thw, head.taps) if head.taps else None
             for name, term in head.terms(model, output.hidden_states, pack, seen).items():
-                loss = loss + share * term.weight * term.value
+                loss = loss + share * term.weight * head.share_at(progress) * term.value
                 # Two heads may be about the same number.
                 parts[f"{own}_{name}" if name in parts else name] = term.value.detach() * share
         return Outcome(loss, losses, parts)

@@ -248,6 +248,23 @@ class Cells(Section):
     """Weight of the outlines' error, in parts of the image's side."""
 
 
+class GsdSettings(Section):
+    """Ground sampling distance of each image with its uncertainty, for scenes that do not state it."""
+
+    taps: Literal["last", "half", "half_deep", "all"] | tuple[int, ...] = "last"
+    """Layers of the vision tower that it reads: by REO-VLM's names, or by index from 0."""
+    hidden: int = Field(64, gt=0)
+    """Width of its hidden layer."""
+    weight: float = Field(0.1, gt=0)
+    """Weight of its likelihood beside the cross-entropy of answers."""
+    ramp: float = Field(0.2, ge=0, le=1)
+    """Share of the run over which the weight rises from 0."""
+    least_deviation: float = Field(0.02, gt=0)
+    """Floor of the deviation, in decades."""
+    detached: bool = True
+    """Whether the vision tower does not learn from it."""
+
+
 class Heads(Section):
     """Modules that learn beside the model, by name; see ``rscovlm.models.heads``."""
 
@@ -258,6 +275,8 @@ class Heads(Section):
 
     cells: Cells | None = None
     """Names and outlines of visual tokens; needs samples that bring them, such as nano's lessons."""
+    gsd: GsdSettings | None = None
+    """Ground sampling distance of each image; needs samples that state it."""
     numbers: dict[str, Number] = Field(default={})
     """Numbers of each sample with their uncertainty, by names of your own; see ``Number``."""
     dense: dict[str, Dense] = Field(default={})
@@ -278,8 +297,9 @@ class Heads(Section):
         """The settings of the heads that are asked for, as ``make_heads`` takes them."""
         several: dict[str, Mapping[str, Number | Dense]] = {"numbers": self.numbers, "dense": self.dense}
         named = {kind: {name: own.settings for name, own in heads.items()} for kind, heads in several.items()}
-        cells = {} if self.cells is None else {"cells": self.cells.model_dump()}
-        return cells | {kind: heads for kind, heads in named.items() if heads}
+        single = {"cells": self.cells, "gsd": self.gsd}
+        alone = {kind: own.model_dump() for kind, own in single.items() if own is not None}
+        return alone | {kind: heads for kind, heads in named.items() if heads}
 
 
 class Evaluation(Section):

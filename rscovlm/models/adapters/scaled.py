@@ -96,7 +96,10 @@ class ScaledLora(Lora):
 
     def _adapted(self) -> Iterator[Any]:
         """The layers with A and B, in order."""
-        return (each for each in self.model.modules() if hasattr(each, "lora_A") and len(each.lora_A))
+        for module in self.model.modules():
+            lowering = getattr(module, "lora_A", None)
+            if isinstance(lowering, nn.ModuleDict) and len(lowering):
+                yield module
 
     @property
     def gates(self) -> list[Gate]:

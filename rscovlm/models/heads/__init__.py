@@ -14,13 +14,14 @@ from rscovlm.errors import ModelError
 from rscovlm.models.heads.base import Head
 from rscovlm.models.heads.cells import CellsHead
 from rscovlm.models.heads.dense.head import DenseHead
+from rscovlm.models.heads.gsd import GsdHead
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.taps import tap_layers
 
 if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
-HEADS: dict[str, type[Head]] = {"cells": CellsHead, "numbers": NumberHead, "dense": DenseHead}
+HEADS: dict[str, type[Head]] = {"cells": CellsHead, "numbers": NumberHead, "dense": DenseHead, "gsd": GsdHead}
 """Kinds of heads by the names that configurations use."""
 
 SEVERAL = frozenset({"numbers", "dense"})

@@ -46,6 +46,10 @@ class Head(nn.Module):
         """Layers of the vision tower whose features it reads, by index from 0."""
         return ()
 
+    def share_at(self, progress: float) -> float:
+        """Part of its weight that counts when so much of the run is done, from 0 to 1."""
+        return 1.0
+
     def terms(
         self,
         model: VisionLanguageModel,
