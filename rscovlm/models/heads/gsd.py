@@ -121,7 +121,7 @@ class GsdHead(Head):
         """
         truth = pack.image_extras.get("gsd_m")
         if tapped is None or truth is None:
-            nothing = sum(parameter.sum() for parameter in self.parameters()) * 0
+            nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0
             return {"gsd": Term(nothing, 0.0)}
         seen = tapped.detach() if self.settings["detached"] else tapped
         tokens = pack.image_grid_thw.prod(dim=1) // pack.spec.merge**2
