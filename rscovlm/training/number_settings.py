@@ -140,6 +140,21 @@ class Output(Choice):
     count: Count | None = None
 
 
+class Ensemble(Section):
+    """One number of several heads, kept for inference; each head learns as it does alone."""
+
+    members: tuple[str, ...] = Field(min_length=2)
+    """Names of heads that give the same number."""
+    fuse: Literal["mean", "inverse_variance"] = "mean"
+    """A mixture of the distributions, or their product as Gaussians. Weights fitted on validation plots come
+    after training, by ``rscovlm.reo.stacking``."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Keyword arguments of ``EnsembleHead``."""
+        return self.model_dump()
+
+
 class Number(Section):
     """A number about each sample with its uncertainty, kept for inference."""
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from configs.checking import Section
 from rscovlm.models.scale.defaults import NEUTRAL_M, SHARPNESS, TIERS_M
 from rscovlm.training.dense_settings import Dense
-from rscovlm.training.number_settings import Number
+from rscovlm.training.number_settings import Ensemble, Number
 
 Group = Literal["vision", "merger", "language", "heads"]
 Tower = Literal["vision", "merger", "language"]
@@ -281,8 +281,10 @@ class Heads(Section):
     """Numbers of each sample with their uncertainty, by names of your own; see ``Number``."""
     dense: dict[str, Dense] = Field(default={})
     """Maps of each sample with their uncertainty, by names of your own; see ``Dense``."""
+    ensembles: dict[str, Ensemble] = Field(default={})
+    """Numbers of several of these heads together, by names of your own; see ``Ensemble``."""
 
-    @field_validator("numbers", "dense")
+    @field_validator("numbers", "dense", "ensembles")
     @classmethod
     def _names(cls, heads: dict[str, Any]) -> dict[str, Any]:
         wrong = [name for name in heads if not name.isidentifier() or name in cls.model_fields]
@@ -295,7 +297,11 @@ class Heads(Section):
     @property
     def chosen(self) -> dict[str, dict[str, Any]]:
         """The settings of the heads that are asked for, as ``make_heads`` takes them."""
-        several: dict[str, Mapping[str, Number | Dense]] = {"numbers": self.numbers, "dense": self.dense}
+        several: dict[str, Mapping[str, Number | Dense | Ensemble]] = {
+            "numbers": self.numbers,
+            "dense": self.dense,
+            "ensembles": self.ensembles,
+        }
         named = {kind: {name: own.settings for name, own in heads.items()} for kind, heads in several.items()}
         single = {"cells": self.cells, "gsd": self.gsd}
         alone = {kind: own.model_dump() for kind, own in single.items() if own is not None}

@@ -14,17 +14,30 @@ from rscovlm.errors import ModelError
 from rscovlm.models.heads.base import Head
 from rscovlm.models.heads.cells import CellsHead
 from rscovlm.models.heads.dense.head import DenseHead
+<<<<<<< HEAD
 from rscovlm.models.heads.gsd import GsdHead
+=======
+from rscovlm.models.heads.ensemble import EnsembleHead
+>>>>>>> 60b5549 (feat(heads): ensembles of heads as a head: mixed, by inverse variance, or stacked on validation plots)
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.taps import tap_layers
 
 if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
+<<<<<<< HEAD
 HEADS: dict[str, type[Head]] = {"cells": CellsHead, "numbers": NumberHead, "dense": DenseHead, "gsd": GsdHead}
+=======
+HEADS: dict[str, type[Head]] = {
+    "cells": CellsHead,
+    "numbers": NumberHead,
+    "dense": DenseHead,
+    "ensembles": EnsembleHead,
+}
+>>>>>>> 60b5549 (feat(heads): ensembles of heads as a head: mixed, by inverse variance, or stacked on validation plots)
 """Kinds of heads by the names that configurations use."""
 
-SEVERAL = frozenset({"numbers", "dense"})
+SEVERAL = frozenset({"numbers", "dense", "ensembles"})
 """Kinds of which a model has any number, each by a name of its own."""
 
 WEIGHTS, SIDECAR, ENTRY = "heads.safetensors", "rscovlm.json", "heads"
@@ -52,6 +65,12 @@ def make_heads(model: VisionLanguageModel, settings: Mapping[str, Mapping[str, A
             made[name] = HEADS[kind](width, **_with_taps(model, own))
         except TypeError as error:
             raise ModelError(f"head {name!r}: {error}") from error
+    for name, head in made.items():
+        if isinstance(head, EnsembleHead):
+            try:
+                head.bind(made)
+            except TypeError as error:
+                raise ModelError(f"head {name!r}: {error}") from error
     return nn.ModuleDict(made)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
+from rscovlm.models.heads.distribution.blend import Blend
 from rscovlm.models.heads.distribution.draws import Draws
 
 _STEPS = 60  # bisections for the quantile of a mixture: exact to float32
@@ -321,4 +322,6 @@ def picked(distribution: Distribution, rows: Tensor) -> Distribution:
         return Counts(distribution.mean[rows], distribution.dispersion[rows])
     if isinstance(distribution, Draws):
         return Draws(distribution.values[rows])
+    if isinstance(distribution, Blend):
+        return Blend([picked(part, rows) for part in distribution.parts], distribution.weights)
     raise TypeError(f"{type(distribution).__name__} has no rows")

@@ -11,6 +11,7 @@ EXAMPLES = {
     "numbers": {"target": "agb_mg_ha", "deviation": 30.0},
     "dense": {"target": "height_m", "inner": 8, "detail": 2},
     "gsd": {"taps": (1,), "vision_width": 4, "hidden": 16},
+    "ensembles": {"members": ["one", "other"]},
 }
 
 

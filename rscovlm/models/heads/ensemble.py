@@ -1,0 +1,123 @@
+"""Ensembles: one number of several heads beside the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from rscovlm.models.heads.base import PredictiveHead, Term
+from rscovlm.models.heads.distribution import Distribution, Mixture
+from rscovlm.models.heads.distribution.blend import Blend, precisions
+
+if TYPE_CHECKING:
+    from rscovlm.data.packing import Pack
+    from rscovlm.models.qwen import VisionLanguageModel
+
+Fuse = Literal["mean", "inverse_variance", "stacked"]
+
+
+class EnsembleHead(PredictiveHead):
+    """Several heads asked at once; it has no weights of its own, and its members learn as they do alone.
+
+    ``mean`` mixes the members' distributions alike, ``stacked`` with weights that were fitted on validation
+    plots (``rscovlm.reo.stacking``), ``inverse_variance`` multiplies them as Gaussians.
+
+    Args:
+        width: of the hidden states.
+        members: names of two or more heads of the same model that give the same number.
+        fuse: see above.
+        weights: of the members, for ``stacked``; 0 or more, of sum 1.
+        target: of the members; None until they are known.
+
+    Raises:
+        TypeError: for settings that mean nothing.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        members: Sequence[str],
+        fuse: Fuse = "mean",
+        weights: Sequence[float] | None = None,
+        target: str | None = None,
+    ) -> None:
+        super().__init__(width, members=list(members), fuse=fuse, weights=weights, target=target)
+        if len(set(members)) < 2 or len(set(members)) < len(members):
+            raise TypeError(f"members {list(members)} have to be two or more different heads")
+        if fuse == "stacked" and (weights is None or len(weights) != len(members)):
+            raise TypeError("fuse stacked needs a weight for each member, fitted by rscovlm.reo.stacking")
+        if weights is not None and (min(weights) < 0 or abs(sum(weights) - 1) > 1e-6):
+            raise TypeError(f"weights {list(weights)} have to be 0 or more, and of sum 1")
+        self._heads: tuple[PredictiveHead, ...] = ()
+
+    def bind(self, heads: Mapping[str, Any]) -> None:
+        """Take the members from all heads of a model.
+
+        Raises:
+            TypeError: for one that is not there, or that gives another number or reads other layers.
+        """
+        unknown = [
+            name for name in self.settings["members"] if not isinstance(heads.get(name), PredictiveHead)
+        ]
+        if unknown:
+            raise TypeError(f"no head of numbers is called {unknown[0]!r}")
+        # A tuple, which torch does not look into: the members' weights are theirs alone.
+        self._heads = tuple(heads[name] for name in self.settings["members"])
+        targets = {head.target for head in self._heads}
+        if len(targets) > 1:
+            raise TypeError(f"its members give different numbers: {', '.join(sorted(targets))}")
+        if len({head.taps for head in self._heads} - {()}) > 1:
+            raise TypeError("its members read different layers of the vision tower; give them the same taps")
+        self.settings["target"] = targets.pop()
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Layers of the vision tower that members read."""
+        return max((head.taps for head in self._heads), key=len, default=())
+
+    def states(
+        self,
+        model: VisionLanguageModel,
+        hidden: Sequence[Tensor],
+        pack: Pack,
+        tapped: Tensor | None = None,
+    ) -> tuple[Any, ...]:
+        """The states of each member."""
+        return tuple(head.states(model, hidden, pack, tapped if head.taps else None) for head in self._heads)
+
+    def forward(self, states: tuple[Any, ...]) -> Distribution:
+        """The distributions of S samples."""
+        parts = [head(own) for head, own in zip(self._heads, states, strict=True)]
+        return fused(parts, self.settings["fuse"], self.settings["weights"])
+
+    def terms(
+        self,
+        model: VisionLanguageModel,
+        hidden: Sequence[Tensor],
+        pack: Pack,
+        tapped: Tensor | None = None,
+    ) -> Mapping[str, Term]:
+        """None: the members have theirs."""
+        return {}
+
+
+def fused(parts: Sequence[Distribution], fuse: Fuse, weights: Sequence[float] | None = None) -> Distribution:
+    """One distribution of several.
+
+    Args:
+        parts: M batches of S distributions.
+        fuse: see ``EnsembleHead``.
+        weights: of ``stacked``.
+
+    Raises:
+        ValueError: ``inverse_variance`` of parts without a spread.
+    """
+    if fuse != "inverse_variance":
+        return Blend(parts, [1 / len(parts)] * len(parts) if weights is None else list(weights))
+    if any(bool((part.variance <= 0).any()) for part in parts):
+        raise ValueError("fuse inverse_variance needs a spread of each member; give none the output point")
+    mean, variance = precisions(parts)
+    return Mixture.gaussian(mean, torch.sqrt(variance))
