@@ -219,7 +219,8 @@ def _one(run: Run, target: Target, as_json: bool) -> None:
     Raises:
         UsageError: where too little of it is valid.
     """
-    mean, low, high, deviation, coverage = run.values(0, run.read(0))[:, 0, 0].tolist()
+    patches = run.read(0)
+    mean, low, high, deviation, coverage = run.values(0, patches)[:, 0, 0].tolist()
     if mean != mean:
         raise UsageError(
             f"{run.stack.scene.source}: {coverage:.0%} of the patch is valid, or its middle is not; "
@@ -228,8 +229,12 @@ def _one(run: Run, target: Target, as_json: bool) -> None:
     if as_json:
         numbers = {"mean": mean, "lower": low, "upper": high, "standard_deviation": deviation}
         rest = {"target": run.target, "unit": target.unit, "interval": run.interval, "coverage": coverage}
+        if run.inputs.knowledge is not None:
+            rest |= {"prompt": "two-pass", "knowledge": run.known(patches)[0]}
         print(json.dumps(rest | numbers))
         return
+    if run.inputs.knowledge is not None:
+        print(f"{run.inputs.knowledge} {run.known(patches)[0]}")
     print(
         f"{run.target} {mean:.4g} {target.unit} ({100 * run.interval:g} % interval {low:.4g} to {high:.4g})"
     )
@@ -305,4 +310,5 @@ def _tags(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         "interval": f"{run.interval:g}",
         "patch_m": "unknown" if run.inputs.gsd_m is None else f"{run.inputs.patch_px * run.inputs.gsd_m:g}",
         "stride_px": str(run.layout.stride),
+        "prompt": "one-pass" if run.inputs.knowledge is None else "two-pass",
     }

@@ -132,7 +132,8 @@ class Encoder:
             ModelError: the template's turns do not continue the prompts that it writes.
         """
         messages = example.conversation.messages
-        turns = [place for place, message in enumerate(messages) if message.role == "assistant"]
+        said = [place for place, message in enumerate(messages) if message.role == "assistant"]
+        turns = said[example.given :]
         pieces = self._continuing(messages, turns)
         if pieces is None and len(turns) > 1:
             turns = [turns[(example.key.index + example.key.visit) % len(turns)]]

@@ -56,6 +56,7 @@ class Example:
         form: the format drawn for boxes (a contract's name), or "".
         cut: boxes left out of the answer to keep its length within bounds.
         numbers: what is known of the sample as numbers, by name, units in the name.
+        given: first assistant turns that are part of what is asked, and not learnt.
     """
 
     conversation: Conversation
@@ -64,6 +65,7 @@ class Example:
     form: str = ""
     cut: int = 0
     numbers: Mapping[str, float] = field(default_factory=dict)
+    given: int = 0
 
 
 @dataclass(frozen=True)

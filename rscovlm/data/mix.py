@@ -31,10 +31,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from configs import ConfigError, load_config
 from configs.checking import Problem, Section, problems, told
+from rscovlm.data.curriculum import Curriculum, hardness
 from rscovlm.data.example import BROKEN, Key, Source
 from rscovlm.data.holdout import IMAGE, Split
 from rscovlm.data.randomness import generator
@@ -121,6 +123,7 @@ class MixSettings(Section):
         holdout: samples of each source that are kept out of training, for evaluation.
         holdout_by: what no sample kept out shares with training: ``image``, or also the value of a field or
             attribute of the samples (``scene``, ``tile``).
+        curriculum: an order from easy to hard; None shuffles.
         defaults: for all sources.
         sources: at least one.
     """
@@ -131,6 +134,7 @@ class MixSettings(Section):
     epoch_samples: int | None = Field(default=None, ge=1)
     holdout: int = Field(default=0, ge=0)
     holdout_by: str = IMAGE
+    curriculum: Curriculum | None = None
     defaults: Defaults = Defaults()
     sources: list[SourceSettings] = Field(min_length=1)
 
@@ -269,6 +273,7 @@ class Mix:
         splits: which samples of each source training may draw, and which are kept for evaluation
             (``rscovlm.data.holdout``); None draws all.
         facts: whatever else the content depends on, for the fingerprint.
+        curriculum: an order from easy to hard; None shuffles.
 
     Attributes:
         held_out: the keys of each source that are kept for evaluation.
@@ -281,8 +286,11 @@ class Mix:
         seed: int,
         splits: Mapping[str, Split] | None = None,
         facts: str = "",
+        curriculum: Curriculum | None = None,
     ) -> None:
         self.sources, self.draws, self.seed = dict(sources), dict(draws), seed
+        self._curriculum = curriculum
+        self._ranks = {} if curriculum is None else hardness(self.sources, curriculum)
         splits = splits or {}
         # Where all are trained on, their indices are not listed: a generator may be endless.
         self._trained = {name: s.trained for name, s in splits.items() if s.trained is not None}
@@ -314,8 +322,23 @@ class Mix:
                 # Its samples keep the places that were drawn for it, and their own order among these.
                 own = source[shuffle] == place
                 shuffle[own] = np.sort(shuffle[own])
-        index, visit = (np.concatenate(column)[shuffle] for column in zip(*parts, strict=True))
-        return Order(list(self.sources), source[shuffle], index, visit)
+        index, visit = (np.concatenate(column) for column in zip(*parts, strict=True))
+        shuffle = shuffle[self._easy_first(source[shuffle], index[shuffle], epoch)]
+        return Order(list(self.sources), source[shuffle], index[shuffle], visit[shuffle])
+
+    def _easy_first(
+        self, source: NDArray[np.int16], index: NDArray[np.int64], epoch: int
+    ) -> NDArray[np.int64]:
+        """(n,) order of visits under the curriculum; as they stand where it has faded or there is none."""
+        strength = 0.0 if self._curriculum is None else self._curriculum.strength_in(epoch)
+        if strength == 0:
+            return np.arange(len(source))
+        chance = generator(self.seed, "curriculum", epoch).random(len(source))
+        rank = np.empty(len(source))
+        for place, name in enumerate(self.sources):
+            own = source == place
+            rank[own] = self._ranks[name][index[own]]
+        return np.argsort(strength * rank + (1 - strength) * chance, kind="stable")
 
     def _walk(self, name: str, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """(draws,) indices and visits of a source in an epoch, going on where the last one stopped."""

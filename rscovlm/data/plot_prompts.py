@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.data.agbd import AgbdFile, Footprint
-from rscovlm.data.plot_source import DESCRIBED, QUESTIONS
+from rscovlm.data.plot_questions import QUESTIONS
+from rscovlm.data.plot_source import DESCRIBED
 from rscovlm.data.plot_views import Scaling, channels
 from rscovlm.models.inputs import PatchInput, Target, read_inputs
 from rscovlm.models.inputs import Scaling as Ranges

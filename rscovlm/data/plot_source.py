@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
+from rscovlm.data.number_tables import further_numbers
+from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, hint_of
 from rscovlm.data.plot_views import PlotPicture, Scaling, check_views, open_plots
 from rscovlm.data.randomness import generator
 from rscovlm.data.splits import Split, check_split, split_of
@@ -46,14 +48,6 @@ DESCRIBED = {
     "patch_count": {"unit": "1", "long_name": "number of patches of forest"},
 }
 """Units and names in words of what heads estimate, for maps."""
-
-QUESTIONS = {
-    "activity": "What do people do here?",
-    "cover": "What is the land cover in the middle?",
-    "count": "How many patches of forest are there?",
-    "number": "What is the above-ground biomass in the middle, in Mg/ha?",
-}
-"""What is asked, by the kind of answer. The number is for the head where ``number`` is not among them."""
 
 MAPS = ("canopy_height_m",)
 """Maps of a plot that dense heads may learn, where the files have them."""
@@ -139,6 +133,10 @@ class PlotSource:
         side: of each picture in pixels; None takes 5 visual tokens, of which one is in the middle.
         fit: how 25 x 25 px become a picture: ``upsample`` or ``pad``.
         maps: names of ``MAPS`` that samples bring for dense heads.
+        hints: names of ``HINTS`` that questions about the number begin with.
+        knowledge: kind of ``QUESTIONS`` that is asked, and answered, before the number is; None for none.
+        tables: CSV files of further numbers by ``key``, relative to the root; see
+            ``rscovlm.data.number_tables``.
         scaling: ranges of channels, as in ``inputs``; None takes them from these plots.
 
     Attributes:
@@ -162,6 +160,9 @@ class PlotSource:
         side: int | None = None,
         fit: Fit = "upsample",
         maps: Sequence[str] = (),
+        hints: Sequence[str] = (),
+        knowledge: str | None = None,
+        tables: Sequence[str] = (),
         scaling: Mapping[str, Any] | None = None,
     ) -> None:
         self.name, self.encoder, self.seed = name, encoder, seed
@@ -173,7 +174,11 @@ class PlotSource:
             raise DataError(f"answers {list(answers)} have to be of {', '.join(QUESTIONS)}")
         if fit not in FITS:
             raise DataError(f"fit {fit!r} is unknown; choose from {', '.join(FITS)}")
-        self.maps = tuple(maps)
+        self.maps, self.hints, self.knowledge = tuple(maps), tuple(hints), knowledge
+        if not set(self.hints) <= set(HINTS):
+            raise DataError(f"hints {list(hints)} have to be of {', '.join(HINTS)}")
+        if knowledge is not None and (knowledge not in QUESTIONS or knowledge == "number"):
+            raise DataError(f"knowledge {knowledge!r} has to be of activity, cover, count")
         if not set(self.maps) <= set(MAPS):
             raise DataError(f"maps {list(maps)} have to be of {', '.join(MAPS)}")
         factor = encoder.patches.factor
@@ -181,6 +186,7 @@ class PlotSource:
         if self.side % factor:
             raise DataError(f"side {self.side} px is not a multiple of the visual tokens' {factor} px")
         self.places = Places.of(self.files, self.split).thinned(length)
+        self._further = further_numbers([root / table for table in tables], self._keys())
         self.scaling = Scaling.of_json(scaling) if scaling else self._measured()
 
     @property
@@ -199,7 +205,8 @@ class PlotSource:
             "tiles": sorted(set(self.places.tile.tolist())),
             "patch_px": SIDE,
             "gsd_m": PIXEL_M,
-            "prompt": QUESTIONS["number"],
+            "prompt": self.question("number"),
+            "knowledge": None if self.knowledge is None else QUESTIONS[self.knowledge],
             "sensors": ["agbd", "alos2-palsar2"],
             "targets": DESCRIBED,
         }
@@ -219,6 +226,8 @@ class PlotSource:
             self.inputs,
             self.answers,
             self.maps,
+            self.hints,
+            {name: values.tolist() for name, values in self._further.items()},
             self.places.row.tolist(),
             self.places.numbers["agb_mg_per_ha"].tolist(),
         ]
@@ -228,6 +237,9 @@ class PlotSource:
         """File, group and row of a plot."""
         places = self.places
         return f"{self.files[places.file[index]]}: {places.group[index] or 'plots'} {places.row[index]}"
+
+    def _keys(self) -> list[str]:
+        return [self.key(index) for index in range(len(self))]
 
     def key(self, index: int) -> str:
         """``<file>/<tile>/<row>`` of a plot."""
@@ -244,7 +256,8 @@ class PlotSource:
 
     def numbers(self, index: int) -> dict[str, float]:
         """What is known of a plot, by name; what is not is left out."""
-        stated = {name: float(values[index]) for name, values in self.places.numbers.items()}
+        every = {**self.places.numbers, **self._further}
+        stated = {name: float(values[index]) for name, values in every.items()}
         return {name: value for name, value in stated.items() if np.isfinite(value)}
 
     def encode(self, index: int, visit: int) -> Encoded:
@@ -255,11 +268,17 @@ class PlotSource:
         """
         rng = generator(self.seed, self.name, index, visit, "answer")
         kind = self.answers[int(rng.integers(len(self.answers)))]
-        conversation = self.prompt(index, kind).say("assistant", *self._answer(index, kind))
+        prompt = self.prompt(index, kind, told=visit % 2 == 0)
+        conversation = prompt.say("assistant", *self._answer(index, kind))
         key, task = Key(self.name, index, visit), "regression" if kind == "number" else "vqa"
+        numbers, given = self.numbers(index), sum(each.role == "assistant" for each in prompt.messages)
         return self.encoder.encode(
-            Example(conversation, key, task, numbers=self.numbers(index)), self.fields(index)
+            Example(conversation, key, task, numbers=numbers, given=given), self.fields(index)
         )
+
+    def values(self, name: str) -> NDArray[np.float64] | None:
+        """(N,) a number of all plots, NaN where it is unknown; None where no plot has one of that name."""
+        return {**self.places.numbers, **self._further}.get(name)
 
     def fields(self, index: int) -> dict[str, NDArray[np.float32]]:
         """Maps of a plot, (pictures, 2, height, width) of each, as ``rscovlm.data.example.FIELD`` says."""
@@ -287,10 +306,32 @@ class PlotSource:
         opened = open_plots(self.files[places.file[index]])
         return opened.read(str(places.group[index]), int(places.row[index]))
 
-    def prompt(self, index: int, kind: str) -> Conversation:
-        """The question about a plot."""
-        parts: list[Picture | str] = [*self.pictures(index), QUESTIONS[kind]]
-        return Conversation().say("user", *parts)
+    def prompt(self, index: int, kind: str, *, known: str | None = None, told: bool = True) -> Conversation:
+        """The question about a plot, after what is to be known first.
+
+        Args:
+            index: of the plot.
+            kind: of ``QUESTIONS``.
+            known: what was said about ``knowledge``; None says what is true (teacher-forced).
+            told: whether hints that differ from plot to plot are given.
+        """
+        pictures: tuple[Picture, ...] = self.pictures(index)
+        question = self.question(kind, index if told else None)
+        if self.knowledge is None or kind == self.knowledge:
+            return Conversation().say("user", *pictures, question)
+        before = Conversation().say("user", *pictures, QUESTIONS[self.knowledge])
+        said = self._answer(index, self.knowledge) if known is None else (known,)
+        return before.say("assistant", *said).say("user", question)
+
+    def question(self, kind: str, index: int | None = None) -> str:
+        """The words of a question; of the number after hints, those about one plot where it is given."""
+        hints = self.hints if kind == "number" else ()
+        told = [
+            hint_of(hint, self.views, None if hint in SAID_OF_ANY or index is None else self.footprint(index))
+            for hint in hints
+            if index is not None or hint in SAID_OF_ANY
+        ]
+        return " ".join([*told, QUESTIONS[kind]])
 
     def _answer(self, index: int, kind: str) -> tuple[str, ...]:
         if kind == "number":

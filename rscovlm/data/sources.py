@@ -10,6 +10,9 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from configs import ConfigError
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.example import BROKEN, Encoded, Key, Source
@@ -70,6 +73,17 @@ class FileSource:
             DataError: naming the file and line.
         """
         return self.file[index]
+
+    def values(self, name: str) -> NDArray[np.float64]:
+        """(n,) a number of each sample; NaN where it has none of that name, or is broken."""
+
+        def value(index: int) -> float:
+            try:
+                return self.file[index].targets.get(name, np.nan)
+            except BROKEN:
+                return np.nan
+
+        return np.array([value(index) for index in range(len(self))], dtype=np.float64)
 
     def links(self, group: str | None = None) -> Iterator[tuple[str, ...]]:
         """Links between samples; see ``SampleFile.links``."""
@@ -180,7 +194,8 @@ def load_mix(
             {name: source.digest for name, source in sources.items() if hasattr(source, "digest")},
         ]
     )
-    return Mix(sources, draws_per_epoch(settings, sources, splits), seed, splits, facts)
+    draws = draws_per_epoch(settings, sources, splits)
+    return Mix(sources, draws, seed, splits, facts, settings.curriculum)
 
 
 def _generated(

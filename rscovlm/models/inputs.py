@@ -61,6 +61,8 @@ class PatchInput(Section):
     """How a patch becomes as large."""
     prompt: str
     """Words after the images."""
+    knowledge: str | None = None
+    """Question that is asked, and answered in words, before the number is; None for none."""
     targets: Mapping[str, Target]
     """Of numbers that heads learnt, by name."""
     sensors: tuple[str, ...] = ()
@@ -104,9 +106,23 @@ class PatchInput(Section):
         images = (fitted(np.ascontiguousarray(each), self.side, self.fit) for each in shown)
         return [ImagePart(image, gsd_m=gsd_m) for image in images]
 
-    def conversation(self, pixels: NDArray[Any], names: Sequence[str]) -> Conversation:
-        """The prompt about a patch; arguments as of ``images``."""
-        return Conversation().say("user", *self.images(pixels, names), self.prompt)
+    def conversation(
+        self, pixels: NDArray[Any], names: Sequence[str], known: str | None = None
+    ) -> Conversation:
+        """The prompt about a patch.
+
+        Args:
+            pixels, names: as of ``images``.
+            known: what the model has said about ``knowledge``; None for nothing.
+        """
+        if known is None or self.knowledge is None:
+            return Conversation().say("user", *self.images(pixels, names), self.prompt)
+        return self.question_first(pixels, names).say("assistant", known).say("user", self.prompt)
+
+    def question_first(self, pixels: NDArray[Any], names: Sequence[str]) -> Conversation:
+        """The question of ``knowledge`` about a patch; arguments as of ``images``."""
+        assert self.knowledge is not None, "nothing is asked before the number"
+        return Conversation().say("user", *self.images(pixels, names), self.knowledge)
 
 
 def read_inputs(folder: Path) -> PatchInput | None:

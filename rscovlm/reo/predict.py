@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rscovlm.data.example import Example, Key
 from rscovlm.data.packing import Pack, collate, model_inputs
 from rscovlm.data.plot_source import PlotSource
-from rscovlm.errors import ModelError
-from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.errors import DataError, ModelError
+from rscovlm.models.heads.base import PredictiveHead
 from rscovlm.models.taps import tapped
 from rscovlm.scoring.predictions import LEVELS, Predictions
 from rscovlm.scoring.quantities import quantity_in
@@ -29,8 +29,16 @@ PLOTS = 8
 """Plots of one forward pass."""
 
 
-def packs(source: PlotSource, kind: str, plots: int = PLOTS) -> Iterator[Pack]:
+def packs(
+    source: PlotSource, kind: str, plots: int = PLOTS, known: Sequence[str] | None = None
+) -> Iterator[Pack]:
     """The plots of a source in order, as prompts of a kind of ``QUESTIONS``; what is answered is left blank.
+
+    Args:
+        source: of plots.
+        kind: of ``QUESTIONS``.
+        plots: of one pack.
+        known: what the model has said about each plot's ``knowledge``; None says what is true.
 
     Raises:
         DataError: a plot cannot be read.
@@ -38,21 +46,27 @@ def packs(source: PlotSource, kind: str, plots: int = PLOTS) -> Iterator[Pack]:
     encoder = source.encoder
     for start in range(0, len(source), plots):
         rows = range(start, min(start + plots, len(source)))
+        prompts = [source.prompt(row, kind, known=None if known is None else known[row]) for row in rows]
         examples = [
             Example(
-                source.prompt(row, kind).say("assistant", ""),
+                prompt.say("assistant", ""),
                 Key(source.name, row, 0),
                 "regression",
                 numbers=source.numbers(row),
+                given=sum(message.role == "assistant" for message in prompt.messages),
             )
-            for row in rows
+            for row, prompt in zip(rows, prompts, strict=True)
         ]
         coded = [encoder.encode(example) for example in examples]
         yield collate(coded, encoder.patches, encoder.image_id)
 
 
 def predicted(
-    model: VisionLanguageModel, head: NumberHead, source: PlotSource, kind: str = "number"
+    model: VisionLanguageModel,
+    head: PredictiveHead,
+    source: PlotSource,
+    kind: str = "number",
+    known: Sequence[str] | None = None,
 ) -> Predictions:
     """What a head says of each plot of a source.
 
@@ -61,12 +75,14 @@ def predicted(
         head: in evaluation mode.
         source: of plots, shown as the model has learnt it (``inputs`` in its ``rscovlm.json``).
         kind: of the prompt, as in training.
+        known: what the model has said about each plot's ``knowledge`` (two-pass); None says what is true
+            (teacher-forced).
 
     Raises:
         DataError: a plot cannot be read.
     """
     means, deviations, quantiles = [], [], []
-    for pack in packs(source, kind):
+    for pack in packs(source, kind, known=known):
         found = read(model, head, pack.to(model.device))
         means.append(found.mean.float().cpu())
         deviations.append(found.variance.clamp_min(0).sqrt().float().cpu())
@@ -78,18 +94,31 @@ def predicted(
         torch.cat(means).double().numpy(),
         torch.cat(quantiles).double().numpy() if spread else None,
         deviation if spread else None,
-        head.settings["target"],
+        head.target,
     )
 
 
 @torch.inference_mode()
-def read(model: VisionLanguageModel, head: NumberHead, pack: Pack) -> Distribution:
+def read(model: VisionLanguageModel, head: PredictiveHead, pack: Pack) -> Distribution:
     """What a head says of each sample of a pack."""
     with tapped(model, head.taps) as taps:
         output = model.model(**model_inputs(pack), output_hidden_states=True)
     seen = taps.features(pack.image_grid_thw, head.taps) if head.taps else None
     found: Distribution = head(head.states(model, output.hidden_states, pack, seen))
     return found
+
+
+def known_by(engine: TransformersEngine, source: PlotSource) -> list[str]:
+    """The model's own words about each plot's ``knowledge``: the first pass of two.
+
+    Raises:
+        DataError: a plot cannot be read, or the source asks nothing first.
+    """
+    if source.knowledge is None:
+        raise DataError(f"source {source.name} asks nothing before the number; set knowledge")
+    asked = [source.prompt(row, source.knowledge) for row in range(len(source))]
+    replies = engine.chat(asked, Generation(max_new_tokens=16))
+    return [reply.text.strip() for reply in replies]
 
 
 def said(engine: TransformersEngine, source: PlotSource, unit: str = "Mg/ha") -> Predictions:
@@ -137,7 +166,7 @@ def table(
     )
 
 
-def number_head(heads: torch.nn.ModuleDict, name: str | None = None) -> NumberHead:
+def number_head(heads: torch.nn.ModuleDict, name: str | None = None) -> PredictiveHead:
     """The head of a model that gives a number.
 
     Args:
@@ -147,7 +176,7 @@ def number_head(heads: torch.nn.ModuleDict, name: str | None = None) -> NumberHe
     Raises:
         ModelError: there is none of that name, or several.
     """
-    numbers = {key: head for key, head in heads.items() if isinstance(head, NumberHead)}
+    numbers = {key: head for key, head in heads.items() if isinstance(head, PredictiveHead)}
     if name is None and len(numbers) == 1:
         return next(iter(numbers.values()))
     if name not in numbers:

@@ -28,13 +28,14 @@ def stacking_weights(means: Floats, truth: Floats) -> Floats:
     Raises:
         ValueError: no plot, or values that are not finite.
     """
-    from scipy.optimize import nnls
+    from sklearn.linear_model import LinearRegression
 
     if not len(truth) or not (np.isfinite(means).all() and np.isfinite(truth).all()):
         raise ValueError(f"{len(truth)} plots; weights need one or more, with a truth and all predictions")
     scale = max(float(np.abs(means).max()), 1e-9) * np.sqrt(len(truth))
     ones = np.full((1, means.shape[1]), _HELD * scale)
-    found, _ = nnls(np.vstack([means, ones]), np.append(truth, _HELD * scale))
+    least = LinearRegression(fit_intercept=False, positive=True)
+    found = least.fit(np.vstack([means, ones]), np.append(truth, _HELD * scale)).coef_
     weights: Floats = found / found.sum()
     return weights
 

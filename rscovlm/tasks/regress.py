@@ -21,11 +21,12 @@ from rscovlm.errors import RscovlmError
 from tiling.maps import BlockStore, MapBand, MapGrid
 from tiling.stack import Stack
 from tiling.view import Size, View, Window
+from zoom_chain.chat import Generation
 
 if TYPE_CHECKING:
     from rscovlm.journal import Journal
     from rscovlm.models.inputs import PatchInput
-    from zoom_chain.chat import Conversation
+    from zoom_chain.chat import Conversation, Reply
 
 BLOCK = 16
 """Cells along the side of a block."""
@@ -35,6 +36,9 @@ APART = 2
 
 LEAST_VALID = 0.5
 """Share of a patch that has to be valid, besides its middle, for an estimate."""
+
+MOST_SAID = 32
+"""Tokens of what is said before a number."""
 
 SAME_GSD = 0.02
 """Relative difference of a scene's ground sampling distance to that of training that counts as none."""
@@ -50,6 +54,10 @@ class Estimator(Protocol):
 
     def estimate(self, conversations: list[Conversation], target: str) -> Any:
         """A distribution of each conversation; see ``rscovlm.models.heads.distribution.Distribution``."""
+        ...
+
+    def chat(self, conversations: list[Conversation], options: Generation) -> list[Reply]:
+        """A reply to each conversation, where something is asked before the number."""
         ...
 
 
@@ -198,12 +206,30 @@ class Run:
             if known.mean() >= LEAST_VALID and known[middle, middle]:
                 shown.append(patch)
         for start in range(0, len(shown), self.batch):
-            part = shown[start : start + self.batch]
-            asked = [self.inputs.conversation(patch.pixels, self.inputs.bands) for patch in part]
-            numbers = summary(self.engine.estimate(asked, self.target), self.interval)
-            for patch, each in zip(part, numbers.T, strict=True):
-                found[:4, patch.row, patch.column] = each
+            for part, asked in self.prompts(shown[start : start + self.batch]):
+                numbers = summary(self.engine.estimate(asked, self.target), self.interval)
+                for patch, each in zip(part, numbers.T, strict=True):
+                    found[:4, patch.row, patch.column] = each
         return found
+
+    def prompts(self, patches: list[Patch]) -> list[tuple[list[Patch], list[Conversation]]]:
+        """Prompts about patches, those of one length together; knowledge is asked for first (two-pass)."""
+        inputs = self.inputs
+        if inputs.knowledge is None:
+            return [(patches, [inputs.conversation(each.pixels, inputs.bands) for each in patches])]
+        groups: dict[str, list[Patch]] = {}
+        for patch, said in zip(patches, self.known(patches), strict=True):
+            groups.setdefault(said, []).append(patch)
+        return [
+            (group, [inputs.conversation(each.pixels, inputs.bands, said) for each in group])
+            for said, group in groups.items()
+        ]
+
+    def known(self, patches: list[Patch]) -> list[str]:
+        """The model's own words about each patch before its number, where ``knowledge`` asks for some."""
+        asked = [self.inputs.question_first(each.pixels, self.inputs.bands) for each in patches]
+        replies = self.engine.chat(asked, Generation(max_new_tokens=MOST_SAID))
+        return [reply.text.strip() for reply in replies]
 
     def fill(
         self, store: BlockStore, journal: Journal, progress: Callable[[int, int], None] | None = None

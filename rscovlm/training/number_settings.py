@@ -184,6 +184,10 @@ class Number(Section):
     """Whether predictions are held within low and high."""
     penalty: float = Field(0.0, ge=0)
     """Weight in the loss of means outside of low and high."""
+    teacher: str | None = None
+    """Name among the samples' numbers of what another model says of the target (distillation)."""
+    teacher_share: float = Field(0.5, gt=0, le=1)
+    """Part of the loss that is the squared distance of the mean from the teacher's number."""
     weight: float = Field(1.0, gt=0)
     """Weight of the head's loss beside the cross-entropy of answers."""
     taps: Literal["last", "half", "half_deep", "all"] | tuple[int, ...] = ()

@@ -14,27 +14,21 @@ from rscovlm.errors import ModelError
 from rscovlm.models.heads.base import Head
 from rscovlm.models.heads.cells import CellsHead
 from rscovlm.models.heads.dense.head import DenseHead
-<<<<<<< HEAD
-from rscovlm.models.heads.gsd import GsdHead
-=======
 from rscovlm.models.heads.ensemble import EnsembleHead
->>>>>>> 60b5549 (feat(heads): ensembles of heads as a head: mixed, by inverse variance, or stacked on validation plots)
+from rscovlm.models.heads.gsd import GsdHead
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.taps import tap_layers
 
 if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
-<<<<<<< HEAD
-HEADS: dict[str, type[Head]] = {"cells": CellsHead, "numbers": NumberHead, "dense": DenseHead, "gsd": GsdHead}
-=======
 HEADS: dict[str, type[Head]] = {
     "cells": CellsHead,
     "numbers": NumberHead,
     "dense": DenseHead,
     "ensembles": EnsembleHead,
+    "gsd": GsdHead,
 }
->>>>>>> 60b5549 (feat(heads): ensembles of heads as a head: mixed, by inverse variance, or stacked on validation plots)
 """Kinds of heads by the names that configurations use."""
 
 SEVERAL = frozenset({"numbers", "dense", "ensembles"})

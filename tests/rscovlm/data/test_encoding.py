@@ -1,5 +1,7 @@
 """Examples to tokens: exactly the prompts that inference writes, with what is learnt marked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from transformers import AutoConfig, AutoTokenizer
@@ -234,3 +236,12 @@ def test_each_picture_has_its_own_metres_per_pixel(encoder):
     np.testing.assert_array_equal(
         encoder.encode(shown).images["gsd_m"], np.array([2.4, np.nan], dtype=np.float32)
     )
+
+
+def test_a_turn_that_is_given_is_shown_and_not_learnt(encoder):
+    shown = chain(encoder.patches.factor)
+    both, last = encoder.encode(shown), encoder.encode(replace(shown, given=1))
+    assert (both.ids == last.ids).all()
+    assert last.learnt.sum() < both.learnt.sum()
+    text = encoder.tokenizer.decode(last.ids[last.learnt])
+    assert text.startswith("red and 2 blue")

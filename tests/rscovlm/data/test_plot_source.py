@@ -9,7 +9,8 @@ import pytest
 from configs import ConfigError
 from rscovlm.data.agbd import write_agbd
 from rscovlm.data.example import FIELD
-from rscovlm.data.plot_source import QUESTIONS, PlotSource
+from rscovlm.data.plot_questions import QUESTIONS
+from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.plot_views import Scaling, open_plots
 from rscovlm.data.splits import split_of
 from rscovlm.errors import DataError
@@ -138,6 +139,9 @@ def test_a_mix_reads_it_beside_its_file_and_holds_out_whole_tiles(folder):
         ("{files: [plots.h5], side: 50}", "side 50 px is not a multiple of the visual tokens' 16 px"),
         ("{files: [plots.h5], fit: crop}", "fit 'crop' is unknown; choose from upsample, pad"),
         ("{files: [plots.h5], split: dev}", "split 'dev' is unknown"),
+        ("{files: [plots.h5], hints: [weather]}", "hints ['weather'] have to be of sensor, range"),
+        ("{files: [plots.h5], knowledge: number}", "knowledge 'number' has to be of activity, cover, count"),
+        ("{files: [plots.h5], tables: [none.csv]}", "none.csv is no table of numbers by key"),
         ("{files: [plots.h5], maps: [agbd]}", "maps ['agbd'] have to be of canopy_height_m"),
     ],
 )
@@ -165,7 +169,7 @@ def test_missing_numbers_are_left_out(folder, base):
 
 def test_a_map_comes_with_every_picture_where_the_picture_shows_it(folder, base):
     source = opened(folder, base, views=["natural", "sar"], maps=["canopy_height_m"])
-    (maps,) = source.encode(3, 0).images.values()
+    maps = source.encode(3, 0).images[FIELD + "canopy_height_m"]
     height = source.footprint(3).canopy_height_m
     assert maps.shape == (2, 2, 25, 25)
     assert (maps[:, 0] == height).all()
@@ -190,3 +194,24 @@ def test_a_file_without_the_map_says_so(folder, base, tmp_path):
             del group["CH"]
     with pytest.raises(DataError, match="has no canopy_height_m; leave it out of maps"):
         opened(tmp_path, base, maps=["canopy_height_m"]).encode(0, 0)
+
+
+def test_hints_stand_before_the_number_alone_and_those_of_a_plot_at_every_other_visit(folder, base):
+    source = opened(folder, base, hints=["range", "elevation"], answers=["number"])
+    height = source.footprint(2).elevation_m[12, 12]
+    told, untold = (base.tokenizer.decode(source.encode(2, visit).ids) for visit in (0, 1))
+    assert f"Values lie between 0 and 500 Mg/ha. Elevation {height:.0f} m. {QUESTIONS['number']}" in told
+    assert f"Values lie between 0 and 500 Mg/ha. {QUESTIONS['number']}" in untold
+    assert source.inputs["prompt"] == f"Values lie between 0 and 500 Mg/ha. {QUESTIONS['number']}"
+    assert source.question("cover", 2) == QUESTIONS["cover"]
+
+
+def test_knowledge_is_asked_and_answered_before_the_number_and_not_learnt(folder, base):
+    source = opened(folder, base, knowledge="cover", answers=["number"])
+    coded = source.encode(2, 0)
+    text = base.tokenizer.decode(coded.ids)
+    assert text.index(QUESTIONS["cover"]) < text.index(source.cover(2)) < text.index(QUESTIONS["number"])
+    assert source.cover(2) not in base.tokenizer.decode(coded.ids[coded.learnt])
+    assert source.prompt(2, "number", known="a lake").messages[1].text == "a lake"
+    assert len(source.prompt(2, "cover").messages) == 1
+    assert source.inputs["knowledge"] == QUESTIONS["cover"]

@@ -76,3 +76,14 @@ def test_entries_of_the_sources_of_a_run_are_one_where_they_show_plots_alike(tmp
     (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": sources}))
     with pytest.raises(ModelError, match="b shows plots otherwise than a"):
         read_inputs(tmp_path)
+
+
+def test_what_was_said_first_stands_between_the_images_and_the_number():
+    first = SAR.model_copy(update={"knowledge": "What is the land cover?"})
+    pixels, bands = np.full((25, 25, 2), -20.0), ("HH", "HV")
+    assert first.question_first(pixels, bands).messages[0].text == "What is the land cover?"
+    said = first.conversation(pixels, bands, "closed forest")
+    assert [message.role for message in said.messages] == ["user", "assistant", "user"]
+    assert [message.text for message in said.messages[1:]] == ["closed forest", SAR.prompt]
+    assert len(said.images) == 1
+    assert len(first.conversation(pixels, bands).messages) == 1, "nothing said, nothing shown"

@@ -1,20 +1,22 @@
 """Predictions about plots: order, truth, words, and which head is meant."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from rscovlm.cli import main
+from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.splits import check_apart
 from rscovlm.engines import load_model
 from rscovlm.engines.transformers import TransformersEngine
-from rscovlm.errors import ModelError
+from rscovlm.errors import DataError, ModelError
 from rscovlm.models.families import FAMILIES
 from rscovlm.models.heads import make_heads
 from rscovlm.models.weights import read_weights
-from rscovlm.reo.predict import number_head, packs, predicted, read, said
+from rscovlm.reo.predict import known_by, number_head, packs, predicted, read, said
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.reo.material import plots_file, source_of
 from zoom_chain.chat import Reply
@@ -116,3 +118,28 @@ def test_a_run_keeps_with_its_model_how_plots_are_shown_and_which_tiles_it_has_s
         found = predicted(engine.model, number_head(engine.heads), test)
     assert len(found.mean) == len(test) > 0
     assert np.isfinite(found.quantiles).all()
+
+
+def test_two_passes_read_what_the_model_said_and_teacher_forcing_what_is_true(model, source, checkpoint):
+    first = source_of(source.files[0], checkpoint, views=["natural"], knowledge="cover")
+    head = head_of(model, trunk={"name": "gated"})
+    forced = predicted(model, head, first)
+    truth = [first.cover(row) for row in range(len(first))]
+    same = predicted(model, head, first, known=truth)
+    other = predicted(model, head, first, known=["water"] * len(first))
+    assert forced.mean == pytest.approx(same.mean, rel=1e-6)
+    assert np.abs(forced.mean - other.mean).max() > 1e-4
+
+
+def test_what_is_said_first_comes_from_the_engine(source, checkpoint):
+    first = source_of(source.files[0], checkpoint, views=["natural"], knowledge="cover")
+    asked = []
+
+    def chat(conversations, options):
+        asked.extend(conversations)
+        return [Reply(" open forest\n") for _ in conversations]
+
+    assert known_by(SimpleNamespace(chat=chat), first) == ["open forest"] * len(first)
+    assert asked[0].messages[0].text == QUESTIONS["cover"]
+    with pytest.raises(DataError, match="asks nothing before the number"):
+        known_by(SimpleNamespace(chat=chat), source)

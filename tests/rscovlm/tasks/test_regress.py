@@ -1,5 +1,7 @@
 """Patches and cells of a map, and what is in them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -15,6 +17,7 @@ from tiling.maps import BlockStore
 from tiling.overrides import AS_STORED
 from tiling.stack import Stack
 from tiling.view import Size, View
+from zoom_chain.chat import Reply
 
 lengths = st.integers(40, 400)
 
@@ -165,3 +168,32 @@ def test_a_summary_holds_the_quantiles_of_the_interval():
         "agb_standard_deviation",
         "coverage",
     ]
+
+
+class TwoPass(Reader):
+    """Says dark or bright of a patch first; its number is of the image still."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[list[str]] = []
+
+    def chat(self, conversations, options):
+        return [
+            Reply("bright" if each.images[0].read()[32, 32, 1] > 140 else "dark") for each in conversations
+        ]
+
+    def estimate(self, conversations, target):
+        self.heard.append([each.messages[1].text for each in conversations])
+        return super().estimate(conversations, target)
+
+
+def test_in_two_passes_each_patch_is_asked_about_after_its_own_words(opened):
+    values, green = plateau(4, 5)
+    run = replace(
+        run_of(opened(green), engine := TwoPass()), inputs=INPUTS.model_copy(update={"knowledge": "?"})
+    )
+    found = run.values(0, run.read(0))
+    np.testing.assert_array_equal(found[0], values)
+    assert sorted({tuple(set(each)) for each in engine.heard}) == [("bright",), ("dark",)]
+    assert sum(len(each) for each in engine.heard) == 20
+    assert run.known(run.read(0)[:1]) == ["bright" if values[0, 0] > 140 else "dark"]

@@ -37,6 +37,8 @@ class NumberHead(PredictiveHead):
         low, high: least and largest value that can be; None for none.
         hard: whether predictions are held within them; else they are only pushed there in training.
         penalty: weight of values outside of them in the loss.
+        teacher: name among the samples' numbers of what another model says of the target; None for none.
+        teacher_share: part of the loss that is the squared distance of the mean from it.
         weight: of the head's loss beside the cross-entropy of answers.
         taps: layers of the vision tower that the trunk reads, by index from 0; empty for none. ``make_heads``
             takes REO-VLM's names as well (``rscovlm.models.taps``).
@@ -62,6 +64,8 @@ class NumberHead(PredictiveHead):
         high: float | None = None,
         hard: bool = False,
         penalty: float = 0.0,
+        teacher: str | None = None,
+        teacher_share: float = 0.5,
         weight: float = 1.0,
         taps: Sequence[int] = (),
         vision_width: int | None = None,
@@ -137,6 +141,11 @@ class NumberHead(PredictiveHead):
             stated, known = self._numbers(self.settings["noise"], numbers, states)
             noise = torch.where(known, stated, 0.0) / deviation
         loss = loss_of(self.settings["loss"], found, (truth - mean) / deviation, weights, noise)
+        if self.settings["teacher"] is not None:
+            stated, taught = self._numbers(self.settings["teacher"], numbers, states)
+            share = self.settings["teacher_share"]
+            each = taught / taught.sum().clamp_min(1)
+            loss = (1 - share) * loss + share * loss_of("mse", found, (stated - mean) / deviation, each)
         outside = range_penalty(
             mean + deviation * found.mean, self.settings["low"], self.settings["high"], weights
         )

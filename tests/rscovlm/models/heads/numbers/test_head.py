@@ -110,3 +110,20 @@ def test_a_head_is_made_anew_from_its_settings():
     again = NumberHead(8, **made.settings)
     again.load_state_dict(made.state_dict())
     assert again.settings == made.settings
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.25, 0.75 * 0.04 + 0.25 * 1.0), (1.0, 1.0)])
+def test_a_teacher_takes_its_share_of_the_loss(share, expected):
+    made = head(loss="mse", teacher="taught", teacher_share=share)
+    samples = {
+        "agb": torch.tensor([FIRST + 0.2, SECOND - 0.2]),
+        "taught": torch.tensor([FIRST + 1.0, math.nan]),
+    }
+    packed = numbers_pack("a.b", [[1, 1, 1]] * 2, samples=samples)
+    assert made.terms(MODEL, [HIDDEN], packed)["agb"].value.item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_without_a_teacher_it_is_supervised():
+    plain, taught = head(loss="mse"), head(loss="mse", teacher="taught", teacher_share=1e-9)
+    one, other = (each.terms(MODEL, [HIDDEN], pack(1.0, 2.0))["agb"].value for each in (plain, taught))
+    torch.testing.assert_close(one, other)

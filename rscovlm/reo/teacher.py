@@ -1,0 +1,83 @@
+"""Teachers of a head: what a fitted model says of plots, as a table that a source reads (``tables``).
+
+The model is asked once, and not in training: a table cannot run code, and says what it was made from.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection_eval.files import write_text
+from rscovlm.data.plot_source import PlotSource
+from rscovlm.errors import DataError, UsageError
+from rscovlm.reo.baselines import band_statistics
+
+Floats = NDArray[np.float64]
+
+
+class Regressor(Protocol):
+    """A fitted model, as scikit-learn has them."""
+
+    def predict(self, features: Any) -> Any:
+        """(N,) numbers of (N, F) features."""
+        ...
+
+
+class OnnxRegressor:
+    """A model of one input and one output in an ONNX file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        UsageError: onnxruntime is not installed, or cannot read the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import onnxruntime
+        except ModuleNotFoundError:
+            raise UsageError(f"{path}: an ONNX teacher needs onnxruntime; install rscovlm[onnx]") from None
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions share no base
+            raise UsageError(f"{path} cannot be read as ONNX: {str(error).splitlines()[0]}") from None
+
+    def predict(self, features: Any) -> Any:
+        """(N,) numbers of (N, F) features."""
+        name = self._session.get_inputs()[0].name
+        return self._session.run(None, {name: np.asarray(features, np.float32)})[0]
+
+
+def write_teaching(path: Path, source: PlotSource, model: Regressor, column: str) -> int:
+    """Write what a model says of the plots of a source, whole or not at all; the number of plots.
+
+    Args:
+        path: of the CSV: ``key``, and the column.
+        source: of plots, whose band statistics (``rscovlm.reo.baselines``) are the features.
+        model: fitted on plots of training alone.
+        column: name of the numbers, such as ``agb_taught``, which ``heads.numbers.agb.teacher`` names.
+
+    Raises:
+        DataError: a name that plots have already, or a model that gives other than a number each.
+    """
+    if source.values(column) is not None:
+        raise DataError(f"plots have a number {column} already; call the teacher's something else")
+    said = np.asarray(model.predict(band_statistics(source)), np.float64).reshape(-1)
+    if len(said) != len(source) or not np.isfinite(said).all():
+        raise DataError(
+            f"the teacher gives {len(said)} numbers, {int(np.isfinite(said).sum())} of them finite, "
+            f"for {len(source)} plots; it has to give one each"
+        )
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["key", column])
+    rows.writerows([source.key(row), repr(float(value))] for row, value in enumerate(said))
+    write_text(path, text.getvalue())
+    return len(said)
