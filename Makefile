@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm test-lmms lmms-eval lint types docs demo bench bench-map bench-demo georeferences regress-table fuzz mutants nano scorecard train-demo clean
+.PHONY: install test test-vllm test-lmms lmms-eval lint types docs demo bench bench-map bench-demo georeferences regress-table regress-head regress-demo fuzz mutants nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -98,6 +98,18 @@ georeferences: $(READY)
 # Heads, number words and baselines on synthetic plots of known physics, with intervals over tiles -> build/regression/table.md
 regress-table: $(READY)
 	$(BIN)/python benchmarks/regression.py --folder build/regression
+
+# The heads of biomass and canopy height that ship beside nano; to be run again whenever its weights change.
+regress-head: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m rscovlm.reo.shipped --folder build/regress-head
+
+# A synthetic Sentinel-2 scene of 10 x 10 km mapped by the shipped heads, and the map held against the truth:
+# demo/agb-1000.png shows it. SIDE, in pixels of 10 m, may be 10980, a whole Sentinel-2 tile.
+SIDE ?= 1000
+STRIDE ?= 50
+regress-demo: $(READY)
+	mkdir -p demo
+	$(BIN)/python benchmarks/regression_map.py --model nano --sides $(SIDE) --stride $(STRIDE) --folder demo
 
 # The parser of replies under every contract, on replies that are spoilt at random.
 REPLIES ?= 100000

@@ -17,6 +17,8 @@ from rscovlm.errors import ModelError, UsageError
 from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.inputs import PatchInput, Target
     from rscovlm.models.sensors import Declared
@@ -30,7 +32,10 @@ def regress(
     scene: Annotated[str, typer.Argument(help="A multi-band scene: a file or URL that GDAL reads.")],
     target: Annotated[
         str | None,
-        typer.Option(help="What to estimate: a head of the model, such as agb; where it has one, that."),
+        typer.Option(
+            help="What to estimate: heads of the model, such as agb,canopy_height; all by default.",
+            metavar="NAME,...",
+        ),
     ] = None,
     model: Model = "nano",
     sar: Annotated[
@@ -63,7 +68,7 @@ def regress(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate a number about a patch, or map it over a scene of any size, with its uncertainty."""
+    """Estimate numbers about a patch, or map them over a scene of any size, with their uncertainty."""
     picture = quicklook or (None if output is None else output.with_suffix(".png"))
     if output is None and (quicklook is not None or resume):
         raise UsageError("--quicklook and --resume go with a map; give --output FILE.tif")
@@ -72,21 +77,21 @@ def regress(
     outputs = {"--output": output, "--quicklook": picture}
     check_outputs(outputs, [scene, sar], overwrite=overwrite, resume=resume)
     checkpoint, inputs = _model(model)
-    target, estimated = _target(checkpoint, inputs, target)
+    estimated = _targets(checkpoint, inputs, target)
     with ExitStack() as held:
         stack = _open(scene, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), inputs)
         held.callback(stack.close)
         stack.require(inputs.bands)
         if sar is not None and not stack.layers[1][1].found.keys() & set(inputs.bands):
             raise UsageError(f"{model} sees no band of --sar {sar}: {', '.join(inputs.bands)}; leave it out")
-        layout = _layout(stack.scene, inputs, stride)
+        layout = _layout(stack.scene, inputs, stride, len(estimated))
         if output is None and len(layout.grid) + sum(layout.grid.size) > 3:
             rows, columns = layout.grid.size
             raise UsageError(
                 f"{scene} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
             )
         engine: Any = held.enter_context(open_model(checkpoint, device))
-        run = _run(stack, inputs, engine, target, interval, layout, batch_size)
+        run = _run(stack, inputs, engine, tuple(estimated), interval, layout, batch_size)
         if output is None:
             _one(run, estimated, as_json)
         else:
@@ -121,24 +126,28 @@ def _model(model: str) -> tuple[Checkpoint, PatchInput]:
     return checkpoint, inputs
 
 
-def _target(checkpoint: Checkpoint, inputs: PatchInput, asked: str | None) -> tuple[str, Target]:
-    """The name of a head, and what it estimates.
+def _targets(checkpoint: Checkpoint, inputs: PatchInput, asked: str | None) -> dict[str, Target]:
+    """The heads that are asked for, by name or by what they give, and what each estimates.
 
     Raises:
-        UsageError: where there is no such head, or several and none was named.
+        UsageError: where there is no such head, or a number is given by several.
     """
     from rscovlm.models.inputs import Target, number_heads
 
     heads = number_heads(checkpoint.local)
-    named = [name for name, gives in heads.items() if asked in (None, name, gives)]
-    if asked in heads:
-        named = [str(asked)]
-    if len(named) != 1:
-        listed = ", ".join(heads) or "none"
-        what = "several" if asked is None else f"no one head for {asked!r}"
-        raise UsageError(f"{checkpoint.spec} has {what}; give --target with one of its heads: {listed}")
-    gives = heads[named[0]]
-    return named[0], inputs.targets.get(gives) or Target(unit="1", long_name=gives)
+    names = list(heads) if asked is None else [name.strip() for name in asked.split(",")]
+    found: dict[str, Target] = {}
+    for name in names:
+        meant = [name] if name in heads else [head for head, gives in heads.items() if gives == name]
+        if len(meant) != 1:
+            listed = ", ".join(heads) or "none"
+            what = "several heads" if meant else "no head"
+            raise UsageError(f"{checkpoint.spec} has {what} for {name!r}; --target takes: {listed}")
+        gives = heads[meant[0]]
+        found[meant[0]] = inputs.targets.get(gives) or Target(unit="1", long_name=gives)
+    if not found:
+        raise UsageError(f"{checkpoint.spec} has no number heads")
+    return found
 
 
 def _declared(text: str | None, inputs: PatchInput) -> list[Declared]:
@@ -186,7 +195,7 @@ def _layer(source: str, sensors: list[Declared], inputs: PatchInput, optical: bo
     return opened, contract
 
 
-def _layout(scene: Scene, inputs: PatchInput, stride: str | None) -> Layout:
+def _layout(scene: Scene, inputs: PatchInput, stride: str | None, targets: int) -> Layout:
     from rscovlm.tasks.regress import Layout, scale_of
     from tiling.grid import parse_length
 
@@ -194,14 +203,14 @@ def _layout(scene: Scene, inputs: PatchInput, stride: str | None) -> Layout:
     side = inputs.patch_px if stride is None else round(parse_length(stride, scene.gsd_m) / ratio)
     if side < 1:
         raise UsageError(f"--stride {stride} is less than a pixel; give one or more")
-    return Layout.of(scene.width, scene.height, inputs.patch_px, side, ratio)
+    return Layout.of(scene.width, scene.height, inputs.patch_px, side, ratio, targets)
 
 
 def _run(
     stack: Stack,
     inputs: PatchInput,
     engine: Any,
-    target: str,
+    targets: tuple[str, ...],
     interval: float,
     layout: Layout,
     batch_size: int,
@@ -209,40 +218,49 @@ def _run(
     from rscovlm.engines.numbers import head_of
     from rscovlm.tasks.regress import Run
 
-    head_of(engine.heads, target)
-    return Run(stack, inputs, engine, target, interval, layout, batch_size)
+    for target in targets:
+        head_of(engine.heads, target)
+    return Run(stack, inputs, engine, targets, interval, layout, batch_size)
 
 
-def _one(run: Run, target: Target, as_json: bool) -> None:
-    """Print the estimate of a single patch.
+def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
+    """Print the estimates of a single patch.
 
     Raises:
         UsageError: where too little of it is valid.
     """
+    from rscovlm.tasks.regress import OF_TARGET
+
     patches = run.read(0)
-    mean, low, high, deviation, coverage = run.values(0, patches)[:, 0, 0].tolist()
-    if mean != mean:
+    *numbers, coverage = run.values(0, patches)[:, 0, 0].tolist()
+    if numbers[0] != numbers[0]:
         raise UsageError(
             f"{run.stack.scene.source}: {coverage:.0%} of the patch is valid, or its middle is not; "
             "at least half of it and its middle have to be"
         )
+    records = []
+    for place, (name, target) in enumerate(estimated.items()):
+        mean, low, high, deviation = numbers[OF_TARGET * place : OF_TARGET * (place + 1)]
+        about = {"target": name, "unit": target.unit, "interval": run.interval, "coverage": coverage}
+        records.append(about | {"mean": mean, "lower": low, "upper": high, "standard_deviation": deviation})
     if as_json:
-        numbers = {"mean": mean, "lower": low, "upper": high, "standard_deviation": deviation}
-        rest = {"target": run.target, "unit": target.unit, "interval": run.interval, "coverage": coverage}
         if run.inputs.knowledge is not None:
-            rest |= {"prompt": "two-pass", "knowledge": run.known(patches)[0]}
-        print(json.dumps(rest | numbers))
+            known = {"prompt": "two-pass", "knowledge": run.known(patches)[0]}
+            records = [record | known for record in records]
+        print(json.dumps(records[0] if len(records) == 1 else records))
         return
     if run.inputs.knowledge is not None:
         print(f"{run.inputs.knowledge} {run.known(patches)[0]}")
-    print(
-        f"{run.target} {mean:.4g} {target.unit} ({100 * run.interval:g} % interval {low:.4g} to {high:.4g})"
-    )
+    for each in records:
+        print(
+            f"{each['target']} {each['mean']:.4g} {each['unit']} "
+            f"({100 * run.interval:g} % interval {each['lower']:.4g} to {each['upper']:.4g})"
+        )
 
 
 def _map(
     run: Run,
-    target: Target,
+    estimated: Mapping[str, Target],
     checkpoint: Checkpoint,
     output: Path,
     picture: Path,
@@ -250,12 +268,16 @@ def _map(
     overwrite: bool,
 ) -> None:
     from rscovlm.journal import Journal, journal_path
-    from rscovlm.tasks.regress import map_bands
+    from rscovlm.tasks.regress import COVERAGE, map_bands
     from tiling.maps import BlockStore, write_map
     from tiling.quicklook import write_quicklook
 
     scene, layout = run.stack.scene, run.layout
-    bands = map_bands(run.target, target.unit, target.long_name, run.interval)
+    bands = [
+        band
+        for name, target in estimated.items()
+        for band in map_bands(name, target.unit, target.long_name, run.interval)
+    ]
     path, held = journal_path(output), output.with_name(f"{output.name}.blocks")
     with Journal(path, _parameters(run, checkpoint), resume=resume, overwrite=overwrite) as journal:
         with BlockStore(held, layout.grid) as store:
@@ -269,17 +291,21 @@ def _map(
             if before:
                 note(f"{before} of {len(layout.grid)} blocks were done before")
             transform = None if scene.transform is None else layout.cells_to_map(scene.transform)
-            write_map(output, store, bands, transform=transform, crs=scene.crs, tags=_tags(run, checkpoint))
+            write_map(
+                output,
+                store,
+                [*bands, COVERAGE],
+                transform=transform,
+                crs=scene.crs,
+                tags=_tags(run, checkpoint),
+            )
         rows, columns = layout.grid.size
-        write_quicklook(
-            picture, output, (run.target, f"{run.target}_standard_deviation"), Path(scene.source).name
-        )
+        shown = [band for name in estimated for band in (name, f"{name}_standard_deviation")]
+        write_quicklook(picture, output, shown, Path(scene.source).name)
         held.unlink()
         journal.remove()
-    print(
-        f"{output}: {columns} x {rows} cells of {target.long_name} in {target.unit}; {picture}",
-        file=sys.stderr,
-    )
+    told = ", ".join(f"{target.long_name} in {target.unit}" for target in estimated.values())
+    print(f"{output}: {columns} x {rows} cells of {told}; {picture}", file=sys.stderr)
 
 
 def _parameters(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -292,7 +318,7 @@ def _parameters(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
             {"version": contract.version, "unit": contract.sensor.unit, "found": dict(contract.found)}
             for _, contract in run.stack.layers
         ],
-        "target": run.target,
+        "targets": list(run.targets),
         "interval": run.interval,
         "stride": run.layout.stride,
         "block": run.layout.grid.block,

@@ -62,7 +62,7 @@ def plain_inputs(file: Path, factor: int) -> PatchInput:
         side=_TOKENS * factor,
         prompt=QUESTIONS["number"],
         targets={name: Target(**about) for name, about in DESCRIBED.items()},
-        sensors=("agbd", "alos2-palsar2"),
+        sensors=("sentinel2-l2a", "alos2-palsar2"),
     )
 
 

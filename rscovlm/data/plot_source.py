@@ -207,7 +207,7 @@ class PlotSource:
             "gsd_m": PIXEL_M,
             "prompt": self.question("number"),
             "knowledge": None if self.knowledge is None else QUESTIONS[self.knowledge],
-            "sensors": ["agbd", "alos2-palsar2"],
+            "sensors": ["sentinel2-l2a", "alos2-palsar2"],
             "targets": DESCRIBED,
         }
 

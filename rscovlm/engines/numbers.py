@@ -59,14 +59,14 @@ def prompts_of(prompter: Prompter, conversations: Sequence[Conversation]) -> lis
 
 
 @torch.inference_mode()
-def distribution_of(
-    model: VisionLanguageModel, head: PredictiveHead, prompts: Sequence[Prompt], spec: PatchSpec
-) -> Distribution:
-    """The distribution that a head gives for prompts of one length.
+def distributions_of(
+    model: VisionLanguageModel, heads: Sequence[PredictiveHead], prompts: Sequence[Prompt], spec: PatchSpec
+) -> list[Distribution]:
+    """The distributions that heads give for prompts of one length, each head's, in one forward pass.
 
     Args:
         model: on its device and in its precision.
-        head: on the same device.
+        heads: on the same device.
         prompts: of one length or more, each of as many tokens as the others.
         spec: how the model wants its images.
 
@@ -81,11 +81,14 @@ def distribution_of(
         [encoded_prompt(prompt, spec) for prompt in prompts], spec, model.config.image_token_id, dummy=False
     )
     pack = pack.to(model.device)
-    with tapped(model, head.taps) as taps:
+    layers = sorted({layer for head in heads for layer in head.taps})
+    with tapped(model, layers) as taps:
         hidden = _hidden(model, pack, len(prompts))
-        features = taps.features(pack.image_grid_thw) if taps.layers else None
-    found: Distribution = head(head.states(model, [hidden], pack, features))
-    return found
+        features = [taps.features(pack.image_grid_thw, head.taps) if head.taps else None for head in heads]
+    return [
+        head(head.states(model, [hidden], pack, feature))
+        for head, feature in zip(heads, features, strict=True)
+    ]
 
 
 def encoded_prompt(prompt: Prompt, spec: PatchSpec) -> Encoded:

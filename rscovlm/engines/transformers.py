@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rscovlm.engines.numbers import distribution_of, head_of, prompts_of
+from rscovlm.engines.numbers import distributions_of, head_of, prompts_of
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters.scaled import read_scaled
 from rscovlm.models.checkpoints import SCALED_ADAPTER
@@ -229,18 +229,19 @@ class TransformersEngine:
         """One reply for each conversation, in order; see ``ChatModel``."""
         return self.answer([self.prompt(conversation) for conversation in conversations], options)
 
-    def estimate(self, conversations: Sequence[Conversation], target: str) -> Distribution:
-        """Ask the head of a target about each conversation, in one forward pass; nothing is generated.
+    def estimate(self, conversations: Sequence[Conversation], targets: Sequence[str]) -> list[Distribution]:
+        """The distributions that the head of each target gives of all conversations, in one forward pass.
 
         Args:
             conversations: that ask the same about images of the same sizes, no more than a batch holds.
-            target: name of a head in ``heads``, or of what it gives.
+            targets: names of heads in ``heads``, or of what they give.
 
         Raises:
             ModelError: where no head gives the target.
         """
         prompts = prompts_of(self._prompter, conversations)
-        return distribution_of(self.model, head_of(self.heads, target), prompts, self._spec)
+        heads = [head_of(self.heads, target) for target in targets]
+        return distributions_of(self.model, heads, prompts, self._spec)
 
     @torch.inference_mode()
     def _estimate_gsd(self, image: ImagePart) -> Range:

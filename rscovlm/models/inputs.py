@@ -5,6 +5,7 @@ Training writes it and inference reads it, so that a patch looks the same in bot
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tiling.errors import BandError
 from zoom_chain.chat import Conversation, ImagePart
 
 ENTRY, HEADS = "inputs", "heads"
+HEAD_WEIGHTS = "heads.safetensors"
 NUMBERED = ("numbers", "dense", "ensembles")
 """Kinds of heads that give a number at the middle of a patch."""
 
@@ -69,6 +71,8 @@ class PatchInput(Section):
     """That the bands were taken by, in the names of ``configs/sensors``."""
     tiles: tuple[str, ...] = ()
     """That training has seen."""
+    weights: str = ""
+    """Fingerprint of the weights that the heads were trained beside; empty where it is not stated."""
 
     @property
     def chosen(self) -> tuple[Composite, ...]:
@@ -146,7 +150,23 @@ def read_inputs(folder: Path) -> PatchInput | None:
         raise ModelError(str(error)) from None
     if missing:
         raise ModelError(f"{folder / OWN}: {ENTRY}.scaling: channel {missing[0]} is missing")
+    if found.weights and found.weights != weights_hash(folder):
+        raise ModelError(
+            f"the number heads beside {folder} were trained beside other weights than those that are there; "
+            "train them again (of nano: make regress-head)"
+        )
     return found
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 of the weights of a checkpoint, without those of its heads; of no file where there is none."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        if path.name != HEAD_WEIGHTS:
+            with path.open("rb") as file:
+                while block := file.read(1 << 24):
+                    digest.update(block)
+    return digest.hexdigest()
 
 
 def _of_sources(entry: Any, place: str) -> PatchInput:

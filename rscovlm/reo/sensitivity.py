@@ -87,7 +87,7 @@ def of_head(engine: Any, target: str) -> Numbers:
     """The mean that a head gives, whatever unit is asked for."""
 
     def numbers(conversations: list[Conversation], unit: str) -> Floats:
-        found: Floats = engine.estimate(conversations, target).mean.double().cpu().numpy()
+        found: Floats = engine.estimate(conversations, [target])[0].mean.double().cpu().numpy()
         return found
 
     return numbers

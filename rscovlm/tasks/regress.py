@@ -1,4 +1,4 @@
-"""A number about each place of a scene, with its uncertainty: single patches, and maps of any size.
+"""Numbers about each place of a scene, with their uncertainty: single patches, and maps of any size.
 
 A patch of the size that the model learnt stands at the middle of each cell of the map. Cells are as large as
 the stride. Work goes block by block: the pixels of a block's patches are read at once, the patches with
@@ -8,7 +8,7 @@ enough valid pixels are one batch, and the values are on the disk before the jou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -34,6 +34,9 @@ BLOCK = 16
 APART = 2
 """Strides in patches from which on patches are read one by one rather than with all that lies between."""
 
+OF_TARGET = 4
+"""Bands of a target: mean, lower and upper end, standard deviation."""
+
 LEAST_VALID = 0.5
 """Share of a patch that has to be valid, besides its middle, for an estimate."""
 
@@ -52,8 +55,8 @@ Values = NDArray[np.float32]
 class Estimator(Protocol):
     """An engine with number heads."""
 
-    def estimate(self, conversations: list[Conversation], target: str) -> Any:
-        """A distribution of each conversation; see ``rscovlm.models.heads.distribution.Distribution``."""
+    def estimate(self, conversations: list[Conversation], targets: Sequence[str]) -> list[Any]:
+        """A ``rscovlm.models.heads.distribution.Distribution`` of all conversations for each target."""
         ...
 
     def chat(self, conversations: list[Conversation], options: Generation) -> list[Reply]:
@@ -80,15 +83,16 @@ class Layout:
     grid: MapGrid
 
     @classmethod
-    def of(cls, width: int, height: int, patch: int, stride: int, ratio: float) -> Layout:
+    def of(cls, width: int, height: int, patch: int, stride: int, ratio: float, targets: int = 1) -> Layout:
         """The layout over a scene of so many px; one that is hardly larger than a patch has one cell."""
+        bands = OF_TARGET * targets + 1
         across, down = width / ratio, height / ratio
         if max(across, down) < 1.5 * patch:
             middle = (round((across - patch) / 2), round((down - patch) / 2))
-            return cls(patch, patch, ratio, middle, MapGrid(Size(1, 1), 1, 5))
+            return cls(patch, patch, ratio, middle, MapGrid(Size(1, 1), 1, bands))
         size = Size(math.ceil(down / stride - 1e-6), math.ceil(across / stride - 1e-6))
         start = (stride - patch) // 2
-        return cls(patch, stride, ratio, (start, start), MapGrid(size, BLOCK, 5))
+        return cls(patch, stride, ratio, (start, start), MapGrid(size, BLOCK, bands))
 
     def view(self, index: int) -> View:
         """What holds all patches of a block, pixel for pixel as patches have them."""
@@ -135,15 +139,18 @@ def scale_of(inputs: PatchInput, gsd_m: float | None) -> float:
 
 
 def map_bands(target: str, unit: str, long_name: str, interval: float) -> tuple[MapBand, ...]:
-    """The five bands of a map."""
+    """The bands of a target."""
     share = f"{100 * interval:g} %"
     return (
         MapBand(target, unit, long_name),
         MapBand(f"{target}_lower", unit, f"lower end of the {share} interval of {long_name}"),
         MapBand(f"{target}_upper", unit, f"upper end of the {share} interval of {long_name}"),
         MapBand(f"{target}_standard_deviation", unit, f"standard deviation of {long_name}"),
-        MapBand("coverage", "1", "valid share of the patch that the estimate is from"),
     )
+
+
+COVERAGE = MapBand("coverage", "1", "valid share of the patch that the estimate is from")
+"""The last band of a map, after those of its targets."""
 
 
 class Patch(NamedTuple):
@@ -167,7 +174,7 @@ class Run:
         stack: of scenes.
         inputs: how patches are shown.
         engine: with a head for the target.
-        target: of a head.
+        targets: of heads.
         interval: share of the distribution between lower and upper end.
         layout: of patches and cells.
         batch: patches of one forward pass.
@@ -176,7 +183,7 @@ class Run:
     stack: Stack
     inputs: PatchInput
     engine: Estimator
-    target: str
+    targets: tuple[str, ...]
     interval: float
     layout: Layout
     batch: int = 64
@@ -195,21 +202,26 @@ class Run:
         ]
 
     def values(self, index: int, patches: list[Patch]) -> Values:
-        """(5, rows, columns) of a block: mean, lower, upper, deviation, coverage; NaN without an estimate."""
+        """(bands, rows, columns) of a block: mean, lower, upper and deviation of each target, then coverage.
+
+        NaN where there is no estimate.
+        """
         rows, columns = self.layout.grid.cells(index)
-        found = np.full((5, rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
+        bands = self.layout.grid.bands
+        found = np.full((bands, rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
         shown = []
         middle = self.layout.patch // 2
         for patch in patches:
             known = np.asarray(np.isfinite(patch.pixels).all(axis=-1))
-            found[4, patch.row, patch.column] = known.mean()
+            found[-1, patch.row, patch.column] = known.mean()
             if known.mean() >= LEAST_VALID and known[middle, middle]:
                 shown.append(patch)
         for start in range(0, len(shown), self.batch):
             for part, asked in self.prompts(shown[start : start + self.batch]):
-                numbers = summary(self.engine.estimate(asked, self.target), self.interval)
+                said = self.engine.estimate(asked, self.targets)
+                numbers = np.concatenate([summary(each, self.interval) for each in said])
                 for patch, each in zip(part, numbers.T, strict=True):
-                    found[:4, patch.row, patch.column] = each
+                    found[:-1, patch.row, patch.column] = each
         return found
 
     def prompts(self, patches: list[Patch]) -> list[tuple[list[Patch], list[Conversation]]]:

@@ -57,6 +57,37 @@ def test_a_scene_becomes_a_map_and_a_picture(run, reader, model, tmp_path):
     assert left == ["agb.png", "agb.tif", "model", "scene.tif"]
 
 
+def test_several_targets_are_bands_of_one_map(run, reader, tmp_path):
+    engine = reader()
+    engine.heads["height"] = engine.heads["agb"]
+    model = checkpoint(tmp_path / "model")
+    known = json.loads((model / "rscovlm.json").read_text())
+    known["heads"]["numbers"]["height"] = {"target": "canopy_height_m"}
+    (model / "rscovlm.json").write_text(json.dumps(known))
+    values, green = plateau(3, 4)
+    path = scene(tmp_path / "scene.tif", green)
+    done = run("regress", path, "--model", model, "--target", "height,agb", "--output", tmp_path / "m.tif")
+    assert done.code == 0
+    with rasterio.open(tmp_path / "m.tif") as dataset:
+        assert dataset.descriptions[::4] == ("height", "agb", "coverage")
+        np.testing.assert_array_equal(dataset.read(5), values)
+        np.testing.assert_array_equal(dataset.read(9), 1)
+    assert sum(engine.batches) == 12, "both heads read one forward pass"
+    patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
+    assert [line.split()[0] for line in run("regress", patch, "--model", model).out.splitlines()] == [
+        "agb",
+        "height",
+    ]
+
+
+def test_heads_of_other_weights_are_refused(run, tmp_path):
+    model = checkpoint(tmp_path / "model", INPUTS.model_copy(update={"weights": "0" * 64}))
+    (model / "model.safetensors").write_bytes(b"other")
+    done = run("regress", scene(tmp_path / "patch.tif", np.full((25, 25), 120.0)), "--model", model)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "trained beside other weights" in done.err
+
+
 def test_a_map_that_was_interrupted_is_finished_the_same(run, reader, model, tmp_path):
     _, green = plateau(20, 40)
     path = scene(tmp_path / "scene.tif", green)
@@ -106,7 +137,7 @@ def test_radar_of_another_grid_joins_the_scene(run, reader, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--target", "age"), "no one head for 'age'; give --target with one of its heads: agb"),
+        (("--target", "age"), "no head for 'age'; --target takes: agb"),
         (("--output", "map.gpkg"), "--output map.gpkg has an unknown suffix"),
         (("--resume",), "--quicklook and --resume go with a map"),
         ((), "makes 9 x 6 estimates; give --output FILE.tif"),
@@ -137,7 +168,9 @@ def test_values_that_are_none_of_the_sensors_are_refused(run, no_model, model, t
 
 def test_a_model_without_number_heads_is_named(run, no_model, tmp_path):
     path = scene(tmp_path / "scene.tif", plateau(2, 2)[1])
-    done = run("regress", path, "--model", "nano")
+    model = checkpoint(tmp_path / "model")
+    (model / "rscovlm.json").write_text('{"family": "nano"}')
+    done = run("regress", path, "--model", model)
     assert done.code == 2
     assert "has no number heads" in done.err
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from rscovlm.data.packing import collate, model_inputs
-from rscovlm.engines.numbers import _encoded, distribution_of, head_of, prompts_of
+from rscovlm.engines.numbers import _encoded, distributions_of, head_of, prompts_of
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.checkpoints import resolve
@@ -55,8 +55,8 @@ def asked(engine, count: int, words: str = "How much biomass?") -> list[Conversa
 @pytest.mark.parametrize("target", ["agb", "height"])
 def test_a_batch_gives_each_what_it_gets_alone(engine, target):
     conversations = asked(engine, 3)
-    together = engine.estimate(conversations, target).mean
-    alone = torch.cat([engine.estimate([each], target).mean for each in conversations])
+    together = engine.estimate(conversations, [target])[0].mean
+    alone = torch.cat([engine.estimate([each], [target])[0].mean for each in conversations])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-3)
     assert together.std() > 0
 
@@ -74,7 +74,7 @@ def test_it_is_what_training_sees_in_a_pack(engine, target):
         hidden = model.model(**model_inputs(pack)).last_hidden_state
         features = taps.features(pack.image_grid_thw) if taps.layers else None
         packed = head(head.states(model, [hidden], pack, features))
-    batched = distribution_of(model, head, prompts, engine._spec)
+    (batched,) = distributions_of(model, [head], prompts, engine._spec)
     torch.testing.assert_close(batched.mean, packed.mean, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(batched.variance, packed.variance, rtol=1e-3, atol=1e-3)
 
@@ -91,10 +91,10 @@ def test_a_target_without_a_head_and_prompts_of_two_lengths_are_refused(engine):
     with pytest.raises(
         ModelError, match="no number head is called 'age'; those of this checkpoint are agb, height"
     ):
-        engine.estimate(asked(engine, 1), "age")
+        engine.estimate(asked(engine, 1), ["age"])
     assert head_of(engine.heads, "agb") is head_of(engine.heads, "agb_mg_per_ha")
     with pytest.raises(ModelError, match="this checkpoint has none"):
         head_of(nn.ModuleDict(), "agb")
     mixed = [*asked(engine, 1), *asked(engine, 1, "How much biomass is there in the middle?")]
     with pytest.raises(ModelError, match="of one length"):
-        engine.estimate(mixed, "agb")
+        engine.estimate(mixed, ["agb"])

@@ -84,7 +84,7 @@ def opened(tmp_path):
 
 def run_of(stack: Stack, engine: Reader, stride: int = 25, batch: int = 64) -> Run:
     layout = Layout.of(stack.scene.width, stack.scene.height, 25, stride, 1.0)
-    return Run(stack, INPUTS, engine, "agb", 0.9, layout, batch)
+    return Run(stack, INPUTS, engine, ("agb",), 0.9, layout, batch)
 
 
 def test_every_cell_gets_the_number_of_its_own_patch(opened):
@@ -166,7 +166,6 @@ def test_a_summary_holds_the_quantiles_of_the_interval():
         "agb_lower",
         "agb_upper",
         "agb_standard_deviation",
-        "coverage",
     ]
 
 

@@ -1,0 +1,144 @@
+"""Heads of biomass and canopy height beside nano, trained on synthetic plots: minutes on one thread.
+
+    python -m rscovlm.reo.shipped                  # make regress-head
+
+Hidden states of nano, frozen, are read once and kept by its weights, so that a second run takes seconds. The
+heads and how they are shown plots go into nano's folder together with the fingerprint of the weights that
+they were trained beside: with other weights they are refused, until this has run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from rscovlm.data.agbd import write_agbd
+from rscovlm.data.encoding import Encoder
+from rscovlm.data.plot_source import PlotSource
+from rscovlm.data.splits import check_apart
+from rscovlm.engines import load_model
+from rscovlm.models.checkpoints import NANO_FOLDER
+from rscovlm.models.heads import make_heads, write_heads
+from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.heads.numbers.states import States
+from rscovlm.models.inputs import PatchInput, weights_hash, write_inputs
+from rscovlm.models.patches import PatchSpec
+from rscovlm.models.weights import read_settings, read_tokenizer
+from rscovlm.progress import note
+from rscovlm.reo.cached import cached_states, predicted_from, train_on
+from rscovlm.scoring.predictions import Predictions, intervals, spread_scores
+from rscovlm.synth.forest import make_plot, make_tile
+from rscovlm.training.number_settings import Number
+
+VIEWS = ("natural", "red_edge", "swir")
+"""Pictures of Sentinel-2 alone, so that a map needs no radar."""
+SPLITS = ("train", "val", "test")
+LIMITS = {"train": 1400, "val": 330, "test": 400}
+TILES, PLOTS, SEED = 120, 20, 31
+EPOCHS, RATE = 30, 1e-3
+TARGETS: dict[str, dict[str, Any]] = {
+    "agb": {"target": "agb_mg_per_ha", "low": 0.0, "high": 500.0},
+    "canopy_height": {"target": "canopy_height_m", "low": 0.0, "high": 60.0},
+}
+"""Heads by name: number, and values that can be."""
+_PARTS = ("visual", "weights", "words", "is_word")
+
+
+def sources(folder: Path, model: Path = NANO_FOLDER) -> tuple[PlotSource, PlotSource, PlotSource]:
+    """Training, validation and test plots on tiles that share nothing; written to the folder if need be."""
+    file = folder / "plots.h5"
+    if not file.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        tiles = [make_tile(SEED, index) for index in range(TILES)]
+        write_agbd(
+            file, [make_plot(SEED, tile, index) for tile in tiles for index in range(PLOTS)], lite=True
+        )
+    spec = PatchSpec.of_checkpoint(model, read_settings(model).vision_config)
+    encoder = Encoder(read_tokenizer(model), spec)
+    shown: dict[str, Any] = {"files": [file.name], "views": VIEWS}
+    train = PlotSource("train", encoder, SEED, LIMITS["train"], folder, split="train", **shown)
+    shown |= {"side": train.side, "scaling": train.scaling.to_json()}
+    val, test = (
+        PlotSource(name, encoder, SEED, LIMITS[name], folder, split=name, **shown) for name in SPLITS[1:]
+    )
+    check_apart({each.split: each.places.tile.tolist() for each in (train, val, test)})
+    return train, val, test
+
+
+def kept_states(folder: Path, engine: Any, split: PlotSource, weights: str) -> States:
+    """States of a split, from the folder where they are kept for these very weights, else read and kept."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / f"states-{split.split}-{split.digest}-{weights[:12]}.safetensors"
+    if not path.is_file():
+        note(f"reading the states of {len(split)} plots of {split.split}")
+        found = cached_states(engine.model, split, "center")
+        save_file({name: getattr(found, name).contiguous() for name in _PARTS}, path)
+    parts = load_file(path)
+    return States(*(parts[name] for name in _PARTS))
+
+
+def trained(
+    model: Any, states: Sequence[States], splits: Sequence[PlotSource]
+) -> tuple[nn.ModuleDict, dict[str, Predictions]]:
+    """Heads for all targets, the best epoch on validation of each, and their predictions of test plots."""
+    numbers = [
+        {name: torch.tensor(values).float() for name, values in each.places.numbers.items()}
+        for each in splits
+    ]
+    heads, found = {}, {}
+    for name, own in TARGETS.items():
+        known = splits[0].places.numbers[own["target"]]
+        settings = Number.model_validate(
+            {
+                "trunk": "parallel",
+                "output": "quantiles",
+                "readout": "center",
+                "mean": float(known.mean()),
+                "deviation": float(known.std()),
+                "hard": True,
+                **own,
+            }
+        ).settings
+        torch.manual_seed(SEED)
+        head = make_heads(model, {"numbers": {name: settings}})[name]
+        assert isinstance(head, NumberHead)
+        train_on(head, states[:2], numbers[:2], epochs=EPOCHS, lr=RATE, seed=SEED)
+        heads[name] = head
+        found[name] = predicted_from(head, states[2], splits[2])
+    return nn.ModuleDict(heads), found
+
+
+def main() -> None:
+    """Train the heads and put them beside nano."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("build/regress-head"), help="of plots and states")
+    parser.add_argument("--output", type=Path, default=NANO_FOLDER, help="folder of the checkpoint")
+    options = parser.parse_args()
+    splits = sources(options.folder, options.output)
+    weights = weights_hash(options.output)
+    with load_model(str(options.output), device="cpu") as engine:
+        states = [kept_states(options.folder, engine, each, weights) for each in splits]
+        heads, found = trained(engine.model, states, splits)  # type: ignore[attr-defined]
+    write_heads(options.output, heads)
+    stated = splits[0].inputs | {"weights": weights}
+    write_inputs(options.output, PatchInput.model_validate(stated))
+    for name, own in found.items():
+        rmse, r2 = (intervals(own, (score,))[score] for score in ("rmse", "r2"))
+        held = spread_scores(own)["coverage_90"]
+        flat = float(own.truth.std())
+        print(
+            f"{name}: RMSE {rmse.value:.2f} ({rmse.low:.2f} to {rmse.high:.2f}), deviation {flat:.2f}, "
+            f"R2 {r2.value:.2f}, {held:.0%} inside of 90 % intervals, {int(own.usable.sum())} test plots"
+        )
+    print(f"{options.output}: heads of {', '.join(heads)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
