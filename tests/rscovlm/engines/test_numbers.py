@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from rscovlm.data.packing import collate, model_inputs
-from rscovlm.engines.numbers import _encoded, distributions_of, head_of, prompts_of
+from rscovlm.engines.numbers import distributions_of, encoded_prompt, head_of, prompts_of
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.checkpoints import resolve
@@ -68,7 +68,7 @@ def test_it_is_what_training_sees_in_a_pack(engine, target):
     prompts = prompts_of(engine._prompter, asked(engine, 2))
     head, model = head_of(engine.heads, target), engine.model
     pack = collate(
-        [_encoded(each, engine._spec) for each in prompts], engine._spec, model.config.image_token_id
+        [encoded_prompt(each, engine._spec) for each in prompts], engine._spec, model.config.image_token_id
     )
     with torch.inference_mode(), tapped(model, head.settings["taps"]) as taps:
         hidden = model.model(**model_inputs(pack)).last_hidden_state

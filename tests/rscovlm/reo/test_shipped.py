@@ -44,7 +44,7 @@ def test_the_shipped_head_tells_dense_forest_from_open_land(tmp_path):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(shipped, "TILES", 30)
+    monkeypatch.setattr(shipped, "TILES", 40)
     monkeypatch.setattr(shipped, "PLOTS", 1)
     monkeypatch.setattr(shipped, "EPOCHS", 2)
     monkeypatch.setattr(shipped, "VIEWS", ("natural",))
