@@ -100,6 +100,16 @@ class Data:
         return iter((self.train, self.val, self.test))
 
 
+def write_plots(folder: Path, tiles: int = 115, plots: int = 40) -> None:
+    """Write ``plots.h5`` where it is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "plots.h5").is_file():
+        made = [
+            make_plot(SEED, make_tile(SEED, tile), index) for tile in range(tiles) for index in range(plots)
+        ]
+        write_agbd(folder / "plots.h5", made, lite=True)
+
+
 def truth(source: PlotSource) -> np.ndarray:
     return source.places.numbers["agb_mg_per_ha"]
 
@@ -247,11 +257,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="of the engine on nano whole; 0 leaves it out")
     options = parser.parse_args()
     folder, started = options.folder, time.perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "plots.h5").is_file():
-        tiles = [make_tile(SEED, index) for index in range(options.tiles)]
-        plots = [make_plot(SEED, tile, index) for tile in tiles for index in range(options.plots)]
-        write_agbd(folder / "plots.h5", plots, lite=True)
+    write_plots(folder, options.tiles, options.plots)
     limits = {"train": options.train, "val": options.test, "test": options.test}
     encoder, found = encoder_of("nano"), {}
     with load_model("nano", device="cpu") as engine:
