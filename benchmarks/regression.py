@@ -88,7 +88,7 @@ class Data:
         """All three; ranges of channels are those of the training plots."""
         files = {"files": ["plots.h5"], "views": views}
         train = PlotSource("train", encoder, SEED, limits["train"], folder, split="train", **files)
-        shown = {"side": train.side, "scaling": train.scaling.to_json()}
+        shown = {"side": train.side, "scaling": train.scaling.model_dump()}
         val, test = (
             PlotSource(name, encoder, SEED, limits[name], folder, split=name, **files, **shown)
             for name in ("val", "test")

@@ -44,7 +44,7 @@ VIEWS = ("natural", "swir", "sar")
 def sources(folder: Path, encoder: Any, limits: dict[str, int]) -> dict[str, PlotSource]:
     made: dict[str, PlotSource] = {}
     for split, most in limits.items():
-        shown = {"scaling": made["train"].scaling.to_json()} if made else {}
+        shown = {"scaling": made["train"].scaling.model_dump()} if made else {}
         more = {"files": ["plots.h5"], "views": VIEWS, "maps": [TARGET], "split": split, **shown}
         made[split] = PlotSource(split, encoder, SEED, most, folder, **more)
     check_apart({split: source.places.tile.tolist() for split, source in made.items()})

@@ -161,30 +161,37 @@ def bands_needed(composites: Iterable[Composite]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(band for composite in composites for band in composite.bands()))
 
 
+def channels_of(composites: Iterable[Composite]) -> tuple[Channel, ...]:
+    """All channels of composites, each once, in the order of first use."""
+    return tuple(dict.fromkeys(channel for composite in composites for channel in composite.channels))
+
+
 def limits_of(
     pixels: Floats,
     names: Sequence[str],
-    composites: Iterable[Composite],
+    channels: Iterable[Channel],
     percentiles: tuple[float, float] = PERCENTILES,
 ) -> dict[str, tuple[float, float]]:
-    """The limits of all channels of composites, as percentiles of a sample of a data set.
+    """The limits of channels, as percentiles of a sample of a data set.
 
     Args:
         pixels: (..., bands) physical values, NaN where there is no data.
         names: of the bands.
-        composites: any.
+        channels: any.
         percentiles: lower and upper percentile in 0-100.
 
     Raises:
-        BandError: for a band that is not there, or a channel without a single value.
+        BandError: for a band that is not there, or a channel without two different values.
     """
     found: dict[str, tuple[float, float]] = {}
-    for channel in (channel for composite in composites for channel in composite.channels):
+    for channel in channels:
         values = channel.of(pixels, names)
         values = values[np.isfinite(values)]
         if not len(values):
             raise BandError(f"channel {channel.name} has no value in the whole sample")
         low, high = np.percentile(values, percentiles)
+        if low >= high:
+            raise BandError(f"channel {channel.name} is {low:g} nearly everywhere; it cannot be scaled")
         found[channel.name] = (float(low), float(high))
     return found
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.plot_source import DESCRIBED
-from rscovlm.data.plot_views import Scaling, channels
+from rscovlm.data.plot_views import channels, scaling_of
 from rscovlm.models.inputs import PatchInput, Target, read_inputs
-from rscovlm.models.inputs import Scaling as Ranges
 from rscovlm.synth.forest import PIXEL_M, SIDE
 from zoom_chain.chat import Conversation
 
@@ -53,10 +52,10 @@ def plain_inputs(file: Path, factor: int) -> PatchInput:
     with AgbdFile(file) as opened:
         keys = list(opened.keys())
         chosen = np.unique(np.linspace(0, len(keys) - 1, min(_SCALED, len(keys))).round().astype(int))
-        found = Scaling.of(opened.read(*keys[place]) for place in chosen)
+        found = scaling_of(opened.read(*keys[place]) for place in chosen)
     return PatchInput(
         views=("natural",),
-        scaling=Ranges(low=found.low, high=found.high),
+        scaling=found,
         patch_px=SIDE,
         gsd_m=PIXEL_M,
         side=_TOKENS * factor,

@@ -23,10 +23,11 @@ from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import further_numbers
 from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, hint_of
-from rscovlm.data.plot_views import PlotPicture, Scaling, check_views, open_plots
+from rscovlm.data.plot_views import PlotPicture, check_views, open_plots, read_scaling, scaling_of
 from rscovlm.data.randomness import generator
 from rscovlm.data.splits import Split, check_split, split_of
 from rscovlm.errors import DataError
+from rscovlm.models.inputs import Scaling
 from rscovlm.synth.forest import LAND_COVERS, PIXEL_M, SIDE
 from tiling.composites import FITS, Fit
 from zoom_chain.chat import Conversation, Picture
@@ -187,7 +188,7 @@ class PlotSource:
             raise DataError(f"side {self.side} px is not a multiple of the visual tokens' {factor} px")
         self.places = Places.of(self.files, self.split).thinned(length)
         self._further = further_numbers([root / table for table in tables], self._keys())
-        self.scaling = Scaling.of_json(scaling) if scaling else self._measured()
+        self.scaling = read_scaling(scaling) if scaling else self._measured()
 
     @property
     def in_order(self) -> bool:
@@ -201,7 +202,7 @@ class PlotSource:
             "views": list(self.views),
             "side": self.side,
             "fit": self.fit,
-            "scaling": self.scaling.to_json(),
+            "scaling": self.scaling.model_dump(mode="json"),
             "tiles": sorted(set(self.places.tile.tolist())),
             "patch_px": SIDE,
             "gsd_m": PIXEL_M,
@@ -377,4 +378,4 @@ class PlotSource:
     def _measured(self) -> Scaling:
         """Ranges from evenly spaced plots."""
         chosen = np.unique(np.linspace(0, len(self) - 1, min(_SCALED, len(self))).round().astype(int))
-        return Scaling.of(self.footprint(int(i)) for i in chosen)
+        return scaling_of(self.footprint(int(i)) for i in chosen)

@@ -1,7 +1,7 @@
 """Views of a plot: three bands of its Sentinel-2 image, or its backscatter, as a picture of 8 bits.
 
 The combinations are REO-VLM's (section 3.1). How it scales them to 0-255 is not stated; here each band runs
-from its 1st to its 99th percentile over training plots (``Scaling``), which are kept with the checkpoint.
+from its 1st to its 99th percentile over training plots (``scaling_of``), which are kept with the checkpoint.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.errors import DataError
+from rscovlm.models.inputs import Scaling
 from rscovlm.synth.forest import BANDS, PIXEL_M, POLARISATIONS, SIDE
-from tiling.composites import COMPOSITES, MULTISPECTRAL, Fit, fitted, to_bytes
+from tiling.composites import COMPOSITES, MULTISPECTRAL, PERCENTILES, Channel, Fit, fitted, limits_of
 from tiling.errors import BandError
 from tiling.view import Size
 
@@ -31,76 +32,52 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
 }
 """Channels of each view by its name; ``mean`` is that of HH and HV in dB."""
 
-CHANNELS = (*BANDS, *POLARISATIONS, "mean")
-"""What a plot has: reflectance, and backscatter in dB."""
+RASTER = (*BANDS, *POLARISATIONS)
+"""Bands of a plot: reflectance, and backscatter in dB."""
+
+_CHANNELS = (*(Channel((name,)) for name in RASTER), Channel(POLARISATIONS))
+CHANNELS = tuple(channel.name for channel in _CHANNELS)
+"""Names of its channels: the bands, and the mean of both polarisations."""
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """Values of each channel that become 0 and 255.
+def scaling_of(plots: Iterable[Footprint], percentiles: tuple[float, float] = PERCENTILES) -> Scaling:
+    """Ranges of all channels, from percentiles of some plots of the training set.
 
-    Attributes:
-        low, high: by channel, reflectance or dB.
+    Raises:
+        DataError: where a channel has no values, or one value alone.
     """
+    pixels = np.stack([raster(plot) for plot in plots])
+    try:
+        return Scaling.of(limits_of(pixels, RASTER, _CHANNELS, percentiles))
+    except BandError as error:
+        raise DataError(f"ranges of the plots: {error}") from None
 
-    low: Mapping[str, float]
-    high: Mapping[str, float]
 
-    @classmethod
-    def of(cls, plots: Iterable[Footprint], share: float = 0.01) -> Scaling:
-        """From percentiles of some plots.
+def read_scaling(data: Any) -> Scaling:
+    """Ranges as a checkpoint keeps them.
 
-        Args:
-            plots: of the training set.
-            share: of values that are below ``low``, and above ``high``.
+    Raises:
+        DataError: where channels are missing.
+    """
+    try:
+        found = Scaling.model_validate(data)
+    except ValueError as error:
+        raise DataError(f"the ranges of channels are incomplete: {str(error).splitlines()[0]}") from None
+    missing = [name for name in CHANNELS if name not in found.limits]
+    if missing:
+        raise DataError(f"the ranges of channels are incomplete: {missing[0]} is missing")
+    return found
 
-        Raises:
-            DataError: where a channel has no values, or one value alone.
-        """
-        stacks: dict[str, list[Floats]] = {name: [] for name in CHANNELS}
-        for plot in plots:
-            for name, values in channels(plot).items():
-                stacks[name].append(values.ravel())
-        low, high = {}, {}
-        for name, parts in stacks.items():
-            values = np.concatenate([np.zeros(0), *parts])
-            values = values[np.isfinite(values)]
-            if not len(values):
-                raise DataError(f"channel {name} has no data in the plots that its range is taken from")
-            low[name], high[name] = (float(v) for v in np.quantile(values, (share, 1 - share)))
-            if low[name] >= high[name]:
-                raise DataError(f"channel {name} is {low[name]:g} everywhere; it cannot be scaled")
-        return cls(low, high)
 
-    @classmethod
-    def of_json(cls, data: Mapping[str, Any]) -> Scaling:
-        """From ``to_json``.
-
-        Raises:
-            DataError: where channels are missing.
-        """
-        try:
-            low, high = ({name: float(data[end][name]) for name in CHANNELS} for end in ("low", "high"))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"the ranges of channels are incomplete: {error}") from None
-        return cls(low, high)
-
-    def to_json(self) -> dict[str, dict[str, float]]:
-        """Low and high by channel."""
-        return {"low": dict(self.low), "high": dict(self.high)}
-
-    def apply(self, values: Floats, names: tuple[str, ...]) -> NDArray[np.uint8]:
-        """(..., channels) uint8 from values in the units of the channels; no data becomes 0."""
-        low = np.array([self.low[name] for name in names])
-        high = np.array([self.high[name] for name in names])
-        return to_bytes(values, low, high)
+def raster(plot: Footprint) -> Floats:
+    """(25, 25, 14) of a plot, bands as in ``RASTER``; NaN where there is no data."""
+    return np.concatenate([plot.reflectance, plot.gamma0_db], axis=-1)
 
 
 def channels(plot: Footprint) -> dict[str, Floats]:
     """(25, 25) of each channel of a plot."""
-    found = {name: plot.reflectance[..., index] for index, name in enumerate(BANDS)}
-    found |= {name: plot.gamma0_db[..., index] for index, name in enumerate(POLARISATIONS)}
-    return found | {"mean": plot.gamma0_db.mean(axis=-1)}
+    pixels = raster(plot)
+    return {each.name: np.asarray(each.of(pixels, RASTER), np.float64) for each in _CHANNELS}
 
 
 def check_views(views: Iterable[str]) -> tuple[str, ...]:
@@ -130,10 +107,8 @@ def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fi
     Raises:
         DataError: for ``pad`` on a picture smaller than the plot.
     """
-    names, found = VIEWS[view], channels(plot)
-    pixels = scaling.apply(np.stack([found[name] for name in names], axis=-1), names)
     try:
-        return fitted(pixels, side, fit)
+        return fitted(COMPOSITES[view].render(raster(plot), RASTER, scaling.limits), side, fit)
     except BandError as error:
         raise DataError(str(error)) from None
 

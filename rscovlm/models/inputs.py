@@ -45,6 +45,19 @@ class Scaling(Section):
     high: Mapping[str, float]
     """Become 255."""
 
+    @classmethod
+    def of(cls, limits: Limits) -> Scaling:
+        """The scaling of some limits."""
+        return cls(
+            low={name: low for name, (low, _) in limits.items()},
+            high={name: high for name, (_, high) in limits.items()},
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """By the name of a channel."""
+        return {name: (self.low[name], self.high[name]) for name in self.low if name in self.high}
+
 
 class PatchInput(Section):
     """How a patch of a scene is shown to a model that gives a number about its middle."""
@@ -86,8 +99,7 @@ class PatchInput(Section):
     @property
     def limits(self) -> Limits:
         """By the name of a channel."""
-        low, high = self.scaling.low, self.scaling.high
-        return {name: (low[name], high[name]) for name in low if name in high}
+        return self.scaling.limits
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -189,10 +201,16 @@ def _of_sources(entry: Any, place: str) -> PatchInput:
     return alike[0].model_copy(update={"tiles": tuple(tiles)})
 
 
-def write_inputs(folder: Path, inputs: PatchInput) -> None:
-    """Put the entry beside a checkpoint's weights, other entries as they are."""
+def write_inputs(folder: Path, inputs: PatchInput | Mapping[str, Any]) -> None:
+    """Put the entry beside a checkpoint's weights, other entries as they are.
+
+    Args:
+        folder: of the checkpoint.
+        inputs: one, or what the sources of a training run say, by their names.
+    """
     known = read_sidecar(folder, OWN) or {}
-    write_json(folder / OWN, known | {ENTRY: inputs.model_dump(mode="json")}, indent=2)
+    stated = inputs.model_dump(mode="json") if isinstance(inputs, PatchInput) else dict(inputs)
+    write_json(folder / OWN, known | {ENTRY: stated}, indent=2)
 
 
 def number_heads(folder: Path) -> dict[str, str]:

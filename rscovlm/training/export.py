@@ -32,7 +32,7 @@ from rscovlm.models.adapters import ADAPTERS
 from rscovlm.models.adapters.base import Adapter
 from rscovlm.models.adapters.scaled import ScaledLora
 from rscovlm.models.heads import write_heads
-from rscovlm.models.sidecars import OWN
+from rscovlm.models.inputs import write_inputs
 from rscovlm.models.weights import move, read_weights
 from rscovlm.training.baking import Gap, bake, largest_gap
 from rscovlm.training.building import Base, heads_of, open_base
@@ -149,7 +149,8 @@ def export_run(
         model.save_pretrained(partial)
         write_sidecars(partial, base)
     write_heads(partial, learner.heads)
-    _keep_inputs(run, partial)
+    if (run / INPUTS).is_file():
+        write_inputs(partial, json.loads((run / INPUTS).read_text(encoding="utf-8")))
     checked = None
     if before is not None:
         checked = _said(_read_back(partial, config, base, merge), base, shown_m) == before
@@ -177,15 +178,6 @@ def _bake(
     routes = bake(adapter, folder, gsds_m)
     questions = [Conversation().say("user", _picture(base), question) for question in QUESTIONS]
     return largest_gap(model, base, routes, questions)
-
-
-def _keep_inputs(run: Path, folder: Path) -> None:
-    """Put how a run showed its data, where it says so, into the entry ``inputs`` of ``rscovlm.json``."""
-    stated = run / INPUTS
-    if stated.is_file():
-        sidecar = folder / OWN
-        known = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
-        write_json(sidecar, known | {"inputs": json.loads(stated.read_text(encoding="utf-8"))}, indent=2)
 
 
 def _read_back(folder: Path, config: TrainConfig, base: Base, merged: bool) -> VisionLanguageModel:

@@ -8,6 +8,7 @@ from tiling.composites import (
     MULTISPECTRAL,
     Channel,
     bands_needed,
+    channels_of,
     composites_named,
     fitted,
     limits_of,
@@ -63,12 +64,15 @@ def test_no_data_in_any_band_of_a_channel_is_black_there_and_only_there():
     assert picture.tolist() == [[[128, 0, 0], [128, 128, 128]]]
 
 
+SAR = channels_of([COMPOSITES["sar"]])
+
+
 def test_limits_are_percentiles_of_what_is_known():
     values = np.arange(101.0)[:, None]
     with_gaps = np.concatenate([values, np.full((50, 1), np.nan)])
     composite = COMPOSITES["natural"]
     three = np.repeat(with_gaps, 3, axis=1)
-    found = limits_of(three, ("B04", "B03", "B02"), [composite], (1, 99))
+    found = limits_of(three, ("B04", "B03", "B02"), channels_of([composite, composite]), (1, 99))
     assert found == dict.fromkeys(("B04", "B03", "B02"), (1.0, 99.0))
 
 
@@ -81,7 +85,8 @@ def test_limits_are_percentiles_of_what_is_known():
             lambda: COMPOSITES["sar"].render(np.zeros((1, 1, 2)), ("HH", "HV"), {}),
             "no limits for its channel HH",
         ),
-        (lambda: limits_of(np.full((3, 2), np.nan), ("HH", "HV"), [COMPOSITES["sar"]]), "HH has no value"),
+        (lambda: limits_of(np.full((3, 2), np.nan), ("HH", "HV"), SAR), "HH has no value"),
+        (lambda: limits_of(np.full((3, 2), -7.0), ("HH", "HV"), SAR), "HH is -7 nearly everywhere"),
         (lambda: fitted(np.zeros((33, 33, 3), np.uint8), 32, "pad"), "33 px does not fit into 32 px"),
     ],
 )

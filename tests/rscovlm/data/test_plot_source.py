@@ -11,7 +11,7 @@ from rscovlm.data.agbd import write_agbd
 from rscovlm.data.example import FIELD
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.plot_source import PlotSource
-from rscovlm.data.plot_views import Scaling, open_plots
+from rscovlm.data.plot_views import open_plots, read_scaling
 from rscovlm.data.splits import split_of
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import read_inputs
@@ -96,7 +96,7 @@ def test_what_a_checkpoint_keeps_makes_the_same_pictures_of_other_plots(folder, 
     kept = json.loads(json.dumps(trained.inputs))
     assert set(kept["tiles"]) == set(trained.places.tile.tolist())
     again = opened(folder, base, split="all", **{k: kept[k] for k in ("views", "side", "fit", "scaling")})
-    assert again.scaling == trained.scaling == Scaling.of_json(kept["scaling"])
+    assert again.scaling == trained.scaling == read_scaling(kept["scaling"])
     row = [again.key(row) for row in range(len(again))].index(trained.key(0))
     assert (again.pictures(row)[0].read() == trained.pictures(0)[0].read()).all()
 

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from rscovlm.data.agbd import AgbdFile, write_agbd
-from rscovlm.data.plot_views import VIEWS, PlotPicture, Scaling, check_views, render_view
+from rscovlm.data.plot_views import (
+    CHANNELS,
+    VIEWS,
+    PlotPicture,
+    check_views,
+    read_scaling,
+    render_view,
+    scaling_of,
+)
 from rscovlm.errors import DataError
+from rscovlm.models.inputs import Scaling
 from rscovlm.synth.forest import BANDS, SIDE, make_plot, make_tile
 
 
@@ -24,9 +33,7 @@ def plot(file):
         return next(iter(opened))
 
 
-UNIT = Scaling(
-    dict.fromkeys([*BANDS, "HH", "HV", "mean"], 0.0), dict.fromkeys([*BANDS, "HH", "HV", "mean"], 1.0)
-)
+UNIT = Scaling.of(dict.fromkeys(CHANNELS, (0.0, 1.0)))
 
 
 @pytest.mark.parametrize("view", [name for name in VIEWS if name != "sar"])
@@ -41,9 +48,7 @@ def test_channels_are_the_bands_of_reo_vlm_in_their_order(plot, view):
 
 def test_the_third_channel_of_radar_is_the_mean_of_both_in_decibels(plot):
     backscatter = np.full((SIDE, SIDE, 2), (-8.0, -16.0))
-    scaling = Scaling(
-        UNIT.low | {"HH": -20, "HV": -20, "mean": -20}, UNIT.high | dict.fromkeys(("HH", "HV", "mean"), 0)
-    )
+    scaling = Scaling.of(dict.fromkeys(("HH", "HV", "mean"), (-20.0, 0.0)))
     shown = render_view(replace(plot, gamma0_db=backscatter), "sar", scaling, SIDE, "upsample")
     assert (shown == [153, 51, 102]).all()
 
@@ -51,16 +56,16 @@ def test_the_third_channel_of_radar_is_the_mean_of_both_in_decibels(plot):
 def test_ranges_are_percentiles_of_the_data_set_and_come_back_from_json(plot):
     pixels = np.tile(np.linspace(0, 1, SIDE * SIDE).reshape(SIDE, SIDE, 1), (1, 1, 12))
     pixels[0, 0] = np.nan
-    scaling = Scaling.of([replace(plot, reflectance=pixels)], share=0.1)
+    scaling = scaling_of([replace(plot, reflectance=pixels)], (10, 90))
     assert scaling.low["B04"] == pytest.approx(0.1, abs=0.005)
     assert scaling.high["B04"] == pytest.approx(0.9, abs=0.005)
-    assert Scaling.of_json(scaling.to_json()) == scaling
-    values = np.array([[0.0], [0.501], [1.0], [np.nan]])
-    assert scaling.apply(values, ("B04",)).ravel().tolist() == [0, 128, 255, 0]
+    assert read_scaling(scaling.model_dump(mode="json")) == scaling
     with pytest.raises(DataError, match="ranges of channels are incomplete"):
-        Scaling.of_json({"low": {}})
-    with pytest.raises(DataError, match=r"channel B01 is 0\.2 everywhere"):
-        Scaling.of([replace(plot, reflectance=np.full((SIDE, SIDE, 12), 0.2))])
+        read_scaling({"low": {}})
+    with pytest.raises(DataError, match="ranges of channels are incomplete: B01 is missing"):
+        read_scaling({"low": {"B02": 0}, "high": {"B02": 1}})
+    with pytest.raises(DataError, match=r"channel B01 is 0\.2 nearly everywhere"):
+        scaling_of([replace(plot, reflectance=np.full((SIDE, SIDE, 12), 0.2))])
 
 
 @pytest.mark.parametrize("side", [25, 64, 80])
