@@ -21,11 +21,13 @@ from regression import SEED, encoder_of, write_plots
 from detection_eval.files import write_json
 from rscovlm.data.packing import collate, model_inputs
 from rscovlm.data.plot_source import PlotSource
+from rscovlm.data.plot_views import raster
 from rscovlm.data.splits import check_apart
 from rscovlm.engines import load_model
 from rscovlm.models.heads import make_heads
 from rscovlm.models.heads.dense.grids import GridStates, fields_of, to_cells
 from rscovlm.models.taps import tapped
+from rscovlm.reo.baselines import boosted
 from rscovlm.training.dense_settings import Dense
 
 TARGET = "canopy_height_m"
@@ -96,6 +98,21 @@ def train(head: Any, states: GridStates, maps: tuple[torch.Tensor, torch.Tensor]
     return losses
 
 
+def trees_on_bands(train: PlotSource, test: PlotSource, side: int) -> np.ndarray:
+    """(N, side, side) of boosted trees on the mean bands of each cell, without a vision-language model."""
+
+    def cells(source: PlotSource) -> tuple[np.ndarray, np.ndarray]:
+        plots = [source.footprint(row) for row in range(len(source))]
+        bands = torch.tensor(np.stack([raster(plot) for plot in plots])).permute(0, 3, 1, 2)
+        heights = torch.tensor(np.stack([plot.canopy_height_m for plot in plots]))
+        means = torch.nn.functional.adaptive_avg_pool2d(bands, side).permute(0, 2, 3, 1)
+        truth, _ = to_cells(heights, heights.isfinite(), side, side)
+        return means.reshape(-1, bands.shape[1]).numpy(), truth.numpy()
+
+    features, truth = cells(train)
+    return boosted(features, truth.ravel()).predict(cells(test)[0]).reshape(len(test), side, side)
+
+
 def scores(mean: np.ndarray, truth: np.ndarray, low: Any = None, high: Any = None) -> dict[str, float]:
     """Errors of cells in metres, how maps vary, and the share of cells inside 90 % intervals."""
     within = (mean - mean.mean((1, 2), keepdims=True)) - (truth - truth.mean((1, 2), keepdims=True))
@@ -148,6 +165,7 @@ def main() -> None:
         found["constant"] = scores(np.full_like(truth, heights.mean()), truth)
         flat = truth.mean((1, 2), keepdims=True)
         found["true mean of each map"] = scores(np.broadcast_to(flat, truth.shape), truth)
+        found["boosted trees on bands"] = scores(trees_on_bands(data["train"], data["test"], side), truth)
         trained: dict[str, Any] = {}
         for name, decoder in DECODERS.items():
             head = made(decoder)

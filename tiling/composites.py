@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from tiling.errors import BandError
 
 Floats = NDArray[np.floating[Any]]
+Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.float32])
 Limits = Mapping[str, tuple[float, float]]
 """By the name of a channel, the values that become 0 and 255."""
 
@@ -161,6 +162,25 @@ def bands_needed(composites: Iterable[Composite]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(band for composite in composites for band in composite.bands()))
 
 
+def to_shares(pixels: Floats, names: Sequence[str], limits: Limits) -> NDArray[np.float32]:
+    """(..., bands) float32 between 0 and 1 of the limits of each band; 0 where there is no data.
+
+    Args:
+        pixels: (..., bands) physical values, NaN where there is no data.
+        names: of the bands.
+        limits: of all of them.
+
+    Raises:
+        BandError: for a band without limits.
+    """
+    unknown = [name for name in names if name not in limits]
+    if unknown:
+        raise BandError(f"band {unknown[0]} has no limits")
+    low, high = (np.array(ends) for ends in zip(*(limits[name] for name in names), strict=True))
+    shares = np.clip((pixels - low) / (high - low), 0, 1)
+    return np.nan_to_num(shares, nan=0.0).astype(np.float32)
+
+
 def channels_of(composites: Iterable[Composite]) -> tuple[Channel, ...]:
     """All channels of composites, each once, in the order of first use."""
     return tuple(dict.fromkeys(channel for composite in composites for channel in composite.channels))
@@ -196,8 +216,8 @@ def limits_of(
     return found
 
 
-def fitted(picture: NDArray[np.uint8], side: int, fit: Fit) -> NDArray[np.uint8]:
-    """A square picture (n, n, 3) as one of ``side`` px, with the same middle.
+def fitted(picture: Picture, side: int, fit: Fit) -> Picture:
+    """A square picture (n, n, bands) as one of ``side`` px and the same number type, with the same middle.
 
     Args:
         picture: of two pixels a side or more; for ``pad`` no larger than ``side``.
@@ -214,7 +234,9 @@ def fitted(picture: NDArray[np.uint8], side: int, fit: Fit) -> NDArray[np.uint8]
         before = (side - have) // 2
         around = (before, side - have - before)
         return np.pad(picture, (around, around, (0, 0)), mode="symmetric")
-    return np.rint(_stretched(picture.astype(np.float64), side)).astype(np.uint8)
+    stretched = _stretched(picture.astype(np.float64), side)
+    whole = np.issubdtype(picture.dtype, np.integer)
+    return (np.rint(stretched) if whole else stretched).astype(picture.dtype)
 
 
 def _stretched(pixels: NDArray[np.float64], side: int) -> NDArray[np.float64]:

@@ -23,7 +23,15 @@ from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import further_numbers
 from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, hint_of
-from rscovlm.data.plot_views import PlotPicture, check_views, open_plots, read_scaling, scaling_of
+from rscovlm.data.plot_views import (
+    NATIVE,
+    RASTER,
+    PlotPicture,
+    check_views,
+    open_plots,
+    read_scaling,
+    scaling_of,
+)
 from rscovlm.data.randomness import generator
 from rscovlm.data.splits import Split, check_split, split_of
 from rscovlm.errors import DataError
@@ -128,7 +136,8 @@ class PlotSource:
         length: most plots; fewer than there are stand evenly among them, so that they are of all tiles.
         root: folder of the files.
         files: HDF5 files, relative to the root.
-        views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown.
+        views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown; or ``native``
+            alone, for a checkpoint with a stem for all bands.
         answers: kinds of ``QUESTIONS``; one is drawn at each visit.
         split: of ``rscovlm.data.splits``; tiles are split by their names.
         side: of each picture in pixels; None takes 5 visual tokens, of which one is in the middle.
@@ -169,6 +178,12 @@ class PlotSource:
         self.name, self.encoder, self.seed = name, encoder, seed
         self.files = [root / file for file in files]
         self.views, self.split, self.fit = check_views(views), check_split(split), fit
+        wanted = len(RASTER) if self.views == (NATIVE,) else 3
+        if encoder.patches.channels != wanted:
+            raise DataError(
+                f"views {', '.join(self.views)} make images of {wanted} bands, and the checkpoint sees "
+                f"{encoder.patches.channels}; with a stem for {', '.join(RASTER)} take views: [native]"
+            )
         self.answers = tuple(answers)
         wrong = [each for each in self.answers if each not in QUESTIONS]
         if wrong or not self.answers:
@@ -199,7 +214,8 @@ class PlotSource:
     def inputs(self) -> dict[str, Any]:
         """See the class."""
         return {
-            "views": list(self.views),
+            "views": [view for view in self.views if view != NATIVE],
+            "native": list(RASTER) if NATIVE in self.views else [],
             "side": self.side,
             "fit": self.fit,
             "scaling": self.scaling.model_dump(mode="json"),

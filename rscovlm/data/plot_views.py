@@ -20,13 +20,25 @@ from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import Scaling
 from rscovlm.synth.forest import BANDS, PIXEL_M, POLARISATIONS, SIDE
-from tiling.composites import COMPOSITES, MULTISPECTRAL, PERCENTILES, Channel, Fit, fitted, limits_of
+from tiling.composites import (
+    COMPOSITES,
+    MULTISPECTRAL,
+    PERCENTILES,
+    Channel,
+    Fit,
+    fitted,
+    limits_of,
+    to_shares,
+)
 from tiling.errors import BandError
 from tiling.view import Size
+from zoom_chain.chat import Pixels
 
 Floats = NDArray[np.float64]
 
-SAR = "sar"
+SAR, NATIVE = "sar", "native"
+"""Views of their own: radar, and all bands of ``RASTER`` in one image for a checkpoint with such a stem."""
+
 VIEWS: Mapping[str, tuple[str, ...]] = {
     name: tuple(channel.name for channel in COMPOSITES[name].channels) for name in (*MULTISPECTRAL, SAR)
 }
@@ -87,6 +99,8 @@ def check_views(views: Iterable[str]) -> tuple[str, ...]:
         DataError: for none, or one that does not exist.
     """
     names = tuple(views)
+    if names == (NATIVE,):
+        return names
     unknown = [name for name in names if name not in VIEWS]
     if unknown or not names:
         told = f"view {unknown[0]!r} is unknown" if unknown else "no view is asked for"
@@ -94,12 +108,12 @@ def check_views(views: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fit) -> NDArray[np.uint8]:
-    """(side, side, 3) uint8 picture of a plot.
+def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fit) -> Pixels:
+    """(side, side, 3) uint8 picture of a plot; of the view ``native`` (side, side, 14) float32 from 0 to 1.
 
     Args:
         plot: to show.
-        view: a name of ``VIEWS``.
+        view: a name of ``VIEWS``, or ``native``.
         scaling: of its channels.
         side: in pixels.
         fit: see ``tiling.composites``.
@@ -108,6 +122,8 @@ def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fi
         DataError: for ``pad`` on a picture smaller than the plot.
     """
     try:
+        if view == NATIVE:
+            return fitted(to_shares(raster(plot), RASTER, scaling.limits), side, fit)
         return fitted(COMPOSITES[view].render(raster(plot), RASTER, scaling.limits), side, fit)
     except BandError as error:
         raise DataError(str(error)) from None
@@ -144,8 +160,8 @@ class PlotPicture:
         """Metres on the ground per pixel: a padded plot keeps its own."""
         return PIXEL_M if self.fit == "pad" else PIXEL_M * SIDE / self.side
 
-    def read(self) -> NDArray[np.uint8]:
-        """(side, side, 3) uint8.
+    def read(self) -> Pixels:
+        """(side, side, 3) uint8, or what ``native`` is.
 
         Raises:
             DataError: the plot cannot be read.

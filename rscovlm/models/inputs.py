@@ -18,7 +18,7 @@ from configs.checking import Section, checked
 from detection_eval.files import write_json
 from rscovlm.errors import ModelError
 from rscovlm.models.sidecars import OWN, read_sidecar
-from tiling.composites import Composite, Fit, Limits, bands_needed, composites_named, fitted
+from tiling.composites import Composite, Fit, Limits, bands_needed, composites_named, fitted, to_shares
 from tiling.errors import BandError
 from zoom_chain.chat import Conversation, ImagePart
 
@@ -63,7 +63,9 @@ class PatchInput(Section):
     """How a patch of a scene is shown to a model that gives a number about its middle."""
 
     views: tuple[str, ...]
-    """Names in ``tiling.composites.COMPOSITES``, one image each, in this order."""
+    """Names in ``tiling.composites.COMPOSITES``, one image each, in this order; or none, with ``native``."""
+    native: tuple[str, ...] = ()
+    """Bands of one image of float32 from 0 to 1, for a checkpoint with a stem for them."""
     scaling: Scaling
     """Of all channels."""
     patch_px: int
@@ -104,10 +106,10 @@ class PatchInput(Section):
     @property
     def bands(self) -> tuple[str, ...]:
         """Names of the bands that it needs."""
-        return bands_needed(self.chosen)
+        return self.native or bands_needed(self.chosen)
 
     def images(self, pixels: NDArray[Any], names: Sequence[str]) -> list[ImagePart]:
-        """One image for each composite.
+        """One image for each composite, or one of all bands.
 
         Args:
             pixels: (patch_px, patch_px, bands) physical values, NaN where there is no data.
@@ -116,6 +118,12 @@ class PatchInput(Section):
         Raises:
             BandError: for a band that is not there.
         """
+        if self.native:
+            order = [list(names).index(name) if name in names else -1 for name in self.native]
+            if -1 in order:
+                raise BandError(f"no band {self.native[order.index(-1)]}; there are {', '.join(names)}")
+            shares = to_shares(pixels[..., order], self.native, self.limits)
+            return [ImagePart(fitted(shares, self.side, self.fit), self.native)]
         shown = (composite.render(pixels, names, self.limits) for composite in self.chosen)
         scale = 1.0 if self.fit == "pad" else self.patch_px / self.side
         gsd_m = None if self.gsd_m is None else self.gsd_m * scale
@@ -158,6 +166,9 @@ def read_inputs(folder: Path) -> PatchInput | None:
             for channel in each.channels
             if channel.name not in found.limits
         ]
+        missing += [name for name in found.native if name not in found.limits]
+        if not found.views and not found.native:
+            raise ConfigError(f"{folder / OWN}: {ENTRY}: neither views nor native says what is shown")
     except (ConfigError, BandError) as error:
         raise ModelError(str(error)) from None
     if missing:

@@ -15,13 +15,15 @@ from configs import ConfigError
 from detection_eval.files import commit_folder
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.rendering import box_contract
-from rscovlm.errors import UsageError
+from rscovlm.errors import ModelError, UsageError
 from rscovlm.models.adapters import ADAPTERS
 from rscovlm.models.adapters.base import Adapter
 from rscovlm.models.checkpoints import resolve
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads import make_heads
 from rscovlm.models.patches import PatchSpec
+from rscovlm.models.sidecars import OWN, read_sidecar
+from rscovlm.models.stem import BANDS, write_widened
 from rscovlm.models.weights import attention_for, read_settings, read_tokenizer, read_weights
 from rscovlm.training.modules import Learner, choose_trainable, enable_checkpointing
 from rscovlm.training.objective import objective_of
@@ -80,17 +82,42 @@ BASE = "base"
 
 
 def write_fresh(config: TrainConfig, run: Path) -> None:
-    """Write the starting checkpoint of a run that starts from nothing, where it is not there yet."""
+    """Write the starting checkpoint of a run that has one of its own, where it is not there yet.
+
+    Raises:
+        ModelError: a patch embedding cannot be widened.
+    """
     from rscovlm.nano.base import write_base
 
     folder = run / BASE
-    if config.fresh is None or folder.is_dir():
+    if folder.is_dir() or (config.fresh is None and not _widens(config)):
         return
     quiet_deepspeed()
     partial = folder.with_name(f".partial-{BASE}")
     shutil.rmtree(partial, ignore_errors=True)
-    write_base(partial, config.seed)
+    if config.fresh is not None:
+        write_base(partial, config.seed)
+    elif config.stem is not None:
+        source = resolve(str(config.model), family=config.family).local
+        write_widened(source, partial, config.stem.bands, config.stem.start)
     commit_folder(partial, folder)
+
+
+def _widens(config: TrainConfig) -> bool:
+    """Whether the patch embedding has to be widened; that of an earlier stage's model is wide already.
+
+    Raises:
+        ModelError: where it has been widened to other bands.
+    """
+    if config.stem is None or config.model is None:
+        return False
+    folder = resolve(config.model, family=config.family).local
+    known = (read_sidecar(folder, OWN) or {}).get(BANDS)
+    if known is not None and tuple(known) != config.stem.bands:
+        raise ModelError(
+            f"{config.model} has a stem for {', '.join(known)}; leave stem out, or state these bands"
+        )
+    return known is None
 
 
 def open_base(config: TrainConfig, run: Path) -> Base:
@@ -104,7 +131,8 @@ def open_base(config: TrainConfig, run: Path) -> Base:
         ModelError: where it cannot be found or used.
         UsageError: for a box format that does not exist, or bounds that leave no image size.
     """
-    checkpoint = resolve(config.model or str(run / BASE), family=config.family)
+    own = config.model is None or _widens(config)
+    checkpoint = resolve(str(run / BASE) if own else str(config.model), family=config.family)
     folder, family = checkpoint.local, checkpoint.family
     bounds = family.resolution
     least = config.resolution.min_pixels or bounds.min_pixels

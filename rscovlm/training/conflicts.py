@@ -20,6 +20,11 @@ def conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
         found.append((("batch.packing", "batch.packs"), message))
     if (config.model is None) == (config.fresh is None):
         found.append((("model", "fresh"), "give exactly one of model and fresh"))
+    if config.stem is not None and config.fresh is not None:
+        found.append((("stem", "fresh"), "stem widens a checkpoint; give it as model"))
+    if config.stem is not None and "vision" not in config.learning:
+        message = "a stem whose vision tower does not learn never sees its bands; leave vision out of freeze"
+        found.append((("stem", "freeze"), message))
     if config.objective.soft_numbers and config.objective.teacher:
         keys = ("objective.soft_numbers", "objective.teacher")
         found.append((keys, "a target is either soft by itself or a teacher's; give one of both"))

@@ -308,6 +308,15 @@ class Heads(Section):
         return alone | {kind: heads for kind, heads in named.items() if heads}
 
 
+class Stem(Section):
+    """A patch embedding for more bands than red, green and blue; see ``rscovlm.models.stem``."""
+
+    bands: tuple[str, ...] = Field(min_length=1)
+    """Names of the bands of an image, in order."""
+    start: Literal["mean", "rgb"] = "mean"
+    """New kernels are the mean of the RGB kernels, or 0 beside those of B04, B03 and B02."""
+
+
 class Evaluation(Section):
     """Measuring on slices of the mix that are never trained on."""
 
@@ -353,6 +362,8 @@ class TrainConfig(Section):
     """Checkpoint to start from: nano, a folder or a hub id; give this or ``fresh``."""
     fresh: Literal["nano"] | None = None
     """Start from nothing: a tokenizer and random weights in nano's shape, written to ``base/`` of the run."""
+    stem: Stem | None = None
+    """Widen the patch embedding of ``model`` to more bands; the run starts from ``base/`` in its folder."""
     family: str | None = None
     """How the trained model sees and writes, where the checkpoint does not tell: rscovlm, ..."""
     detection: str | None = None

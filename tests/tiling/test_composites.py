@@ -12,6 +12,7 @@ from tiling.composites import (
     composites_named,
     fitted,
     limits_of,
+    to_shares,
 )
 from tiling.errors import BandError
 
@@ -107,3 +108,20 @@ def test_upsampling_keeps_a_flat_picture_flat_and_a_fitting_one_as_it_is():
     assert (fitted(np.full((25, 25, 3), 77, np.uint8), 64, "upsample") == 77).all()
     picture = np.random.default_rng(1).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     assert (fitted(picture, 64, "upsample") == picture).all()
+
+
+def test_shares_of_limits_are_what_a_native_stem_sees():
+    pixels = np.array([[[0.0, 5.0], [0.5, np.nan], [2.0, 10.0]]])
+    found = to_shares(pixels, ("B02", "HH"), {"B02": (0.0, 1.0), "HH": (0.0, 10.0)})
+    assert found.dtype == np.float32
+    assert found.tolist() == [[[0, 0.5], [0.5, 0], [1, 1]]]
+    with pytest.raises(BandError, match="band HV has no limits"):
+        to_shares(pixels, ("B02", "HV"), {"B02": (0.0, 1.0)})
+
+
+def test_a_picture_of_floats_stays_one_of_floats():
+    ramp = np.linspace(0, 1, 4, dtype=np.float32)[:, None, None].repeat(4, 1).repeat(5, 2)
+    shown = fitted(ramp, 8, "upsample")
+    assert (shown.dtype, shown.shape) == (np.float32, (8, 8, 5))
+    assert 0 < shown[1, 0, 0] < 1 / 3
+    np.testing.assert_array_equal(fitted(ramp, 6, "pad")[1:5, 1:5], ramp)

@@ -11,14 +11,15 @@ from rscovlm.data.agbd import write_agbd
 from rscovlm.data.example import FIELD
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.plot_source import PlotSource
-from rscovlm.data.plot_views import open_plots, read_scaling
+from rscovlm.data.plot_views import RASTER, open_plots, raster, read_scaling
 from rscovlm.data.splits import split_of
-from rscovlm.errors import DataError
+from rscovlm.errors import DataError, ModelError
 from rscovlm.models.inputs import read_inputs
 from rscovlm.synth.forest import BANDS, LAND_COVERS, POLARISATIONS, make_plot, make_tile
-from rscovlm.training.building import open_base
+from rscovlm.training.building import open_base, write_fresh
 from rscovlm.training.config import load_train_config
 from rscovlm.training.run import open_mix
+from rscovlm.training.settings import Stem
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["agbd", "agbd-lite"])
@@ -215,3 +216,29 @@ def test_knowledge_is_asked_and_answered_before_the_number_and_not_learnt(folder
     assert source.prompt(2, "number", known="a lake").messages[1].text == "a lake"
     assert len(source.prompt(2, "cover").messages) == 1
     assert source.inputs["knowledge"] == QUESTIONS["cover"]
+
+
+def test_a_native_stem_sees_all_bands_in_one_image(folder, tmp_path):
+    """The same run that widens nano trains on it, and a scene is shown in the same way."""
+    stem = f"stem={{bands: [{', '.join(RASTER)}]}}"
+    config = load_train_config("agbd-nano", [f"mix_root={folder}", stem])
+    write_fresh(config, tmp_path)
+    wide = open_base(config, tmp_path)
+    source = opened(folder, wide, views=["native"])
+    (picture,) = source.encode(3, 0).pictures
+    pixels = picture.read()
+    assert (pixels.dtype, pixels.shape) == (np.float32, (source.side, source.side, 14))
+    assert pixels.min() >= 0
+    assert pixels.max() <= 1
+    (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": source.inputs}))
+    shown = read_inputs(tmp_path)
+    assert shown.bands == RASTER
+    (image,) = shown.images(raster(source.footprint(3)), RASTER)
+    np.testing.assert_array_equal(image.read(), pixels)
+    with pytest.raises(DataError, match="make images of 3 bands, and the checkpoint sees 14"):
+        opened(folder, wide, views=["natural"])
+    with pytest.raises(ModelError, match="has a stem for B01, B02"):
+        open_base(
+            config.model_copy(update={"model": str(tmp_path / "base"), "stem": Stem(bands=("B02",))}),
+            tmp_path,
+        )

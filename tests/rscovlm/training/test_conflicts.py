@@ -24,6 +24,7 @@ from rscovlm.training.conflicts import warmup_problem
             "adapters={lora: {towers: [vision], full: [merger]}} freeze=[merger]",
             "merger is both frozen and tuned",
         ),
+        ("stem={bands: [B02]} model=nano fresh=null freeze=[vision]", "never sees its bands"),
         ("checkpoints={minutes: null}", "could not be resumed"),
         ("attention=flash_attention_2", "does not compute in fp32"),
         ("batch={packs: 2, packing: false}", "batch.packing: a number of packs needs packing"),
