@@ -63,7 +63,7 @@ def sources(folder: Path, model: Path = NANO_FOLDER) -> tuple[PlotSource, PlotSo
     encoder = Encoder(read_tokenizer(model), spec)
     shown: dict[str, Any] = {"files": [file.name], "views": VIEWS}
     train = PlotSource("train", encoder, SEED, LIMITS["train"], folder, split="train", **shown)
-    shown |= {"side": train.side, "scaling": train.scaling.to_json()}
+    shown |= {"side": train.side, "scaling": train.scaling.model_dump(mode="json")}
     val, test = (
         PlotSource(name, encoder, SEED, LIMITS[name], folder, split=name, **shown) for name in SPLITS[1:]
     )
