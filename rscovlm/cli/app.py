@@ -15,10 +15,12 @@ from rscovlm.cli.bench_judge import judge
 from rscovlm.cli.bench_protocols import protocols
 from rscovlm.cli.bench_results import compare, report, score
 from rscovlm.cli.bench_run import run
+from rscovlm.cli.bench_scale import scale
 from rscovlm.cli.classify import classify
 from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
+from rscovlm.cli.geoscale import geoscale
 from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
 from rscovlm.cli.regress import regress
@@ -48,6 +50,7 @@ bench.command(name="info")(bench_info)
 bench.command(name="list")(list_benchmarks)
 bench.command()(judge)
 bench.command()(protocols)
+bench.command()(scale)
 app.add_typer(bench)
 reo.command(name="score")(score_predictions)
 reo.command()(sensitivity)
@@ -56,6 +59,7 @@ app.add_typer(data)
 app.command()(train)
 app.command()(export)
 app.command(name="zoom-data")(zoom_data)
+app.command()(geoscale)
 app.command()(info)
 app.command()(gsd)
 app.command()(doctor)

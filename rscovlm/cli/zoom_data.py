@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from rscovlm.cli.failures import Incomplete, Interrupted
+from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import Device, MaxPixels, Seed, open_model, read_list
 from rscovlm.cli.outputs import check_outputs
+from rscovlm.cli.teaching import check_teacher, digest_of, teacher_journal, teacher_named
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from rscovlm.data.zoom.items import Way
     from rscovlm.data.zoom.rules import EvidenceRules
     from rscovlm.data.zoom.sources import Source
-    from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
 
 _LISTED = 5
@@ -128,8 +125,9 @@ def zoom_data(
     source = read_annotations(annotations, images)
     objects = sum(len(image.things) for image in source.images)
     note(f"{source.format}: {len(source.images):,} images, {objects:,} objects")
-    asked = _teacher(teacher, teacher_family) if "teacher" in plan.ways else None
-    with _journal(output, asked, source, plan, resume, overwrite) as journal:
+    asked = teacher_named(teacher, teacher_family) if "teacher" in plan.ways else None
+    parameters = _parameters(asked, source, plan)
+    with teacher_journal(output, parameters, resume=resume, overwrite=overwrite) as journal:
         engine = open_model(asked, device) if asked else None
         with engine or nullcontext(), Progress("asking the teacher about", "images") as progress:
             data = build(
@@ -169,10 +167,7 @@ def _plan(
         asking=TeacherRules(overview=check_overview),
         choice_words=choice_words,
     )
-    if "teacher" in chosen and teacher is None:
-        raise UsageError("--ways teacher needs a model; name one with --teacher")
-    if teacher is not None and "teacher" not in chosen:
-        raise UsageError(f"--teacher {teacher} has nothing to do; add teacher to --ways")
+    check_teacher(chosen, teacher)
     return plan
 
 
@@ -188,47 +183,20 @@ def _margin(text: str) -> dict[str, float]:
     return {name: value}
 
 
-def _teacher(spec: str | None, family: str | None) -> Checkpoint | None:
-    from rscovlm.models.checkpoints import resolve
-
-    return None if spec is None else resolve(spec, family=family)
-
-
-@contextmanager
-def _journal(
-    output: Path, teacher: Checkpoint | None, source: Source, plan: ZoomPlan, resume: bool, overwrite: bool
-) -> Iterator[Journal | None]:
-    """The journal of the teacher's replies; none where nobody is asked."""
-    if teacher is None:
-        yield None
-        return
+def _parameters(teacher: Checkpoint | None, source: Source, plan: ZoomPlan) -> dict[str, Any] | None:
+    """What the replies of a teacher depend on; None where nobody is asked."""
     from rscovlm.data.zoom.teacher import PROMPT_VERSION
-    from rscovlm.journal import Journal, journal_path
 
-    parameters: dict[str, Any] = {
+    if teacher is None:
+        return None
+    return {
         "teacher": teacher.identity,
-        "annotations": _digest(source),
+        "annotations": digest_of(source.images),
         "seed": plan.seed,
         "rules": asdict(plan.rules),
         "pairs": plan.asking.pairs,
         "prompts": PROMPT_VERSION,
     }
-    with Journal(journal_path(output), parameters, resume=resume, overwrite=overwrite) as journal:
-        try:
-            yield journal
-        except KeyboardInterrupt as error:
-            raise Interrupted(
-                f"interrupted; {len(journal.done)} replies are kept, go on with --resume"
-            ) from error
-
-
-def _digest(source: Source) -> str:
-    """A hash of all that is known of all images."""
-    digest = hashlib.sha256()
-    for image in source.images:
-        known = [(t.name, t.polygon.tolist(), dict(t.attributes), t.difficult) for t in image.things]
-        digest.update(json.dumps([image.id, image.width, image.height, known], sort_keys=True).encode())
-    return digest.hexdigest()[:16]
 
 
 def _write(data: ZoomData, source: Source, output: Path, report: Path | None) -> None:

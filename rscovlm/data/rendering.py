@@ -147,6 +147,7 @@ class _Rendering:
         self.views = [self._view(index) for index in range(len(sample.images))]
         self.cut = 0
         self._shown: list[View] = []
+        self._last_gsd_m: float | None = None
         self._pending = iter(range(len(sample.images)))
         self._first_user = True
         self._words: dict[str, str] = {}
@@ -251,6 +252,8 @@ class _Rendering:
             return self._show(index, self.views[index])
         if name == "boxes":
             return BoxText(self._listed())
+        if name == "gsd":
+            return gsd_words(self._last_gsd_m)
         if name == "value":
             value = self.sample.targets[argument]
             return str(value) if isinstance(value, int) else f"{value:.{self.rules.decimals}f}"
@@ -269,7 +272,8 @@ class _Rendering:
 
     def _show(self, image: int, view: View) -> Picture:
         self._shown.append(view)
-        return FilePicture(self.paths[image], view, self._stated(image), self._gsd_m(image, view))
+        self._last_gsd_m = self._gsd_m(image, view)
+        return FilePicture(self.paths[image], view, self._stated(image), self._last_gsd_m)
 
     def _stated(self, image: int) -> Size | None:
         size = self.sample.images[image].size
@@ -329,6 +333,11 @@ class _Rendering:
         if name not in self._words:
             self._words[name] = self.rules.templates.synonym(name, self._word_rng)
         return self._words[name]
+
+
+def gsd_words(gsd_m: float | None) -> str:
+    """Metres per pixel as a prompt states them: ``0.3 m``."""
+    return "unknown" if gsd_m is None else f"{gsd_m:.2g} m"
 
 
 def _detections(polygons: NDArray[np.float64], names: Sequence[str]) -> Detections:

@@ -10,6 +10,7 @@ Placeholders in turns:
 - ``<box 2>``: box 2 (from 0) alone, without its label.
 - ``<zoom 2>``: the model's call of its zoom tool on box 2.
 - ``<crop 2>``: box 2 read from the file at the resolution that the budget allows, as an image.
+- ``<gsd>``: metres per pixel of the image shown last, in words; "unknown" where it is.
 - ``<value agb_mg_per_ha>``: a numeric target, written with the decimals drawn for this visit.
 """
 
@@ -36,7 +37,7 @@ Task = Literal["detection", "grounding", "classification", "vqa", "caption", "zo
 TASKS: tuple[Task, ...] = get_args(Task)
 Role = Literal["system", "user", "assistant"]
 
-PLACEHOLDER = re.compile(r"<(image|boxes|(?:box|zoom|crop) \d+|value [A-Za-z_][A-Za-z0-9_]*)>")
+PLACEHOLDER = re.compile(r"<(image|boxes|gsd|(?:box|zoom|crop) \d+|value [A-Za-z_][A-Za-z0-9_]*)>")
 """Everything in a turn that is not plain words."""
 
 _WRITES_ITSELF: tuple[Task, ...] = ("detection", "grounding", "classification")

@@ -150,16 +150,25 @@ def judge(pair: Pair, target: Target, image: Annotated) -> Verdict:
 _MUST_BE_KNOWN = ("count",)
 
 
-def _problem_of_form(pair: Pair, target: Target) -> str:
+def problem_of_words(pair: Pair) -> str:
+    """The reason why a pair cannot be used, whatever it is about; "" where there is none."""
     words, answer = pair.question.split(), pair.answer.split()
-    asked = normalised_words(pair.question)
-    phrase = normalised_words(target.phrase)
     checks = {
         "too long": len(words) > MOST_QUESTION_WORDS or len(answer) > MOST_ANSWER_WORDS,
         "not English": not pair.question.isascii()
         or not pair.answer.isascii()
         or not _ENGLISH.search(pair.question),
         "a refusal": bool(_REFUSAL.search(pair.answer) or _REFUSAL.search(pair.question)),
+    }
+    return next((reason for reason, wrong in checks.items() if wrong), "")
+
+
+def _problem_of_form(pair: Pair, target: Target) -> str:
+    if reason := problem_of_words(pair):
+        return reason
+    asked = normalised_words(pair.question)
+    phrase = normalised_words(target.phrase)
+    checks = {
         "tells of boxes or coordinates": bool(_LEAK.search(pair.question) or _LEAK.search(pair.answer)),
         "ambiguous reference": f" {phrase} " not in f" {asked} ",
         "answer stands in the question": _told(pair, target),

@@ -102,26 +102,43 @@ class TeacherRules:
 
 
 @dataclass
-class Taught:
-    """Result of asking a teacher.
+class Asked:
+    """Counts of asking a teacher.
 
     Attributes:
-        items: questions that passed everything.
-        rejected: by reason.
+        rejected: questions by reason.
         failed: requests that the engine could not carry out; they are not kept and can be tried again.
         error: of the first that failed.
         asked: requests that were sent in this run.
     """
 
-    items: list[Item] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     failed: int = 0
     error: str = ""
     asked: int = 0
 
 
+@dataclass
+class Taught(Asked):
+    """Result of asking a teacher.
+
+    Attributes:
+        items: questions that passed everything.
+    """
+
+    items: list[Item] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
-class _Request:
+class Request:
+    """A conversation with a teacher that is begun where its reply is not kept yet.
+
+    Attributes:
+        key: that its reply is kept by.
+        build: makes the conversation.
+        max_tokens: of the reply.
+    """
+
     key: str
     build: Callable[[], Conversation]
     max_tokens: int
@@ -210,10 +227,10 @@ def _teach_some(
     jobs: list[_Job], teacher: Engine, asking: TeacherRules, store: Store, result: Taught
 ) -> None:
     proposals = [
-        _Request(_key(job, "propose", ""), partial(_proposal, job, teacher, asking), asking.max_tokens)
+        Request(_key(job, "propose", ""), partial(_proposal, job, teacher, asking), asking.max_tokens)
         for job in jobs
     ]
-    replies = _ask(proposals, teacher, asking, store, result)
+    replies = ask_teacher(proposals, teacher, asking.batch, store, result)
     passed = [
         (job, pair, item)
         for job, request in zip(jobs, proposals)
@@ -223,10 +240,10 @@ def _teach_some(
     passes = [("blind", BLIND, True), *([("overview", FROM_OVERVIEW, False)] if asking.overview else [])]
     for name, prompt, crop in passes:
         requests = [
-            _Request(_key(job, name, pair.question), _look(job, pair, teacher, prompt, crop), 32)
+            Request(_key(job, name, pair.question), _look(job, pair, teacher, prompt, crop), 32)
             for job, pair, _ in passed
         ]
-        replies = _ask(requests, teacher, asking, store, result)
+        replies = ask_teacher(requests, teacher, asking.batch, store, result)
         passed = [
             entry
             for entry, request in zip(passed, requests)
@@ -276,14 +293,22 @@ def _filtered(job: _Job, reply: str, result: Taught) -> Iterator[tuple[Pair, Ite
         yield pair, item
 
 
-def _ask(
-    requests: Sequence[_Request], teacher: Engine, asking: TeacherRules, store: Store, result: Taught
+def ask_teacher(
+    requests: Sequence[Request], teacher: Engine, batch: int, store: Store, result: Asked
 ) -> dict[str, str]:
-    """Replies by key: those that the store holds, and those of the teacher for the others."""
+    """Replies by key: those that the store holds, and those of the teacher for the others.
+
+    Args:
+        requests: of any number.
+        teacher: to ask.
+        batch: conversations in flight.
+        store: of replies.
+        result: counts what is sent and what fails.
+    """
     replies = {r.key: store.done[r.key] for r in requests if r.key in store.done}
     open_requests = list({r.key: r for r in requests if r.key not in replies}.values())
-    for start in range(0, len(open_requests), asking.batch):
-        some = open_requests[start : start + asking.batch]
+    for start in range(0, len(open_requests), batch):
+        some = open_requests[start : start + batch]
         options = Generation(max_new_tokens=max(r.max_tokens for r in some))
         answers = teacher.chat([r.build() for r in some], options)
         result.asked += len(some)

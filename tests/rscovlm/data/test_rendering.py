@@ -332,3 +332,12 @@ def test_an_image_may_state_a_scale_of_its_own():
     images = (ImageRef("a.png", size=(280, 280), gsd_m=10.0), ImageRef("b.png", size=(280, 280)))
     shown = render(Sample("s", "vqa", images, turns, gsd_m=0.3), rules()).conversation.images
     assert [picture.gsd_m for picture in shown] == [pytest.approx(10.0), pytest.approx(0.3)]
+
+
+def test_a_turn_may_state_the_scale_at_which_its_image_is_shown():
+    turns = (Turn("user", "<image>One pixel is <gsd>. What?"), Turn("assistant", "A field."))
+    image = ImageRef("scene.png", size=(2800, 5600))
+    known = render(Sample("s", "vqa", (image,), turns, gsd_m=0.3), rules()).conversation
+    assert known.messages[0].text == f"One pixel is {known.images[0].gsd_m:.2g} m. What?"
+    unknown = render(Sample("s", "vqa", (image,), turns), rules()).conversation
+    assert unknown.messages[0].text == "One pixel is unknown. What?"

@@ -1,0 +1,75 @@
+"""Steps that commands share which have a teacher write training data: its model, its journal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rscovlm.cli.failures import Interrupted
+from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from rscovlm.data.annotations import Annotated
+    from rscovlm.journal import Journal
+    from rscovlm.models.checkpoints import Checkpoint
+
+
+def teacher_named(spec: str | None, family: str | None) -> Checkpoint | None:
+    """The model that an option names; None where none does.
+
+    Raises:
+        ModelError: it is not found.
+    """
+    from rscovlm.models.checkpoints import resolve
+
+    return None if spec is None else resolve(spec, family=family)
+
+
+def check_teacher(ways: Iterable[str], teacher: str | None) -> None:
+    """Make sure that a teacher is named where one is needed, and only there.
+
+    Raises:
+        UsageError: with what would be right.
+    """
+    asked = "teacher" in ways
+    if asked and teacher is None:
+        raise UsageError("--ways teacher needs a model; name one with --teacher")
+    if teacher is not None and not asked:
+        raise UsageError(f"--teacher {teacher} has nothing to do; add teacher to --ways")
+
+
+@contextmanager
+def teacher_journal(
+    output: Path, parameters: Mapping[str, Any] | None, *, resume: bool, overwrite: bool
+) -> Iterator[Journal | None]:
+    """The journal of a teacher's replies beside an output; None where ``parameters`` are, as nobody is asked.
+
+    Raises:
+        JournalError: it is of other parameters.
+        Interrupted: where the work is.
+    """
+    if parameters is None:
+        yield None
+        return
+    from rscovlm.journal import Journal, journal_path
+
+    with Journal(journal_path(output), dict(parameters), resume=resume, overwrite=overwrite) as journal:
+        try:
+            yield journal
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"interrupted; {len(journal.done)} replies are kept, go on with --resume"
+            ) from error
+
+
+def digest_of(images: Iterable[Annotated]) -> str:
+    """A hash of all that is known of all images."""
+    digest = hashlib.sha256()
+    for image in images:
+        known = [(t.name, t.polygon.tolist(), dict(t.attributes), t.difficult) for t in image.things]
+        digest.update(json.dumps([image.id, image.width, image.height, known], sort_keys=True).encode())
+    return digest.hexdigest()[:16]

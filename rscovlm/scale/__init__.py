@@ -1,0 +1,1 @@
+"""The experiment on scale: ways of conditioning on ground sampling distance, trained and measured alike."""

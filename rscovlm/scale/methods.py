@@ -1,0 +1,121 @@
+"""Methods that are compared: the same budget, data and base, and another way to the scale.
+
+| method | trained | at test |
+|---|---|---|
+| ``cs_hlora`` | CS-HLoRA: sigmoid gates | gates are told the scale |
+| ``text`` | LoRA; questions state the scale in words | questions state it |
+| ``buckets`` | a mixture of LoRA of equal rank, one for each range of scales | its bucket is chosen |
+| ``lora`` | LoRA | nothing is told |
+| ``no_gsd`` | CS-HLoRA whose gates are always at the neutral scale | nothing is told |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rscovlm.training.settings import TrainConfig
+
+TRAIN, STATED, TEST = "train.jsonl", "train_stated.jsonl", "test.jsonl"
+RANK = 12
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of conditioning.
+
+    Attributes:
+        name: in tables.
+        adapters: as a training configuration has them.
+        stated: whether questions state the scale.
+        told: whether what it answers depends on the scale that it is told.
+        heads: trained beside the adapters.
+    """
+
+    name: str
+    adapters: Mapping[str, Any]
+    stated: bool = False
+    told: bool = True
+    heads: Mapping[str, Any] | None = None
+
+
+def _sized(**more: Any) -> dict[str, Any]:
+    return {"rank": RANK, "alpha": RANK, "towers": ["language"], **more}
+
+
+METHODS = (
+    Method("cs_hlora", {"cs_hlora": _sized(tiers_m=[0.5, 5.0, 50.0])}, heads={"gsd": {"weight": 0.1}}),
+    Method("text", {"lora": _sized()}, stated=True),
+    Method("buckets", {"bucketed_lora": _sized()}),
+    Method("lora", {"lora": _sized()}, told=False),
+    Method("no_gsd", {"cs_hlora": _sized(withheld=1.0)}, told=False),
+)
+"""In the order of tables."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What each method gets.
+
+    Attributes:
+        model: that they start from.
+        steps: of the optimizer.
+        samples: of each step.
+        lr: peak learning rate.
+        train_views, test_views: synthetic views that questions are about.
+        questions: of the test.
+        side: of views, px.
+        seed: of everything.
+    """
+
+    model: str = "nano"
+    steps: int = 150
+    samples: int = 16
+    lr: float = 3e-3
+    train_views: int = 900
+    test_views: int = 150
+    questions: int = 150
+    side: int = 64
+    seed: int = 0
+
+
+def write_mix(folder: Path, stated: bool) -> Path:
+    """The mix of one of the two training files."""
+    name = STATED if stated else TRAIN
+    path = folder / f"mix-{Path(name).stem}.yaml"
+    mix = {"root": str(folder), "sources": [{"name": "scale", "path": name, "ratio": 1.0}]}
+    path.write_text(yaml.safe_dump(mix), encoding="utf-8")
+    return path
+
+
+def configuration(method: Method, budget: Budget, folder: Path) -> TrainConfig:
+    """The training run of a method.
+
+    Args:
+        method: to train.
+        budget: of all methods.
+        folder: of the data.
+    """
+    area = budget.side**2
+    return TrainConfig.model_validate(
+        {
+            "model": budget.model,
+            "mix": str(write_mix(folder, method.stated)),
+            "steps": budget.steps,
+            "batch": {"samples": budget.samples, "max_tokens": 2048},
+            "resolution": {"min_pixels": area, "max_pixels": area},
+            "optimizer": {"lr": budget.lr, "weight_decay": 0.0},
+            "schedule": {"shape": "cosine", "warmup": 0.05},
+            "adapters": dict(method.adapters),
+            "heads": dict(method.heads or {}),
+            "precision": "fp32",
+            "checkpoints": {"minutes": 5, "keep": 1},
+            "logging": {"every": 5, "tensorboard": False},
+            "workers": 0,
+            "seed": budget.seed,
+        }
+    )
