@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item
@@ -21,8 +19,9 @@ from rscovlm.bench.runs.asking import Asking, ask_items
 from rscovlm.bench.runs.detecting import TILES, forget
 from rscovlm.bench.runs.folder import library_versions, open_log, record, write_manifest
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, direct_resolution, shuffled_images
+from rscovlm.bench.suites.drawing import draw
 from rscovlm.bench.suites.hashes import file_hashes
-from rscovlm.bench.suites.reading import Reading
+from rscovlm.bench.suites.reading import Drawn, Reader, Reading
 from rscovlm.data.readers.common import Account
 from rscovlm.errors import DataError, UsageError
 from rscovlm.journal import parameters_hash
@@ -116,23 +115,36 @@ def read_questions(
         raise UsageError(
             f"{root} is no folder; give the one that holds {benchmark.title}: {benchmark.layout}"
         )
-    reading = benchmark.read(root, chosen)
-    items = list(reading)
-    account = reading.account if isinstance(reading, Reading) else Account()
+    items, of, account = _read(benchmark, root, chosen, limit, seed)
     if not items:
         raise DataError(
             f"{root}: nothing in it makes an item of {benchmark.name}, split {chosen}: {account.reasons()}"
         )
+    return Questions(benchmark, chosen, root, tuple(items), of, tuple(account.lines(_EXAMPLES)))
+
+
+def _read(benchmark: Benchmark, root: Path, split: str, limit: int | None, seed: int) -> Drawn:
+    """All items, or a draw.
+
+    Raises:
+        DataError: two have the same key.
+    """
+    if limit is not None and isinstance(benchmark.read, Reader):
+        return benchmark.read.draw(root, split, limit, seed)
+    reading = benchmark.read(root, split)
+    items = _unique(reading, f"{benchmark.name} {split}")
+    found, of = (list(items), 0) if limit is None else draw(items, limit, seed)
+    account = reading.account if isinstance(reading, Reading) else Account()
+    return Drawn(found, of or len(found), account)
+
+
+def _unique(items: Iterator[Item], place: str) -> Iterator[Item]:
     seen: set[str] = set()
     for item in items:
         if item.key in seen:
-            raise DataError(f"{benchmark.name} {chosen} has two items {item.key!r}; keys have to be unique")
+            raise DataError(f"{place} has two items {item.key!r}; keys have to be unique")
         seen.add(item.key)
-    of = len(items)
-    if limit is not None and limit < of:
-        drawn = np.random.default_rng([seed, of]).choice(of, limit, replace=False)
-        items = [items[index] for index in sorted(drawn.tolist())]
-    return Questions(benchmark, chosen, root, tuple(items), of, tuple(account.lines(_EXAMPLES)))
+        yield item
 
 
 @dataclass(frozen=True)

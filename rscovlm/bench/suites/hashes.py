@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.suites.reading import EXTRACTED
 from rscovlm.data.readers.common import IMAGE_SUFFIXES
+from rscovlm.data.readers.tables import plain_columns
 
 _CHUNK = 1 << 20
 
@@ -68,12 +69,7 @@ def _pieces(path: Path) -> list[tuple[int, int]]:
 
     with parquet.ParquetFile(path) as file:
         found = file.metadata
-        plain = [
-            place
-            for place in range(found.num_columns)
-            if found.schema.column(place).physical_type != "BYTE_ARRAY"
-            or str(found.schema.column(place).logical_type) == "String"
-        ]
+        plain = plain_columns(found)
         groups = [found.row_group(index) for index in range(found.num_row_groups)]
         chunks = [group.column(place) for group in groups for place in plain]
         footer = found.serialized_size + 8

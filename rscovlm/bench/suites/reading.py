@@ -6,18 +6,19 @@ What could not become an item, or was mended on the way, is counted by reason an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item, Kind
 from rscovlm.bench.protocols.available import protocols_of
-from rscovlm.bench.suites.pictures import Pictures
+from rscovlm.bench.suites.drawing import draw
+from rscovlm.bench.suites.pictures import MISSING, Pictures
 from rscovlm.data.readers.common import IMAGE_SUFFIXES, Account, Options, Record, each, read_records
-from rscovlm.data.readers.containers import Extracted
+from rscovlm.data.readers.containers import Extracted, kind_of_container
 from rscovlm.errors import DataError, UsageError
 
 EXTRACTED = "extracted"
@@ -25,6 +26,9 @@ EXTRACTED = "extracted"
 
 Items = Callable[[Path, Pictures, Options], Iterator[Item]]
 """The items of one annotation file or folder; what is left out goes to the account of the options."""
+
+Place = tuple[Path, int, int]
+"""Of an item: its file, the number of its record there, and its number among the items of that record."""
 
 
 class Reading(Iterator[Item]):
@@ -39,6 +43,20 @@ class Reading(Iterator[Item]):
 
     def __next__(self) -> Item:
         return next(self._items)
+
+
+class Drawn(NamedTuple):
+    """A draw of items.
+
+    Attributes:
+        items: in file order.
+        of: items in the files.
+        account: of all of them; what only a picture could tell, of those that were drawn.
+    """
+
+    items: list[Item]
+    of: int
+    account: Account
 
 
 @dataclass(frozen=True)
@@ -86,20 +104,58 @@ class Reader:
         layout, paths = self._found(root, split)
         options = Options(extracted=Extracted(root / EXTRACTED))
         pictures = Pictures(root, layout.images, options.account)
-        return Reading(self._items(layout, paths, pictures, options), options.account)
+        items = (item for _, item in self._items(layout, paths, pictures, options))
+        return Reading(items, options.account)
+
+    def draw(self, root: Path, split: str, limit: int, seed: int) -> Drawn:
+        """An even draw of the items of a split, of which no others are held.
+
+        Tables are read twice: once without the pictures inside, and then the rows that were drawn, so that no
+        other picture is written to a file.
+
+        Raises:
+            UsageError, DataError, OSError: as reading.
+        """
+        layout, paths = self._found(root, split)
+        tables = any(kind_of_container(path) == "table" for path in paths)
+        options = Options(extracted=Extracted(root / EXTRACTED), peek=tables)
+        pictures = Pictures(root, layout.images, options.account, peek=tables)
+        placed, of = draw(self._items(layout, paths, pictures, options), limit, seed)
+        if not tables:
+            return Drawn([item for _, item in placed], of, options.account)
+        account = options.account
+        keys = {place: item.key for place, item in placed}
+        options = replace(options, peek=False, account=Account())
+        pictures = Pictures(root, layout.images, options.account)
+        again = self._items(layout, paths, pictures, options, {(path, record) for path, record, _ in keys})
+        items = [replace(item, key=keys[place]) for place, item in again if place in keys]
+        account.left_out += options.account.left_out
+        account.places += options.account.places
+        account.changed[MISSING] += options.account.changed[MISSING]
+        return Drawn(items, of, account)
 
     def _items(
-        self, layout: Layout, paths: list[Path], pictures: Pictures, options: Options
-    ) -> Iterator[Item]:
+        self,
+        layout: Layout,
+        paths: list[Path],
+        pictures: Pictures,
+        options: Options,
+        records: Collection[tuple[Path, int]] | None = None,
+    ) -> Iterator[tuple[Place, Item]]:
+        """Items with their places, of some records of tables alone where these are named."""
         seen: Counter[int] = Counter()
         for path in paths:
-            for item in layout.items(path, pictures, options):
+            rows = None if records is None else sorted(number for file, number in records if file == path)
+            last, nth = -1, 0
+            for item in layout.items(path, pictures, replace(options, rows=rows)):
+                record = options.account.record
+                last, nth = record, nth + 1 if record == last else 0
                 number = hash(item.key)  # 8 bytes each, where the keys of a million items would be many more
                 seen[number] += 1
                 if seen[number] > 1:
                     options.account.changed["keys that occur again, told apart by a number"] += 1
                     item = replace(item, key=f"{item.key}#{seen[number]}")
-                yield item
+                yield (path, record, nth), item
 
     def annotations(self, root: Path, split: str) -> list[Path]:
         """The annotation files and folders of a split, those that are read together with others last.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,11 +52,13 @@ class Account:
         left_out: records that did not become samples, by reason.
         changed: what was mended, or kept other than it was written, by kind.
         places: of everything in ``left_out``: (reason, place and detail).
+        record: number from 0 of the record at hand in its file.
     """
 
     left_out: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     places: list[tuple[str, str]] = field(default_factory=list)
+    record: int = 0
 
     def leave_out(self, error: LeftOut, place: str) -> None:
         """Count a record that does not become a sample."""
@@ -102,6 +105,7 @@ class Options:
         crop_margin_px: LRS-VQA-Zoom: added to each side of the boxes to zoom to, in pixels of the image.
         extracted: where images inside tables and archives are written.
         peek: records are only looked at, so that images inside are named, and not written.
+        rows: of a table, those that are read by their numbers from 0, rising; None for all.
         account: is filled as records are read.
     """
 
@@ -117,6 +121,7 @@ class Options:
     crop_margin_px: float = 0.0
     extracted: Extracted = field(default_factory=Extracted)
     peek: bool = False
+    rows: Sequence[int] | None = None
     account: Account = field(default_factory=Account)
 
 
@@ -135,14 +140,17 @@ def read_records(path: Path, options: Options) -> Iterator[tuple[str, Record]]:
         DataError: a record is not an object.
         OSError: it cannot be read.
     """
-    if kind_of_container(path):
+    kind = kind_of_container(path)
+    if kind:
         extracted = Extracted(None, names_only=True) if options.peek else options.extracted
-        found = contained(path, extracted, _values)
+        found = contained(path, extracted, _values, options.rows)
     else:
         found = _values(path)
-    for place, value in found:
+    some = options.rows if kind == "table" else None
+    for number, (place, value) in zip(itertools.count() if some is None else some, found):
         if not isinstance(value, dict):
             raise DataError(f"{place}: a record is a JSON object, not {type(value).__name__}")
+        options.account.record = number
         yield place, value
 
 

@@ -15,11 +15,12 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from detection_eval.files import atomic_path
+from rscovlm.data.readers.tables import row_count, table_rows
 from rscovlm.errors import DataError
 
 Record = Mapping[str, Any]
@@ -40,9 +41,8 @@ _KINDS = {
     b"RIFF": ".webp",
 }
 _TEXTS = {".txt": "text", ".cls": "label", ".caption": "caption"}
-_ROWS = 256
-_BATCH_BYTES = 1 << 26
-"""Rows with large images inside are read a few at a time: memory is that of a row group, not of 256 rows."""
+NAMED = "image"
+"""In a record that is only looked at: a picture inside a table, whose bytes are not read."""
 _TABLE_STEMS = ("state.json", "dataset_info.json", "dataset_dict.json")
 
 
@@ -116,21 +116,26 @@ def _shards(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in TABLES)
 
 
-def contained(path: Path, extracted: Extracted, read_text: Callable[[Path], Iterator[Any]]) -> Iterator[Any]:
+def contained(
+    path: Path,
+    extracted: Extracted,
+    read_text: Callable[[Path], Iterator[Any]],
+    rows: Sequence[int] | None = None,
+) -> Iterator[Any]:
     """The records of a table, an archive or a spreadsheet, each with its place.
 
     Args:
         path: see ``kind_of_container``.
         extracted: where images inside are written.
         read_text: reads a file of JSON that an archive holds.
+        rows: of a table, counted from 0 over its shards and rising: those that are read; None for all.
 
     Raises:
         DataError: nothing in it holds records.
     """
     kind = kind_of_container(path)
     if kind == "table":
-        for file in table_files(path) if path.is_dir() else [path]:
-            yield from _rows(file, extracted)
+        yield from _rows(table_files(path) if path.is_dir() else [path], extracted, rows)
     elif kind == "spreadsheet":
         yield from _lines(path)
     else:
@@ -140,46 +145,35 @@ def contained(path: Path, extracted: Extracted, read_text: Callable[[Path], Iter
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _rows(path: Path, extracted: Extracted) -> Iterator[tuple[str, Record]]:
+def _rows(
+    files: Sequence[Path], extracted: Extracted, wanted: Sequence[int] | None
+) -> Iterator[tuple[str, Record]]:
+    """The rows of shards, those of them that are wanted by their numbers in all of the table."""
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise DataError(f"{path}: Parquet and Arrow need pyarrow; install rscovlm[train]") from error
-    number = 0
-    try:
-        for batch in _batches(path):
-            for row in batch.to_pylist():
-                number += 1
-                place = f"{path}: row {number}"
+        raise DataError(f"{files[0]}: Parquet and Arrow need pyarrow; install rscovlm[train]") from error
+    before = 0
+    for path in files:
+        try:
+            inside = None
+            if wanted is not None:
+                count = row_count(path)
+                inside = [number - before for number in wanted if before <= number < before + count]
+                before += count
+            for number, row in table_rows(path, inside, pictures=not extracted.names_only):
+                place = f"{path}: row {number + 1}"
                 yield place, {name: _without_bytes(value, extracted, place) for name, value in row.items()}
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"{path}: no table that can be read ({error})") from error
-
-
-def _batches(path: Path) -> Iterator[Any]:
-    if path.suffix.lower() == ".parquet":
-        from pyarrow import parquet
-
-        with parquet.ParquetFile(path, buffer_size=1 << 20) as file:
-            groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
-            size = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=1.0)
-            yield from file.iter_batches(max(1, min(_ROWS, int(_BATCH_BYTES / max(size, 1.0)))))
-        return
-    import pyarrow as pa
-
-    with pa.memory_map(str(path)) as source:
-        try:  # `datasets` writes streams, `feather` files
-            reader: Any = pa.ipc.open_stream(source)
-            batches = iter(reader)
-        except pa.ArrowInvalid:
-            reader = pa.ipc.open_file(source)
-            batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
-        for batch in batches:
-            yield from (batch.slice(start, _ROWS) for start in range(0, batch.num_rows, _ROWS))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise DataError(f"{path}: no table that can be read ({error})") from error
 
 
 def _without_bytes(value: Any, extracted: Extracted, place: str) -> Any:
     """A value with images written to files and named."""
+    if extracted.names_only and (
+        isinstance(value, bytes) or (isinstance(value, dict) and set(value) == {"path"})
+    ):
+        return NAMED
     if isinstance(value, (bytes, bytearray)):
         return extracted.write(bytes(value), place)
     if isinstance(value, dict) and set(value) == {"bytes", "path"}:

@@ -1,10 +1,15 @@
 """Reading of a benchmark: which layout is there, unique keys, what is said where nothing is."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from PIL import Image
+from pyarrow import parquet
 
 from rscovlm.bench.item import Item, Truth
 from rscovlm.bench.prompts import load_profile
@@ -139,3 +144,67 @@ def test_benchmarks_are_read_where_torch_is_not_installed():
 @pytest.mark.parametrize("name", list(SUITES))
 def test_the_words_of_a_benchmark_are_a_profile_that_ships(name):
     assert load_profile(SUITES[name].prompts).hash
+
+
+# --- draws ------------------------------------------------------------------------------------------
+
+
+def xlrs(folder, rows, row_group_size=5):
+    """A table of XLRS-Bench with a picture of its own in each row."""
+    folder.mkdir(parents=True)
+    records = [
+        {
+            "index": number // 2,  # each stands twice
+            "question": f"Question {number}?",
+            "multi-choice options": ["(A) one", "(B) two"],
+            "answer": "B" if number % 10 else "F",  # one in ten makes no item
+            "category": "Counting/Overall counting",
+            "image": [{"bytes": png(number), "path": f"{number}.png"}],
+        }
+        for number in range(rows)
+    ]
+    parquet.write_table(pa.Table.from_pylist(records), folder / "a.parquet", row_group_size=row_group_size)
+
+
+def png(number):
+    file = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 3), number, dtype=np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_draw_writes_the_pictures_that_are_drawn_and_no_other(tmp_path):
+    xlrs(tmp_path / "drawn" / "data", 40)
+    suite = SUITES["xlrs-bench-lite"]
+    drawn = suite.read.draw(tmp_path / "drawn", "test", 4, seed=1)
+    assert drawn.of == 36
+    assert len(drawn.items) == len(list((tmp_path / "drawn" / EXTRACTED).iterdir())) == 4
+    assert drawn.account.left_out == {"its right letter is none of its options": 4}
+    # the very items of a whole reading, told apart by the same keys
+    xlrs(tmp_path / "whole" / "data", 40)
+    whole = {item.key: item for item in suite.read(tmp_path / "whole", "test")}
+    for item in drawn.items:
+        (image,), (same,) = item.images, whole[item.key].images
+        assert (item.subject, item.truth, item.key) == (
+            whole[item.key].subject,
+            whole[item.key].truth,
+            whole[item.key].key,
+        )
+        assert Path(image).read_bytes() == Path(same).read_bytes()
+    assert [item.key for item in drawn.items] == [key for key in whole if key in {i.key for i in drawn.items}]
+
+
+def test_a_draw_of_records_without_pictures_inside_is_the_same_at_each_reading(tmp_path):
+    write_lines(tmp_path / "first.jsonl", [{"id": str(number // 3), "a": "x"} for number in range(300)])
+    drawn = READER.draw(tmp_path, "test", 20, seed=3)
+    whole = [item.key for item in READER(tmp_path, "test")]
+    keys = [item.key for item in drawn.items]
+    assert (drawn.of, len(keys)) == (300, 20)
+    assert keys == [key for key in whole if key in keys]
+    assert [item.key for item in READER.draw(tmp_path, "test", 20, seed=3).items] == keys
+    assert [item.key for item in READER.draw(tmp_path, "test", 20, seed=4).items] != keys
+
+
+def test_a_draw_of_more_than_there_are_is_all(tmp_path):
+    xlrs(tmp_path / "data", 10)
+    drawn = SUITES["xlrs-bench-lite"].read.draw(tmp_path, "test", 50, seed=0)
+    assert (drawn.of, len(drawn.items)) == (9, 9)

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from rscovlm.data.readers import containers
 from rscovlm.data.readers.containers import Extracted
 from rscovlm.errors import DataError
 from tests.rscovlm.data.published import LRS, ROWS, converted, grey_of, png, said, write_json
@@ -120,12 +119,3 @@ def test_damaged_tables_and_archives_are_one_error(tmp_path):
         (tmp_path / name).write_bytes(b"no such thing" * 99)
         with pytest.raises(DataError, match=rf"{name}: no (table|archive) that can be read"):
             converted(tmp_path / name, "llava")
-
-
-def test_rows_with_large_images_are_read_a_few_at_a_time(tmp_path):
-    rows = [{"n": number, "image": bytes([number]) * (20 << 20)} for number in range(8)]
-    path = tmp_path / "large.parquet"
-    parquet.write_table(pa.Table.from_pylist(rows), path)
-    assert max(batch.num_rows for batch in containers._batches(path)) == 3  # of 20 MiB in 64 MiB
-    parquet.write_table(pa.Table.from_pylist([{"n": number} for number in range(600)]), path)
-    assert max(batch.num_rows for batch in containers._batches(path)) == 256
