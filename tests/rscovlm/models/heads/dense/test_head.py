@@ -80,3 +80,19 @@ def test_the_tower_is_read_where_it_is_tapped():
 def test_an_unknown_decoder_is_told():
     with pytest.raises(TypeError, match="decoder 'flow' is unknown; choose from diffusion, codebook, masked"):
         DenseHead(8, "height_m", {"name": "flow"})
+
+
+@EACH
+def test_it_learns_in_bfloat16_and_under_autocast_as_in_float32(decoder):
+    fields = (torch.full((2, 3, 3), 24.0), torch.ones(2, 3, 3) > 0)
+    losses = []
+    for half, autocast in ((False, False), (False, True), (True, False)):
+        made = head(decoder, mean=20.0, deviation=8.0)
+        made = made.to(torch.bfloat16) if half else made
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            torch.manual_seed(0)
+            loss = made.loss(grid(), fields)["height_m_map"].value
+        loss.backward()
+        losses.append(loss.item())
+        assert made.eval().field(grid()).mean.isfinite().all()
+    assert losses[1:] == pytest.approx([losses[0]] * 2, rel=0.05)
