@@ -312,8 +312,8 @@ SAID = tuple(f"nano whole, words, {name}, swir+sar" for name in WORDS)
 MIXER = "frozen nano, mixer + quantiles"
 COMPARED = (
     *(
-        ("head against words of the same weights", head, words, 0.0)
-        for head, words in zip(HEADS, SAID, strict=True)
+        (f"head against words of the same weights, {name}", head, words, 0.0)
+        for name, head, words in zip(WORDS, HEADS, SAID, strict=True)
     ),
     ("words against the constant", SAID[0], "constant", 0.0),
     ("words, number-token loss against plain", SAID[1], SAID[0], 0.0),
