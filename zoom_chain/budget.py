@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-Bound = Literal["zoom_budget", "time_budget", "pixel_budget"]
+Bound = Literal["zoom_budget", "view_budget", "time_budget", "pixel_budget"]
 """A bound that may end a question."""
 
 
@@ -21,6 +21,8 @@ class Budget:
         max_seconds: wall-clock time from the first look on, after which the model is asked for its answer. No
             single request to a server may take longer, nor less than a second: the question then fails.
         max_refusals: requests that could not be carried out and may be followed by another try.
+        max_views: views that a tree search or a retrieval may judge, in place of ``max_zooms``; what the
+            model asks for beside them counts as zooms.
         max_tiles: tiles that a sweep may look at, in place of ``max_zooms``; it looks at a scene of more at a
             reduced scale.
 
@@ -33,6 +35,7 @@ class Budget:
     max_pixels: int | None = None
     max_seconds: float | None = None
     max_refusals: int = 2
+    max_views: int = 64
     max_tiles: int = 256
 
     def __post_init__(self) -> None:
@@ -62,6 +65,7 @@ class Spending:
     Attributes:
         started: when, by the clock of the driver.
         views: images shown, the overview included.
+        judged: those of them that a search shows to find out where to look.
         pixels: of all of them.
         visual_tokens: of all of them.
         calls: requests to the model.
@@ -71,6 +75,7 @@ class Spending:
 
     started: float = 0.0
     views: int = 0
+    judged: int = 0
     pixels: int = 0
     visual_tokens: int = 0
     calls: int = 0
@@ -79,5 +84,5 @@ class Spending:
 
     @property
     def zooms(self) -> int:
-        """Views beside the first, which is the overview."""
-        return max(0, self.views - 1)
+        """Views beside the first, which is the overview, and those that a search judged."""
+        return max(0, self.views - 1 - self.judged)

@@ -20,7 +20,8 @@ from zoom_chain.driver import Driver, Job
 from zoom_chain.effects import StopReason
 from zoom_chain.looks import CropRule, scene_gsd
 from zoom_chain.policies import CHAIN, ZoomPolicy
-from zoom_chain.session import Listing, Session
+from zoom_chain.scores import require_scores, scores_of
+from zoom_chain.session import Listing, Session, Similarity
 from zoom_chain.trace import Trace
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class ZoomChain:
         options: how replies are generated.
         model_name: written into traces.
         listing: how the model lists objects, for policies that have it do so.
+        similarity: of images and a text, by which ``retrieve`` ranks views in place of the model.
         readers: threads that read views.
         clock: seconds, for the budget and the trace.
     """
@@ -74,6 +76,7 @@ class ZoomChain:
         options: Generation | None = None,
         model_name: str = "",
         listing: Listing | None = None,
+        similarity: Similarity | None = None,
         readers: int = 4,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,6 +89,7 @@ class ZoomChain:
         self.options = options or Generation()
         self.model_name = model_name
         self.listing = listing
+        self.similarity = similarity
         self.readers = readers
         self._clock = clock
 
@@ -109,12 +113,18 @@ class ZoomChain:
             questions: any number; few are worked on at a time.
             policies: of each question, in place of the chain's.
             ended: called with the number of questions that have ended, as it grows.
+
+        Raises:
+            NoScores: for a policy that needs probabilities which the model does not state.
         """
         chosen = policies or [self.policy] * len(questions)
         scales: dict[int, Gsd] = {}  # of each scene once, however many questions there are about it
         for scene, _ in questions:
             if id(scene) not in scales:
                 scales[id(scene)] = scene_gsd(scene, self.model, self.resolution)
+        for policy in dict.fromkeys(chosen):
+            if policy.needs_scores and not (policy.name == "retrieve" and self.similarity is not None):
+                require_scores(self.model, policy.name)
         jobs = [
             Job(self._session(scene, question, scales[id(scene)]), policy.run, number)
             for number, ((scene, question), policy) in enumerate(zip(questions, chosen, strict=True))
@@ -134,6 +144,8 @@ class ZoomChain:
             self.listing,
             self._clock,
             gsd,
+            scores_of(self.model),
+            self.similarity,
         )
 
     def _answer(self, job: Job, policy: ZoomPolicy) -> Answer:

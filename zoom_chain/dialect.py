@@ -48,6 +48,8 @@ class ZoomDialect:
         image_base: number of the first image.
         image_names: names of images instead of numbers: the first one's, and that of crop ``{i}``.
         call_open, call_close: tags around a call.
+        calls_until_seen: whether the model was taught to call the tool until it sees what it needs, and to
+            answer then, so that the probability of a call tells whether a view shows that. Others are asked.
         stop: strings at which generation ends, since what would follow is for the program to say.
     """
 
@@ -71,6 +73,7 @@ class ZoomDialect:
     image_names: tuple[str, str] | None = None
     call_open: str = "<tool_call>"
     call_close: str = "</tool_call>"
+    calls_until_seen: bool = False
     stop: tuple[str, ...] = ("<tool_response>",)
 
     @property
@@ -285,6 +288,7 @@ NANO = ZoomDialect(
     system_prompt="You can zoom in.",
     final_text="Answer now.",
     multiline_call=False,
+    calls_until_seen=True,
 )
 """The embedded small model: Qwen3-VL's call with few tokens around it, 0-1000 of the image shown last."""
 

@@ -76,7 +76,7 @@ _TYPES: dict[str, Any] = {
     "image_base": (int, Field(0, ge=0, le=1)),
 }
 _REQUIRED = ("tool_name", "box_key", "system_prompt")
-_FLAGS = ("multiline_call", "takes_label", "takes_image_index", "writes_image_index")
+_FLAGS = ("multiline_call", "takes_label", "takes_image_index", "writes_image_index", "calls_until_seen")
 _FILE: Any = create_model(
     "DialectFile",
     __base__=Section,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from tiling.errors import SceneError
 from tiling.focus import FocusedView, read_focused
 from zoom_chain.chat import ChatModel, Conversation, Generation, ImagePart, Picture
-from zoom_chain.effects import Ask, Look, Outcome, Result, Said, Showing, Sight, Steps
+from zoom_chain.effects import Ask, Compare, Effect, Look, Outcome, Result, Said, Showing, Sight, Steps
 from zoom_chain.requests import Requests, in_flight
 from zoom_chain.session import Run, Session
 from zoom_chain.trace import ViewRecord, record_view
@@ -54,11 +54,11 @@ class Job:
     outcome: Outcome | None = None
     ended: float = 0.0
     _steps: Steps | None = None
-    _wanted: Look | Ask | None = None
+    _wanted: Effect | None = None
     _said: dict[int, Said] = field(default_factory=dict)
 
     @property
-    def wanted(self) -> Look | Ask | None:
+    def wanted(self) -> Effect | None:
         """What the policy waits for; None at its end."""
         return self._wanted
 
@@ -97,7 +97,7 @@ class Job:
         spending.prompt_tokens += said.reply.prompt_tokens
         spending.completion_tokens += said.reply.completion_tokens
 
-    def _advance(self, step: Callable[[Steps], Look | Ask]) -> None:
+    def _advance(self, step: Callable[[Steps], Effect]) -> None:
         assert self._steps is not None
         try:
             self._wanted = step(self._steps)
@@ -280,9 +280,12 @@ class Driver:
     # --- looking ------------------------------------------------------------------------------------
 
     def _look(self, jobs: Sequence[Job]) -> None:
-        """Read and record views until no question waits for one."""
-        while looking := [job for job in jobs if isinstance(job.wanted, Look)]:
-            reading = [(job, self._read(job)) for job in looking]
+        """Read, record and compare views until no question waits for that."""
+        while looking := [job for job in jobs if isinstance(job.wanted, Look | Compare)]:
+            for job in looking:
+                if isinstance(job.wanted, Compare):
+                    job.give(compared(job.session, job.wanted))
+            reading = [(job, self._read(job)) for job in looking if isinstance(job.wanted, Look)]
             for job, seen in reading:
                 self._show(job, [future.result() for future in seen])
 
@@ -321,7 +324,7 @@ class Driver:
                 record = replace(each.record, visual_tokens=0) if look.unseen else each.record
                 session.views.append(record)
                 if not look.unseen:
-                    _charge_view(session, record)
+                    _charge_view(session, record, judged=look.judged)
                 sights.append(Sight(len(session.views) - 1, each.image))
         job.give(tuple(sights))
 
@@ -361,11 +364,27 @@ def _see(session: Session, showing: Showing, thumbnail_side: int) -> _Seen | Sce
     return _Seen(image, replace(record, parent=showing.parent, score=showing.score), bool(mask.any()))
 
 
-def _charge_view(session: Session, record: ViewRecord) -> None:
+def _charge_view(session: Session, record: ViewRecord, *, judged: bool) -> None:
     spending, size = session.spending, record.view.size
     spending.views += 1
+    spending.judged += judged
     spending.pixels += size.height * size.width
     spending.visual_tokens += record.visual_tokens
+
+
+def compared(session: Session, wanted: Compare) -> tuple[float, ...]:
+    """How similar each image is to a text, by the function of the session.
+
+    Raises:
+        ValueError: for a function that gives anything else than a number for each image.
+    """
+    assert session.similarity is not None
+    scores = [float(each) for each in session.similarity(wanted.text, wanted.images)]
+    if len(scores) != len(wanted.images):
+        raise ValueError(
+            f"the similarity function gave {len(scores)} numbers for {len(wanted.images)} images"
+        )
+    return tuple(scores)
 
 
 def _asked(job: Job, index: int) -> Conversation:

@@ -1,8 +1,8 @@
 """What a zoom policy may ask for, and what it gets back: the protocol between policies and the driver.
 
-A policy is a generator over a ``Session``. It yields ``Look`` and ``Ask``, gets a tuple of ``Sight`` and of
-``Said`` back, and returns an ``Outcome``. It reads no file and calls no model; ``zoom_chain.driver`` does,
-for all questions together.
+A policy is a generator over a ``Session``. It yields ``Look``, ``Ask`` and ``Compare``, gets a tuple of
+``Sight``, of ``Said`` and of numbers back, and returns an ``Outcome``. It reads no file and calls no model;
+``zoom_chain.driver`` does, for all questions together.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ StopReason = Literal[
     "answered",
     "cut_off",
     "zoom_budget",
+    "view_budget",
     "pixel_budget",
     "time_budget",
     "invalid_request",
@@ -27,13 +28,16 @@ StopReason = Literal[
     "no_more_detail",
     "no_data",
     "no_answer",
+    "confident",
+    "exhausted",
     "partial",
     "error",
 ]
 """Why a question ended: the model ``answered``; its reply was ``cut_off`` by the token limit, or holds no
 words (``no_answer``: it is empty, thoughts alone, or a call of the tool that was withdrawn); a budget ended
-(``pixel_budget`` stands for visual tokens too); no refusals were left after the request named; the answer is
-``partial``, since parts of the scene were not examined; or an ``error`` of the model or the file. After a
+(``pixel_budget`` stands for visual tokens too); no refusals were left after the request named; a search is
+``confident`` of its answer, or has ``exhausted`` the scene; the answer is ``partial``, since parts of the
+scene were not examined; or an ``error`` of the model or the file. After a
 budget or a refusal the answer is what the model said when the tool was withdrawn."""
 
 
@@ -45,7 +49,7 @@ class Showing:
         view: of the scene.
         gain: how many times finer it resolves the source than what was shown of that place before.
         parent: index of the view that it was chosen in; None for the first.
-        score: what it was chosen by, where a policy ranks views.
+        score: what it was chosen by, where that is known before it is read.
     """
 
     view: View | FocusedView
@@ -63,12 +67,14 @@ class Look:
         overview: it is the whole scene, which many questions look at: read once for all of them, and
             recorded even where it holds no valid pixel.
         thumbnail_side: longer side of the recorded pictures, px.
+        judged: to find out where to look; it counts as no zoom.
         unseen: for the reader of the trace alone; the model is not shown it, and it costs no budget.
     """
 
     showings: tuple[Showing, ...]
     overview: bool = False
     thumbnail_side: int = THUMBNAIL_SIDE
+    judged: bool = False
     unseen: bool = False
 
 
@@ -114,6 +120,19 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Compare:
+    """Compare images with a text by the similarity function of the session, which has one.
+
+    Attributes:
+        text: that is looked for.
+        images: of views.
+    """
+
+    text: str
+    images: tuple[ImagePart, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a question ended.
 
@@ -128,8 +147,8 @@ class Outcome:
     error: str | None = None
 
 
-Effect: TypeAlias = Look | Ask
-Result: TypeAlias = tuple[Sight, ...] | tuple[Said, ...]
+Effect: TypeAlias = Look | Ask | Compare
+Result: TypeAlias = tuple[Sight, ...] | tuple[Said, ...] | tuple[float, ...]
 Steps: TypeAlias = Generator[Effect, Result, Outcome]
 """A policy at work on one question."""
 

@@ -22,6 +22,9 @@ _ENDS = {
     "answered": "The model answered.",
     "cut_off": "The reply was cut off by the limit of new tokens.",
     "zoom_budget": "No zooms were left; the model was asked for its answer.",
+    "view_budget": "As many views were judged as the budget allows.",
+    "confident": "The search was sure of its answer.",
+    "exhausted": "The search had seen all that there is.",
     "pixel_budget": "No pixels were left for another crop; the model was asked for its answer.",
     "time_budget": "The time was used up; the model was asked for its answer.",
     "invalid_request": "Too many requests could not be carried out; the model was asked for its answer.",
@@ -56,6 +59,7 @@ def render_report(traces: Sequence[Trace], title: str = "Zoom-in Chain") -> str:
         view_facts=_view_facts,
         colour=_colour,
         steps=_steps,
+        is_answer=_is_answer,
         pictures=_pictures,
     )
 
@@ -85,20 +89,39 @@ def _way(trace: Trace) -> str:
 
 def _looks(trace: Trace) -> Fact:
     closer = max(0, len(trace.views) - 1)
-    return ("tiles", f"{closer:,}") if _way(trace) == "sweep" else ("zooms", str(closer))
+    if _way(trace) == "sweep":
+        return ("tiles", f"{closer:,}")
+    if ranked := sum(view.ranked for view in trace.views):
+        return ("views", f"{closer:,}, {ranked:,} of them ranked")
+    return ("zooms", str(closer))
 
 
 def _steps(trace: Trace) -> list[ReplyRecord]:
-    """The replies that have something to show: of a sweep those about tiles with objects, or in trouble."""
+    """The replies that have something to show.
+
+    Not those that judge a view, which the overview shows; of a sweep those about tiles with objects, or in
+    trouble.
+    """
     if _way(trace) != "sweep":
-        return list(trace.turns)
+        return [turn for turn in trace.turns if turn.score is None]
     holding = {record.view for record in trace.evidence}
     return [turn for turn in trace.turns if turn.refusal or holding.intersection(turn.about)][:_MOST_TILES]
 
 
+def _is_answer(trace: Trace, turn: ReplyRecord, last: bool) -> bool:
+    """Whether a reply is the answer: the last one, or the one that a search chose."""
+    if trace.error:
+        return False
+    chosen = trace.chosen_answer
+    return last if chosen is None else turn is chosen
+
+
 def _pictures(trace: Trace, turn: ReplyRecord) -> tuple[int, ...]:
-    """The views to show with a reply: those that it led to, and in a sweep the tile that it is about."""
-    return turn.about if _way(trace) == "sweep" else turn.shown
+    """The views to show with a reply: those that it led to, and in sweep and search those it is about."""
+    if _way(trace) == "sweep":
+        return turn.about
+    found = tuple(index for index in turn.about if trace.views[index].ranked and index not in turn.shown)
+    return (*found, *turn.shown)
 
 
 def _scene_facts(trace: Trace) -> list[Fact]:
@@ -138,6 +161,8 @@ def _view_facts(record: ViewRecord) -> list[Fact]:
         ),
         ("magnification", f"{record.magnification:.1f} times the overview; {gain}"),
     ]
+    if record.score is not None:
+        facts.append(("score", f"{record.score:.3g}, of how likely it shows what is asked about"))
     if record.gsd_m is not None:
         facts.append(("ground sampling", f"{_metres(record.gsd_m)} per pixel"))
     return facts + _place(record)
@@ -148,7 +173,7 @@ def _figure(trace: Trace, index: int) -> dict[str, Any]:
     record = trace.views[index]
     height, width = record.view.size
     unit = max(width, height) / 100
-    marked = {number for turn in trace.turns for number in turn.shown}
+    marked = {number for turn in _steps(trace) for number in (*turn.shown, *_pictures(trace, turn))}
     return {
         "name": "Overview" if index == 0 else f"Image {index}",
         "width": width,
@@ -161,14 +186,32 @@ def _figure(trace: Trace, index: int) -> dict[str, Any]:
             for number, later in enumerate(trace.views)
             if number > index
             and number in marked
+            and (_way(trace) != "tree" or later.parent == index)
             and record.view.window.intersection(later.closer) is not None
         ],
+        "ranked": _ranked(trace) if index == 0 else [],
         "outlines": [
             " ".join(f"{x:.2f},{y:.2f}" for x, y in record.frame.from_scene(found.polygon).tolist())
             for found in trace.evidence
             if index == 0 or found.view == index
         ],
     }
+
+
+def _ranked(trace: Trace) -> list[dict[str, float]]:
+    """The views that were ranked, on the overview: the likelier, the less transparent."""
+    ranked = [(view.score, view) for view in trace.views if view.score is not None]
+    scores = [score for score, _ in ranked]
+    low, high = min([0.0, *scores]), max([1.0, *scores])
+    if scores and (low < 0.0 or high > 1.0):  # similarities, which have a scale of their own
+        low, high = min(scores), max(max(scores), min(scores) + 1e-9)
+    boxes = []
+    for score, view in ranked:
+        corners = trace.views[0].frame.from_scene(np.reshape(view.closer.bounds, (2, 2)))
+        (x0, y0), (x1, y1) = np.sort(corners, axis=0).tolist()
+        share = (score - low) / (high - low)
+        boxes.append({"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "opacity": 0.5 * share})
+    return boxes
 
 
 def _mark(record: ViewRecord, later: ViewRecord, number: int, unit: float) -> dict[str, Any]:

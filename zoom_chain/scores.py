@@ -60,18 +60,22 @@ def probabilities(logprobs: NDArray[np.float64]) -> NDArray[np.float64]:
 def from_top(top: Iterable[tuple[str, float]], choices: Sequence[str]) -> NDArray[np.float64]:
     """Log-probabilities (choices,) from the likeliest first tokens.
 
-    A token counts for the choice that begins with it, whatever white space and case they have, unless several
-    do. What none of the tokens begins has -inf.
+    A token counts for the choice that begins with it, unless several do: whatever white space they have, and
+    whatever case where none has the token's own. What none of the tokens begins has -inf.
 
     Args:
         top: text and log-probability of each token.
         choices: answers.
     """
     sums = np.zeros(len(choices))
-    plain = [choice.strip().casefold() for choice in choices]
+    plain = [choice.strip() for choice in choices]
+    folded = [choice.casefold() for choice in plain]
     for token, logprob in top:
-        start = token.strip().casefold()
-        meant = [index for index, choice in enumerate(plain) if start and choice.startswith(start)]
+        start = token.strip()
+        if not start:
+            continue
+        exact = [index for index, choice in enumerate(plain) if choice.startswith(start)]
+        meant = exact or [index for index, choice in enumerate(folded) if choice.startswith(start.casefold())]
         if len(meant) == 1:
             sums[meant[0]] += np.exp(logprob)
     with np.errstate(divide="ignore"):

@@ -11,10 +11,11 @@ from tiling.resolution import Resolution
 from tiling.view import View
 from zoom_chain.answers import spoken_text
 from zoom_chain.budget import Bound, Budget, Spending
-from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 from zoom_chain.dialect import ZoomDialect
 from zoom_chain.effects import Effect, Look, Outcome, Result, Said, Showing, Sight, Steps, StopReason
 from zoom_chain.looks import CropRule, least_pixels, within
+from zoom_chain.scores import Scores
 from zoom_chain.trace import EvidenceRecord, ReplyRecord, RequestRecord, ViewRecord
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class Listing:
     gsd_m: float | None = None
 
 
+Similarity: TypeAlias = Callable[[str, Sequence[ImagePart]], Sequence[float]]
+"""How similar each image is to a text, such as the cosine of their embeddings."""
+
+
 @dataclass
 class Session:
     """One question about one scene.
@@ -54,6 +59,8 @@ class Session:
         listing: how the model lists objects; None where it cannot.
         clock: seconds.
         gsd: ground sampling distance of the scene, which those of its views follow.
+        scores: how the model states probabilities.
+        similarity: of images and a text; None where there is no such function.
         spending: what has been spent; charged by the driver.
         views: shown so far, in order.
         turns: replies so far.
@@ -73,6 +80,8 @@ class Session:
     listing: Listing | None
     clock: Callable[[], float]
     gsd: Gsd
+    scores: Scores = "none"
+    similarity: Similarity | None = None
     spending: Spending = field(default_factory=Spending)
     views: list[ViewRecord] = field(default_factory=list)
     turns: list[ReplyRecord] = field(default_factory=list)
@@ -99,14 +108,22 @@ class Session:
         most = self.budget.max_seconds
         return most is not None and self.clock() - self.spending.started >= most
 
-    def spent(self, most_zooms: int | None = None) -> Bound | None:
+    @property
+    def judgings_left(self) -> int:
+        """Views that a search may still judge."""
+        return max(0, self.budget.max_views - self.spending.judged)
+
+    def spent(self, most_zooms: int | None = None, *, searching: bool = False) -> Bound | None:
         """The bound that does not allow for another crop, if one does not.
 
         Args:
             most_zooms: a bound of the policy's own, tighter than the budget's.
+            searching: the crop is one that a search judges.
         """
         most = self.budget.max_zooms if most_zooms is None else min(self.budget.max_zooms, most_zooms)
-        if self.spending.zooms >= most:
+        if searching and not self.judgings_left:
+            return "view_budget"
+        if not searching and self.spending.zooms >= most:
             return "zoom_budget"
         if self.time_is_up:
             return "time_budget"
@@ -151,6 +168,10 @@ class Session:
     def amend_turn(self, **changes: object) -> None:
         """Add to the record of the reply at hand what came of it."""
         self.turns[-1] = replace(self.turns[-1], **changes)  # type: ignore[arg-type]
+
+    def rate(self, index: int, score: float) -> None:
+        """Add to the record of a view what it is ranked by."""
+        self.views[index] = replace(self.views[index], score=score)
 
     def conclude(self, said: Said, reason: StopReason = "answered") -> Outcome:
         """The answer in the reply recorded last; none where it failed, is cut off or has no words."""

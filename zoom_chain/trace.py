@@ -90,7 +90,8 @@ class ViewRecord:
         lonlat_bounds: the same in WGS84 degrees; west is above east where the antimeridian is crossed.
         thumbnail: PNG file.
         parent: index of the view that it was chosen in; None for the first.
-        score: what it was chosen by, where a policy ranks views.
+        score: what it is ranked by, where a policy ranks views: the probability in [0, 1] that it shows what
+            the question is about, or a similarity.
         focus: of a view in which a region is enlarged and the rest compressed: its x and y axis; ``view`` is
             then the even view of the same size.
     """
@@ -106,6 +107,11 @@ class ViewRecord:
     parent: int | None = None
     score: float | None = None
     focus: tuple[Axis, Axis] | None = None
+
+    @property
+    def ranked(self) -> bool:
+        """Whether a policy ranked it."""
+        return self.score is not None
 
     @property
     def frame(self) -> View | FocusedView:
@@ -155,6 +161,8 @@ class ReplyRecord:
         prefilled_tokens: those computed for this turn; None where unknown.
         completion_tokens: generated tokens.
         seconds: wall-clock time of the batch that the reply was part of.
+        score: of a reply that judges a view: the score that its probabilities give the view.
+        confidence: of an answer that a search may choose: the geometric mean of its tokens' probabilities.
     """
 
     reply: str
@@ -169,6 +177,8 @@ class ReplyRecord:
     prefilled_tokens: int | None = None
     completion_tokens: int = 0
     seconds: float = 0.0
+    score: float | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -227,6 +237,20 @@ class Trace:
     def visual_tokens(self) -> int:
         """Visual tokens of all images shown."""
         return sum(view.visual_tokens for view in self.views)
+
+    def merit(self, turn: ReplyRecord) -> float | None:
+        """The confidence of an answer times the score of its view, by which a search chooses."""
+        if turn.confidence is None or not turn.about:
+            return None
+        score = self.views[turn.about[-1]].score
+        return None if score is None else turn.confidence * score
+
+    @property
+    def chosen_answer(self) -> ReplyRecord | None:
+        """The reply that a search chose; None where the answer came of no such choice."""
+        best = max(self.turns, key=lambda turn: self.merit(turn) or -1.0, default=None)
+        chosen = best is not None and self.merit(best) is not None and best.words == self.answer
+        return best if chosen else None
 
     def to_json(self) -> str:
         """This trace as one JSON object."""

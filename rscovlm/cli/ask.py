@@ -59,6 +59,8 @@ class Zoom(StrEnum):
     single = "single"
     chain = "chain"
     focus = "focus"
+    tree = "tree"
+    retrieve = "retrieve"
     sweep = "sweep"
     auto = "auto"
 
@@ -89,6 +91,10 @@ def ask(
     max_zooms: Annotated[int | None, typer.Option(help="Most crops of a question.", min=0)] = None,
     max_tiles: Annotated[
         int | None, typer.Option(help="Most tiles of a question that is answered by a sweep.", min=1)
+    ] = None,
+    max_views: Annotated[
+        int | None,
+        typer.Option(help="Most views that are judged to find where to look (tree, retrieve).", min=1),
     ] = None,
     max_seconds: Annotated[
         float | None, typer.Option(help="Seconds after which a question is to be answered.", min=0)
@@ -146,7 +152,13 @@ def ask(
     with open_scene(scene, reading) as opened:
         checkpoint = running.checkpoint(recipe)
         settings = zoom_settings(
-            recipe, checkpoint.family, zoom, max_zooms, max_tiles=max_tiles, max_seconds=max_seconds
+            recipe,
+            checkpoint.family,
+            zoom,
+            max_zooms,
+            max_tiles=max_tiles,
+            max_views=max_views,
+            max_seconds=max_seconds,
         )
         if evidence is not None:
             check_evidence(evidence, opened, settings.policy.name)
@@ -279,7 +291,7 @@ def _tell(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
             note(item.question)
         for line in _looked_at(answer.trace):
             note(f"  {line}")
-        if answer.stop_reason != "answered":
+        if answer.stop_reason not in ("answered", "confident"):
             reason = answer.stop_reason.replace("_", " ")
             note(
                 f"  ended by {reason}" + (f": {printable(answer.trace.error)}" if answer.trace.error else "")
@@ -294,7 +306,10 @@ def _looked_at(trace: Trace) -> list[str]:
     if "sweep" in (chosen, trace.settings["policy"]) and chosen in (None, "sweep"):
         lines.append(f"{len(closer)} tiles, {len(trace.evidence)} objects")
     else:
-        lines += [zoom_line(record, number) for number, record in enumerate(closer, start=1)]
+        ranked = sum(record.ranked for record in closer)
+        lines += [f"{ranked} views ranked"] if ranked else []
+        numbered = enumerate(closer, start=1)
+        lines += [zoom_line(record, number) for number, record in numbered if not record.ranked]
     return [*lines, *trace.notes]
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def is_usable(reply: Reply) -> bool:
-    """Whether a reply is worth keeping: it did not fail, and it says something."""
-    return failure_of(reply) is None and bool(reply.text.strip())
+    """Whether a reply is worth keeping: it did not fail, and it says something or states probabilities."""
+    return failure_of(reply) is None and (bool(reply.text.strip()) or reply.choices is not None)
 
 
 def reply_facts(model: str, device: str | None, dtype: str | None) -> dict[str, Any]:

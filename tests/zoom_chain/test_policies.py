@@ -9,6 +9,8 @@ def test_policies_are_found_by_name():
         "single": 1,
         "chain": None,
         "focus": 1,
+        "tree": None,
+        "retrieve": None,
         "sweep": None,
         "auto": None,
     }

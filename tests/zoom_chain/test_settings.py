@@ -48,7 +48,7 @@ def test_an_empty_file_is_all_defaults(tmp_path):
 def test_all_problems_are_named_in_one_message():
     wrong = {
         "polcy": "chain",
-        "policy": "tree",
+        "policy": "forest",
         "budget": {"max_zoom": 3, "max_zooms": 2.5, "max_seconds": "long"},
         "crops": {"margin": -1, "repeat_iou": 2},
     }
@@ -58,7 +58,7 @@ def test_all_problems_are_named_in_one_message():
     assert message.startswith("mine.yaml: ")
     for part in (
         "mine.yaml: polcy: unknown setting; did you mean policy?",
-        "mine.yaml: policy: 'tree' is unknown; choose from off, single, chain",
+        "mine.yaml: policy: 'forest' is unknown; choose from off, single, chain",
         "mine.yaml: budget.max_zoom: unknown setting; did you mean max_zooms?",
         "mine.yaml: budget.max_zooms: input should be a valid integer, not 2.5",
         "mine.yaml: budget.max_seconds: input should be a valid number, not 'long'",

@@ -9,10 +9,12 @@ from zoom_chain.policies.auto import auto
 from zoom_chain.policies.chain import chain
 from zoom_chain.policies.focus import focus
 from zoom_chain.policies.off import off
+from zoom_chain.policies.retrieve import retrieve
 from zoom_chain.policies.sweep import sweep
+from zoom_chain.policies.tree import tree
 from zoom_chain.session import Run
 
-PolicyName = Literal["off", "single", "chain", "focus", "sweep", "auto"]
+PolicyName = Literal["off", "single", "chain", "focus", "tree", "retrieve", "sweep", "auto"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class ZoomPolicy:
         return _RUNS[self.name]
 
     @property
+    def needs_scores(self) -> bool:
+        """Whether it goes by probabilities, which not every model states."""
+        return self.name in ("tree", "retrieve")
+
+    @property
     def looks_closer(self) -> bool:
         """Whether more than the overview may be shown."""
         return self.name != "off"
@@ -45,6 +52,8 @@ _RUNS: dict[PolicyName, Run] = {
     "single": chain(most_zooms=1),
     "chain": chain(),
     "focus": focus,
+    "tree": tree,
+    "retrieve": retrieve,
     "sweep": sweep,
     "auto": auto,
 }
@@ -62,11 +71,19 @@ CHAIN = ZoomPolicy("chain", offers_tool=True, max_zooms=None)
 FOCUS = ZoomPolicy("focus", offers_tool=False, max_zooms=1)
 """One view of the whole scene in which the cells that the model names are enlarged; for any model."""
 
+TREE = ZoomPolicy("tree", offers_tool=False, max_zooms=None)
+"""Best-first search among parts of parts of the scene, by the probabilities that the model states."""
+
+RETRIEVE = ZoomPolicy("retrieve", offers_tool=False, max_zooms=None)
+"""Small views of all parts are ranked, and the model goes on from the best one."""
+
 SWEEP = ZoomPolicy("sweep", offers_tool=False, max_zooms=None)
 """Each tile of the scene, and a ledger of the objects in them: how many, whether any, which."""
 
 AUTO = ZoomPolicy("auto", offers_tool=False, max_zooms=None)
 """What suits the question and its budget."""
 
-POLICIES: dict[str, ZoomPolicy] = {policy.name: policy for policy in (OFF, SINGLE, CHAIN, FOCUS, SWEEP, AUTO)}
+POLICIES: dict[str, ZoomPolicy] = {
+    policy.name: policy for policy in (OFF, SINGLE, CHAIN, FOCUS, TREE, RETRIEVE, SWEEP, AUTO)
+}
 """The policies by name."""

@@ -9,11 +9,16 @@ from zoom_chain.looks import coarseness, within
 from zoom_chain.policies.chain import chain
 from zoom_chain.policies.focus import focus
 from zoom_chain.policies.off import off
+from zoom_chain.policies.retrieve import retrieve
 from zoom_chain.policies.sweep import SweepPlan, plan_sweep, sweep_tiles
 from zoom_chain.session import Session
 
 MOST_COARSER = 2.0
 """A sweep that sees objects more than so many times coarser than they want to be seen is not chosen."""
+
+TOO_COARSE = 8.0
+"""Scene pixels per pixel of an overview in which a model that was not taught to zoom sees nothing to point
+at: what is 16 px wide takes two pixels of it."""
 
 _RELATION = re.compile(
     r"\b(?:left|right|above|below|between|relative|relation|compared?|closer|closest|nearest|farthest|far|"
@@ -46,6 +51,14 @@ def auto(session: Session) -> Steps:
             f"it relates parts of the scene ({found[0]!r}), which a crop would tear apart",
         )
         return (yield from focus(session))
+    coarser = coarseness(overview)
+    if coarser >= TOO_COARSE and session.scores != "none" and not session.dialect.calls_until_seen:
+        too_coarse = (
+            f"the overview is {coarser:.0f} times coarser than the scene, too coarse to point at anything"
+        )
+        ranks = "the model states probabilities, by which all parts are ranked"
+        session.chosen = ("retrieve", f"{plan}; {too_coarse}; {ranks}")
+        return (yield from retrieve(session))
     session.chosen = ("chain", plan)
     return (yield from chain()(session))
 

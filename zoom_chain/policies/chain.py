@@ -23,22 +23,31 @@ def chain(most_zooms: int | None = None) -> Run:
         assert sight.image is not None
         session.tool_offered = coarseness(session.shown[0]) >= session.crops.min_gain
         conversation = session.dialect.opening(sight.image, session.question, session.tool_offered)
-        return (yield from _converse(session, conversation, most_zooms))
+        return (yield from converse(session, conversation, (0,), most_zooms))
 
     return run
 
 
-def _converse(session: Session, conversation: Conversation, most_zooms: int | None) -> Steps:
-    """Reply by reply until the model answers, or has to."""
+def converse(
+    session: Session, conversation: Conversation, frames: tuple[int, ...], most_zooms: int | None = None
+) -> Steps:
+    """Reply by reply until the model answers, or has to.
+
+    Args:
+        session: of the question.
+        conversation: up to the model's next turn.
+        frames: indices of the views that its images show, in order; a search has recorded others.
+        most_zooms: a bound of the policy's own, or None where the budget alone decides.
+    """
     dialect = session.dialect
     withdrawn: StopReason | None = None
     refusals = 0
     # A model that goes on past its call would write the observation itself.
     options = replace(session.options, stop=dialect.stop)
-    about: tuple[int, ...] = (0,)
+    about = frames
     while True:
         said = yield from ask(conversation, options)
-        read = _take(session, said, conversation, about, final=withdrawn is not None)
+        read = _take(session, said, conversation, about, frames, final=withdrawn is not None)
         call = read.call
         if failure_of(said.reply) or call is None or withdrawn is not None:
             return session.conclude(said, withdrawn or "answered")
@@ -49,7 +58,7 @@ def _converse(session: Session, conversation: Conversation, most_zooms: int | No
             conversation = dialect.final_turn(conversation)
             continue
         try:
-            sight = yield from look(_plan(session, call))
+            sight = yield from look(_plan(session, call, frames))
             if sight.error is not None:
                 return Outcome("error", error=sight.error)
             if sight.index is None or sight.image is None:
@@ -64,32 +73,40 @@ def _converse(session: Session, conversation: Conversation, most_zooms: int | No
                 conversation = dialect.error_turn(conversation, str(refusal))
         else:
             about = (sight.index,)
+            frames += about
             session.amend_turn(shown=about)
             conversation = dialect.crop_turn(conversation, sight.image)
 
 
 def _take(
-    session: Session, said: Said, conversation: Conversation, about: tuple[int, ...], final: bool
+    session: Session,
+    said: Said,
+    conversation: Conversation,
+    about: tuple[int, ...],
+    frames: tuple[int, ...],
+    final: bool,
 ) -> ReadReply:
     """Record a reply, taken apart."""
-    size = session.shown[_frame_index(session)].size
+    size = session.shown[frames[image_meant(session)]].size
     read = read_reply(said.reply, session.dialect, size.width, size.height, offered=session.tool_offered)
     call, request = read.call, None
     if isinstance(call, ZoomCall):
-        frame = _frame_index(session, call.image_index)
-        request = RequestRecord(frame, call.box, call.label, None, call.notes)
+        image = image_meant(session, call.image_index)
+        request = RequestRecord(
+            frames[image] if image < len(frames) else image, call.box, call.label, None, call.notes
+        )
     session.record(said, conversation, about=about, words=read.words, request=request, final=final)
     return read
 
 
-def _frame_index(session: Session, image_index: int | None = None) -> int:
-    """Index of the view that a box refers to."""
-    if image_index is not None:
-        return image_index
-    return 0 if session.dialect.frame == "original" else len(session.views) - 1
+def image_meant(session: Session, stated: int | None = None) -> int:
+    """The image of a conversation that a box refers to, from 0; -1 for the last one."""
+    if stated is not None:
+        return stated
+    return 0 if session.dialect.frame == "original" else -1
 
 
-def _plan(session: Session, call: ZoomCall | InvalidCall) -> Showing:
+def _plan(session: Session, call: ZoomCall | InvalidCall, frames: tuple[int, ...]) -> Showing:
     """The view that answers a call.
 
     Raises:
@@ -97,13 +114,14 @@ def _plan(session: Session, call: ZoomCall | InvalidCall) -> Showing:
     """
     if isinstance(call, InvalidCall):
         raise RefusedRequest("invalid_request", call.reason)
-    index = _frame_index(session, call.image_index)
-    shown, whole = session.shown, session.scene.window
-    if index >= len(shown):
+    image = image_meant(session, call.image_index)
+    views, whole = session.shown, session.scene.window
+    shown = [views[number] for number in frames]
+    if image >= len(shown):
         raise RefusedRequest(
-            "invalid_request", f"there is no image {index}; images 0 to {len(shown) - 1} exist"
+            "invalid_request", f"there is no image {image}; images 0 to {len(shown) - 1} exist"
         )
-    frame = shown[index]
+    frame = shown[image]
     try:
         requested, mended = requested_window(frame, call.box, whole)
     except RefusedRequest as refusal:
@@ -115,7 +133,7 @@ def _plan(session: Session, call: ZoomCall | InvalidCall) -> Showing:
     view, gain = plan_crop(
         session.scene, window, requested, shown, session.resolution, session.pixels_left, session.crops
     )
-    return Showing(view, gain, parent=index)
+    return Showing(view, gain, parent=frames[image])
 
 
 def _quantum(session: Session, frame: View) -> tuple[float, float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from rscovlm.cli.ask import read_questions
 from tests.rscovlm.cli.conftest import MODEL
 from zoom_chain.chat import Reply
@@ -169,3 +171,24 @@ def test_several_greedy_runs_are_refused(run, scene):
     done = run("ask", scene, "What?", "--model", MODEL, "--n", "3")
     assert done.code == 2
     assert "--n 3 would draw the same reply 3 times; give --sampling temperature=0.7" in done.err
+
+
+@pytest.mark.parametrize("policy", ["tree", "retrieve"])
+def test_a_search_says_what_it_ranked_and_what_it_answers_from(run, scene, policy):
+    """With the model that ships, which states probabilities; ``--max-views`` bounds the ranking."""
+    done = run(
+        *("ask", scene, "What colour are the planes?", "--model", "nano", "--zoom", policy),
+        *("--max-views", 4),
+    )
+    assert done.code == 0
+    assert "4 views ranked" in done.err
+    assert "shows what is asked about with probability" in done.err or "is the likeliest to show" in done.err
+
+
+def test_a_search_without_probabilities_is_refused_in_one_line(run, scripted, scene):
+    engine = scripted(lambda conversation: "Blue.")
+    engine.scores = "none"
+    done = run("ask", scene, "What colour?", "--model", MODEL, "--zoom", "tree")
+    assert done.code == 2
+    assert "zoom policy tree needs probabilities of answers" in done.err
+    assert "Traceback" not in done.err

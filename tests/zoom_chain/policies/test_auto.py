@@ -7,8 +7,11 @@ import pytest
 from rscovlm.tasks.ask import ask
 from tests.rscovlm.painted import PLACES, find_squares, paint
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
+from tests.zoom_chain.scored import PlaceModel
 from tiling.scene import Scene
 from zoom_chain.budget import Budget
+from zoom_chain.controller import ZoomChain
+from zoom_chain.dialect import NANO, QWEN3_VL
 from zoom_chain.policies import AUTO
 from zoom_chain.settings import ZoomSettings
 
@@ -46,6 +49,23 @@ def test_other_questions(squares, question, budget, policy, why):
     assert found == policy
     assert why in reason
     assert answer.text == "5"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "scores", "policy"),
+    [(QWEN3_VL, "exact", "retrieve"), (QWEN3_VL, "none", "chain"), (NANO, "exact", "chain")],
+)
+def test_where_the_overview_shows_nothing_to_point_at_all_parts_are_ranked(
+    small, scene, dialect, scores, policy
+):
+    """Not for a model that states no probabilities, nor for one that was taught where to zoom."""
+    model = PlaceModel((1500.0, 300.0))
+    model.scores = scores
+    answer = ZoomChain(model, dialect, small, policy=AUTO).ask(scene, "What colour is the roof?")
+    settings = answer.trace.settings
+    assert settings["chosen"] == policy
+    assert ("8 times coarser" in settings["why"]) == (policy == "retrieve")
+    assert answer.text
 
 
 def test_a_scene_that_the_overview_shows_wholly_needs_no_closer_look(tmp_path):
