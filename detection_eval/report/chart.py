@@ -43,6 +43,7 @@ class Chart:
         x_label, y_label: their names.
         width, height: of the drawing.
         ticks: how many parts each axis has: along x, and along y.
+        powers: the values along x are exponents of ten, and the axis names the numbers themselves.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Chart:
         width: int = 540,
         height: int = 380,
         ticks: tuple[int, int] = (5, 5),
+        powers: bool = False,
     ) -> None:
         self.x, self.y, self.width, self.height = x, y, width, height
         self._shapes: list[Shape] = []
@@ -64,7 +66,7 @@ class Chart:
             px, _ = self.place(value, y[0])
             self._shapes += [
                 line(px, _TOP, px, bottom, "grid"),
-                text(px, bottom + 16, f"{value:.3g}", "tick"),
+                text(px, bottom + 16, number(10**value) if powers else f"{value:.3g}", "tick"),
             ]
         for step in range(ticks[1] + 1):
             value = y[0] + (y[1] - y[0]) * step / ticks[1]
@@ -109,6 +111,10 @@ class Chart:
     def label(self, x: float, y: float, words: str, kind: str = "small") -> None:
         """Words at a value."""
         self._shapes.append(text(*self.place(x, y), words, kind))
+
+    def words(self, px: float, py: float, words: str) -> None:
+        """Words that begin at a position in px."""
+        self._shapes.append(text(px, py, words, "tick start"))
 
     def svg(self, title: str) -> Markup:
         """The drawing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,81 @@ def write_benchmark(
             progress(done, total)
     write_text(folder / ITEMS, "".join(json.dumps(item_to_json(item)) + "\n" for item in items))
     return len(items)
+
+
+def write_zoom_benchmark(
+    folder: Path,
+    sizes: Sequence[int],
+    *,
+    scenes: int = 2,
+    questions: int = 24,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write large scenes with questions about their sites and about all of their objects.
+
+    Args:
+        folder: to write; scenes that are there already are kept.
+        sizes: sides of the scenes in pixels.
+        scenes: of each size.
+        questions: about sites, most of a scene, spread over topics; two more are about the whole scene.
+        seed: of everything.
+        progress: called with (scenes written, scenes in all).
+
+    Returns:
+        The number of items.
+
+    Raises:
+        OSError: where the folder cannot be written.
+    """
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+    items: list[Item] = []
+    for number, (size, index) in enumerate((size, index) for size in sizes for index in range(scenes)):
+        world = plan_world((seed + SEED + number) % (1 << 62), size, size)
+        place = f"{IMAGES}/{size}_{index:02d}.tif"
+        if not (folder / place).exists():
+            write_scene(world, folder / place)
+        found = [*_spread(list(_about_scene(world, place)), questions), *_about_all(world, place, number)]
+        items += [replace(item, groups={**item.groups, "size": f"{size:,} px"}) for item in found]
+        if progress:
+            progress(number + 1, len(sizes) * scenes)
+    write_text(folder / ITEMS, "".join(json.dumps(item_to_json(item)) + "\n" for item in items))
+    return len(items)
+
+
+def _spread(items: Sequence[Item], most: int) -> list[Item]:
+    """The first items of each category in turn, in their order."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, int]] = []
+    for place, item in enumerate(items):
+        turns.append((seen[item.groups["category"]], place))
+        seen[item.groups["category"]] += 1
+    return [items[place] for place in sorted(place for _, place in sorted(turns)[:most])]
+
+
+def _about_all(world: World, place: str, number: int) -> Iterator[Item]:
+    """How many there are of a class in the whole scene, and whether there are any of another."""
+    counts = Counter(found.kind_of.name for found in world.objects)
+    counted, asked = (OBJECT_CLASSES[(2 * number + step) % len(OBJECT_CLASSES)] for step in (0, 1))
+    stem = Path(place).stem
+    groups = _groups("count, all", "scene")
+    yield Item(
+        f"{stem}/all/count",
+        (place,),
+        "count",
+        f"How many {counted.plural} are there?",
+        Truth((str(counts[counted.name]),)),
+        groups=groups,
+    )
+    groups = _groups("presence, all", "scene")
+    yield Item(
+        f"{stem}/all/presence",
+        (place,),
+        "open",
+        f"Are there any {asked.plural}?",
+        Truth(("yes" if counts[asked.name] else "no",)),
+        groups=groups,
+    )
 
 
 def _groups(category: str, size: str) -> dict[str, str]:

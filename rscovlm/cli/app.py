@@ -16,6 +16,7 @@ from rscovlm.cli.bench_protocols import protocols
 from rscovlm.cli.bench_results import compare, report, score
 from rscovlm.cli.bench_run import run
 from rscovlm.cli.bench_scale import scale
+from rscovlm.cli.bench_zoom import zoom
 from rscovlm.cli.classify import classify
 from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
@@ -44,7 +45,7 @@ app.command()(detect)
 app.command()(classify)
 app.command()(regress)
 app.add_typer(synth)
-for verb in (run, score, compare, report, detections):
+for verb in (run, zoom, score, compare, report, detections):
     bench.command()(verb)
 bench.command(name="info")(bench_info)
 bench.command(name="list")(list_benchmarks)

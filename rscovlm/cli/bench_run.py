@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -36,6 +36,8 @@ class Shown(StrEnum):
     single = "single"
     chain = "chain"
     focus = "focus"
+    tree = "tree"
+    retrieve = "retrieve"
     sweep = "sweep"
     auto = "auto"
     direct = "direct"
@@ -52,7 +54,7 @@ class Blinded(StrEnum):
 
 
 @dataclass(frozen=True)
-class _Planned:
+class PlannedRun:
     """A run that is to be made, and where."""
 
     job: Job
@@ -78,9 +80,9 @@ def run(
     zoom: Annotated[
         Shown | None,
         typer.Option(
-            help="off: the overview; single, chain, focus, sweep, auto: closer looks, detection in tiles; "
-            "direct: at the checkpoint's own largest size; oracle: the evidence alone. As --config says by "
-            "default."
+            help="off: the overview; single, chain, focus, tree, retrieve, sweep, auto: closer looks, "
+            "detection in tiles; direct: at the checkpoint's own largest size; oracle: the evidence alone. "
+            "As --config says by default."
         ),
     ] = None,
     blind: Annotated[
@@ -135,16 +137,16 @@ def run(
         limit=limit,
     )
     entries = _entries(benchmarks, given)
-    planned = _planned(entries, running, batch_size, output, audit=audit)
+    planned = planned_runs(entries, running, batch_size, output, audit=audit)
     if running.dry_run:
-        _tell_costs(planned, as_json)
+        tell_costs(planned, as_json)
         return
     for each in planned:
         refuse_what_is_there(each.folder, resume=resume, overwrite=overwrite)
     failed: list[tuple[Path, Row]] = []
-    with _engines(running.device) as engine_of:
+    with engines(running.device) as engine_of:
         for each in planned:
-            failed += _carried_out(each, engine_of(each.job), resume, overwrite)
+            failed += carried_out(each, engine_of(each.job), resume, overwrite)
     _tell_scores([each.folder for each in planned], as_json)
     for folder, row in failed[:20]:
         print(f"{folder}: {row.item.key}: {row.error}", file=sys.stderr)
@@ -200,10 +202,24 @@ def benchmark_named(name: str) -> Benchmark:
     raise UsageError(f"no benchmark {name!r}; {hint}")
 
 
-def _planned(
-    entries: Sequence[Entry], running: ModelOptions, batch_size: int | None, output: Path, *, audit: bool
-) -> list[_Planned]:
+def planned_runs(
+    entries: Sequence[Entry],
+    running: ModelOptions,
+    batch_size: int | None,
+    output: Path,
+    *,
+    audit: bool = False,
+    bounds: Mapping[str, int] | None = None,
+) -> list[PlannedRun]:
     """All runs in order, each with its folder; nothing but headers and annotations is read.
+
+    Args:
+        entries: what each run asks and shows.
+        running: how models are run.
+        batch_size: items that are asked together; None takes what suits the engine.
+        output: folder of the run; of several, it holds a folder of each.
+        audit: make the runs of a resize audit of each.
+        bounds: of the budget of zoom policies, in place of the recipe's.
 
     Raises:
         UsageError, DataError, ModelError, ConfigError: with one clear line.
@@ -220,10 +236,10 @@ def _planned(
             known[key] = _questions(entry, running.seed, several)
         questions = known[key]
         for each in audited(entry, questions.items) if audit else [entry]:
-            jobs.append(_job(each, questions, running, batch_size))
+            jobs.append(_job(each, questions, running, batch_size, bounds or {}))
     if len(jobs) == 1:
-        return [_Planned(jobs[0], output)]
-    planned = [_Planned(job, output / job.questions.benchmark.name / slug(job.label)) for job in jobs]
+        return [PlannedRun(jobs[0], output)]
+    planned = [PlannedRun(job, output / job.questions.benchmark.name / slug(job.label)) for job in jobs]
     unique = {each.folder: each for each in reversed(planned)}
     return [each for each in planned if unique[each.folder] is each]
 
@@ -251,7 +267,13 @@ def _questions(entry: Entry, seed: int, several: bool) -> Questions:
     return questions
 
 
-def _job(entry: Entry, questions: Questions, running: ModelOptions, batch_size: int | None) -> Job:
+def _job(
+    entry: Entry,
+    questions: Questions,
+    running: ModelOptions,
+    batch_size: int | None,
+    bounds: Mapping[str, int],
+) -> Job:
     from rscovlm.bench.prompts import load_profile
     from rscovlm.bench.runs.job import plan_job
 
@@ -263,6 +285,7 @@ def _job(entry: Entry, questions: Questions, running: ModelOptions, batch_size: 
     options = replace(running, **changes)
     recipe = options.recipe()
     checkpoint = options.checkpoint(recipe)
+    settings = recipe.zoom(checkpoint.family)
     job = plan_job(
         questions,
         checkpoint,
@@ -271,13 +294,14 @@ def _job(entry: Entry, questions: Questions, running: ModelOptions, batch_size: 
         mode=entry.zoom,
         blind=entry.blind or "none",
         seed=options.seed,
+        settings=replace(settings, budget=replace(settings.budget, **bounds)),
         batch_size=batch_size or (HTTP_TOGETHER if checkpoint.runner == "http" else TOGETHER),
     )
     return job if entry.label is None else replace(job, label=entry.label)
 
 
 @contextmanager
-def _engines(device: str | None) -> Iterator[Any]:
+def engines(device: str | None) -> Iterator[Any]:
     """A function that gives the engine of a job; one that the last job had is kept, another let go."""
     held: list[tuple[Any, Engine]] = []
 
@@ -296,7 +320,7 @@ def _engines(device: str | None) -> Iterator[Any]:
             engine.close()
 
 
-def _carried_out(planned: _Planned, engine: Engine, resume: bool, overwrite: bool) -> list[tuple[Path, Row]]:
+def carried_out(planned: PlannedRun, engine: Engine, resume: bool, overwrite: bool) -> list[tuple[Path, Row]]:
     """Make a run; the rows that failed.
 
     Raises:
@@ -330,7 +354,7 @@ def _tell_scores(folders: Sequence[Path], as_json: bool) -> None:
     print_scores(scored(folders, None, seed=0, write=True), as_json=as_json)
 
 
-def _tell_costs(planned: Sequence[_Planned], as_json: bool) -> None:
+def tell_costs(planned: Sequence[PlannedRun], as_json: bool) -> None:
     """What each run would cost, on stdout."""
     from rscovlm.bench.runs.estimate import estimate
 

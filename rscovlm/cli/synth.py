@@ -132,6 +132,32 @@ def benchmark(
     print(f"{folder}: {count:,} items")
 
 
+@synth.command(name="zoom-benchmark")
+def zoom_benchmark(
+    folder: Annotated[Path, typer.Argument(help="The folder to write.", metavar="FOLDER")],
+    sizes: Annotated[str, typer.Option(help="Sides of the scenes in pixels.", metavar="N,N")] = "4096,16384",
+    scenes: Annotated[int, typer.Option(help="Scenes of each size.", min=1, metavar="N")] = 2,
+    questions: Annotated[
+        int, typer.Option(help="Most questions about the sites of a scene.", min=1, metavar="N")
+    ] = 24,
+    seed: Seed = 0,
+) -> None:
+    """Write large scenes with questions whose evidence an overview cannot show, for `bench zoom`.
+
+    Run it with: rscovlm bench zoom synth --data FOLDER. Scenes that are there already are kept.
+    """
+    from detection_eval.files import check_folder
+    from rscovlm.bench.synthetic import write_zoom_benchmark
+
+    sides = [_read_size(each)[0] for each in sizes.split(",")]
+    check_folder(folder)
+    with Progress("writing", "scenes") as progress:
+        count = write_zoom_benchmark(
+            folder, sides, scenes=scenes, questions=questions, seed=seed, progress=progress
+        )
+    print(f"{folder}: {count:,} items")
+
+
 def _read_size(text: str) -> tuple[int, int]:
     """Width and height of ``8192`` or ``8192x4096``."""
     match = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", text.strip().lower())

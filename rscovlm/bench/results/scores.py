@@ -179,26 +179,26 @@ def to_json(scores: Scores, job: str = "") -> dict[str, Any]:
         "left_out": scores.left_out,
         "missing": scores.missing,
         "headline": scores.summary.headline,
-        "metrics": {name: _plain(value) for name, value in scores.summary.metrics.items()},
-        "micro": _interval(scores.micro),
-        "macro": {column: _interval(each) for column, each in scores.macro.items()},
-        "kinds": {kind: _interval(each) for kind, each in scores.kinds.items()},
+        "metrics": {name: plain(value) for name, value in scores.summary.metrics.items()},
+        "micro": interval_json(scores.micro),
+        "macro": {column: interval_json(each) for column, each in scores.macro.items()},
+        "kinds": {kind: interval_json(each) for kind, each in scores.kinds.items()},
         "groups": [
-            {"column": each.column, "value": each.value, "n": each.n, "mean": _interval(each.mean)}
+            {"column": each.column, "value": each.value, "n": each.n, "mean": interval_json(each.mean)}
             for each in scores.groups
         ],
         "metrics_by_group": [
             {
                 "column": column,
                 "value": value,
-                **{name: _plain(number) for name, number in metrics.items()},
+                **{name: plain(number) for name, number in metrics.items()},
             }
             for (column, value), metrics in scores.summary.groups.items()
         ],
         "statuses": dict(scores.statuses),
-        "seconds": _plain(scores.seconds),
-        "visual_tokens": _plain(scores.visual_tokens),
-        "reply_tokens": _plain(scores.reply_tokens),
+        "seconds": plain(scores.seconds),
+        "visual_tokens": plain(scores.visual_tokens),
+        "reply_tokens": plain(scores.reply_tokens),
         "verdicts": {
             key: {"score": verdict.score, "parsed": verdict.parsed, "status": verdict.status}
             for key, verdict in scores.verdicts.items()
@@ -206,9 +206,11 @@ def to_json(scores: Scores, job: str = "") -> dict[str, Any]:
     }
 
 
-def _interval(interval: Interval) -> dict[str, float | None]:
-    return {name: _plain(value) for name, value in interval._asdict().items()}
+def interval_json(interval: Interval) -> dict[str, float | None]:
+    """An interval as JSON holds it; NaN is None."""
+    return {name: plain(value) for name, value in interval._asdict().items()}
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """A number as JSON holds it; NaN is None."""
     return None if math.isnan(value) else value

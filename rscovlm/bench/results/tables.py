@@ -119,10 +119,10 @@ def overview(scores: Sequence[Scores]) -> ResultTable:
     for each in scores:
         row = [_name(each), f"{each.n:,}"]
         row += [percent(each.headline)] if own else []
-        row += [percent(each.micro.value), _ends(each.micro)]
+        row += [percent(each.micro.value), ends(each.micro)]
         for column in columns:
             macro = each.macro.get(column, Interval(math.nan, math.nan, math.nan))
-            row += [percent(macro.value), _ends(macro)]
+            row += [percent(macro.value), ends(macro)]
         unread = each.statuses["unread"] + each.statuses["refused"]
         spent = (each.visual_tokens, each.reply_tokens)
         row += [_count(each, unread), _count(each, each.statuses["failed"])]
@@ -160,7 +160,7 @@ def by_group(scores: Sequence[Scores]) -> ResultTable:
         known = [groups.get((column, value)) for groups in runs]
         row.append(f"{max(group.n for group in known if group is not None):,}")
         for group in known:
-            row += ["", ""] if group is None else [percent(group.mean.value), _ends(group.mean)]
+            row += ["", ""] if group is None else [percent(group.mean.value), ends(group.mean)]
         rows.append(tuple(row))
     head = ["category", "n", *(cell for each in scores for cell in (_name(each), INTERVAL))]
     note = "Percent; score intervals (Wilson) of n independent questions."
@@ -242,7 +242,8 @@ def p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _ends(interval: Interval) -> str:
+def ends(interval: Interval) -> str:
+    """The ends of an interval of a share in percent; nothing for none."""
     if math.isnan(interval.low):
         return ""
     return f"{100 * interval.low:.1f}-{100 * interval.high:.1f}"

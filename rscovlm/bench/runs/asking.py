@@ -367,9 +367,9 @@ def _row_of_chain(question: _Question, answer: Answer, family: ModelFamily, seco
 
 
 def _text_of(answer: Answer) -> str:
-    """The last reply of the model; of a sweep, which asks about tiles, what all of them come to."""
+    """The last reply; of policies that choose among replies or sum them up, what they come to."""
     settings, turns = answer.trace.settings, answer.trace.turns
-    if (settings.get("chosen") or settings["policy"]) == "sweep":
+    if (settings.get("chosen") or settings["policy"]) in ("sweep", "tree"):
         return answer.text
     return turns[-1].reply if turns else ""
 

@@ -3,7 +3,7 @@
 | mode | shown |
 |---|---|
 | ``off`` | the whole image at the size that the model is run with |
-| ``single``, ``chain`` | the same, and the model may look closer; objects are detected tile by tile |
+| ``single``, ``chain``, ... | the same, and a zoom policy looks closer; objects are detected tile by tile |
 | ``direct`` | the whole image at the largest size that the checkpoint itself allows |
 | ``oracle`` | the part that holds the evidence, where an item states it, else the whole image |
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from rscovlm.models.checkpoints import Checkpoint
     from tiling.scene import Scene
 
-Mode = Literal["off", "single", "chain", "focus", "sweep", "auto", "direct", "oracle"]
-MODES: tuple[Mode, ...] = ("off", "single", "chain", "focus", "sweep", "auto", "direct", "oracle")
-CLOSER: tuple[Mode, ...] = ("single", "chain", "focus", "sweep", "auto")
+Mode = Literal["off", "single", "chain", "focus", "tree", "retrieve", "sweep", "auto", "direct", "oracle"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+CLOSER: tuple[Mode, ...] = tuple(mode for mode in MODES if mode not in ("off", "direct", "oracle"))
 """Modes in which the model looks closer than the overview."""
 Blind = Literal["none", "text", "gray", "shuffle"]
 BLINDS: tuple[Blind, ...] = ("none", "text", "gray", "shuffle")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from rscovlm.bench.item import Kind
 from rscovlm.bench.suites.synth import SYNTH
-from rscovlm.bench.synthetic import write_benchmark
+from rscovlm.bench.synthetic import write_benchmark, write_zoom_benchmark
 from rscovlm.scoring.answers import choice_letter
 
 
@@ -62,3 +62,25 @@ def test_questions_about_scenes_state_their_evidence(items):
         x0, y0, x1, y1 = item.evidence
         assert 0 <= x0 < x1 <= 1024 + 1
         assert 0 <= y0 < y1 <= 1024 + 1
+
+
+def test_a_benchmark_of_zooming_has_scenes_of_each_size_and_questions_about_all_of_them(tmp_path):
+    sizes = (512, 1024)
+    count = write_zoom_benchmark(tmp_path, sizes, scenes=2, questions=5)
+    items = list(SYNTH.read(tmp_path, "test"))
+    assert len(items) == count
+    by_image = Counter(item.images[0] for item in items)
+    assert len(by_image) == 4
+    assert max(by_image.values()) <= 5 + 2
+    assert {item.groups["size"] for item in items} == {"512 px", "1,024 px"}
+    whole = [item for item in items if item.groups["category"] in ("count, all", "presence, all")]
+    assert len(whole) == 8
+    assert all(item.evidence is None for item in whole)
+    assert all(item.evidence is not None for item in items if item not in whole)
+
+
+def test_questions_of_a_zoom_benchmark_are_spread_over_topics(tmp_path):
+    write_zoom_benchmark(tmp_path, (4096,), scenes=1, questions=8)
+    topics = Counter(item.groups["category"] for item in SYNTH.read(tmp_path, "test") if item.evidence)
+    assert sum(topics.values()) == 8
+    assert max(topics.values()) - min(topics.values()) <= 2
