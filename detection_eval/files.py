@@ -6,17 +6,22 @@ system, and moved there when it is complete: a full disk, an interruption or a d
 
 from __future__ import annotations
 
+import errno
+import glob
 import json
 import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import filelock
+
+_AT_WORK = "writing"
+"""Name of the lock in a temporary folder."""
 
 
 class InUse(OSError):
@@ -50,10 +55,12 @@ def atomic_path(destination: Path) -> Iterator[Path]:
         OSError: as :func:`check_folder`, and where the move fails.
     """
     check_folder(destination)
+    _sweep(destination)
     workspace = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
     try:
         temporary = workspace / destination.name
-        yield temporary
+        with naming(destination), locked(workspace / _AT_WORK):
+            yield temporary
         if temporary.is_dir() and destination.is_dir():
             for file in sorted(temporary.iterdir()):
                 os.replace(file, destination / file.name)
@@ -61,6 +68,29 @@ def atomic_path(destination: Path) -> Iterator[Path]:
             os.replace(temporary, destination)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _sweep(destination: Path) -> None:
+    """Remove what processes left beside a destination that were killed while they wrote it."""
+    for left in destination.parent.glob(f".{glob.escape(destination.name)}.*"):
+        lock = left / f".{_AT_WORK}.lock"
+        # The lock of a process that is gone is free; one without a lock belongs to somebody else.
+        if lock.is_file():
+            with suppress(OSError):
+                with locked(left / _AT_WORK):
+                    pass
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add to the error of a full disk, which names no file, which one could not be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

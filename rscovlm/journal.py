@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from detection_eval.files import InUse, locked
+from detection_eval.files import InUse, locked, naming
 from rscovlm.errors import JournalError
 
 SCHEMA = "rscovlm.journal/1"
@@ -82,7 +82,8 @@ class Journal:
             file.truncate(whole)
             file.seek(whole)
             if not whole:
-                _append(file, [self._header()])
+                with naming(self.path):
+                    _append(file, [self._header()])
         except BaseException:
             file.close()
             raise
@@ -144,7 +145,8 @@ class Journal:
         Raises:
             OSError: where they cannot be written.
         """
-        _append(self._file, [{"key": key, "value": value} for key, value in items.items()])
+        with naming(self.path):
+            _append(self._file, [{"key": key, "value": value} for key, value in items.items()])
         for key, value in items.items():
             self._take(key, value)
 

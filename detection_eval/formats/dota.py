@@ -147,7 +147,7 @@ def write_dota_labels(
     """Write a labelTxt file; scores have no place in it.
 
     With a source the file has DOTA's two header lines, with ``gsd:null`` where the sampling distance is not
-    known; without one only the distance is written, where it is known.
+    known; without one only the distance is written, where it is known. A line break in the source is a space.
 
     Raises:
         CannotWrite: a class name that the format cannot hold.
@@ -157,7 +157,7 @@ def write_dota_labels(
     if len(rated) != len(detections):
         raise ValueError(f"{len(rated)} difficulties for {len(detections)} boxes; give one each")
     check_names(detections.classes)
-    lines = [] if source is None else [f"imagesource:{source}"]
+    lines = [] if source is None else [f"imagesource:{' '.join(source.splitlines())}"]
     if source is not None or gsd_m is not None:
         lines.append(f"gsd:{'null' if gsd_m is None else repr(gsd_m)}")
     for polygon, name, grade in zip(detections.polygons, detections.names, rated):

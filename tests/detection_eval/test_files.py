@@ -1,5 +1,6 @@
 """Files appear whole or not at all; a lock keeps a second process out and goes with its holder."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -127,6 +128,37 @@ def test_a_child_that_outlives_the_holder_does_not_keep_the_lock(tmp_path):
             pass
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def write_slowly(path):
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        (path.parent / "ready").touch()
+        time.sleep(60)
+
+
+def test_what_a_killed_writer_leaves_goes_with_the_next_one_but_not_what_another_writes(tmp_path):
+    path = tmp_path / "out [1].txt"
+    process = multiprocessing.get_context("spawn").Process(target=write_slowly, args=(path,))
+    process.start()
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    (tmp_path / ".out [1].txt.mine").mkdir()  # of somebody else
+    write_text(path, "whole")
+    assert len(names(tmp_path)) == 4  # the result, "ready", and both folders
+    process.kill()
+    process.join()
+    write_text(path, "whole")
+    assert set(names(tmp_path)) == {"out [1].txt", "ready", ".out [1].txt.mine"}
+
+
+def test_a_full_disk_names_the_file_that_could_not_be_written(tmp_path):
+    with pytest.raises(OSError) as full, atomic_path(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert full.value.filename == str(tmp_path / "a.txt")
+    with pytest.raises(OSError) as other, atomic_path(tmp_path / "a.txt"):
+        raise OSError(errno.EPIPE, "Broken pipe")
+    assert other.value.filename is None
 
 
 def test_numbers_that_json_does_not_have_become_none_at_any_depth():

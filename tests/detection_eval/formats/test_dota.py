@@ -126,3 +126,9 @@ def test_task1_errors_name_the_place(tmp_path):
         read_task1(tmp_path, ("plane",))
     with pytest.raises(CannotWrite, match="does not fit into a column"):
         write_task1(tmp_path, {"a b": objects(1, 1, scored=True)})
+
+
+def test_a_line_break_in_the_name_of_a_source_stays_in_the_header(tmp_path):
+    path = tmp_path / "a.txt"
+    write_dota_labels(path, objects(0, 0), source="a\nb\r\nc.tif")
+    assert path.read_text().splitlines() == ["imagesource:a b c.tif", "gsd:null"]
