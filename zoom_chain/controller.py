@@ -61,6 +61,7 @@ class ZoomChain:
         listing: how the model lists objects, for policies that have it do so.
         similarity: of images and a text, by which ``retrieve`` ranks views in place of the model.
         readers: threads that read views.
+        thumbnails: whether traces hold pictures of the views, for a page; they take memory.
         clock: seconds, for the budget and the trace.
     """
 
@@ -78,6 +79,7 @@ class ZoomChain:
         listing: Listing | None = None,
         similarity: Similarity | None = None,
         readers: int = 4,
+        thumbnails: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
@@ -91,6 +93,7 @@ class ZoomChain:
         self.listing = listing
         self.similarity = similarity
         self.readers = readers
+        self.thumbnails = thumbnails
         self._clock = clock
 
     def ask(self, scene: Scene, question: str) -> Answer:
@@ -129,7 +132,7 @@ class ZoomChain:
             Job(self._session(scene, question, scales[id(scene)]), policy.run, number)
             for number, ((scene, question), policy) in enumerate(zip(questions, chosen, strict=True))
         ]
-        Driver(self.model, self.options, self.readers).run(jobs, ended)
+        Driver(self.model, self.options, self.readers, thumbnails=self.thumbnails).run(jobs, ended)
         return [self._answer(job, policy) for job, policy in zip(jobs, chosen, strict=True)]
 
     def _session(self, scene: Scene, question: str, gsd: Gsd) -> Session:

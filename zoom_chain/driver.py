@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from tiling.errors import SceneError
 from tiling.focus import FocusedView, read_focused
-from zoom_chain.chat import ChatModel, Conversation, Generation, ImagePart, Picture
+from zoom_chain.chat import ChatModel, Conversation, Generation, ImagePart, Picture, PngPart
 from zoom_chain.effects import Ask, Compare, Effect, Look, Outcome, Result, Said, Showing, Sight, Steps
 from zoom_chain.requests import Requests, in_flight
 from zoom_chain.session import Run, Session
@@ -130,11 +130,17 @@ class Driver:
         model: that is asked.
         options: how replies are generated where a policy does not say.
         readers: threads that read views.
+        thumbnails: whether records of views hold pictures, for a page.
     """
 
-    def __init__(self, model: ChatModel, options: Generation, readers: int = 4) -> None:
+    def __init__(
+        self, model: ChatModel, options: Generation, readers: int = 4, *, thumbnails: bool = True
+    ) -> None:
         self.model = model
         self.options = options
+        self._thumbnails = thumbnails
+        # What a server is sent again and again is kept as it is sent, in less memory than its pixels.
+        self._files = in_flight(model) > 0
         self._readers = max(1, readers)
         self._overviews: OrderedDict[tuple[int, Showing], Future[_Seen | SceneError]] = OrderedDict()
         self._encoded: dict[int, Picture] = {}
@@ -284,7 +290,7 @@ class Driver:
         while looking := [job for job in jobs if isinstance(job.wanted, Look | Compare)]:
             for job in looking:
                 if isinstance(job.wanted, Compare):
-                    job.give(compared(job.session, job.wanted))
+                    job.give(job.session.compare(job.wanted.text, job.wanted.images))
             reading = [(job, self._read(job)) for job in looking if isinstance(job.wanted, Look)]
             for job, seen in reading:
                 self._show(job, [future.result() for future in seen])
@@ -292,16 +298,19 @@ class Driver:
     def _read(self, job: Job) -> list[Future[_Seen | SceneError]]:
         look, session = job.wanted, job.session
         assert isinstance(look, Look)
+        side = look.thumbnail_side if self._thumbnails else 0
+
+        def read(showing: Showing) -> Future[_Seen | SceneError]:
+            return self._pool.submit(_see, session, showing, side, self._files)
+
         if not look.overview:
-            return [
-                self._pool.submit(_see, session, showing, look.thumbnail_side) for showing in look.showings
-            ]
+            return [read(showing) for showing in look.showings]
         futures = []
         with self._lock:
             for showing in look.showings:
                 key = id(session.scene), showing
                 if key not in self._overviews:
-                    self._overviews[key] = self._pool.submit(_see, session, showing, look.thumbnail_side)
+                    self._overviews[key] = read(showing)
                     while len(self._overviews) > _OVERVIEWS:
                         self._overviews.popitem(last=False)
                 futures.append(self._overviews[key])
@@ -333,12 +342,12 @@ class Driver:
 class _Seen:
     """A view that was read."""
 
-    image: ImagePart
+    image: Picture
     record: ViewRecord
     valid: bool
 
 
-def _see(session: Session, showing: Showing, thumbnail_side: int) -> _Seen | SceneError:
+def _see(session: Session, showing: Showing, thumbnail_side: int, as_file: bool) -> _Seen | SceneError:
     """A view, read and recorded; the error of a file is a value, since it may concern this view alone."""
     scene, view = session.scene, showing.view
     try:
@@ -361,7 +370,11 @@ def _see(session: Session, showing: Showing, thumbnail_side: int) -> _Seen | Sce
         thumbnail_side,
     )
     image = ImagePart(pixels, gsd_m=record.gsd_m)
-    return _Seen(image, replace(record, parent=showing.parent, score=showing.score), bool(mask.any()))
+    return _Seen(
+        PngPart.of(image) if as_file and image.is_rgb else image,
+        replace(record, parent=showing.parent, score=showing.score),
+        bool(mask.any()),
+    )
 
 
 def _charge_view(session: Session, record: ViewRecord, *, judged: bool) -> None:
@@ -370,21 +383,6 @@ def _charge_view(session: Session, record: ViewRecord, *, judged: bool) -> None:
     spending.judged += judged
     spending.pixels += size.height * size.width
     spending.visual_tokens += record.visual_tokens
-
-
-def compared(session: Session, wanted: Compare) -> tuple[float, ...]:
-    """How similar each image is to a text, by the function of the session.
-
-    Raises:
-        ValueError: for a function that gives anything else than a number for each image.
-    """
-    assert session.similarity is not None
-    scores = [float(each) for each in session.similarity(wanted.text, wanted.images)]
-    if len(scores) != len(wanted.images):
-        raise ValueError(
-            f"the similarity function gave {len(scores)} numbers for {len(wanted.images)} images"
-        )
-    return tuple(scores)
 
 
 def _asked(job: Job, index: int) -> Conversation:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from tiling.focus import FocusedView
 from tiling.view import View
-from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
+from zoom_chain.chat import Conversation, Generation, ImagePart, Picture, Reply
 from zoom_chain.trace import THUMBNAIL_SIDE
 
 StopReason = Literal[
@@ -84,12 +84,12 @@ class Sight:
 
     Attributes:
         index: of its record; None where it was not recorded, for want of data or for an error.
-        image: its pixels, None likewise.
+        image: its pixels, or the file of them for a server; None likewise.
         error: why it cannot be read, in one line, else None.
     """
 
     index: int | None
-    image: ImagePart | None
+    image: Picture | None
     error: str | None = None
 
 

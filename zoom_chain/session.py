@@ -173,6 +173,18 @@ class Session:
         """Add to the record of a view what it is ranked by."""
         self.views[index] = replace(self.views[index], score=score)
 
+    def compare(self, text: str, images: Sequence[ImagePart]) -> tuple[float, ...]:
+        """How similar each image is to a text, by the function of the session.
+
+        Raises:
+            ValueError: for a function that gives anything else than a number for each image.
+        """
+        assert self.similarity is not None
+        scores = [float(each) for each in self.similarity(text, images)]
+        if len(scores) != len(images):
+            raise ValueError(f"the similarity function gave {len(scores)} numbers for {len(images)} images")
+        return tuple(scores)
+
     def conclude(self, said: Said, reason: StopReason = "answered") -> Outcome:
         """The answer in the reply recorded last; none where it failed, is cut off or has no words."""
         if failure := failure_of(said.reply):

@@ -88,7 +88,7 @@ class ViewRecord:
         visual_tokens: tokens that the image takes in the prompt.
         map_bounds: west, south, east, north in the scene's CRS; None without georeference.
         lonlat_bounds: the same in WGS84 degrees; west is above east where the antimeridian is crossed.
-        thumbnail: PNG file.
+        thumbnail: PNG file; empty where no picture was kept.
         parent: index of the view that it was chosen in; None for the first.
         score: what it is ranked by, where a policy ranks views: the probability in [0, 1] that it shows what
             the question is about, or a similarity.
@@ -297,7 +297,8 @@ def record_view(
 ) -> ViewRecord:
     """The record of a view as it is shown, with its place on the map where the scene has one.
 
-    Ground sampling distance and magnification of a focused view are those of its region.
+    Ground sampling distance and magnification of a focused view are those of its region. With
+    ``thumbnail_side`` 0 no picture is kept.
     """
     even, finest = (view.base, view.finest) if isinstance(view, FocusedView) else (view, view)
     return ViewRecord(
@@ -308,7 +309,7 @@ def record_view(
         visual_tokens=visual_tokens,
         map_bounds=_map_bounds(scene, view.window),
         lonlat_bounds=_lonlat_bounds(scene, view.window),
-        thumbnail=thumbnail_png(pixels, thumbnail_side),
+        thumbnail=thumbnail_png(pixels, thumbnail_side) if thumbnail_side else b"",
         focus=(view.columns, view.rows) if isinstance(view, FocusedView) else None,
     )
 

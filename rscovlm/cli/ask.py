@@ -185,6 +185,7 @@ def ask(
                     options=drawn,
                     progress=progress,
                     journal=journal,
+                    thumbnails=trace is not None,
                 ),
                 options,
             )

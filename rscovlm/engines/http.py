@@ -14,6 +14,7 @@ from anyio.from_thread import start_blocking_portal
 
 from rscovlm.engines import connection, openai
 from rscovlm.engines.accounting import Accounting, Probed
+from rscovlm.engines.sending import RequestBody
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.prompting import prompter_of
@@ -121,10 +122,12 @@ class HttpEngine:
         """The reply to one conversation; a failure that concerns only this request is a reply too."""
         async with self._in_flight:
             body = await asyncio.to_thread(
-                openai.chat_request, conversation, self._model_for(conversation), options, seed, self._extra
+                RequestBody, conversation, self._model_for(conversation), options, seed, self._extra
             )
             try:
-                response = await self._send("POST", "chat/completions", self.serving.attempts, json=body)
+                response = await self._send(
+                    "POST", "chat/completions", self.serving.attempts, content=body, headers=body.headers
+                )
                 reply = openai.read_reply(_body(response), options.choices)
             except (Failed, ValueError) as error:
                 return Reply("", stop_reason="error", error=f"{self.url}: {error}")

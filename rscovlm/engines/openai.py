@@ -6,13 +6,11 @@ Source: OpenAI's API reference, "Create chat completion"; vLLM's extra parameter
 from __future__ import annotations
 
 import base64
-import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,11 +20,25 @@ from rscovlm.errors import ModelError
 from rscovlm.models.prompting import inert
 from tiling.resolution import Resolution
 from tiling.view import Size
-from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Message, Reply, Sampling, StopReason
+from zoom_chain.chat import (
+    GREEDY,
+    Conversation,
+    Generation,
+    ImagePart,
+    Message,
+    Picture,
+    PngPart,
+    Reply,
+    Sampling,
+    StopReason,
+    png_of,
+)
 from zoom_chain.scores import TOP, from_top
 
 VLLM_PARAMETERS: dict[str, Any] = {"skip_special_tokens": False}
 """Keeps vLLM from dropping tags such as ``<tool_call>`` where they are special tokens."""
+
+URL_START = "data:image/png;base64,"
 
 _MOST_STOPS = 4
 _REASONING = ("reasoning_content", "reasoning")
@@ -38,12 +50,17 @@ MOST_TOKENS_OF_A_TEMPLATE = 64
 
 
 def chat_request(
-    conversation: Conversation, model: str, options: Generation, seed: int, extra: Mapping[str, Any]
+    conversation: Conversation,
+    model: str,
+    options: Generation,
+    seed: int,
+    extra: Mapping[str, Any],
+    url: Callable[[Picture], str] | None = None,
 ) -> dict[str, Any]:
-    """The body of a request for one reply."""
+    """The body of a request for one reply; ``url`` writes an image, by default as a PNG inside."""
     body: dict[str, Any] = {
         "model": model,
-        "messages": chat_messages(conversation),
+        "messages": chat_messages(conversation, url or data_url),
         "max_tokens": options.max_new_tokens,
         "seed": seed,
         **sampling_parameters(options.sampling, known=bool(extra)),
@@ -82,31 +99,43 @@ def sampling_parameters(sampling: Sampling | None, known: bool) -> dict[str, Any
     return values
 
 
-def chat_messages(conversation: Conversation) -> list[dict[str, Any]]:
+def chat_messages(
+    conversation: Conversation, url: Callable[[Picture], str] | None = None
+) -> list[dict[str, Any]]:
     """A conversation as ``messages``: images as PNG data URLs, text inert, turns of mere text as strings."""
-    return [{"role": message.role, "content": _content(message)} for message in conversation.messages]
+    write = url or data_url
+    return [{"role": message.role, "content": _content(message, write)} for message in conversation.messages]
 
 
-def _content(message: Message) -> str | list[dict[str, Any]]:
+def _content(message: Message, url: Callable[[Picture], str]) -> str | list[dict[str, Any]]:
     if not message.images:
         return inert(message.text)
     return [
         {"type": "text", "text": inert(part)}
         if isinstance(part, str)
-        else {"type": "image_url", "image_url": {"url": data_url(ImagePart.of(part))}}
+        else {"type": "image_url", "image_url": {"url": url(part)}}
         for part in message.content
     ]
 
 
-@lru_cache(maxsize=64)  # the turns of a chain send the same overview again and again
-def data_url(image: ImagePart) -> str:
+def data_url(image: Picture) -> str:
     """An image as a PNG inside a URL; lossless, and at the size it has.
+
+    Raises:
+        ModelError: as ``png_file``.
+    """
+    return URL_START + base64.b64encode(png_file(image)).decode("ascii")
+
+
+def png_file(picture: Picture) -> bytes:
+    """An image as a PNG.
 
     Raises:
         ModelError: for anything else than uint8 red, green and blue.
     """
-    from PIL import Image
-
+    if isinstance(picture, PngPart):
+        return picture.png
+    image = ImagePart.of(picture)
     if not image.is_rgb:
         names = f" ({', '.join(image.bands)})" if image.bands else ""
         raise ModelError(
@@ -114,9 +143,7 @@ def data_url(image: ImagePart) -> str:
             f"{image.pixels.dtype}; render them, or run the model in process"
         )
 
-    file = io.BytesIO()
-    Image.fromarray(image.pixels).save(file, format="PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return png_of(image.pixels)
 
 
 def read_reply(body: Any, choices: Sequence[str] = ()) -> Reply:

@@ -31,6 +31,7 @@ def ask(
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
     journal: Journal | None = None,
+    thumbnails: bool = True,
 ) -> list[Answer]:
     """One answer for each question about a scene, in order.
 
@@ -46,6 +47,7 @@ def ask(
         options: how replies are generated.
         progress: called with (questions answered, questions in all).
         journal: where usable replies are kept as they come, and taken from where they are there already.
+        thumbnails: whether traces hold pictures of the views.
     """
     pairs = [(scene, question) for question in questions]
     return ask_each(
@@ -56,6 +58,7 @@ def ask(
         options=options,
         progress=progress,
         journal=journal,
+        thumbnails=thumbnails,
     )
 
 
@@ -74,6 +77,7 @@ def ask_each(
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
     journal: Journal | None = None,
+    thumbnails: bool = True,
 ) -> list[Answer]:
     """One answer for each question about a scene of its own, in order; as :func:`ask` otherwise."""
     settings = settings or default_zoom_settings(engine.family.dialect.name)
@@ -87,6 +91,7 @@ def ask_each(
         options=options,
         model_name=engine.name,
         listing=listing_of(engine.family, options),
+        thumbnails=thumbnails,
     )
     allowed = zoomable or [True] * len(questions)
     return chain.ask_all(

@@ -13,7 +13,7 @@ import numpy as np
 
 from rscovlm.errors import JournalError
 from rscovlm.tasks.provenance import version
-from zoom_chain.chat import GREEDY, Conversation, Generation, ImagePart, Reply
+from zoom_chain.chat import GREEDY, Conversation, Generation, Reply, digest_of
 from zoom_chain.driver import ENCODE
 from zoom_chain.session import failure_of
 
@@ -42,7 +42,7 @@ def request_key(conversation: Conversation, options: Generation, seed: int) -> s
     for message in conversation.messages:
         digest.update(json.dumps([message.role, len(message.content)]).encode())
         for part in message.content:
-            words = part if isinstance(part, str) else ImagePart.of(part).digest
+            words = part if isinstance(part, str) else digest_of(part)
             digest.update(json.dumps([isinstance(part, str), words]).encode())
     return digest.hexdigest()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tiling.view import Size
-from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.chat import Conversation, ImagePart, PngPart, digest_of
 
 RGB = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 
@@ -55,3 +55,12 @@ def test_the_same_pixels_at_another_scale_are_another_image():
     assert ImagePart(RGB, gsd_m=0.3) == ImagePart(RGB, gsd_m=0.3)
     assert len({ImagePart(RGB), ImagePart(RGB, gsd_m=0.3), ImagePart(RGB, gsd_m=0.6)}) == 3
     assert ImagePart.of(Unread(Size(2, 4), 0.3)).gsd_m == 0.3
+
+
+def test_a_picture_kept_as_a_file_is_the_same_picture():
+    image = ImagePart(np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8), gsd_m=0.3)
+    kept = PngPart.of(image)
+    assert (kept.size, kept.gsd_m) == (image.size, 0.3)
+    np.testing.assert_array_equal(kept.read(), image.pixels)
+    assert digest_of(kept) == digest_of(image) == image.digest
+    assert kept == PngPart.of(ImagePart(image.pixels.copy(), gsd_m=0.3))

@@ -8,7 +8,7 @@ import pytest
 from tiling.gsd import resolve_gsd
 from tiling.scene import Scene
 from zoom_chain.budget import Budget
-from zoom_chain.chat import Reply
+from zoom_chain.chat import PngPart, Reply
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO
 from zoom_chain.driver import Driver, Job
@@ -159,3 +159,18 @@ def test_costs_are_charged_by_the_driver(small, scene, scripted):
     # The overview of 256 x 128 px, and 563 x 282 scene px at 224 x 128 px.
     assert (spending.visual_tokens, spending.pixels) == (32 + 28, 60 * 32 * 32)
     assert (spending.prompt_tokens, spending.completion_tokens) == (50, 9)
+
+
+def test_views_for_a_server_are_kept_as_files_and_traces_hold_pictures_only_where_wanted(small, scene):
+    kinds = []
+
+    class Listening(Serving):
+        def chat(self, conversations, options):
+            kinds.extend(type(image) for image in conversations[0].images)
+            return super().chat(conversations, options)
+
+    for thumbnails in (True, False):
+        chain = ZoomChain(Listening(in_flight=1, slow_s=0), NANO, small, policy=OFF, thumbnails=thumbnails)
+        answer = chain.ask(scene, "question 1?")
+        assert bool(answer.trace.views[0].thumbnail) == thumbnails
+    assert set(kinds) == {PngPart}

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tiling.focus import FocusedView
 from tiling.view import Size, View, Window
 from zoom_chain.answers import spoken_text
-from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.chat import Conversation, ImagePart, Picture
 from zoom_chain.effects import Outcome, Showing, Steps, ask, look
 from zoom_chain.looks import coarseness
 from zoom_chain.session import Session, failure_of
@@ -50,7 +50,7 @@ def focus(session: Session) -> Steps:
     if coarseness(overview) < session.crops.min_gain or session.spent() is not None:
         return (yield from _answer(session, sight.image, 0))
     words = WHERE.format(cells=CELLS, last=CELLS**2, most=MOST_CELLS, question=session.question)
-    numbered = ImagePart(indexed(sight.image.pixels.astype(np.uint8)), gsd_m=sight.image.gsd_m)
+    numbered = ImagePart(indexed(sight.image.read().astype(np.uint8)), gsd_m=sight.image.gsd_m)
     conversation = Conversation().say("user", numbered, words)
     said = yield from ask(conversation)
     session.record(said, conversation, about=(0,))
@@ -75,7 +75,7 @@ def focus(session: Session) -> Steps:
     return (yield from _answer(session, closer.image, closer.index))
 
 
-def _answer(session: Session, image: ImagePart, index: int) -> Steps:
+def _answer(session: Session, image: Picture, index: int) -> Steps:
     """The question, about one picture of the whole scene."""
     conversation = Conversation().say("user", image, session.question)
     said = yield from ask(conversation)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tiling.view import View, Window
 from zoom_chain.calls import ZoomCall
-from zoom_chain.chat import Conversation, ImagePart, Reply
+from zoom_chain.chat import Conversation, ImagePart, Picture, Reply
 from zoom_chain.effects import (
     Ask,
     Compare,
@@ -65,7 +65,7 @@ class Judged:
 
     index: int
     view: View
-    image: ImagePart
+    image: Picture
     score: float
 
 
@@ -131,7 +131,7 @@ def within_pixels(session: Session, views: Sequence[View]) -> list[View]:
 
 def compare(session: Session, seen: Sequence[Judged]) -> Generator[Effect, Result, list[float]]:
     """Similarities of views and the question."""
-    scores = yield Compare(session.question, tuple(each.image for each in seen))
+    scores = yield Compare(session.question, tuple(ImagePart.of(each.image) for each in seen))
     return [float(score) for score in scores if isinstance(score, float)]
 
 
@@ -210,7 +210,7 @@ class Candidate:
         return self.confidence * self.about.score
 
 
-def shown_closer(session: Session, overview: ImagePart, each: Judged) -> Conversation:
+def shown_closer(session: Session, overview: Picture, each: Judged) -> Conversation:
     """The conversation in which the model asked for a view itself: the form in which it knows crops."""
     whole = session.shown[0]
     corners = whole.from_scene(np.reshape(each.view.window.bounds, (2, 2)))
@@ -236,7 +236,7 @@ def enlarged(session: Session, each: Judged) -> Generator[Effect, Result, Judged
     return Judged(sight.index, largest, sight.image, each.score)
 
 
-def answer_about(session: Session, overview: ImagePart, each: Judged) -> Generator[Effect, Result, Candidate]:
+def answer_about(session: Session, overview: Picture, each: Judged) -> Generator[Effect, Result, Candidate]:
     """Ask the question about a view, and how sure the model is."""
     dialect = session.dialect
     conversation = shown_closer(session, overview, each)
@@ -273,7 +273,7 @@ def place_of(each: Judged) -> str:
     return f"image {each.index}, {width} x {height} px at ({x}, {y})"
 
 
-def overview_alone(session: Session, overview: ImagePart) -> Steps:
+def overview_alone(session: Session, overview: Picture) -> Steps:
     """The question about the overview, where there is nothing to look closer at."""
     session.tool_offered = False
     conversation = session.dialect.opening(overview, session.question, zoom=False)

@@ -16,7 +16,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from tiling.view import Window
-from zoom_chain.chat import ImagePart
+from zoom_chain.chat import Picture
 from zoom_chain.effects import Effect, Outcome, Result, Steps, StopReason, ask
 from zoom_chain.looks import coarseness
 from zoom_chain.policies.judging import (
@@ -112,7 +112,7 @@ def tree(session: Session) -> Steps:
     return (yield from _conclude(session, search, ended, sight.image))
 
 
-def _search(session: Session, search: _Search, overview: ImagePart) -> Generator[Effect, Result, StopReason]:
+def _search(session: Session, search: _Search, overview: Picture) -> Generator[Effect, Result, StopReason]:
     """Look at the likeliest part again and again; why it ended."""
     whole = session.scene.window
     search.add((yield from judge(session, parts_of(whole, whole), 0)))
@@ -134,7 +134,7 @@ def _search(session: Session, search: _Search, overview: ImagePart) -> Generator
     return "exhausted"
 
 
-def _conclude(session: Session, search: _Search, ended: StopReason, overview: ImagePart) -> Steps:
+def _conclude(session: Session, search: _Search, ended: StopReason, overview: Picture) -> Steps:
     """The answer of greatest merit; where none was given, the model is asked for one about the best view."""
     best = search.best
     if best is None:

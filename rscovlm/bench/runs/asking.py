@@ -336,6 +336,7 @@ def _zoomed(engine: Engine, asking: Asking, options: Generation, questions: Sequ
         engine,
         settings=asking.settings,
         options=options,
+        thumbnails=False,
     )
     share = (time.monotonic() - began) / len(questions)
     return [

@@ -1,0 +1,347 @@
+"""``detect`` and ``ask`` over HTTP beside the unbatched ideal; what a resumed run sends; peak memory.
+
+Run: python benchmarks/serving.py [--requests 96] [--delay 0.1] [--slow 1.0]
+     python benchmarks/serving.py --kills 50
+
+The server is a process of this script on loopback, which answers by rule and counts what it gets. Every 16th
+request is slow. The ideal is what so many workers need that are never idle and wait for nothing else:
+max(sum of all delays / in flight, the slowest question with its steps). Start-up and planning are measured
+with a server that does not delay.
+
+``--kills N`` kills ``detect`` and ``ask`` with SIGKILL at N random moments, resumes each time, and compares
+the results with those of a run that was left alone. The server counts requests that it answered more than
+once: only those in flight at a kill may be among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.rscovlm.engines.server import ModelServer  # noqa: E402
+from zoom_chain.chat import Conversation  # noqa: E402
+from zoom_chain.dialect import QWEN3_VL_PLAIN  # noqa: E402
+
+EVERY = 16
+"""Of so many requests one is slow."""
+
+
+class Served(ModelServer):
+    """Answers ``detect`` and ``ask`` by rule, each 16th request slowly.
+
+    Args:
+        delay_s: of a reply.
+        slow_s: of each 16th.
+        zooms: calls that a question makes before its answer.
+    """
+
+    def __init__(self, delay_s: float, slow_s: float, zooms: int) -> None:
+        super().__init__()
+        self.usual_s, self.slow_s, self.zooms = delay_s, slow_s, zooms
+        self.answer = self._say
+        self.fail_at: set[int] = set()
+        self.number = 0
+        self.answered: Counter[str] = Counter()
+
+    def reply(self, body):
+        """A reply after its delay."""
+        probe = body["max_tokens"] == 1
+        with self.lock:
+            self.number += not probe
+            number = self.number
+        if not probe:
+            time.sleep(self.slow_s if number % EVERY == 0 else self.usual_s)
+            if number in self.fail_at:
+                return 422, {}, {"error": {"message": "this request is refused"}}
+        given = super().reply(body)
+        self.requests.clear()  # bodies hold images
+        if not probe:
+            with self.lock:
+                self.answered[str(hash(json.dumps(body, sort_keys=True)))] += 1
+        return given
+
+    def _say(self, conversation: Conversation) -> str:
+        first = next(message.text for message in conversation.messages if message.role == "user")
+        if "question" not in first:
+            return '[{"bbox_2d": [100, 100, 200, 200], "label": "ship"}]'
+        said = sum(message.role == "assistant" for message in conversation.messages)
+        if said < self.zooms:
+            corner = 80 + 140 * said
+            return QWEN3_VL_PLAIN.render_call((corner, corner, corner + 120, corner + 120), 1000, 1000)
+        return f"answer to {first.split()[1]}"
+
+
+def ideal_s(requests: int, delay_s: float, slow_s: float, workers: int, steps: int = 1) -> float:
+    """The time in which so many workers give all requests, of which some wait for the one before."""
+    slow = requests // EVERY
+    whole = slow * slow_s + (requests - slow) * delay_s
+    # In a chain of steps the slowest of them may be any.
+    longest = slow_s + (steps - 1) * delay_s
+    return max(whole / workers, longest)
+
+
+def write_scene(path: Path, side: int) -> Path:
+    """A scene of noise, so that PNGs are as large as those of photographs."""
+    rng = np.random.default_rng(0)
+    profile = {"driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8", "tiled": True}
+    place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, 0.3, 0.3)}
+    with rasterio.open(path, "w", **profile, **place) as dataset:
+        for band in (1, 2, 3):
+            dataset.write(rng.integers(0, 256, (side, side), dtype=np.uint8), band)
+    return path
+
+
+def command(verb: str, scene: Path, server: Served, output: Path, *more: object) -> list[str]:
+    """A command of the package against the server."""
+    model = f"{server.url}#{server.model}"
+    parts = [sys.executable, "-m", "rscovlm", verb, scene, *more, "--model", model, "--family", "qwen3-vl"]
+    return [str(part) for part in (*parts, "--output", output)]
+
+
+def run(parts: list[str]) -> tuple[float, int, str]:
+    """Wall-clock seconds, exit code and messages of a command."""
+    began = time.monotonic()
+    done = subprocess.run(parts, capture_output=True, text=True, check=False)
+    return time.monotonic() - began, done.returncode, done.stderr
+
+
+def detect_command(scene: Path, server: Served, output: Path, tiles: int, *more: object) -> list[str]:
+    """``detect`` with about so many tiles of 128 px."""
+    grid = ("--classes", "ship", "--tile", 128, "--overlap", 0, "--max-pixels", 128 * 128)
+    return command("detect", scene, server, output, *grid, *more)
+
+
+def ask_command(scene: Path, server: Served, output: Path, questions: Path, *more: object) -> list[str]:
+    """``ask`` with a file of questions and five zooms each."""
+    views = ("--questions", questions, "--max-pixels", 256 * 256, "--max-zooms", server.zooms)
+    return command("ask", scene, server, output, *views, *more)
+
+
+def slow_requests(folder: Path, options: argparse.Namespace) -> None:
+    """One slow request in sixteen: seconds beside the ideal, for both commands."""
+    side = int(options.requests**0.5)
+    tiles = side * side
+    scene = write_scene(folder / "tiles.tif", side * 128)
+    zooms = 2
+    questions = folder / "questions.txt"
+    count = max(1, options.requests // (zooms + 1))
+    questions.write_text("".join(f"question {number} ?\n" for number in range(count)))
+    for verb, requests, steps in (("detect", tiles, 1), ("ask", count * (zooms + 1), zooms + 1)):
+        seconds = {}
+        for slowly in (False, True):
+            delays = (options.delay, options.slow) if slowly else (0.0, 0.0)
+            with Served(*delays, zooms) as server:
+                output = folder / f"{verb}-{slowly}.{'json' if verb == 'ask' else 'geojson'}"
+                parts = (
+                    detect_command(scene, server, output, tiles)
+                    if verb == "detect"
+                    else ask_command(scene, server, output, questions)
+                )
+                seconds[slowly], code, err = run(parts)
+                if code != 0 or server.number != requests:
+                    raise SystemExit(f"{verb}: exit {code}, {server.number} of {requests} requests: {err}")
+        ideal = ideal_s(requests, options.delay, options.slow, options.in_flight, steps)
+        spent = seconds[True] - seconds[False]
+        print(
+            f"{verb}: {requests} requests, {options.delay:g} s each, {options.slow:g} s every {EVERY}th, "
+            f"{options.in_flight} in flight: {seconds[True]:.2f} s, {seconds[False]:.2f} s of it without any "
+            f"delay | waiting {spent:.2f} s, ideal {ideal:.2f} s | "
+            f"{seconds[True] / (seconds[False] + ideal):.2f}x the ideal in all, {spent / ideal:.2f}x in "
+            "waiting",
+            flush=True,
+        )
+
+
+def failures(folder: Path) -> None:
+    """4 of 25 requests fail; what ``--resume`` sends."""
+    scene = write_scene(folder / "failing.tif", 5 * 128)
+    with Served(0.0, 0.0, 0) as server:
+        server.fail_at = {3, 9, 14, 22}
+        output = folder / "failing.geojson"
+        _, code, _ = run(detect_command(scene, server, output, 25))
+        first, server.fail_at = server.number, set()
+        _, again, err = run(detect_command(scene, server, output, 25, "--resume"))
+        print(
+            f"detect: {first} requests, 4 of them refused (exit {code}); --resume sends "
+            f"{server.number - first} (exit {again})",
+            flush=True,
+        )
+        if (first, server.number - first, code, again) != (25, 4, 1, 0):
+            raise SystemExit(f"expected 25, then 4 requests: {err}")
+
+
+def memory(folder: Path, options: argparse.Namespace) -> None:
+    """Peak memory of ``ask`` with many questions and five zooms each."""
+    scene = write_scene(folder / "large.tif", 6000)
+    questions = folder / "many.txt"
+    questions.write_text("".join(f"question {number} ?\n" for number in range(64)))
+    with Served(0.01, 0.05, 5) as server:
+        parts = command(
+            "ask",
+            *(scene, server, folder / "many.json", "--questions", questions),
+            *("--max-zooms", 5, "--max-pixels", options.pixels),
+        )
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__)), "--peak", *parts],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        peak = int(done.stdout.split()[-1])
+        print(
+            f"ask: 64 questions, 5 zooms each, views of {options.pixels:,} px, {server.number} requests: "
+            f"peak memory {peak / 1024:.0f} MB",
+            flush=True,
+        )
+
+
+def peak(parts: list[str]) -> None:
+    """Run a command and print the largest resident size of it in KiB."""
+    done = subprocess.run(parts, check=False, stdout=subprocess.DEVNULL)
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    sys.exit(done.returncode)
+
+
+# --- kills ------------------------------------------------------------------------------------------
+
+
+def kills(folder: Path, options: argparse.Namespace) -> None:
+    """Kill and resume both commands at random moments; results are compared, and requests counted."""
+    rng = random.Random(options.seed)
+    scene = write_scene(folder / "killed.tif", 8 * 128)
+    questions = folder / "questions.txt"
+    questions.write_text("".join(f"question {number} ?\n" for number in range(16)))
+    total = Counter()
+    for verb in ("detect", "ask"):
+        suffix = "json" if verb == "ask" else "geojson"
+        build = detect_command if verb == "detect" else ask_command
+        last = 64 if verb == "detect" else questions
+        with Served(0.0, 0.0, 2) as server:
+            alone = folder / f"{verb}-alone.{suffix}"
+            _, code, err = run(build(scene, server, alone, last))
+            expected, requests = results(verb, alone), server.number
+            if code != 0:
+                raise SystemExit(f"{verb}: exit {code}: {err}")
+        done = 0
+        while done < options.kills // 2:
+            with Served(options.delay, options.delay, 2) as server:
+                output = folder / f"{verb}-{done}.{suffix}"
+                killed = killed_and_resumed(
+                    build(scene, server, output, last), server, requests, rng, options
+                )
+                done += killed
+                same = results(verb, output) == expected
+                twice = sum(times - 1 for times in server.answered.values())
+                lost = killed * options.in_flight
+                total.update(
+                    {f"{verb} kills": killed, f"{verb} asked again": twice, f"{verb} requests": server.number}
+                )
+                journals = list(folder.glob(f"{output.name}*journal*"))
+                if not same or twice > lost or journals:
+                    raise SystemExit(
+                        f"{verb}: after {killed} kills: same result {same}, {twice} asked again of at most "
+                        f"{lost} in flight, journals {journals}"
+                    )
+        print(
+            f"{verb}: {total[f'{verb} kills']} kills, all results identical | {total[f'{verb} requests']:,} "
+            f"requests, {total[f'{verb} asked again']} answered more than once: in flight at a kill, at most "
+            f"{options.in_flight} each",
+            flush=True,
+        )
+
+
+def killed_and_resumed(
+    parts: list[str], server: Served, requests: int, rng: random.Random, options: argparse.Namespace
+) -> int:
+    """Run a command, killed at a random number of replies again and again, until it ends; the kills."""
+    times = 0
+    started = False
+    while True:
+        more = ["--resume"] if started else []
+        process = subprocess.Popen(
+            [*parts, *more],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        until = server.number + rng.randint(0, max(1, requests - len(server.answered)))
+        while process.poll() is None and server.number < until:
+            time.sleep(0.003)
+        time.sleep(rng.random() * 2 * options.delay)
+        if process.poll() is None and times < 3:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            times += 1
+            started = journal_of(parts).exists()
+            continue
+        _, err = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"exit {process.returncode}: {err}")
+        return times
+
+
+def journal_of(parts: list[str]) -> Path:
+    """Where a command keeps its replies."""
+    from rscovlm.journal import journal_path
+
+    return journal_path(Path(parts[parts.index("--output") + 1]))
+
+
+def results(verb: str, path: Path) -> object:
+    """What a run found, without times."""
+    record = json.loads(path.read_text())
+    if verb == "ask":
+        return [(each["question"], each["answer"], each["views"]) for each in record["answers"]]
+    return sorted(json.dumps(feature["geometry"]) for feature in record["features"])
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    if sys.argv[1:2] == ["--peak"]:
+        peak(sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=100)
+    parser.add_argument("--delay", type=float, default=0.3, help="seconds of a reply")
+    parser.add_argument("--slow", type=float, default=3.0, help="seconds of each 16th")
+    parser.add_argument("--pixels", type=int, default=1_003_520, help="largest view of the memory's run")
+    parser.add_argument("--in-flight", type=int, default=16, help="as the package has it by default")
+    parser.add_argument("--kills", type=int, default=0, help="kill both commands so often, and nothing else")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=("slow", "failures", "memory"))
+    options = parser.parse_args()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        if options.kills:
+            kills(folder, options)
+            return
+        if options.only in (None, "slow"):
+            slow_requests(folder, options)
+        if options.only in (None, "failures"):
+            failures(folder)
+        if options.only in (None, "memory"):
+            memory(folder, options)
+
+
+if __name__ == "__main__":
+    main()
