@@ -29,7 +29,7 @@ class TileRow:
 
 @dataclass(frozen=True)
 class Found:
-    """Boxes that were found in an image by its tiles, each object once.
+    """Boxes that were found in an image, each object once.
 
     Attributes:
         polygons: (n, 4, 2) corners in pixels of the image as stored.
@@ -59,8 +59,8 @@ class Row:
         views: all that was shown of the first image, in order; empty where the model was shown no image.
         trace: of a zoom chain, as ``zoom_chain.trace`` writes it, without pictures; None without one.
         tiles: of an image that was examined tile by tile, in whose place ``text`` and ``views`` are empty.
-        found: what detection made of the replies, as ``rscovlm detect`` writes it; None where boxes are to be
-            read from ``text``.
+        found: what detection made of the replies, rectangles as ``rscovlm detect`` writes them; None where
+            boxes are to be read from ``text``.
     """
 
     item: Item

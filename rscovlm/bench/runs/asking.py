@@ -19,12 +19,12 @@ from detection_eval.errors import DetectionError
 from rscovlm.bench.item import Item, Kind
 from rscovlm.bench.prompts import SPOKEN, Profile
 from rscovlm.bench.row import Found, Row
-from rscovlm.bench.runs.detecting import ask_in_tiles, boxes_of, plan_image
+from rscovlm.bench.runs.detecting import ask_in_tiles, boxes_in_look, boxes_of, plan_image
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, first_view, gray
 from rscovlm.errors import UsageError
 from rscovlm.tasks.ask import ask_each
 from rscovlm.tasks.asking import TileReply
-from rscovlm.tasks.detect import DetectionRun, found_in
+from rscovlm.tasks.detect import Detection, DetectionRun, found_in
 from rscovlm.tasks.recipe import Recipe
 from tiling.errors import SceneError
 from tiling.resolution import Resolution
@@ -137,7 +137,7 @@ class _Question:
     @property
     def zooms(self) -> bool:
         """Whether the model may look closer."""
-        return self.scene is not None and self.run is None
+        return self.conversation is None and self.run is None
 
 
 def ask_items(
@@ -240,7 +240,8 @@ def _looked_at(item: Item, scenes: Sequence[Scene], asking: Asking) -> _Question
     else:
         pictures = [image_of(scene, view) for scene, view in zip(scenes, views)]
     tokens = sum(asking.resolution.tokens(view.size) for view in views)
-    return _Question(item, _said(system, user, *pictures), place, views[:1], tokens)
+    first = scenes[0] if scenes else None
+    return _Question(item, _said(system, user, *pictures), place, views[:1], tokens, first)
 
 
 def _said(system: str | None, user: str, *pictures: ImagePart) -> Conversation:
@@ -308,17 +309,21 @@ def _shown(engine: Engine, asking: Asking, options: Generation, questions: Seque
                 round(share, 4),
                 "" if contract is None else contract.name,
                 question.views,
-                found=None if error else _found(question, reply),
+                found=None if error else _found(question, asking, reply),
             )
         )
     return rows
 
 
-def _found(question: _Question, reply: Reply) -> Found | None:
-    """The boxes in an image that one tile holds; None of another kind of question."""
-    if question.scene is None or question.run is None:
+def _found(question: _Question, asking: Asking, reply: Reply) -> Found | None:
+    """The boxes that a look at an image found; None of another kind of question, or without its image."""
+    item, scene = question.item, question.scene
+    if item.kind != "detect" or scene is None or asking.blind in ("text", "gray"):
         return None
-    return boxes_of(found_in(question.scene, question.run, [TileReply.of(reply)]))
+    if question.run is None:
+        task = Detection(asking.profile.contract_of("detect"), item.options or None)
+        return boxes_in_look(scene, question.view, task.parse(reply.text, question.view.size))
+    return boxes_of(found_in(scene, question.run, [TileReply.of(reply)]))
 
 
 def _why_failed(reply: Reply) -> str | None:

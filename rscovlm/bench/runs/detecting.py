@@ -21,9 +21,11 @@ from rscovlm.tasks.detect import DetectionRun, SceneDetections, detect_scene, pl
 from rscovlm.tasks.passes import plan_passes
 from rscovlm.tasks.provenance import text_hash
 from tiling.errors import GridError
+from tiling.ground import ground_rectangles
 from tiling.view import Size, View
 
 if TYPE_CHECKING:
+    from detection_eval.detections import Detections
     from rscovlm.bench.item import Item
     from rscovlm.bench.runs.asking import Asking
     from rscovlm.engines import Engine
@@ -59,9 +61,19 @@ def plan_image(scene: Scene, item: Item, asking: Asking) -> DetectionRun:
     )
 
 
+def boxes_in_look(scene: Scene, view: View, boxes: Detections) -> Found:
+    """The boxes of one look at an image, in its pixels, as rectangles like those of tiles."""
+    return _as_logged(
+        boxes.with_polygons(ground_rectangles(scene, np.asarray(view.to_scene(boxes.polygons))))
+    )
+
+
 def boxes_of(found: SceneDetections) -> Found:
-    """The boxes of an image as a log holds them."""
-    boxes = found.detections
+    """The boxes of an image that was examined in tiles."""
+    return _as_logged(found.detections)
+
+
+def _as_logged(boxes: Detections) -> Found:
     return Found(np.round(boxes.polygons, _DECIMALS), tuple(boxes.names))
 
 

@@ -91,7 +91,26 @@ def test_one_look_where_the_whole_image_is_asked_for(tmp_path, shown):
     engine = ScriptedEngine(find_squares if "mode" in shown else lambda conversation: "[]")
     row = run(tmp_path, [painted(tmp_path)], engine, job=shown)["scene"]
     assert requests(engine) == 1
-    assert (row.tiles, row.found) == ((), None)
+    assert row.tiles == ()
+    assert (row.found is None) == ("blind" in shown)
+    if row.found is not None:
+        assert len(row.found.polygons) > 0
+        assert boxes_in(row) == pytest.approx(row.found.polygons)
+
+
+@pytest.mark.parametrize("mode", ["off", None])
+def test_boxes_are_rectangles_in_one_look_and_in_tiles(tmp_path, mode):
+    # a square that stands on its corner, of which the model writes the left corner 6 px too far in
+    corners = np.array([[(48.0, 6.0), (90.0, 48.0), (48.0, 90.0), (12.0, 48.0)]])
+    written = Detections(corners, np.zeros(1, dtype=np.int64), ("ship",))
+    reply = render_response(written, CONTRACTS["nano"], 96, 96)
+    row = run(
+        tmp_path, [small(tmp_path, "a")], ScriptedEngine(lambda conversation: reply), job={"mode": mode}
+    )["a"]
+    (box,) = row.found.polygons
+    sides = np.roll(box, -1, axis=0) - box
+    assert np.abs((sides * np.roll(sides, -1, axis=0)).sum(axis=1)).max() < 1  # right angles
+    assert (np.linalg.norm(corners[0][:, None] - box, axis=2).min(axis=1) < 8).all()
 
 
 def test_a_recipe_states_the_tiles(tmp_path):

@@ -12,7 +12,8 @@ from rscovlm.bench.results.published import load_publication
 from rscovlm.bench.suites import SUITES
 from rscovlm.bench.suites.tables import table, updated
 from rscovlm.cli import main
-from rscovlm.tasks.recipe import load_recipe
+from rscovlm.models.families import FAMILIES
+from rscovlm.tasks.recipe import Recipe, load_recipe
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "benchmark_sets.md").read_text(encoding="utf-8")
 ROWS = [
@@ -48,7 +49,7 @@ def options(command):
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row[0]}: {row[1]}" for row in ROWS])
 def test_a_command_names_what_there_is_and_the_values_that_are_published(row):
-    _, columns, command, values = row
+    _, columns, command, values, _ = row
     name, given = options(command)
     suite = SUITES[name]
     split = given.get("--split", suite.splits[0])
@@ -91,3 +92,27 @@ def test_every_column_of_the_paper_has_a_command():
                 assert column in splits or (
                     column == SUITES[published.benchmark].splits[0] and None in splits
                 )
+
+
+SIDES_PX = {
+    **{"dior-rsvg": 800, "vrsbench-vg": 512, "vrsbench-vqa": 512, "rsvqa-hr": 512, "rsvqa-lr": 256},
+    **{"aid": 600, "whu-rs19": 600, "ucmerced": 256, "nwpu-resisc45": 256, "dota-v1.0": 512},
+}
+"""Of images, or of tiles, as their authors or RSCoVLM publish them."""
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row[0]}: {row[1]}" for row in ROWS])
+def test_the_cost_of_a_row_is_that_of_images_of_the_published_size(row):
+    name, given = options(row[2])
+    if name not in SIDES_PX:
+        return
+    recipe = load_recipe(given["--config"]) if "--config" in given else Recipe()
+    resolution = recipe.family(FAMILIES["rscovlm"]).resolution
+    tokens = resolution.tokens(resolution.fit(SIDES_PX[name], SIDES_PX[name]))
+    items = SUITES[name].counts.get(given.get("--split", SUITES[name].splits[0]))
+    if name == "dota-v1.0":
+        assert row[4] == f"{tokens:,} a tile"
+    elif items is None:
+        assert row[4] == f"{tokens:,} an item"
+    else:
+        assert row[4] == f"{items:,}; {items * tokens / 1e6:.2f} M"
