@@ -381,7 +381,8 @@ def tell_costs(planned: Sequence[PlannedRun], as_json: bool) -> None:
         for source, reason in list(cost.unreadable.items())[:5]:
             print(f"  unreadable: {source}: {reason}")
         if cost.unreadable:
-            print(f"  {len(cost.unreadable):,} images cannot be opened")
+            images = "image" if len(cost.unreadable) == 1 else "images"
+            print(f"  {len(cost.unreadable):,} {images} cannot be opened")
 
 
 def _range(ends: tuple[int, int]) -> str:

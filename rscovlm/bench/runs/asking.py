@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from detection_eval.errors import DetectionError
 from rscovlm.bench.item import Item, Kind
-from rscovlm.bench.prompts import SPOKEN, Profile
+from rscovlm.bench.prompts import SPOKEN, Profile, task_of
 from rscovlm.bench.row import Found, Row
 from rscovlm.bench.runs.detecting import ask_in_tiles, boxes_in_look, boxes_of, plan_image
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, first_view, gray
 from rscovlm.errors import UsageError
 from rscovlm.tasks.ask import ask_each
 from rscovlm.tasks.asking import TileReply
-from rscovlm.tasks.detect import Detection, DetectionRun, found_in
+from rscovlm.tasks.detect import DetectionRun, found_in
 from rscovlm.tasks.recipe import Recipe
 from tiling.errors import SceneError
 from tiling.resolution import Resolution
@@ -321,7 +321,7 @@ def _found(question: _Question, asking: Asking, reply: Reply) -> Found | None:
     if item.kind != "detect" or scene is None or asking.blind in ("text", "gray"):
         return None
     if question.run is None:
-        task = Detection(asking.profile.contract_of("detect"), item.options or None)
+        task = task_of(item, asking.profile.contract_of("detect"))
         return boxes_in_look(scene, question.view, task.parse(reply.text, question.view.size))
     return boxes_of(found_in(scene, question.run, [TileReply.of(reply)]))
 
