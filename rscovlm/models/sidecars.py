@@ -30,6 +30,20 @@ def read_sidecar(folder: Path, name: str) -> dict[str, Any] | None:
     return data
 
 
+OF_WEIGHTS = ("heads", "inputs")
+"""Entries of ``OWN`` about heads that stand beside the very weights, and how they are shown images."""
+
+
+def spoken_facts(folder: Path) -> dict[str, Any]:
+    """Facts of ``OWN`` that hold for a model with other weights, too: how it sees and is spoken to.
+
+    Raises:
+        ModelError: see ``read_sidecar``.
+    """
+    known = read_sidecar(folder, OWN) or {}
+    return {name: value for name, value in known.items() if name not in OF_WEIGHTS}
+
+
 def image_processor(folder: Path) -> dict[str, Any] | None:
     """How a checkpoint wants its images: sizes, means and deviations; None where no file says so.
 

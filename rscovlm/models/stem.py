@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from detection_eval.files import write_json
 from rscovlm.errors import ModelError
-from rscovlm.models.sidecars import OWN, image_processor, read_sidecar
+from rscovlm.models.sidecars import OWN, image_processor, spoken_facts
 from rscovlm.models.weights import read_weights
 
 if TYPE_CHECKING:
@@ -110,4 +110,4 @@ def write_widened(source: Path, folder: Path, bands: Sequence[str], start: Start
     for name in ("image_mean", "image_std"):
         settings[name] = [sum(settings[name]) / len(settings[name])] * len(bands)
     write_json(folder / "preprocessor_config.json", settings, indent=2)
-    write_json(folder / OWN, (read_sidecar(source, OWN) or {}) | {BANDS: list(bands)}, indent=2)
+    write_json(folder / OWN, spoken_facts(source) | {BANDS: list(bands)}, indent=2)

@@ -33,6 +33,7 @@ from rscovlm.models.adapters.base import Adapter
 from rscovlm.models.adapters.scaled import ScaledLora
 from rscovlm.models.heads import write_heads
 from rscovlm.models.inputs import write_inputs
+from rscovlm.models.sidecars import OWN, spoken_facts
 from rscovlm.models.weights import move, read_weights
 from rscovlm.training.baking import Gap, bake, largest_gap
 from rscovlm.training.building import Base, heads_of, open_base
@@ -295,8 +296,6 @@ def write_sidecars(folder: Path, base: Base) -> None:
         settings.pop(old, None)
     settings["size"] = {"shortest_edge": bounds.min_pixels, "longest_edge": bounds.max_pixels}
     write_json(folder / "preprocessor_config.json", settings, indent=2)
-    dialect = base.folder / "rscovlm.json"
-    known = json.loads(dialect.read_text(encoding="utf-8")) if dialect.is_file() else {}
     spoken = {
         "family": base.family.name,
         "detection": base.family.detection,
@@ -304,4 +303,4 @@ def write_sidecars(folder: Path, base: Base) -> None:
         "min_pixels": bounds.min_pixels,
         "max_pixels": bounds.max_pixels,
     }
-    write_json(folder / "rscovlm.json", known | spoken, indent=2)
+    write_json(folder / OWN, spoken_facts(base.folder) | spoken, indent=2)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rscovlm.errors import ModelError
-from rscovlm.models.sidecars import image_processor, read_sidecar
+from rscovlm.models.sidecars import image_processor, read_sidecar, spoken_facts
 
 
 def test_a_file_that_is_not_there_says_nothing(tmp_path):
@@ -40,3 +40,10 @@ def test_how_images_are_wanted_is_read_from_either_file_and_the_older_one_counts
 def test_a_processor_without_images_says_nothing_about_them(tmp_path):
     (tmp_path / "processor_config.json").write_text(json.dumps({"processor_class": "Qwen3VLProcessor"}))
     assert image_processor(tmp_path) is None
+
+
+def test_what_stands_beside_the_weights_is_not_said_of_others(tmp_path):
+    assert spoken_facts(tmp_path) == {}
+    stated = {"family": "nano", "detect_gsd_m": 1.2, "heads": {"numbers": {}}, "inputs": {"views": []}}
+    (tmp_path / "rscovlm.json").write_text(json.dumps(stated))
+    assert spoken_facts(tmp_path) == {"family": "nano", "detect_gsd_m": 1.2}

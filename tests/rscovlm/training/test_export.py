@@ -152,3 +152,14 @@ def test_scales_mean_nothing_to_plain_adapters(tmp_path):
     write_checkpoint(tmp_path / "run", settings, adapters=True)
     with pytest.raises(UsageError, match="--gsd is for adapters that depend on it"):
         export_run(tmp_path / "run", tmp_path / "model", gsds_m=(0.3,))
+
+
+def test_a_model_that_starts_from_one_with_heads_does_not_claim_them(tmp_path):
+    """nano ships heads of biomass; a run without heads that starts from it has none."""
+    settings = config(model="nano", precision="fp32")
+    base = open_base(settings, tmp_path)
+    assert "heads" in json.loads((base.folder / "rscovlm.json").read_text())
+    write_sidecars(tmp_path, base)
+    known = json.loads((tmp_path / "rscovlm.json").read_text())
+    assert known["family"] == "nano"
+    assert not {"heads", "inputs"} & known.keys()
