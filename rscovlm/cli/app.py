@@ -26,6 +26,7 @@ from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
 from rscovlm.cli.regress import regress
 from rscovlm.cli.reo import reo
+from rscovlm.cli.reo_plans import stack, teach
 from rscovlm.cli.reo_score import score as score_predictions
 from rscovlm.cli.reo_sensitivity import sensitivity
 from rscovlm.cli.synth import synth
@@ -55,6 +56,8 @@ bench.command()(scale)
 app.add_typer(bench)
 reo.command(name="score")(score_predictions)
 reo.command()(sensitivity)
+reo.command()(stack)
+reo.command()(teach)
 app.add_typer(reo)
 app.add_typer(data)
 app.command()(train)

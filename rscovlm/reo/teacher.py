@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from detection_eval.files import write_text
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.errors import DataError, UsageError
-from rscovlm.reo.baselines import band_statistics
+from rscovlm.reo.baselines import band_statistics, boosted
+from rscovlm.reo.predict import TARGET
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +28,29 @@ class Regressor(Protocol):
     def predict(self, features: Any) -> Any:
         """(N,) numbers of (N, F) features."""
         ...
+
+
+class CrossFitted:
+    """Boosted trees fitted on the plots of other tiles: what they say of a plot is no echo of its own label.
+
+    Args:
+        source: of plots of two or more tiles, the same that are predicted.
+        folds: that tiles are dealt into; no more than there are tiles.
+    """
+
+    def __init__(self, source: PlotSource, folds: int = 5) -> None:
+        self._truth, self._tile = source.places.numbers[TARGET], source.places.tile
+        self._folds = min(folds, len(set(self._tile.tolist())))
+
+    def predict(self, features: Any) -> Any:
+        """(N,) numbers of (N, F) features of the source's plots; those without a label teach nothing."""
+        from sklearn.model_selection import GroupKFold
+
+        found = np.zeros(len(features))
+        for rest, held in GroupKFold(self._folds).split(features, groups=self._tile):
+            known = rest[np.isfinite(self._truth[rest])]
+            found[held] = boosted(features[known], self._truth[known]).predict(features[held])
+        return found
 
 
 class OnnxRegressor:

@@ -147,7 +147,7 @@ class Ensemble(Section):
     """Names of heads that give the same number."""
     fuse: Literal["mean", "inverse_variance"] = "mean"
     """A mixture of the distributions, or their product as Gaussians. Weights fitted on validation plots come
-    after training, by ``rscovlm.reo.stacking``."""
+    after training, by ``rscovlm reo stack``."""
 
     @property
     def settings(self) -> dict[str, Any]:

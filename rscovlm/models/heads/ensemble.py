@@ -48,7 +48,7 @@ class EnsembleHead(PredictiveHead):
         if len(set(members)) < 2 or len(set(members)) < len(members):
             raise TypeError(f"members {list(members)} have to be two or more different heads")
         if fuse == "stacked" and (weights is None or len(weights) != len(members)):
-            raise TypeError("fuse stacked needs a weight for each member, fitted by rscovlm.reo.stacking")
+            raise TypeError("fuse stacked needs a weight for each member, fitted by rscovlm reo stack")
         if weights is not None and (min(weights) < 0 or abs(sum(weights) - 1) > 1e-6):
             raise TypeError(f"weights {list(weights)} have to be 0 or more, and of sum 1")
         self._heads: tuple[PredictiveHead, ...] = ()

@@ -7,7 +7,7 @@ import pytest
 
 from rscovlm.errors import DataError, UsageError
 from rscovlm.reo.baselines import band_statistics, ridge
-from rscovlm.reo.teacher import OnnxRegressor, write_teaching
+from rscovlm.reo.teacher import CrossFitted, OnnxRegressor, write_teaching
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.reo.material import plots_file, source_of
 
@@ -50,3 +50,14 @@ def test_an_onnx_teacher_without_its_runtime_or_with_another_file_is_one_line(tm
         UsageError, match=r"model.onnx(: an ONNX teacher needs onnxruntime| cannot be read as ONNX)"
     ):
         OnnxRegressor(tmp_path / "model.onnx")
+
+
+def test_trees_say_of_a_plot_what_those_of_other_tiles_know(file, checkpoint):
+    source = source_of(file, checkpoint)
+    features = band_statistics(source)
+    found = CrossFitted(source).predict(features)
+    own = source.places.tile == source.places.tile[0]
+    changed = source_of(file, checkpoint)
+    changed.places.numbers["agb_mg_per_ha"][own] = 499.0
+    again = CrossFitted(changed).predict(features)
+    assert again[own] == pytest.approx(found[own]), "its own labels play no part"

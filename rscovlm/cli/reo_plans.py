@@ -1,0 +1,120 @@
+"""``rscovlm reo stack`` and ``teach``: what is fitted beside training runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rscovlm.cli.options import Device, Model, check_file, open_model
+from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.errors import ModelError, UsageError
+from rscovlm.progress import Progress
+
+if TYPE_CHECKING:
+    from rscovlm.data.plot_source import PlotSource
+    from rscovlm.models.checkpoints import Checkpoint
+    from rscovlm.models.inputs import PatchInput
+
+Plots = Annotated[Path, typer.Argument(help="AGBD or AGBD-Lite HDF5.", metavar="FILE")]
+Most = Annotated[int, typer.Option(help="Most plots, evenly among all.", min=2, metavar="N")]
+
+
+def stack(
+    file: Plots,
+    model: Model,
+    name: Annotated[str, typer.Option(help="Of the ensemble.")] = "stacked",
+    heads: Annotated[
+        list[str] | None,
+        typer.Option("--head", help="A member; all number heads by default.", metavar="NAME"),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Tiles that weights are fitted on: val, or all of FILE.")
+    ] = "val",
+    plots: Most = 1000,
+    device: Device = None,
+) -> None:
+    """Fit the weights of an ensemble of heads on validation plots, and put it beside the model."""
+    from rscovlm.engines.numbers import head_of
+    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.inputs import number_heads, read_inputs
+    from rscovlm.reo.predict import predicted
+    from rscovlm.reo.stacking import save_ensemble
+
+    checkpoint = resolve(model)
+    if checkpoint.folder is None:
+        raise ModelError(f"{model} is run elsewhere; an ensemble needs a checkpoint in a folder")
+    inputs = read_inputs(checkpoint.folder)
+    members = heads or [each for each in number_heads(checkpoint.folder) if each != name]
+    if inputs is None or len(members) < 2:
+        raise ModelError(
+            f"{model} has {len(members)} number heads; an ensemble needs two or more of the same number"
+        )
+    source = _shown(file, checkpoint, inputs, split, plots)
+    tables = {}
+    with open_model(checkpoint, device) as engine, Progress("asking", "heads") as tell:
+        from rscovlm.engines.transformers import TransformersEngine
+
+        assert isinstance(engine, TransformersEngine), "a checkpoint in a folder runs here"
+        for place, member in enumerate(members):
+            tables[member] = predicted(engine.model, head_of(engine.heads, member), source)
+            tell(place + 1, len(members))
+    for member, weight in save_ensemble(checkpoint.folder, name, tables, inputs.tiles).items():
+        print(f"{member} {weight:.3f}")
+
+
+def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, plots: int) -> PlotSource:
+    """Plots as the checkpoint has learnt them."""
+    from rscovlm.data.encoding import Encoder
+    from rscovlm.data.plot_source import PlotSource
+    from rscovlm.data.plot_views import NATIVE
+    from rscovlm.models.patches import PatchSpec
+    from rscovlm.models.weights import read_settings, read_tokenizer
+
+    folder = checkpoint.local
+    spec = PatchSpec.of_checkpoint(folder, read_settings(folder).vision_config)
+    return PlotSource(
+        "plots",
+        Encoder(read_tokenizer(folder), spec),
+        0,
+        plots,
+        file.parent,
+        [file.name],
+        views=(NATIVE,) if inputs.native else inputs.views,
+        side=inputs.side,
+        fit=inputs.fit,
+        split=split,
+        scaling=inputs.scaling.model_dump(),
+    )
+
+
+def teach(
+    file: Plots,
+    output: Annotated[Path, typer.Option(help="Table for a source's tables: .csv.", metavar="FILE.csv")],
+    column: Annotated[str, typer.Option(help="Name of the numbers, for a head's teacher.")] = "agb_taught",
+    onnx: Annotated[
+        Path | None, typer.Option(help="A model of band statistics, in place of trees.", metavar="FILE.onnx")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Tiles: train, or all of FILE.")] = "train",
+    overwrite: Overwrite = False,
+) -> None:
+    """Let a teacher say the biomass of plots: boosted trees that have not seen their tile, or ONNX."""
+    from rscovlm.data.encoding import Encoder
+    from rscovlm.data.plot_source import PlotSource
+    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.patches import PatchSpec
+    from rscovlm.models.weights import read_settings, read_tokenizer
+    from rscovlm.reo.teacher import CrossFitted, OnnxRegressor, write_teaching
+
+    check_file(output, "--output", (".csv",))
+    check_outputs({"--output": output}, [file, onnx], overwrite=overwrite)
+    folder = resolve("nano").local
+    encoder = Encoder(
+        read_tokenizer(folder), PatchSpec.of_checkpoint(folder, read_settings(folder).vision_config)
+    )
+    source = PlotSource("plots", encoder, 0, 1 << 40, file.parent, [file.name], split=split)
+    if onnx is None and len(set(source.places.tile.tolist())) < 2:
+        raise UsageError(f"{file}: one tile alone; trees that have not seen a plot's tile need two or more")
+    written = write_teaching(output, source, OnnxRegressor(onnx) if onnx else CrossFitted(source), column)
+    print(f"{output}: {column} of {written} plots")

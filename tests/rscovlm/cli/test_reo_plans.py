@@ -1,0 +1,71 @@
+"""``rscovlm reo stack`` and ``teach`` on files of plots."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rscovlm.cli import main
+from rscovlm.data.agbd import AgbdFile
+from rscovlm.models.heads import write_heads
+from rscovlm.models.heads.numbers.head import NumberHead
+from tests.rscovlm.regression import number_checkpoint
+from tests.rscovlm.reo.material import plots_file
+
+
+@pytest.fixture
+def file(tmp_path):
+    return plots_file(tmp_path, tiles=4, plots=3)
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = number_checkpoint(tmp_path / "model")
+    torch.manual_seed(3)
+    means = {"low": 40.0, "high": 200.0}
+    made = {
+        name: NumberHead(64, "agb_mg_per_ha", output={"name": "gaussian"}, mean=mean, deviation=30.0)
+        for name, mean in means.items()
+    }
+    write_heads(folder, nn.ModuleDict(made))
+    known = json.loads((folder / "rscovlm.json").read_text())
+    low = dict.fromkeys([f"B{band:02d}" for band in range(1, 13)] + ["B8A", "mean"], 0.0)
+    scaling = {"low": {**low, "HH": -30, "HV": -30}, "high": dict.fromkeys([*low, "HH", "HV"], 0.5)}
+    known["inputs"]["scaling"] = scaling
+    (folder / "rscovlm.json").write_text(json.dumps(known))
+    return folder
+
+
+def test_weights_are_fitted_and_the_ensemble_is_one_more_head(file, model, capsys):
+    assert main(["reo", "stack", str(file), "--model", str(model), "--split", "all", "--name", "both"]) == 0
+    weights = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert sum(map(float, weights.values())) == pytest.approx(1, abs=2e-3)
+    kept = json.loads((model / "rscovlm.json").read_text())["heads"]["ensembles"]["both"]
+    assert kept["members"] == ["low", "high"]
+    with AgbdFile(file) as opened:
+        truth = np.mean([plot.numbers["agbd"] for plot in opened])
+    assert kept["weights"][0] * 40 + kept["weights"][1] * 200 == pytest.approx(truth, abs=40)
+
+
+def test_one_head_makes_no_ensemble(file, model, capsys):
+    arguments = ["reo", "stack", str(file), "--model", str(model), "--split", "all", "--head", "low"]
+    assert main(arguments) == 2
+    assert "has 1 number heads; an ensemble needs two or more" in capsys.readouterr().err
+
+
+def test_trees_teach_plots_of_tiles_that_they_have_not_seen(file, tmp_path, capsys):
+    assert main(["reo", "teach", str(file), "--output", str(tmp_path / "t.csv"), "--split", "all"]) == 0
+    assert "agb_taught of 12 plots" in capsys.readouterr().out
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert lines[0] == "key,agb_taught"
+    assert len(lines) == 13
+    assert main(["reo", "teach", str(file), "--output", str(tmp_path / "t.csv")]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_one_tile_has_no_other_to_learn_from(tmp_path, capsys):
+    file = plots_file(tmp_path, tiles=1, plots=3)
+    assert main(["reo", "teach", str(file), "--output", str(tmp_path / "t.csv"), "--split", "all"]) == 2
+    assert "trees that have not seen a plot's tile need two or more" in capsys.readouterr().err
