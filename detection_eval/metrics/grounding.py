@@ -76,12 +76,6 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
 )
 
 
-def cumulative_iou(shared: Shared) -> float:
-    """All intersections over all unions; NaN without pairs. Large boxes weigh more than in the mean."""
-    union = float(np.sum(shared.union))
-    return float(np.sum(shared.intersection)) / union if union > 0 else float("nan")
-
-
 def to_grid(boxes: ArrayLike, width: float, height: float, cells: int = 100) -> Floats:
     """Boxes (n, 4) in pixels as whole numbers of a grid over the image, 0 to ``cells``."""
     scale = np.array([cells / width, cells / height] * 2)

@@ -61,6 +61,10 @@ class Row:
         tiles: of an image that was examined tile by tile, in whose place ``text`` and ``views`` are empty.
         found: what detection made of the replies, rectangles as ``rscovlm detect`` writes them; None where
             boxes are to be read from ``text``.
+        found: what detection made of the replies, as ``rscovlm detect`` writes it; None where boxes are to be
+            read from ``text``.
+        numbers: of a head that answered in place of words: ``target``, ``mean``, and where it states a spread
+            ``deviation`` and ``quantiles`` at ``rscovlm.scoring.predictions.LEVELS``; None for words.
     """
 
     item: Item
@@ -84,3 +88,5 @@ class Row:
     def said(self) -> str:
         """All that was replied: of tiles a line each."""
         return self.text or "\n".join(tile.text for tile in self.tiles)
+
+    numbers: Mapping[str, Any] | None = None

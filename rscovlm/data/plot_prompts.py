@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.plot_source import DESCRIBED
-from rscovlm.data.plot_views import channels, scaling_of
+from rscovlm.data.plot_views import channels, open_plots, scaling_of
 from rscovlm.models.inputs import PatchInput, Target, read_inputs
 from rscovlm.synth.forest import PIXEL_M, SIDE
 from zoom_chain.chat import Conversation
@@ -69,6 +69,34 @@ def pixels_of(plot: Footprint, bands: Sequence[str]) -> NDArray[np.float32]:
     """(25, 25, bands) physical values of a plot; NaN where there is no data."""
     found = channels(plot)
     return np.stack([found[band] for band in bands], axis=-1).astype(np.float32)
+
+
+_MARK = "#plot:"
+
+
+def plot_name(path: Path, group: str, row: int) -> str:
+    """The name by which a plot of a file stands in place of an image: ``plots.h5#plot:30UWB/12``."""
+    return f"{path}{_MARK}{group}/{row}"
+
+
+def is_plot(name: str) -> bool:
+    """Whether a name of an image is that of a plot."""
+    return _MARK in name
+
+
+def file_of(name: str) -> Path:
+    """The file of a plot's name."""
+    return Path(name.partition(_MARK)[0])
+
+
+def plot_named(name: str) -> Footprint:
+    """The plot of a name.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    group, _, row = name.partition(_MARK)[2].rpartition("/")
+    return open_plots(file_of(name)).read(group, int(row))
 
 
 def asked(inputs: PatchInput, plot: Footprint, words: str | None = None) -> Conversation:

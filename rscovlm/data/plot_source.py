@@ -33,7 +33,7 @@ from rscovlm.data.plot_views import (
     scaling_of,
 )
 from rscovlm.data.randomness import generator
-from rscovlm.data.splits import Split, check_split, split_of
+from rscovlm.data.splits import Split, check_split, split_in_name, split_of
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import Scaling
 from rscovlm.synth.forest import LAND_COVERS, PIXEL_M, SIDE
@@ -86,15 +86,18 @@ class Places:
     def of(cls, files: Sequence[Path], split: Split) -> Places:
         """The plots of a split of some files, in order.
 
+        A file whose name says a split is of it as a whole; of others each tile is of one by its name.
+
         Raises:
             DataError: a file cannot be read, or there is none of the split.
         """
         columns: dict[str, list[NDArray[Any]]] = {}
         for index, path in enumerate(files):
+            stated = split_in_name(path.name)
             with AgbdFile(path) as opened:
                 for group, tiles, stated in opened.tables(tuple(TARGETS)):
                     names = np.unique(tiles)
-                    own = names[[split in ("all", split_of(str(name))) for name in names]]
+                    own = names[[split in ("all", stated or split_of(str(name))) for name in names]]
                     rows = np.flatnonzero(np.isin(tiles, own))
                     found = {
                         "file": np.full(len(rows), index),
@@ -126,6 +129,21 @@ class Places:
         return Places(self.file[kept], self.group[kept], self.row[kept], self.tile[kept], numbers)
 
 
+def plot_files(root: Path, names: Sequence[str]) -> list[Path]:
+    """Files below a folder by name or pattern, such as ``data_subset-*.h5``.
+
+    Raises:
+        DataError: a pattern meets none.
+    """
+    found: list[Path] = []
+    for name in names:
+        met = sorted(root.glob(name)) if any(mark in name for mark in "*?[") else [root / name]
+        if not met:
+            raise DataError(f"{root} holds no file {name}")
+        found += met
+    return found
+
+
 class PlotSource:
     """Encoded plots; see the module.
 
@@ -135,7 +153,7 @@ class PlotSource:
         seed: of the run.
         length: most plots; fewer than there are stand evenly among them, so that they are of all tiles.
         root: folder of the files.
-        files: HDF5 files, relative to the root.
+        files: HDF5 files or patterns of them, relative to the root.
         views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown; or ``native``
             alone, for a checkpoint with a stem for all bands.
         answers: kinds of ``QUESTIONS``; one is drawn at each visit.
@@ -176,7 +194,7 @@ class PlotSource:
         scaling: Mapping[str, Any] | None = None,
     ) -> None:
         self.name, self.encoder, self.seed = name, encoder, seed
-        self.files = [root / file for file in files]
+        self.files = plot_files(root, files)
         self.views, self.split, self.fit = check_views(views), check_split(split), fit
         wanted = len(RASTER) if self.views == (NATIVE,) else 3
         if encoder.patches.channels != wanted:

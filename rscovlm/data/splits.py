@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
@@ -22,6 +23,18 @@ def split_of(tile: str) -> Split:
     if place < SHARES["train"]:
         return "train"
     return "val" if place < SHARES["train"] + SHARES["val"] else "test"
+
+
+_NAMED = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
+
+
+def split_in_name(name: str) -> str:
+    """The split that the name of a file says, such as ``test`` in ``AGBD-Lite_test.h5``; empty for none."""
+    found = _NAMED.search(name.replace("_", " "))
+    if found is None:
+        return ""
+    said = found[1].lower()
+    return "val" if said.startswith("val") else said
 
 
 def check_split(split: str) -> Split:

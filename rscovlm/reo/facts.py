@@ -11,7 +11,6 @@ Pixels are read of few samples alone (``pixels``), so that a file of any size is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from rscovlm.data.agbd import NO_CLASS, AgbdFile, degrees
 from rscovlm.data.readers.common import LeftOut, Options, read_records
 from rscovlm.data.readers.regression import Said, said_in
+from rscovlm.data.splits import split_in_name
 from rscovlm.errors import DataError
 from rscovlm.synth.forest import LAND_COVERS
 
@@ -52,7 +52,6 @@ _DAYS = {
     "image_day": ("s2_num_days", "S2_date", "image_day"),
     "label_day": ("gedi_num_days", "date", "label_day"),
 }
-_SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +106,7 @@ def read_facts(paths: Sequence[Path], splits: Mapping[str, str] | None = None) -
     for path in paths:
         for file in files_of(path):
             found = _reader(file)(file)
-            own = stated.get(str(path)) or _split_in(file.name)
+            own = stated.get(str(path)) or split_in_name(file.name)
             if own:
                 found = replace(found, split=np.full(len(found), own))
             parts.append(found)
@@ -139,14 +138,6 @@ def _reader(path: Path) -> Callable[[Path], Facts]:
     if suffix in _HDF5:
         return _of_hdf5
     return _of_table if suffix in _TABLES else _of_conversations
-
-
-def _split_in(name: str) -> str:
-    found = _SPLIT.search(name.replace("_", " "))
-    if found is None:
-        return ""
-    said = found[1].lower()
-    return "val" if said.startswith("val") else said
 
 
 def _joined(parts: Sequence[Facts]) -> Facts:

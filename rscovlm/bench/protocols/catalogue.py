@@ -12,6 +12,7 @@ from rscovlm.bench.protocols.classification import CLASSIFICATION
 from rscovlm.bench.protocols.detection import DETECTION
 from rscovlm.bench.protocols.grounding import GROUNDING, RSEVALKIT, box_protocols, omniearth_box
 from rscovlm.bench.protocols.questions import QUESTIONS
+from rscovlm.bench.protocols.regression import REGRESSION
 from rscovlm.bench.protocols.scored import ByKind
 
 NAMES = ("official", "rscovlm", "strict")
@@ -43,7 +44,7 @@ _MIXED = {
 PROTOCOLS: Mapping[str, Mapping[str, Protocol]] = MappingProxyType(
     {
         benchmark: MappingProxyType(dict(zip(NAMES, protocols, strict=True)))
-        for family in (QUESTIONS, CHOICES, _MIXED, GROUNDING, CLASSIFICATION, CAPTIONS, DETECTION)
+        for family in (QUESTIONS, CHOICES, _MIXED, GROUNDING, CLASSIFICATION, CAPTIONS, DETECTION, REGRESSION)
         for benchmark, protocols in family.items()
     }
 )

@@ -25,11 +25,28 @@ _BOXES = ("ground", "detect", "caption")
 
 
 def most_frequent(rows: Sequence[Row]) -> list[Row]:
-    """Each item with the most frequent right answer of its kind, category and options (an oracle's prior)."""
+    """Each item with the most frequent right answer of its kind, category and options (an oracle's prior).
+
+    Of measured numbers it is their mean.
+    """
     answers: dict[tuple[str, ...], Counter[str]] = {}
     for row in rows:
         answers.setdefault(_alike(row.item), Counter())[_answer(row.item)] += 1
-    return [_replied(row, answers[_alike(row.item)].most_common(1)[0][0]) for row in rows]
+    usual = {
+        alike: _mean(counted) if measured(alike) else counted.most_common(1)[0][0]
+        for alike, counted in answers.items()
+    }
+    return [_replied(row, usual[_alike(row.item)]) for row in rows]
+
+
+def measured(alike: tuple[str, ...]) -> bool:
+    """Whether items that share this ask for a measured number, of which none is the most frequent."""
+    return alike[-1] == "number"
+
+
+def _mean(counted: Counter[str]) -> str:
+    total = sum(float(answer) * count for answer, count in counted.items())
+    return f"{total / counted.total():.6g}"
 
 
 def guessed(rows: Sequence[Row], seed: int = 0) -> list[Row]:
@@ -54,7 +71,8 @@ def _guess(item: Item, answers: Sequence[str], rng: np.random.Generator) -> str:
 def _alike(item: Item) -> tuple[str, ...]:
     """What items share of which one could know the most frequent answer."""
     several = str(len(item.truth.answers)) if item.kind == "choice" else ""
-    return item.kind, item.groups.get("category", ""), str(len(item.options)), several
+    of_number = "number" if item.kind == "number" and item.extra.get("target") else ""
+    return item.kind, item.groups.get("category", ""), str(len(item.options)), several, of_number
 
 
 def _answer(item: Item) -> str:
@@ -73,6 +91,7 @@ def _replied(row: Row, text: str) -> Row:
         error=None,
         views=(),
         trace=None,
+        numbers=None,
         seconds=0.0,
         prompt_tokens=None,
         visual_tokens=0,
@@ -83,7 +102,9 @@ def _replied(row: Row, text: str) -> Row:
 def baselines(rows: Sequence[Row], protocol: Protocol, benchmark: str, seed: int = 0) -> list[Scores]:
     """The scores of both under a protocol, for the items of some rows; guesses have no intervals."""
     guesses = [row for draw in range(GUESSES) for row in guessed(rows, seed + draw)]
-    found = [("most frequent answer", most_frequent(rows)), ("random answer", guesses)]
+    numbers = bool(rows) and all(measured(_alike(row.item)) for row in rows)
+    usual = "mean number" if numbers else "most frequent answer"
+    found = [(usual, most_frequent(rows)), ("random answer", guesses)]
     prior, chance = (
         score_rows(answered, protocol, label=label, benchmark=benchmark, seed=seed, baseline=True)
         for label, answered in found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol
+from rscovlm.bench.results.scores import cluster_of
 from rscovlm.bench.row import Row
 from rscovlm.errors import DataError
 from rscovlm.scoring.statistics import Interval, paired_difference, sign_test
@@ -75,7 +76,7 @@ def compare(
             raise DataError(f"item {key!r} has another right answer in {labels[0]} than in {labels[1]}")
     pairs = [(one[key][1], other[key][1]) for key in shared]
     items = [one[key][0].item for key in shared]
-    images = [item.images[0] if item.images else item.key for item in items]
+    images = [cluster_of(item) for item in items]
     firsts, seconds = [a for a, _ in pairs], [b for _, b in pairs]
     wins, losses = _wins(pairs), _wins([(b, a) for a, b in pairs])
     flips = [

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol, Summary, Verdict
 from rscovlm.bench.row import Row
 from rscovlm.scoring.statistics import Interval, bootstrap_mean, wilson
@@ -105,7 +106,7 @@ def score_rows(
     judged = [(row, v.score) for row, v in zip(rows, verdicts) if v.score is not None]
     counted = [row for row, _ in judged]
     scores = [float(score) for _, score in judged]
-    images = [row.item.images[0] if row.item.images else row.item.key for row in counted]
+    images = [cluster_of(row.item) for row in counted]
     columns = dict.fromkeys(column for row in counted for column in row.item.groups)
     return Scores(
         label,
@@ -126,6 +127,11 @@ def score_rows(
         _mean(row.reply_tokens for row in rows),
         baseline,
     )
+
+
+def cluster_of(item: Item) -> str:
+    """What items are drawn as a whole by: their tile where they have one, else their image."""
+    return str(item.extra.get("tile", "")) or (item.images[0] if item.images else item.key)
 
 
 def _macro(

@@ -14,6 +14,9 @@ from rscovlm.bench.results.published import PublishedTable
 from rscovlm.bench.results.scores import Scores
 from rscovlm.scoring.statistics import Interval
 
+IN_UNITS = ("rmse", "mae")
+"""Metrics that are no shares."""
+
 INTERVAL = "95 %"
 """Head of a column that holds the interval of the one before it."""
 
@@ -118,7 +121,7 @@ def overview(scores: Sequence[Scores]) -> ResultTable:
     rows = []
     for each in scores:
         row = [_name(each), f"{each.n:,}"]
-        row += [percent(each.headline)] if own else []
+        row += [_headline(headline, each.headline)] if own else []
         row += [percent(each.micro.value), ends(each.micro)]
         for column in columns:
             macro = each.macro.get(column, Interval(math.nan, math.nan, math.nan))
@@ -230,6 +233,11 @@ def comparison_table(found: Comparison) -> ResultTable:
             notes.append(f"{alone:,} items of {label} are not in the other run and are left out.")
     head = ("items", "n", "difference", INTERVAL, "p")
     return ResultTable(f"{one} less {other}", head, (whole, *rows), tuple(notes))
+
+
+def _headline(name: str, value: float) -> str:
+    """An error in its unit, everything else as a share."""
+    return _number(value, 2) or "-" if name in IN_UNITS else percent(value)
 
 
 def percent(value: float, sign: bool = False) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,10 @@ from rscovlm.bench.prompts import SPOKEN, Profile, task_of
 from rscovlm.bench.row import Found, Row
 from rscovlm.bench.runs.detecting import ask_in_tiles, boxes_in_look, boxes_of, plan_image
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, first_view, gray
-from rscovlm.errors import UsageError
+from rscovlm.bench.runs.numbers import estimated, filled_in, in_waves, is_chained, plot_prompt
+from rscovlm.data.agbd import Footprint
+from rscovlm.data.plot_prompts import is_plot, plot_named
+from rscovlm.errors import DataError, UsageError
 from rscovlm.tasks.ask import ask_each
 from rscovlm.tasks.asking import TileReply
 from rscovlm.tasks.detect import DetectionRun, found_in
@@ -37,6 +40,7 @@ from zoom_chain.settings import ZoomSettings
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from rscovlm.models.families import ModelFamily
+    from rscovlm.models.inputs import PatchInput
     from zoom_chain.controller import Answer
 
 READERS = 4
@@ -63,6 +67,8 @@ class Asking:
         batch_size: items that are asked together.
         images: shown in place of the items' own, by key.
         tiled: whether objects are detected by the tiles of ``rscovlm detect`` rather than in one look.
+        inputs: how plots are shown; None where no item is about one.
+        heads: head of the model by the number that it gives, which answers in place of words.
     """
 
     family: ModelFamily
@@ -78,6 +84,12 @@ class Asking:
     batch_size: int = 16
     images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tiled: bool = False
+    inputs: PatchInput | None = None
+    heads: Mapping[str, str] = field(default_factory=dict)
+
+    def head_for(self, item: Item) -> str | None:
+        """The head that answers an item; None where it is answered in words."""
+        return None if self.blind == "text" else self.heads.get(item.extra.get("target", ""))
 
     def zooms(self, item: Item) -> bool:
         """Whether the model may look closer before it answers an item."""
@@ -113,6 +125,8 @@ class Asking:
             "max tokens": self.max_tokens,
             "seed": self.seed,
             "batch size": self.batch_size,
+            "inputs": None if self.inputs is None else self.inputs.model_dump(mode="json"),
+            "heads": dict(self.heads),
         }
 
 
@@ -141,7 +155,11 @@ class _Question:
 
 
 def ask_items(
-    engine: Engine, asking: Asking, batches: Sequence[Sequence[Item]], journals: Path | None = None
+    engine: Engine,
+    asking: Asking,
+    batches: Sequence[Sequence[Item]],
+    journals: Path | None = None,
+    known: Mapping[str, Row] | None = None,
 ) -> Iterator[list[Row]]:
     """Rows of items as they are answered, batch by batch; the next batch is read while the model works.
 
@@ -152,19 +170,25 @@ def ask_items(
         asking: how items are put to it.
         batches: items that are asked together.
         journals: folder for the replies about tiles of images that are not finished; None keeps none.
+        known: rows of earlier batches by key, whose answers later questions may hold.
 
     Raises:
         ModelError: what concerns every request.
     """
     with ThreadPoolExecutor(max_workers=1) as ahead:
-        coming = [ahead.submit(_Batch, asking, items) for items in batches[:1]]
+        batches = [wave for items in batches for wave in in_waves(items)]
+        said = {key: row.text for key, row in (known or {}).items()}
+        coming: list[Future[_Batch]] = []
         try:
-            for number in range(len(batches)):
-                batch = coming.pop().result()
-                if number + 1 < len(batches):
-                    coming.append(ahead.submit(_Batch, asking, batches[number + 1]))
+            for number, items in enumerate(batches):
+                batch = coming.pop().result() if coming else _Batch(asking, filled_in(items, said))
+                following = batches[number + 1] if number + 1 < len(batches) else ()
+                if following and not any(map(is_chained, following)):
+                    coming.append(ahead.submit(_Batch, asking, following))
                 with batch:
-                    yield from _answered(engine, asking, batch.questions, journals)
+                    for rows in _answered(engine, asking, batch.questions, journals):
+                        said |= {row.item.key: row.text for row in rows}
+                        yield rows
         finally:
             for future in coming:
                 future.result().close()
@@ -204,16 +228,28 @@ class _Batch:
             if isinstance(scene, SceneError):
                 return _Question(item, error=str(scene))
         try:
+            if scenes and isinstance(scenes[0], Footprint):
+                return _plot(item, scenes[0], self._asking)
             return _looked_at(item, [scene for scene in scenes if isinstance(scene, Scene)], self._asking)
         except (SceneError, UsageError) as error:
             return _Question(item, error=str(error))
 
 
-def _opened(source: str) -> Scene | SceneError:
+def _opened(source: str) -> Scene | Footprint | SceneError:
     try:
-        return Scene(source)
+        return plot_named(source) if is_plot(source) else Scene(source)
     except SceneError as error:
         return error
+    except DataError as error:
+        return SceneError(str(error))
+
+
+def _plot(item: Item, plot: Footprint, asking: Asking) -> _Question:
+    """An item about a plot, shown as the model has learnt to see plots."""
+    assert asking.inputs is not None, "plots need inputs"
+    system, user = asking.profile.prompt(item)
+    conversation, view, tokens = plot_prompt(item, plot, asking, system, user)
+    return _Question(item, conversation, view, (view,), tokens)
 
 
 def _looked_at(item: Item, scenes: Sequence[Scene], asking: Asking) -> _Question:
@@ -266,15 +302,24 @@ def _answered(
     """A row for each question: those that are asked together in order, then each image with tiles."""
     rows: dict[str, Row] = {}
     alike: dict[tuple[bool, Generation], list[_Question]] = {}
+    headed: dict[str, list[_Question]] = {}
     for question in questions:
         if question.error is not None:
             rows[question.item.key] = Row(question.item, "", _NOWHERE, "error", error=question.error)
+        elif (head := asking.head_for(question.item)) is not None and question.conversation is not None:
+            headed.setdefault(head, []).append(question)
         elif not question.in_tiles:
             place = (question.zooms, asking.generation(question.item.kind))
             alike.setdefault(place, []).append(question)
     for (zoomed, options), together in alike.items():
         ask = _zoomed if zoomed else _shown
         rows |= {row.item.key: row for row in ask(engine, asking, options, together)}
+    for head, together in headed.items():
+        began = time.monotonic()
+        shown = [(each.item, each.conversation, each.view, each.tokens) for each in together]
+        answers = estimated(engine, head, shown)
+        share = round((time.monotonic() - began) / len(together), 4)
+        rows |= {row.item.key: replace(row, seconds=share) for row in answers}
     if rows:
         yield [rows[question.item.key] for question in questions if question.item.key in rows]
     for question in questions:

@@ -19,12 +19,15 @@ from rscovlm.bench.runs.asking import Asking, ask_items
 from rscovlm.bench.runs.detecting import TILES, forget
 from rscovlm.bench.runs.folder import library_versions, open_log, record, write_manifest
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, direct_resolution, shuffled_images
+from rscovlm.bench.runs.numbers import is_chained
 from rscovlm.bench.suites.drawing import draw
 from rscovlm.bench.suites.hashes import file_hashes
 from rscovlm.bench.suites.reading import Drawn, Reader, Reading
+from rscovlm.data.plot_prompts import file_of, inputs_for, is_plot
 from rscovlm.data.readers.common import Account
 from rscovlm.errors import DataError, UsageError
 from rscovlm.journal import parameters_hash
+from rscovlm.models.inputs import PatchInput, number_heads
 from rscovlm.tasks.detect import wanted_classes
 from rscovlm.tasks.provenance import version
 from rscovlm.tasks.recipe import Recipe
@@ -130,7 +133,10 @@ def _read(benchmark: Benchmark, root: Path, split: str, limit: int | None, seed:
         DataError: two have the same key.
     """
     if limit is not None and isinstance(benchmark.read, Reader):
-        return benchmark.read.draw(root, split, limit, seed)
+        drawn = benchmark.read.draw(root, split, limit, seed)
+        if any(map(is_chained, drawn.items)):
+            return _whole_chains(benchmark.read(root, split), limit, seed)
+        return drawn
     reading = benchmark.read(root, split)
     items = _unique(reading, f"{benchmark.name} {split}")
     found, of = (list(items), 0) if limit is None else draw(items, limit, seed)
@@ -145,6 +151,16 @@ def _unique(items: Iterator[Item], place: str) -> Iterator[Item]:
             raise DataError(f"{place} has two items {item.key!r}; keys have to be unique")
         seen.add(item.key)
         yield item
+
+
+def _whole_chains(reading: Reading, limit: int, seed: int) -> Drawn:
+    """All questions about so many images, evenly drawn, that they are about as many as asked for."""
+    items = list(reading)
+    images = list(dict.fromkeys(item.images for item in items))
+    count = min(len(images), max(1, round(limit * len(images) / len(items))))
+    drawn, _ = draw(images, count, seed)
+    kept = set(drawn)
+    return Drawn([item for item in items if item.images in kept], len(items), reading.account)
 
 
 @dataclass(frozen=True)
@@ -238,10 +254,26 @@ def plan_job(
         batch_size,
         images,
         tiled,
+        _inputs(questions.items, checkpoint),
+        _heads(checkpoint),
     )
     tiles_alone = tiled and all(item.kind == "detect" for item in questions.items)
     shown = _shown("tiles" if tiles_alone else mode, blind)
     return Job(questions, asking, checkpoint, f"{checkpoint.spec}, {shown}")
+
+
+def _inputs(items: Sequence[Item], checkpoint: Checkpoint) -> PatchInput | None:
+    """How the checkpoint is shown plots; None where no item is about one."""
+    plots = (image for item in items for image in item.images if is_plot(image))
+    first = next(plots, None)
+    return None if first is None else inputs_for(checkpoint, file_of(first))
+
+
+def _heads(checkpoint: Checkpoint) -> dict[str, str]:
+    """The head of a checkpoint in this process by the number that it gives."""
+    if checkpoint.runner != "transformers" or checkpoint.folder is None:
+        return {}
+    return {target: name for name, target in number_heads(checkpoint.folder).items()}
 
 
 def _shown(mode: str, blind: Blind) -> str:
@@ -289,7 +321,7 @@ def carry_out(
         if progress:
             progress(len(rows), len(items))
         left = _left(items, rows, job.asking.batch_size)
-        for answered in ask_items(engine, job.asking, left, folder / TILES):
+        for answered in ask_items(engine, job.asking, left, folder / TILES, rows):
             record(journal, answered)
             forget(folder / TILES, answered)
             rows |= {row.item.key: row for row in answered}

@@ -11,6 +11,7 @@ from rscovlm.bench.suites.detections import DIOR, DOTA, DOTA_15, FAIR1M_BENCH
 from rscovlm.bench.suites.grounding import AVVG, DIOR_RSVG, GEOCHAT_VG, RSVG
 from rscovlm.bench.suites.large import LRS_VQA, MME_REALWORLD_RS
 from rscovlm.bench.suites.omniearth import OMNIEARTH_BENCH
+from rscovlm.bench.suites.plots import AGBD, AGBD_LITE, REO_CHAIN, REO_INSTRUCT
 from rscovlm.bench.suites.rsvqa import RSVQA_HR, RSVQA_LR
 from rscovlm.bench.suites.scenes import AID, METER_ML, NWPU_RESISC45, UCMERCED, WHU_RS19
 from rscovlm.bench.suites.synth import SYNTH
@@ -25,6 +26,7 @@ _ALL = (
     *(DIOR_RSVG, RSVG, GEOCHAT_VG, AVVG),
     *(AID, UCMERCED, METER_ML, NWPU_RESISC45, WHU_RS19),
     *(DOTA, DOTA_15, DIOR, FAIR1M_BENCH),
+    *(AGBD, AGBD_LITE, REO_INSTRUCT, REO_CHAIN),
     SYNTH,
 )
 

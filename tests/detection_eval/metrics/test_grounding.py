@@ -9,10 +9,8 @@ from detection_eval.geometry.overlap import iou_matrix
 from detection_eval.geometry.quads import box_quads
 from detection_eval.metrics.grounding import (
     CONVENTIONS,
-    Shared,
     all_matched,
     continuous,
-    cumulative_iou,
     giou_matrix,
     inclusive,
     matched_by_giou,
@@ -76,13 +74,6 @@ def test_rscovlm_differs_from_continuous_only_where_a_pixel_or_less_is_common(fo
 
 def test_boxes_without_area_share_nothing():
     assert continuous([[5, 5, 5, 5]], [[5, 5, 5, 5]]).iou[0] == 0
-
-
-def test_cumulative_iou_weighs_by_area():
-    shared = Shared(np.array([90.0, 0.0]), np.array([100.0, 10.0]))
-    assert shared.iou.mean() == pytest.approx(0.45)
-    assert cumulative_iou(shared) == pytest.approx(90 / 110)
-    assert np.isnan(cumulative_iou(Shared(np.zeros(0), np.zeros(0))))
 
 
 def test_a_grid_rounds_halves_up():

@@ -168,6 +168,20 @@ def test_missing_numbers_are_left_out(folder, base):
     assert "canopy_height_m" in source.numbers(1)
 
 
+def test_files_go_by_pattern_and_by_the_split_in_their_name(folder, base, tmp_path):
+    for name in ("a_train.h5", "a_test.h5"):
+        (tmp_path / name).write_bytes((folder / "plots.h5").read_bytes())
+    options = {"files": ["*.h5"], "views": ["natural"]}
+    train, test = (
+        PlotSource("p", base.encoder, 0, 1 << 40, tmp_path, split=split, **options)
+        for split in ("train", "test")
+    )
+    assert len(train) == len(test) == len(opened(folder, base, split="all"))
+    assert {train.files[index].name for index in train.places.file} == {"a_train.h5"}
+    with pytest.raises(DataError, match="holds no file"):
+        PlotSource("p", base.encoder, 0, 1, tmp_path, files=["*.hdf"])
+
+
 def test_a_map_comes_with_every_picture_where_the_picture_shows_it(folder, base):
     source = opened(folder, base, views=["natural", "sar"], maps=["canopy_height_m"])
     maps = source.encode(3, 0).images[FIELD + "canopy_height_m"]

@@ -1,0 +1,88 @@
+"""Heads that answer benchmarks, plots as pictures, and chains of questions."""
+
+import numpy as np
+import pytest
+
+from rscovlm.bench.item import Item, Truth
+from rscovlm.bench.prompts import load_profile
+from rscovlm.bench.runs.asking import ask_items
+from rscovlm.bench.runs.job import plan_job, read_questions
+from rscovlm.bench.runs.numbers import filled_in, in_waves
+from rscovlm.bench.suites import SUITES
+from rscovlm.data.agbd import write_agbd
+from rscovlm.models.checkpoints import resolve
+from rscovlm.synth.forest import make_plot, make_tile
+from rscovlm.tasks.recipe import Recipe
+from tests.rscovlm.regression import INPUTS, Reader, checkpoint
+from zoom_chain.chat import Reply
+
+
+class Answers(Reader):
+    """A reader of pixels that also says words: how many pictures it saw and the question's first words."""
+
+    name = "answers"
+
+    def chat(self, conversations, options):
+        return [Reply(f"{len(each.images)}: {each.messages[-1].text}") for each in conversations]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    plots = [make_plot(4, make_tile(4, tile), 0) for tile in range(3)]
+    write_agbd(tmp_path / "p_test.h5", plots, lite=True)
+    return tmp_path
+
+
+def rows_of(benchmark, folder, model, engine, **options):
+    questions = read_questions(SUITES[benchmark], folder)
+    job = plan_job(questions, resolve(str(model)), Recipe(), load_profile("default"), mode="off", **options)
+    batches = [questions.items[start : start + 4] for start in range(0, len(questions.items), 4)]
+    found = [row for batch in ask_items(engine, job.asking, batches) for row in batch]
+    return {row.item.key: row for row in found}, job
+
+
+def test_the_head_answers_where_a_number_is_asked_for(folder, tmp_path):
+    engine = Answers()
+    rows, job = rows_of("agbd-lite", folder, checkpoint(tmp_path / "model"), engine)
+    assert job.asking.heads == {"agb_mg_per_ha": "agb"}
+    assert len(rows) == 3
+    for row in rows.values():
+        assert row.stop_reason == "head"
+        assert row.user == INPUTS.prompt, "the words that the head learnt"
+        assert float(row.text.split()[0]) == pytest.approx(row.numbers["mean"], rel=1e-3)
+        assert np.all(np.diff(row.numbers["quantiles"]) > 0)
+    assert engine.batches == [3]
+    assert job.asking.facts()["inputs"]["views"] == ["natural"]
+
+
+def test_words_answer_where_nothing_is_shown_or_there_is_no_head(folder, tmp_path):
+    model = checkpoint(tmp_path / "model")
+    rows, _ = rows_of("agbd-lite", folder, model, Answers(), blind="text")
+    assert {row.text.split(":")[0] for row in rows.values()} == {"0"}
+    (model / "rscovlm.json").write_text('{"family": "nano"}')
+    rows, job = rows_of("agbd-lite", folder, model, Answers())
+    assert {row.text.split(":")[0] for row in rows.values()} == {"1"}
+    assert job.asking.inputs.views == ("natural",)
+
+
+def test_a_link_holds_what_the_model_said_before(folder, tmp_path):
+    rows, _ = rows_of("reo-chain", folder, checkpoint(tmp_path / "model"), Answers())
+    assert len(rows) == 30
+    for key, row in rows.items():
+        if key.endswith("/cover/predicted"):
+            said = rows[key.replace("/cover/predicted", "/activity/none")].text.splitlines()[0][:80]
+            assert f"Human activity: {said}." in row.user
+        if key.endswith("/number/predicted"):
+            assert row.numbers is not None
+            assert "{count}" not in row.user
+
+
+def test_a_batch_is_asked_in_waves_where_a_question_holds_an_answer_of_it():
+    def item(key, **after):
+        return Item(key, (), "open", "{a}?", Truth(("x",)), extra={"after": after} if after else {})
+
+    a, b, c = item("a"), item("b"), item("c", a="a")
+    assert in_waves([a, b, c]) == [[a, b], [c]]
+    (filled,) = filled_in([c], {"a": "<think>hm</think>two\nlines"})
+    assert filled.subject == "two?"
+    assert filled_in([c], {})[0].subject == "unknown?"

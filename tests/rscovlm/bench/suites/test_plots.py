@@ -1,0 +1,74 @@
+"""Numbers about plots as items: AGBD, the chain, REO-Instruct."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from rscovlm.bench.suites import SUITES
+from rscovlm.data.agbd import write_agbd
+from rscovlm.data.plot_prompts import is_plot, plot_named
+from rscovlm.data.splits import split_of
+from rscovlm.synth.forest import make_plot, make_tile
+
+PLOTS = [make_plot(4, make_tile(4, tile), index) for tile in range(12) for index in range(2)]
+
+
+def test_agbd_has_an_item_for_each_labelled_plot_of_the_split_of_its_tile(tmp_path):
+    write_agbd(tmp_path / "data_subset-2019-v4_0-20.h5", PLOTS)
+    items = list(SUITES["agbd"].read(tmp_path, "test"))
+    assert len(items) == 2 * sum(split_of(make_tile(4, tile).name) == "test" for tile in range(12))
+    item = items[0]
+    assert (item.kind, item.extra["unit"], item.extra["target"]) == ("number", "Mg/ha", "agb_mg_per_ha")
+    assert is_plot(item.images[0])
+    plot = plot_named(item.images[0])
+    assert plot.tile == item.extra["tile"]
+    assert float(item.truth.answers[0]) == pytest.approx(plot.numbers["agbd"], rel=1e-5)
+
+
+def test_a_file_whose_name_says_its_split_is_of_it_as_a_whole(tmp_path):
+    write_agbd(tmp_path / "AGBD-Lite_test.h5", PLOTS, lite=True)
+    assert len(list(SUITES["agbd-lite"].read(tmp_path, "test"))) == 24
+    assert not list(SUITES["agbd-lite"].read(tmp_path, "train"))
+
+
+def test_the_chain_gives_each_link_nothing_the_right_answers_or_the_models_own(tmp_path):
+    write_agbd(tmp_path / "p_test.h5", PLOTS[:1], lite=True)
+    items = {item.groups["given"]: item for item in SUITES["reo-chain"].read(tmp_path, "test")}
+    assert list(items) == [
+        "activity, none",
+        *(f"cover, {given}" for given in ("none", "oracle", "predicted")),
+        *(f"count, {given}" for given in ("none", "oracle", "predicted")),
+        *(f"number, {given}" for given in ("none", "oracle", "predicted")),
+    ]
+    right = {name: items[f"{name}, none"].truth.answers[0] for name in ("activity", "cover", "count")}
+    oracle, predicted = items["number, oracle"], items["number, predicted"]
+    assert oracle.subject.startswith(
+        f"Human activity: {right['activity']}. Land cover in the middle: {right['cover']}. "
+        f"Patches of forest: {right['count']}. What is"
+    )
+    assert "{count}" in predicted.subject
+    keys = predicted.extra["after"]
+    assert keys["activity"].endswith("/activity/none")
+    assert keys["count"].endswith("/count/predicted")
+    assert items["cover, none"].options[0] == "shrubs"
+
+
+def test_reo_instruct_has_its_four_tasks(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    rows = [
+        {"id": 1, "image": "a.png", "question": "What is the AGB?", "answer": "It is 120.5 Mg/ha."},
+        {"id": 2, "image": "a.png", "question": "How many ecological patches are there?", "answer": "3"},
+        {"id": 3, "image": "a.png", "question": "What is the land cover?", "answer": "closed forest"},
+        {"id": 4, "image": "a.png", "question": "Are there roads?", "answer": "yes"},
+    ]
+    (tmp_path / "reo_test.json").write_text(json.dumps(rows))
+    items = list(SUITES["reo-instruct"].read(tmp_path, "test"))
+    assert [(item.kind, item.groups["task"]) for item in items] == [
+        ("number", "biomass"),
+        ("count", "patches"),
+        ("open", "land cover"),
+        ("open", "activity"),
+    ]
+    assert items[0].truth.answers == ("120.5",)
+    assert items[1].extra["target"] == "patch_count"
