@@ -93,11 +93,11 @@ class Places:
         """
         columns: dict[str, list[NDArray[Any]]] = {}
         for index, path in enumerate(files):
-            stated = split_in_name(path.name)
+            said = split_in_name(path.name)
             with AgbdFile(path) as opened:
                 for group, tiles, stated in opened.tables(tuple(TARGETS)):
                     names = np.unique(tiles)
-                    own = names[[split in ("all", stated or split_of(str(name))) for name in names]]
+                    own = names[[split in ("all", said or split_of(str(name))) for name in names]]
                     rows = np.flatnonzero(np.isin(tiles, own))
                     found = {
                         "file": np.full(len(rows), index),

@@ -46,7 +46,9 @@ class NumberRule:
     def __call__(self, row: Row) -> Verdict:
         """Judge a reply."""
         value, status = self.value(row)
-        right = float(row.item.truth.answers[0])
+        right = _right(row)
+        if math.isnan(right):
+            return Verdict(None)
         if value is None:
             return Verdict(0.0 if self.every else None, "", status)
         good = round(value) == round(right) if self.whole else _within(value, right)
@@ -89,11 +91,19 @@ class NumberRule:
         return Predictions(
             np.array([row.item.key for row in rows], dtype=np.str_),
             np.array([str(row.item.extra.get("tile", row.item.key)) for row in rows], dtype=np.str_),
-            np.array([float(row.item.truth.answers[0]) for row in rows]),
+            np.array([_right(row) for row in rows]),
             np.array([math.nan if value is None else value for value in values]),
             np.array([each["quantiles"] for each in stated]) if spread else None,
             np.array([each["deviation"] for each in stated]) if spread else None,
         )
+
+
+def _right(row: Row) -> float:
+    """The right number of a row; NaN where it has none."""
+    try:
+        return float(row.item.truth.answers[0])
+    except (ValueError, IndexError):
+        return math.nan
 
 
 def _within(value: float, right: float) -> bool:

@@ -16,6 +16,7 @@ KINDS = {
     "classify": {"options": ("beach", "port"), "answers": ("port",)},
     "open": {"answers": ("red",)},
     "count": {"answers": ("3",)},
+    "number": {"answers": ("120.5",)},
     "caption": {"answers": ("a port",)},
     "ground": {"polygons": box_quads([(0, 0, 9, 9)]), "contract": "qwen2.5-vl"},
     "detect": {
@@ -34,7 +35,15 @@ def test_each_benchmark_has_three_protocols_with_identifiers_of_their_own():
 
 
 BY_NAME = {
-    **{"caption": "caption", "vqa": "open", "-vg": "ground", "rsvg": "ground", "avvg": "ground"},
+    **{
+        "agbd": "number",
+        "reo": "number",
+        "caption": "caption",
+        "vqa": "open",
+        "-vg": "ground",
+        "rsvg": "ground",
+        "avvg": "ground",
+    },
     **{"xlrs": "choice", "mme": "choice", "omniearth": "choice"},
     **{"dota": "detect", "dior-r": "detect", "fair1m": "detect"},
 }
