@@ -86,3 +86,9 @@ def test_a_batch_is_asked_in_waves_where_a_question_holds_an_answer_of_it():
     (filled,) = filled_in([c], {"a": "<think>hm</think>two\nlines"})
     assert filled.subject == "two?"
     assert filled_in([c], {})[0].subject == "unknown?"
+
+
+def test_a_limit_draws_whole_chains(folder):
+    questions = read_questions(SUITES["reo-chain"], folder, limit=10)
+    assert (len(questions.items), questions.of) == (10, 30)
+    assert len({item.images for item in questions.items}) == 1
