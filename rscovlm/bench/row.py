@@ -61,8 +61,6 @@ class Row:
         tiles: of an image that was examined tile by tile, in whose place ``text`` and ``views`` are empty.
         found: what detection made of the replies, rectangles as ``rscovlm detect`` writes them; None where
             boxes are to be read from ``text``.
-        found: what detection made of the replies, as ``rscovlm detect`` writes it; None where boxes are to be
-            read from ``text``.
         numbers: of a head that answered in place of words: ``target``, ``mean``, and where it states a spread
             ``deviation`` and ``quantiles`` at ``rscovlm.scoring.predictions.LEVELS``; None for words.
     """
@@ -83,10 +81,9 @@ class Row:
     trace: Mapping[str, Any] | None = None
     tiles: tuple[TileRow, ...] = ()
     found: Found | None = None
+    numbers: Mapping[str, Any] | None = None
 
     @property
     def said(self) -> str:
         """All that was replied: of tiles a line each."""
         return self.text or "\n".join(tile.text for tile in self.tiles)
-
-    numbers: Mapping[str, Any] | None = None
