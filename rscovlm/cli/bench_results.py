@@ -248,12 +248,8 @@ def tables_of(found: Scored, published: Sequence[str] | None) -> list[ResultTabl
     else:
         beside = [t for name in published for t in load_publication(name) if t.benchmark == benchmark]
     models = [each for each in found.scores if not each.baseline]
-    return [
-        overview(found.scores),
-        by_group(found.scores),
-        own_metrics(models),
-        *map(published_table, beside),
-    ]
+    made = [overview(found.scores), by_group(found.scores), own_metrics(models)]
+    return [*(table for table in made if table.rows), *map(published_table, beside)]
 
 
 def _short(text: str, most: int = 60) -> str:

@@ -96,6 +96,8 @@ def _replied(row: Row, text: str) -> Row:
         prompt_tokens=None,
         visual_tokens=0,
         reply_tokens=None,
+        tiles=(),
+        found=None,
     )
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from rscovlm.bench.item import Truth
 from rscovlm.bench.results.baselines import baselines, guessed, most_frequent
-from tests.rscovlm.bench.made import STRICT, item, row
+from rscovlm.bench.row import Found, TileRow
+from tests.rscovlm.bench.made import STRICT, VIEW, item, row
 
 
 def rows_of(*items):
@@ -48,6 +49,17 @@ def test_several_letters_are_guessed_as_several():
     both = item("a", kind="choice", options=("x", "y", "z"), truth=Truth(("A", "C")))
     assert most_frequent(rows_of(both))[0].text == "A C"
     assert len(guessed(rows_of(both))[0].text.split()) == 2
+
+
+def test_boxes_that_a_model_found_are_none_of_a_guess():
+    square = np.array([[(0, 0), (9, 0), (9, 9), (0, 9)]], dtype=float)
+    ship = item("a", kind="detect", truth=Truth(polygons=square, labels=("ship",)), options=("ship",))
+    tile = TileRow(VIEW, "ship ...", "stop")
+    found = [row(ship, "", tiles=(tile,), found=Found(square, ("ship",)), contract="nano")]
+    assert STRICT.judge(found[0]).score == 1
+    for guess in (*most_frequent(found), *guessed(found)):
+        assert (guess.tiles, guess.found) == ((), None)
+        assert STRICT.judge(guess).score == 0
 
 
 def test_boxes_and_captions_cannot_be_guessed_in_words():
