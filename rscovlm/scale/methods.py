@@ -87,7 +87,7 @@ def write_mix(folder: Path, stated: bool) -> Path:
     """The mix of one of the two training files."""
     name = STATED if stated else TRAIN
     path = folder / f"mix-{Path(name).stem}.yaml"
-    mix = {"root": str(folder), "sources": [{"name": "scale", "path": name, "ratio": 1.0}]}
+    mix = {"root": str(folder.resolve()), "sources": [{"name": "scale", "path": name, "ratio": 1.0}]}
     path.write_text(yaml.safe_dump(mix), encoding="utf-8")
     return path
 

@@ -12,6 +12,7 @@ from rscovlm.training.logs import LOG, read_log
 
 PAGE = "summary.html"
 
+_UPDATES, _THRESHOLDS = "update/", "gate/tau_"
 _LOSSES, _EVALUATED, _EVALUATED_LOSSES = "loss/source/", "eval/", "eval/loss"
 _POINTS = 60  # of a curve of losses, each a mean over its part of the run
 _Series = Mapping[str, list[tuple[float, float]]]
@@ -36,6 +37,7 @@ def write_summary(run: Path, left_out: str | None = None) -> Path:
     if held_out:
         prefix = f"{_EVALUATED_LOSSES}/"
         charts.append(_curves("Loss on held-out samples", held_out, "loss, nats per token", prefix))
+    charts += _adapter_charts(lines)
     if metrics:
         charts.append(_curves("Answers to held-out samples", metrics, "share", _EVALUATED, top=1.0))
     page = run / PAGE
@@ -52,6 +54,17 @@ def write_summary(run: Path, left_out: str | None = None) -> Path:
         ),
     )
     return page
+
+
+def _adapter_charts(lines: Sequence[Mapping[str, float | None]]) -> list[dict[str, object]]:
+    """Curves of what adapters add to layers, and of the thresholds of gates, where there are any."""
+    updates = _series(lines, lambda name: name.startswith(_UPDATES))
+    gates = _series(lines, lambda name: name.startswith(_THRESHOLDS))
+    told = {
+        _UPDATES: ("Update of layers by adapters", updates, "Frobenius norm"),
+        _THRESHOLDS: ("Thresholds of gates by tier", gates, "metres per pixel"),
+    }
+    return [_curves(*chart, prefix) for prefix, chart in told.items() if chart[1]]
 
 
 def _series(lines: Sequence[Mapping[str, float | None]], wanted: Callable[[str], bool]) -> _Series:

@@ -25,3 +25,21 @@ def test_the_page_shows_the_first_and_the_last_evaluation_and_every_source(tmp_p
 
 def test_a_run_without_a_step_yet_has_a_page_too(tmp_path):
     assert "Nothing has been logged yet" in write_summary(tmp_path).read_text()
+
+
+def test_updates_and_thresholds_of_adapters_are_drawn(tmp_path):
+    lines = [
+        {
+            "step": step,
+            "loss/source/a": 1.0,
+            "update/q_proj": 0.1 * step,
+            "gate/tau_0_m": 0.5,
+            "gate/tau_1_m": 5.0,
+        }
+        for step in (1, 2)
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = write_summary(tmp_path).read_text()
+    assert "Update of layers by adapters" in page
+    assert "Thresholds of gates by tier" in page
+    assert page.count("<svg") == 3
