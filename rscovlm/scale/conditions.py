@@ -16,7 +16,7 @@ from collections.abc import Callable
 from rscovlm.data.randomness import generator
 
 FACTORS = (0.01, 0.1, 0.3, 3.0, 10.0, 100.0)
-"""Of the spoofing curve, whose middle, 1, is the oracle."""
+"""Factors of the spoofing curve, whose middle, 1, is the oracle."""
 
 NOISE_DECADES = 0.3
 

@@ -59,7 +59,7 @@ METHODS = (
 
 @dataclass(frozen=True)
 class Budget:
-    """What each method gets.
+    """Means that each method gets.
 
     Attributes:
         model: that they start from.

@@ -77,7 +77,7 @@ class Routes:
 
     @classmethod
     def read(cls, file: Path) -> Routes:
-        """What ``write`` wrote.
+        """The routes that ``write`` wrote.
 
         Raises:
             ModelError: it is no such file.

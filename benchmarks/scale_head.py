@@ -1,0 +1,84 @@
+"""Scale from pixels: the head of ground sampling distance on the frozen vision tower of nano.
+
+    python benchmarks/scale_head.py
+
+Trains the head alone on the tower's features of synthetic views from 0.1 to 30 m per pixel, and prints on views of
+other scenes: mean error in decades beside that of the median of training, coverage of central intervals, error over
+deviation (0.80 where calibrated), and how many intervals are narrow enough to be taken for the scale of a scene.
+"""
+
+from __future__ import annotations
+
+import argparse
+from statistics import NormalDist
+
+import numpy as np
+import torch
+
+from rscovlm.data.geoscale.views import ScaleView, synthetic_views
+from rscovlm.models.checkpoints import resolve
+from rscovlm.models.heads.gsd import GsdHead
+from rscovlm.models.patches import PatchSpec, normalise, patchify
+from rscovlm.models.taps import tap_layers, tapped
+from rscovlm.models.weights import read_weights
+from rscovlm.scoring.distributions import Calibration
+
+TEST_SEED = 1 << 40
+WIDEST = 4.0  # ratio of the ends of a 90 % interval, as of tiling.gsd.resolve_gsd
+
+
+@torch.inference_mode()
+def features(views: list[ScaleView], layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(views, tokens, width) of a layer of the tower, and (views,) log10 metres per pixel."""
+    checkpoint = resolve("nano")
+    model = read_weights(checkpoint.local, torch.float32).eval()
+    spec = PatchSpec.of_checkpoint(checkpoint.local, model.config.vision_config)
+    found = []
+    for view in views:
+        grids = torch.tensor([[1, view.side // spec.patch, view.side // spec.patch]])
+        patches = normalise(torch.from_numpy(patchify(view.picture.read(), spec)), spec)
+        with tapped(model, [layer]) as taps:
+            model.model.visual(patches, grid_thw=grids)
+        found.append(taps.features(grids))
+    return torch.stack(found), torch.tensor([view.gsd_m for view in views]).log10()
+
+
+def main() -> None:
+    """Train, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", type=int, default=600)
+    parser.add_argument("--test", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--side", type=int, default=64)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    (layer,) = tap_layers("last", 6)
+    seen, truth = features(list(synthetic_views(options.train, options.side, 0)), layer)
+    shown, true = features(list(synthetic_views(options.test, options.side, TEST_SEED)), layer)
+    head = GsdHead(1, taps=(layer,), vision_width=seen.shape[2])
+    optimizer = torch.optim.AdamW(head.parameters(), lr=3e-3, weight_decay=0.01)
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
+    rng = np.random.default_rng(0)
+    for _ in range(options.steps):
+        rows = torch.from_numpy(rng.choice(len(seen), 64, replace=False))
+        found = head(seen[rows].flatten(0, 1).clone(), [seen.shape[1]] * len(rows))
+        optimizer.zero_grad()
+        found.nll(truth[rows]).mean().backward()
+        optimizer.step()
+        rate.step()
+    with torch.no_grad():
+        found = head(shown.flatten(0, 1), [shown.shape[1]] * len(shown))
+    mean, deviation = found.mean.numpy(), found.deviation.numpy()
+    below = [NormalDist().cdf(z) for z in (true.numpy() - mean) / deviation]
+    counted = Calibration.of(mean, deviation, true.numpy(), below)
+    ends = [found.interval(index) for index in range(len(shown))]
+    narrow = sum(each.high <= WIDEST * each.low for each in ends)
+    constant = float((true - truth.median()).abs().mean())
+    print(f"{len(shown)} views: error {counted.error / counted.n:.3f} decades, {constant:.3f} for the median")
+    print(f"coverage of 50 % {counted.coverage(0.5):.2f}, of 90 % {counted.coverage(0.9):.2f}")
+    print(f"error over deviation {counted.error_ratio:.2f}; narrow enough {narrow} of {len(shown)}")
+
+
+if __name__ == "__main__":
+    main()
