@@ -2,9 +2,9 @@
 
     python benchmarks/scale_head.py
 
-Trains the head alone on the tower's features of synthetic views from 0.1 to 30 m per pixel, and prints on views of
-other scenes: mean error in decades beside that of the median of training, coverage of central intervals, error over
-deviation (0.80 where calibrated), and how many intervals are narrow enough to be taken for the scale of a scene.
+Trains the head alone on the tower's features of synthetic views from 0.1 to 30 m per pixel, and prints on
+views of other scenes: mean error in decades beside that of the median of training, coverage of central
+intervals, error over deviation (0.80 where calibrated), and how many intervals are narrow enough to be taken.
 """
 
 from __future__ import annotations

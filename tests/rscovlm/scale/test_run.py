@@ -1,39 +1,69 @@
-"""The experiment: small, whole, and not done twice."""
+"""The experiment: data once, each method once, and what the head predicts goes to the methods after it."""
 
 import json
 
 import pytest
 
+from rscovlm.data.store import SampleFile
 from rscovlm.errors import UsageError
 from rscovlm.scale import run
 from rscovlm.scale.methods import Budget
-from tests.rscovlm.checkpoints import tiny_qwen3_vl
 
-SMALL = {"steps": 2, "samples": 2, "train_views": 9, "test_views": 6, "questions": 4, "side": 64}
+SMALL = Budget(train_views=9, test_views=6, questions=4, side=32)
 
 
-def test_methods_are_trained_and_measured_once(tmp_path, monkeypatch):
-    budget = Budget(model=str(tiny_qwen3_vl(tmp_path / "tiny")), **SMALL)
-    said = []
-    results = run.run_experiment(tmp_path / "bench", budget, ["cs_hlora", "lora"], said.append)
-    gated, plain = (results["methods"][name] for name in ("cs_hlora", "lora"))
-    assert list(plain["accuracy"]) == ["oracle"]
-    assert {"oracle", "predicted", "noisy", "missing", "x0.01", "x100"} <= gated["accuracy"].keys()
-    assert gated["head"]["views"] > 0
-    assert gated["gap"]["probability"] >= 0
-    assert (tmp_path / "bench" / "cs_hlora" / "baked" / "routes.json").is_file()
-    monkeypatch.setattr(run, "run_training", lambda *_, **__: pytest.fail("it was trained already"))
-    assert run.run_experiment(tmp_path / "bench", budget, ["cs_hlora", "lora"]) == json.loads(
-        json.dumps(results)
-    )
+@pytest.fixture
+def calls(monkeypatch):
+    """Training and measuring replaced: what was asked of them, in order."""
+    made = []
+
+    def trained(method, budget, folder, place, say):
+        made.append(("train", method.name))
+        place.mkdir()
+
+    def measured(method, budget, place, items, predicted):
+        made.append(("measure", method.name, len(items), dict(predicted)))
+        found = {"accuracy": {"oracle": {"share": 0.5}}}
+        return found | ({"predicted": {"v": 0.5}} if method.heads else {})
+
+    monkeypatch.setattr(run, "_train", trained)
+    monkeypatch.setattr(run, "_measured", measured)
+    return made
+
+
+def test_methods_are_trained_and_measured_once_and_share_what_the_head_predicts(calls, tmp_path):
+    results = run.run_experiment(tmp_path / "bench", SMALL, ["lora", "cs_hlora"])
+    assert calls == [
+        ("train", "cs_hlora"),
+        ("measure", "cs_hlora", 4, {}),
+        ("train", "lora"),
+        ("measure", "lora", 4, {"v": 0.5}),
+    ]
+    assert list(results["methods"]) == ["cs_hlora", "lora"]
+    assert json.loads((tmp_path / "bench" / "results.json").read_text()) == results
+    assert run.run_experiment(tmp_path / "bench", SMALL, ["lora", "cs_hlora"]) == results
+    assert len(calls) == 4
     with pytest.raises(UsageError, match="holds an experiment of another budget"):
-        run.run_experiment(tmp_path / "bench", Budget(**SMALL), ["lora"])
+        run.run_experiment(tmp_path / "bench", Budget(), ["lora"])
+
+
+def test_training_and_test_are_of_other_scenes_and_both_files_ask_the_same(calls, tmp_path):
+    run.run_experiment(tmp_path / "bench", SMALL, ["lora"])
+    plain, stated, test = (
+        list(SampleFile(tmp_path / "bench" / name))
+        for name in ("train.jsonl", "train_stated.jsonl", "test.jsonl")
+    )
+    assert [sample.turns[1] for sample in plain] == [sample.turns[1] for sample in stated]
+    assert all("<gsd>" in sample.turns[0].text for sample in stated)
+    assert not {sample.attributes["scene"] for sample in plain} & {
+        sample.attributes["scene"] for sample in test
+    }
 
 
 def test_what_cannot_be_run_is_one_line(tmp_path):
     with pytest.raises(UsageError, match="method 'dora' is unknown; choose from cs_hlora, text"):
-        run.run_experiment(tmp_path / "bench", Budget(), ["dora"])
+        run.run_experiment(tmp_path / "bench", SMALL, ["dora"])
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(UsageError, match="is not empty and holds no experiment"):
-        run.run_experiment(tmp_path / "other", Budget(), ["lora"])
+        run.run_experiment(tmp_path / "other", SMALL, ["lora"])
