@@ -124,12 +124,21 @@ def audit(
     data = without_nan([vars(each) for each in checks])
     if output is not None:
         write_report(output, f"Audit of {facts.stored}, {len(facts):,} samples", [_checked(checks)], data)
-    print(json.dumps(data, indent=1) if as_json else _checked(checks).to_text(), end="\n" if as_json else "")
+    print(json.dumps(data, indent=1) if as_json else _lines(checks))
     worst = {"none": (), "failed": ("failed",), "doubtful": ("failed", "doubtful")}[fail_on.value]
     bad = [each for each in checks if each.verdict in worst]
     if bad:
         named = ", ".join(f"{each.criterion}: {each.name}" for each in bad)
         raise Incomplete(f"{len(bad)} of {len(checks)} checks are not met: {named}")
+
+
+def _lines(checks: list[Check]) -> str:
+    """A line for each check, and what would be good where it is not."""
+    return "\n".join(
+        f"{each.verdict:<9} {each.criterion}, {each.name}: {each.found}"
+        + (f" (due: {each.asked})" if each.asked and each.verdict != "met" else "")
+        for each in checks
+    )
 
 
 def _with_splits(files: list[str]) -> tuple[dict[str, str], list[Path]]:
