@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install test test-vllm test-lmms lmms-eval lint types docs demo bench bench-map bench-demo georeferences regress-table regress-head regress-demo fuzz mutants nano scorecard train-demo clean
+.PHONY: serving kills install test test-vllm test-lmms lmms-eval lint types docs demo bench bench-map bench-demo georeferences regress-table regress-head regress-demo fuzz mutants nano scorecard train-demo clean
 
 install: $(READY)
 
@@ -66,6 +66,13 @@ bench: $(READY)
 	$(BIN)/python benchmarks/merging.py
 	$(BIN)/python benchmarks/zoom.py
 	$(BIN)/python benchmarks/training.py
+
+# Servers: slow requests beside the ideal, what a resumed run sends, peak memory; runs that are killed again and again
+serving: $(READY)
+	$(BIN)/python benchmarks/serving.py
+
+kills: $(READY)
+	$(BIN)/python benchmarks/serving.py --kills 50
 
 # mAP of rotated boxes beside the real MMRotate, in an environment of its own: make bench-map MMROTATE=ENV/bin/python
 IMAGES ?= 5000
