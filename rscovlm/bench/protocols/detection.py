@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detection_eval.detections import Detections
-from detection_eval.metrics.evaluation import evaluate
+from detection_eval.metrics.evaluation import Result, evaluate
 from detection_eval.metrics.ground_truth import GroundTruth
 from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol, Summary, Verdict
@@ -54,26 +54,42 @@ class Detected:
         summary = self._by_image.summarise(rows, verdicts)
         if not counted:
             return summary
-        classes = tuple(dict.fromkeys(name for row in counted for name in _classes(row.item)))
-        truth = {row.item.key: _ground_truth(row.item) for row in counted}
-        found = {row.item.key: _boxes(row) for row in counted}
-        result = evaluate(truth, found, self.preset, classes=classes)
-        counts, levels = result.counts(), tuple(percent / 100 for percent in range(50, 100, 5))
-        metrics = {
-            "apnc@0.5": result.apnc(0.5),
-            "apnc@0.5:0.95": result.apnc(levels),
-            "ap@0.5": result.orders(0.5, shuffles=0).mean()["given"],
-            "macro_f1@0.5": float(counts.macro_f1),
-            "f1@0.5": float(counts.micro.f1[0]),
-            "precision@0.5": float(counts.micro.precision[0]),
-            "recall@0.5": float(counts.micro.recall[0]),
-        }
+        result = evaluated(counted, self.preset)
+        metrics, counts = box_metrics(result), result.counts()
         by_class = zip(result.classes, counts.f1.tolist(), result.class_apnc().tolist(), counts.positives)
         groups = {
             ("class", name): {"n": float(n), "micro": f1, "apnc@0.5": apnc} for name, f1, apnc, n in by_class
         }
         overall = {**summary.metrics, "macro": metrics["macro_f1@0.5"], **metrics}
         return Summary(summary.headline, overall, {**summary.groups, **groups})
+
+
+def evaluated(rows: Sequence[Row], preset: str) -> Result:
+    """All that is said about the boxes of some images, by a preset of ``detection_eval``."""
+    classes = tuple(dict.fromkeys(name for row in rows for name in _classes(row.item)))
+    truth = {row.item.key: _ground_truth(row.item) for row in rows}
+    return evaluate(truth, {row.item.key: _boxes(row) for row in rows}, preset, classes=classes)
+
+
+def box_metrics(result: Result) -> dict[str, float]:
+    """What summaries state of it."""
+    counts, levels = result.counts(), tuple(percent / 100 for percent in range(50, 100, 5))
+    return {
+        "apnc@0.5": result.apnc(0.5),
+        "apnc@0.5:0.95": result.apnc(levels),
+        "ap@0.5": result.orders(0.5, shuffles=0).mean()["given"],
+        "macro_f1@0.5": float(counts.macro_f1),
+        "f1@0.5": float(counts.micro.f1[0]),
+        "precision@0.5": float(counts.micro.precision[0]),
+        "recall@0.5": float(counts.micro.recall[0]),
+    }
+
+
+def detected_among(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Mapping[str, float]:
+    """The same of those items of a mixed benchmark that are to be detected, by the preset ``strict``."""
+    pairs = [(row, said) for row, said in zip(rows, verdicts) if row.item.kind == "detect"]
+    counted = sorted((row for row, said in pairs if said.score is not None), key=lambda row: row.item.key)
+    return box_metrics(evaluated(counted, "strict")) if any(_classes(row.item) for row in counted) else {}
 
 
 def image_f1(row: Row) -> Verdict:

@@ -16,7 +16,7 @@ from rscovlm.bench.protocol import Protocol, Verdict
 from rscovlm.bench.protocols.captions import Captions
 from rscovlm.bench.protocols.choices import Letters
 from rscovlm.bench.protocols.classification import strict_class
-from rscovlm.bench.protocols.detection import image_f1
+from rscovlm.bench.protocols.detection import detected_among, image_f1
 from rscovlm.bench.protocols.grounding import OURS
 from rscovlm.bench.protocols.questions import strict_rule
 from rscovlm.bench.protocols.scored import Rule, Scored
@@ -54,6 +54,6 @@ def generic(benchmark: str, column: str = "category") -> dict[str, Protocol]:
         column: of the groups whose means the macro average takes.
     """
     return {
-        "strict": Scored(f"{benchmark}/strict/1", by_kind, column, failed_is_wrong=True),
-        "answered": Scored(f"{benchmark}/answered/1", if_read, column),
+        "strict": Scored(f"{benchmark}/strict/1", by_kind, column, failed_is_wrong=True, more=detected_among),
+        "answered": Scored(f"{benchmark}/answered/1", if_read, column, more=detected_among),
     }

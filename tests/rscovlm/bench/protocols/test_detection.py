@@ -5,6 +5,7 @@ import pytest
 
 from detection_eval.geometry.quads import box_quads
 from rscovlm.bench.protocols.catalogue import PROTOCOLS
+from rscovlm.bench.protocols.strict import generic
 from tests.rscovlm.bench.rows import VIEW, row, summed
 
 CLASSES = ("plane", "ship")
@@ -87,3 +88,14 @@ def test_an_empty_run_has_a_summary():
 
 def test_the_view_of_the_fixture_is_half_size():
     assert VIEW.scale == (2, 2)
+
+
+def test_objects_among_other_items_have_the_same_metrics():
+    text = reply(("plane", (10, 10, 20, 20)), ("ship", (0, 0, 5, 5)))
+    images = [image(text, TWO, "1"), image(text, TWO[:1], "2")]
+    questions = [row("yes", "yes", key="q")]
+    mixed = summed(generic("set")["strict"], [*questions, *images]).metrics
+    alone = summed(PROTOCOLS["dota-v1.0"]["strict"], images).metrics
+    for name in ("apnc@0.5", "apnc@0.5:0.95", "ap@0.5", "f1@0.5", "precision@0.5"):
+        assert mixed[name] == pytest.approx(alone[name])
+    assert "apnc@0.5" not in summed(generic("set")["strict"], questions).metrics
