@@ -52,14 +52,14 @@ $(VENV)/.docs: $(READY) constraints-docs.txt
 
 # The main job, as a user would do it: a scene of 8192 x 8192 px, two questions, and a map layer of its objects.
 demo: $(READY) demo/scene.tif
-	sed -n '1p;3p' demo/scene.questions.jsonl > demo/questions.jsonl
+	sed -n '3p;9p' demo/scene.questions.jsonl > demo/questions.jsonl
 	$(BIN)/rscovlm ask demo/scene.tif --questions demo/questions.jsonl --trace demo/trace.html --overwrite
 	$(BIN)/rscovlm detect demo/scene.tif --output demo/objects.gpkg --overlay demo/objects.png --overwrite
 	@echo "See demo/trace.html (how the answers came about), demo/objects.png and demo/objects.gpkg (what was found)."
 
 demo/scene.tif: | $(READY)
 	mkdir -p demo
-	$(BIN)/rscovlm synth scene $@ --size 8192 --seed 7
+	$(BIN)/rscovlm synth scene $@ --size 8192 --seed 7 --cover coast
 
 bench: $(READY)
 	$(BIN)/python benchmarks/reading.py

@@ -19,7 +19,7 @@ COPIED = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
-    "rscovlm/assets/nano/README.md": "nano.md",
+    "rscovlm/assets/nano/README.md": "scorecard.md",
 }
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)#:]+)((?:#[^)]*)?\))")
 

@@ -22,13 +22,12 @@ from rscovlm.data.references import references
 from rscovlm.data.sample import Box, Turn
 from rscovlm.models.families import ModelFamily
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS
-from rscovlm.synth.questions import TOPICS, Question, ask_about
+from rscovlm.synth.questions import SITE_TOPICS, Question, ask_about
 from rscovlm.synth.render import render
 from rscovlm.synth.views import (
     GSD_M,
-    MIDDLE,
     around,
-    loose_objects,
+    neighbourhood,
     next_window,
     single_site,
     visible_polygons,
@@ -41,7 +40,8 @@ DETECT_GSD_M = 1.2
 
 _SIDES = (192, 320)  # px of views for families that can see more
 _NEAREST, _FARTHEST = 0.75, 1.3  # of the ground sampling distance of views with objects
-_AT_A_SITE = 0.45  # share of views with objects that show part of a site
+_TOPIC_SHARES = (0.26, 0.22, 0.24, 0.22, 0.06)  # of SITE_TOPICS
+_AT_A_SITE = 0.7  # share of views with objects that show part of a site
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,12 @@ def classification(rng: np.random.Generator, scale: Scale) -> Shot:
 
 def question_about_one_site(rng: np.random.Generator) -> tuple[World, Question]:
     """A world of a single site and a question about it."""
-    world, site = single_site(rng)
-    topics = [topic for topic in TOPICS if site.objects or topic in ("count", "presence")]
-    return world, ask_about(rng, site, topics[int(rng.integers(len(topics)))])
+    while True:
+        world, site = single_site(rng)
+        topic = SITE_TOPICS[int(rng.choice(len(SITE_TOPICS), p=_TOPIC_SHARES))]
+        asked = ask_about(rng, world, site, topic)
+        if asked is not None:
+            return world, asked
 
 
 def question(rng: np.random.Generator, scale: Scale) -> Shot:
@@ -182,6 +185,28 @@ def detection(rng: np.random.Generator, scale: Scale, ease: float = 0.0) -> Shot
     return Shot(photo, {"boxes": tuple(boxes), "classes": wanted})
 
 
+def things_in(photo: Photo, least_px: float = 0.0) -> tuple[Thing, ...]:
+    """The objects of a photo, those that its edge cuts marked as difficult.
+
+    Args:
+        photo: the view.
+        least_px: objects whose longer side is shorter than that are difficult as well.
+    """
+    polygons, objects = visible_polygons(photo.world, photo.window, photo.size)
+    view, seen = View(photo.window, photo.size), set(map(id, objects))
+    scale = max(view.scale)
+    whole = [
+        _thing(polygon, item, difficult=item.length < least_px * scale)
+        for polygon, item in zip(_canonical(polygons), objects, strict=True)
+    ]
+    cut = [
+        _thing(view.from_scene(item.polygon), item, difficult=True)
+        for item in photo.world.objects_in(photo.window)
+        if id(item) not in seen
+    ]
+    return (*whole, *cut)
+
+
 def grounding(rng: np.random.Generator, scale: Scale) -> Shot:
     """A view with an object that one phrase singles out.
 
@@ -189,15 +214,7 @@ def grounding(rng: np.random.Generator, scale: Scale) -> Shot:
     """
     while True:
         photo = _view_with_objects(rng, scale)
-        polygons, objects = visible_polygons(photo.world, photo.window, photo.size)
-        whole = [_thing(polygon, item) for polygon, item in zip(_canonical(polygons), objects, strict=True)]
-        view, seen = View(photo.window, photo.size), set(map(id, objects))
-        cut = [
-            _thing(view.from_scene(item.polygon), item, difficult=True)
-            for item in photo.world.objects_in(photo.window)
-            if id(item) not in seen
-        ]
-        things = (*whole, *cut)
+        things = things_in(photo)
         named = references(Annotated("view", Path("view.png"), photo.size.width, photo.size.height, things))
         if named:
             index = list(named)[int(rng.integers(len(named)))]
@@ -224,12 +241,10 @@ def _view_with_objects(rng: np.random.Generator, scale: Scale, ease: float = 0.0
     height, width = (side * gsd_m / GSD_M for side in size)
     if rng.random() < _AT_A_SITE:
         world, site = single_site(rng)
-        x, y = np.array(site.window.center) + rng.uniform(-0.4, 0.4, 2) * max(height, width)
+        x, y = np.array(site.focus.center) + rng.uniform(-0.4, 0.4, 2) * max(height, width)
     else:
-        x = y = MIDDLE
-        cover, patch = (str(c) for c in rng.choice(LAND_COVERS, 2))
-        objects = loose_objects(rng, min(height, width), few=max(ease, 0.4))
-        world = World(int(rng.integers(1 << 31)), 8000, 8000, GSD_M, cover, patch, (), tuple(objects))
+        world = neighbourhood(rng)
+        x, y = rng.uniform(0.1, 0.9, 2) * (world.width, world.height)
     window = Window(float(x - width / 2), float(y - height / 2), width, height)
     return photograph(rng, world, window, size)
 

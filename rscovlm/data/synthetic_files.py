@@ -31,7 +31,7 @@ from rscovlm.synth.world import World, plan_world
 from tiling.view import Window
 
 TASKS = ("classification", "vqa", "grounding", "detection", "zoom")
-VERSION = 2
+VERSION = 3
 """Version of what a seed means; files of another version are not mixed."""
 
 _SCENE_SIDES, _SCENE_SHARES = (1536, 2048, 3072, 4096), (0.5, 0.4, 0.08, 0.02)

@@ -15,7 +15,6 @@ from PIL import Image, ImageDraw
 
 from detection_eval.geometry.quads import canonical
 from rscovlm.nano.model import TOKEN_SIDE, VIEW_SIDE
-from rscovlm.synth.ground import patch_share
 from rscovlm.synth.world import World
 from tiling.view import Size, View, Window
 
@@ -49,7 +48,7 @@ def cell_truth(world: World, window: Window) -> CellTruth:
     view = View(window, Size(side, side))
     scale = max(view.scale)
     sites = [site for site in world.sites if site.window.intersection(window)]
-    objects = [item for item in world.objects_in(window) if item.length > 2 * scale]
+    objects = [o for o in world.objects_in(window, 2 * scale * world.gsd_m) if o.length > 2 * scale]
     outlines = [view.from_scene(site.corners) for site in sites]
     outlines += [view.from_scene(item.polygon) for item in objects]
     canvas = Image.new("I", (side, side))
@@ -61,11 +60,10 @@ def cell_truth(world: World, window: Window) -> CellTruth:
 
 
 def _covers(world: World, view: View) -> list[str]:
-    """The land cover at the middle of each cell."""
+    """The land cover at the middle of each cell; the scene class where a place has its own ground."""
     steps = (np.arange(CELLS) + 0.5) / CELLS
-    x, y = view.window.x + steps * view.window.width, view.window.y + steps * view.window.height
-    share = patch_share(x, y, max(view.scale), world.seed)
-    return [world.patch if value > 0.5 else world.cover for value in share.ravel()]
+    x, y = np.meshgrid(view.window.x + steps * view.window.width, view.window.y + steps * view.window.height)
+    return [cover or world.cover for cover in world.covers_at(x, y)]
 
 
 def _by_cell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -133,8 +134,14 @@ def fourier_features(position: torch.Tensor, width: int, octaves: int) -> torch.
     return features / features.std()
 
 
-def write_sidecars(folder: Path, detect_gsd_m: float) -> None:
-    """The files beside the weights that say how images are prepared and which dialects nano speaks."""
+def write_sidecars(folder: Path, detect_gsd_m: float, class_gsd_m: Mapping[str, float] | None = None) -> None:
+    """The files beside the weights that say how images are prepared and which dialects nano speaks.
+
+    Args:
+        folder: of the checkpoint.
+        detect_gsd_m: metres per pixel of the views in which objects are listed.
+        class_gsd_m: likewise of single classes.
+    """
     area = VIEW_SIDE * VIEW_SIDE
     preprocessor = {
         "image_processor_type": "Qwen2VLImageProcessor",
@@ -146,6 +153,6 @@ def write_sidecars(folder: Path, detect_gsd_m: float) -> None:
         "image_mean": [0.5, 0.5, 0.5],
         "image_std": [0.5, 0.5, 0.5],
     }
-    dialect = {"family": "nano", "detect_gsd_m": detect_gsd_m}
+    dialect = {"family": "nano", "detect_gsd_m": detect_gsd_m, "class_gsd_m": dict(class_gsd_m or {})}
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2) + "\n")
     (folder / "rscovlm.json").write_text(json.dumps(dialect, indent=2) + "\n")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.example import Encoded, Example, Key
 from rscovlm.nano.lessons import Lesson, make_lesson
+from rscovlm.synth.catalogue import CLASS_NAMES, SITES
+
+NAMES = (*CLASS_NAMES, *(kind.name for kind in SITES))
+"""Things that an image shows and a text may name."""
 
 
 @dataclass
@@ -43,7 +47,8 @@ class Lessons:
         ease = max(0.0, 1.0 - index / self.easy) if self.easy else 0.0
         lesson = make_lesson(self.seed, index, ease)
         example = Example(lesson.conversation, Key(self.name, index, visit), lesson.task)
-        return self.encoder.encode(example, self._cells(lesson))
+        coded = self.encoder.encode(example, self._cells(lesson))
+        return replace(coded, tokens={**coded.tokens, "named": self._named(coded)})
 
     def _cells(self, lesson: Lesson) -> dict[str, np.ndarray]:
         return {
@@ -51,6 +56,21 @@ class Lessons:
             "outlines": np.stack([cells.outlines for cells in lesson.cells]),
             "shares": np.stack([cells.shares for cells in lesson.cells]),
         }
+
+    def _named(self, coded: Encoded) -> np.ndarray:
+        """(length,) the cell id of the name that ends at a token, where the image before shows it; else 0."""
+        ids, named = coded.ids, np.zeros(len(coded.ids), dtype=np.int64)
+        images = np.cumsum(ids == self.encoder.image_id) // coded.images["cell_ids"].shape[1] - 1
+        for word in NAMES:
+            cell = self._first_token(word)
+            for text in (word, f" {word}"):
+                tokens = np.array(self.encoder.tokenizer.encode(text, add_special_tokens=False))
+                for end in np.flatnonzero(ids[len(tokens) - 1 :] == tokens[-1]) + len(tokens) - 1:
+                    start = end - len(tokens) + 1
+                    shown = images[start] >= 0 and cell in coded.images["cell_ids"][images[start]]
+                    if shown and np.array_equal(ids[start : end + 1], tokens):
+                        named[end] = cell
+        return named
 
     def _first_token(self, word: str) -> int:
         if word not in self._first_tokens:

@@ -17,6 +17,7 @@ from detection_eval.detections import Detections
 from detection_eval.files import atomic_path, write_text
 from detection_eval.formats.coco import write_coco
 from rscovlm.synth.catalogue import CLASS_NAMES
+from rscovlm.synth.objects import corners
 from rscovlm.synth.questions import Question, all_questions
 from rscovlm.synth.render import render
 from rscovlm.synth.world import World, plan_world
@@ -38,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 def scene_truth(world: World) -> Detections:
     """The rotated boxes of a scene in scene pixels, classes as in CLASS_NAMES."""
-    polygons = np.array([item.polygon for item in world.objects]).reshape(-1, 4, 2)
+    polygons = corners(world.objects)
     labels = np.array([CLASS_NAMES.index(item.kind_of.name) for item in world.objects], dtype=np.int64)
     return Detections(polygons, labels, CLASS_NAMES)
 

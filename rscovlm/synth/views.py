@@ -7,14 +7,20 @@ from numpy.typing import NDArray
 
 from detection_eval.geometry.clipping import visible_quads
 from rscovlm.synth.catalogue import LAND_COVERS, SITES
-from rscovlm.synth.world import SceneObject, Site, World, make_object, make_site
+from rscovlm.synth.world import SceneObject, Site, World, plan_world
 from tiling.view import Size, View, Window
 
 GSD_M = 0.3
 """Metres per pixel of scenes unless said otherwise."""
 
-MIDDLE = 4000.0
-"""Where the one site of ``single_site`` stands, and ``loose_objects`` lie around, in scene pixels."""
+NEIGHBOURHOOD = 4096
+"""Side of the scenes of ``single_site`` and ``neighbourhood`` in scene pixels."""
+
+_COVERS = {
+    "harbour": ("coast", "water", "coast", "farmland"),
+    "river crossing": ("farmland", "forest", "urban", "industrial"),
+}
+"""Scene classes in which places stand that need water."""
 
 
 def visible_polygons(
@@ -62,29 +68,24 @@ def around(rng: np.random.Generator, evidence: Window, farthest: float) -> Windo
     return Window(x - side / 2 + shift_x, y - side / 2 + shift_y, side, side)
 
 
-def single_site(rng: np.random.Generator) -> tuple[World, Site]:
-    """A world around one site, without the planning of a whole scene."""
-    cover, patch = (str(c) for c in rng.choice(LAND_COVERS, 2))
-    gsd_m = GSD_M * float(rng.uniform(0.9, 1.1))
-    site = make_site(rng, SITES[int(rng.integers(len(SITES)))], MIDDLE, MIDDLE, gsd_m)
-    return World(int(rng.integers(1 << 31)), 8000, 8000, gsd_m, cover, patch, (site,), ()), site
-
-
-def loose_objects(rng: np.random.Generator, side: float, few: float) -> list[SceneObject]:
-    """Up to five objects of any class that do not touch, in a square of ``side`` px about ``MIDDLE``.
+def single_site(rng: np.random.Generator, name: str | None = None) -> tuple[World, Site]:
+    """A scene no larger than a place needs, and that place: as whole scenes show it, at less cost.
 
     Args:
         rng: the source of randomness.
-        side: of the square in scene pixels.
-        few: how often there are at most two.
+        name: of the kind of place; any when None.
     """
-    kinds = [site.objects for site in SITES]
-    most = 2 if rng.random() < few else 5
-    objects: list[SceneObject] = []
-    for _ in range(int(rng.integers(1, most + 1)) if rng.random() < 0.85 else 0):
-        kind_of = kinds[int(rng.integers(len(kinds)))]
-        x, y = MIDDLE + rng.uniform(-0.5, 0.5, 2) * side
-        item = make_object(rng, kind_of, float(x), float(y), GSD_M)
-        if all(np.hypot(x - o.x, y - o.y) > (item.length + o.length) * 0.55 for o in objects):
-            objects.append(item)
-    return objects
+    while True:
+        gsd_m = GSD_M * float(rng.uniform(0.9, 1.1))
+        seed = int(rng.integers(1 << 31))
+        wanted = name or SITES[int(rng.integers(len(SITES)))].name
+        cover = str(rng.choice(_COVERS.get(wanted, LAND_COVERS)))
+        world = plan_world(seed, NEIGHBOURHOOD, NEIGHBOURHOOD, gsd_m, cover, sites=1, first=wanted)
+        found = [site for site in world.sites if site.kind.name == wanted]
+        if found:
+            return world, found[0]
+
+
+def neighbourhood(rng: np.random.Generator) -> World:
+    """A small scene without places: streets, fields, woods and waters with what is on them."""
+    return plan_world(int(rng.integers(1 << 31)), NEIGHBOURHOOD, NEIGHBOURHOOD, GSD_M, sites=0)

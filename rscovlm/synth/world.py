@@ -1,101 +1,120 @@
-"""The plan of a synthetic scene: what stands where, before any pixel is drawn."""
+"""The plan of a synthetic scene: what stands where, before any pixel is drawn.
+
+A plan holds the land, the roads and where the places are. What stands in a place or in a block of a town is
+worked out when it is asked for, from the seed alone, so that a view of a large scene costs no more than one
+of a small scene.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.synth.catalogue import (
-    BRIDGE,
-    COLOURS,
-    COURT,
-    LAND_COVERS,
-    PLANE,
-    SHIP,
-    SITES,
-    TANK,
-    VEHICLE,
-    ObjectClass,
-    SiteKind,
-)
+from rscovlm.synth.catalogue import LAND_COVERS, SITES, SiteKind
+from rscovlm.synth.ground import grass_of
+from rscovlm.synth.layout import Contents, Layout
+from rscovlm.synth.light import Light, draw_light
+from rscovlm.synth.objects import SceneObject, corners, make_object
+from rscovlm.synth.places import Room, lay_out
+from rscovlm.synth.planning import Spot, plan_places
+from rscovlm.synth.streets import fill_blocks
+from rscovlm.synth.terrain import Cover, Terrain, draw_terrain
+from rscovlm.synth.waters import bridges_of, ships_between
 from tiling.view import Window
 
-_SCATTERED = {
-    "water": (SHIP,),
-    "forest": (TANK, COURT, VEHICLE),
-    "farmland": (VEHICLE, TANK, PLANE, COURT),
-    "urban": (COURT, TANK, VEHICLE),
-    "desert": (PLANE, TANK, VEHICLE),
-}
-_SCATTER_SPACING_M = 320.0
+__all__ = ["SceneObject", "Site", "World", "make_object", "plan_world"]
+
+_ATTEMPTS = 12
+_LEAST_WITH_PLACES_M = 200.0  # side of scenes in which there may be room for one
+_EMPTY = 0.15
+"""How often a place holds no object."""
+
+_CROSSING_M = 190.0
+"""How far bridges of one crossing lie from its middle."""
+
+SHADOW_M = 26.0
+"""How far outside of a window things are looked for that throw a shadow or a wake into it."""
+
+_KERB_M = 8.0
+"""How far what belongs to a block reaches out of it: crowns of trees, not their shadows."""
+
+_STREETS_M = 38.0
+"""Length that nothing in ordinary blocks exceeds: a tennis court in a park."""
+
+_TOGETHER = 24
+"""Blocks along each side that are filled at once, which bounds the memory for large scenes."""
 
 
 @dataclass(frozen=True)
-class SceneObject:
-    """One object with its pose in scene pixels.
+class Site:
+    """A named place with what stands on it.
 
     Attributes:
-        kind_of: its class.
-        kind: its sub-type.
-        colour: name of its paint.
-        x, y: centre in scene pixels.
-        length, width: sides in scene pixels, along and across the heading.
-        angle_rad: heading, clockwise on the image from +x.
+        kind: of place.
+        x, y: its centre in scene pixels.
+        length, width: sides of its ground in scene pixels, along and across its heading.
+        angle_rad: its heading, clockwise on the image from +x.
+        gsd_m: metres per scene pixel.
+        room: what shall stand there.
+        seed: of how it is laid out.
+        given: its objects, where it has no ground of its own.
+        grass: colour of what is not paved.
     """
 
-    kind_of: ObjectClass
-    kind: str
-    colour: str
+    kind: SiteKind
     x: float
     y: float
     length: float
     width: float
     angle_rad: float
+    gsd_m: float
+    room: Room
+    seed: int
+    given: tuple[SceneObject, ...] | None = None
+    grass: tuple[int, int, int] = (116, 142, 76)
 
     @cached_property
-    def frame(self) -> NDArray[np.float64]:
-        """(2, 3) affine from the unit frame [-1, 1]^2 to scene pixels."""
-        c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
-        return np.array(
-            [
-                [c * self.length / 2, -s * self.width / 2, self.x],
-                [s * self.length / 2, c * self.width / 2, self.y],
-            ]
-        )
-
-    @cached_property
-    def polygon(self) -> NDArray[np.float64]:
-        """(4, 2) corners in scene pixels, clockwise on the image."""
-        unit = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
-        return unit @ self.frame[:, :2].T + self.frame[:, 2]
-
-
-@dataclass(frozen=True)
-class Site:
-    """A named place with the objects that stand on it."""
-
-    kind: SiteKind
-    x: float
-    y: float
-    side: float
-    angle_rad: float
-    objects: tuple[SceneObject, ...]
+    def contents(self) -> Contents:
+        """Objects, paint, buildings and trees."""
+        rng = np.random.default_rng([self.seed, 7])
+        layout = Layout(self.x, self.y, self.angle_rad, self.gsd_m, rng, self.grass)
+        if self.given is None:
+            lay_out(self.kind.name, layout, self.room)
+        else:
+            layout.objects += self.given
+        return layout.contents()
 
     @property
-    def window(self) -> Window:
-        """The axis-aligned bounds of its ground in scene pixels."""
-        reach = self.side / 2 * (abs(np.cos(self.angle_rad)) + abs(np.sin(self.angle_rad)))
-        return Window(self.x - reach, self.y - reach, 2 * reach, 2 * reach)
+    def objects(self) -> tuple[SceneObject, ...]:
+        """All objects that stand there."""
+        return self.contents.objects
 
     @property
     def corners(self) -> NDArray[np.float64]:
         """(4, 2) corners of its ground in scene pixels."""
         c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
-        unit = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * self.side / 2
+        half = np.array([self.length, self.width]) / 2
+        unit = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
         return unit @ np.array([[c, s], [-s, c]]) + (self.x, self.y)
+
+    @property
+    def window(self) -> Window:
+        """The axis-aligned bounds of its ground in scene pixels."""
+        return Window.around(self.corners)
+
+    @property
+    def focus(self) -> Window:
+        """The part that shows its objects with some ground about them; all of it where there are none."""
+        if not self.objects:
+            return self.window
+        around = Window.around(corners(self.objects).reshape(-1, 2)).pad(8 / self.gsd_m)
+        side = 60 / self.gsd_m
+        around = around.resized(max(around.width, side), max(around.height, side))
+        inside = around.intersection(self.window)
+        return around if inside is None or self.given is not None else inside
 
 
 @dataclass(frozen=True)
@@ -106,9 +125,13 @@ class World:
         seed: the seed it was drawn from; same seed and size, same scene.
         width, height: scene pixels.
         gsd_m: metres per scene pixel.
-        cover: the scene class; patch: the second land cover.
+        cover: the scene class.
+        terrain: of the ground.
+        light: that it is seen in.
         sites: named places, each kind at most once.
-        scattered: objects outside the sites.
+        scattered: single objects outside the sites, besides those of streets and waters.
+        populated: whether streets and waters hold objects.
+        omitted: objects that are left out, as if they were not there.
     """
 
     seed: int
@@ -116,107 +139,93 @@ class World:
     height: int
     gsd_m: float
     cover: str
-    patch: str
-    sites: tuple[Site, ...]
-    scattered: tuple[SceneObject, ...]
+    terrain: Terrain
+    light: Light
+    sites: tuple[Site, ...] = ()
+    scattered: tuple[SceneObject, ...] = ()
+    populated: bool = True
+    omitted: frozenset[SceneObject] = frozenset()
+
+    @property
+    def whole(self) -> Window:
+        """All of the scene."""
+        return Window(0, 0, self.width, self.height)
+
+    def without(self, *objects: SceneObject) -> World:
+        """The same scene with some objects left out."""
+        return replace(self, omitted=self.omitted | set(objects))
 
     @cached_property
     def objects(self) -> tuple[SceneObject, ...]:
-        """All objects, those of sites first."""
-        return (*(item for site in self.sites for item in site.objects), *self.scattered)
+        """All objects whose centre lies in the scene, those of sites first."""
+        found = self.objects_in(self.whole)
+        return tuple(o for o in found if 0 <= o.x < self.width and 0 <= o.y < self.height)
 
-    @cached_property
-    def bounds(self) -> NDArray[np.float64]:
-        """(n, 4) left, top, right, bottom of each object in scene pixels."""
-        if not self.objects:
-            return np.zeros((0, 4))
-        corners = np.stack([item.polygon for item in self.objects])
-        return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    def objects_in(self, window: Window, least_m: float = 0.0, reach_m: float = 0.0) -> list[SceneObject]:
+        """Objects whose bounds touch a window.
 
-    def objects_in(self, window: Window) -> list[SceneObject]:
-        """Objects whose bounds touch a window."""
-        x0, y0, x1, y1 = window.bounds
-        b = self.bounds
-        touching = (b[:, 0] < x1) & (b[:, 2] > x0) & (b[:, 1] < y1) & (b[:, 3] > y0)
-        return [self.objects[i] for i in np.flatnonzero(touching)]
+        Args:
+            window: in scene pixels.
+            least_m: objects shorter than this may be missing, which spares the streets where it exceeds them.
+            reach_m: how far outside of the window objects are taken too, up to the length of shadows.
+        """
+        wide = window.pad(reach_m / self.gsd_m)
+        found = [item for site in self.sites_in(wide) for item in site.objects]
+        found += self.scattered
+        if self.populated:
+            x, y = self._metres(wide)
+            found += ships_between(self.terrain, self.gsd_m, x, y)
+            if least_m < _STREETS_M:
+                found += (item for contents in self.contents_in(window) for item in contents.objects)
+        if self.omitted:
+            found = [item for item in found if item not in self.omitted]
+        if not found:
+            return []
+        polygons = corners(found)
+        low, high = polygons.min(axis=1), polygons.max(axis=1)
+        x0, y0, x1, y1 = wide.bounds
+        touching = (low < (x1, y1)).all(axis=1) & (high > (x0, y0)).all(axis=1)
+        return [found[row] for row in np.flatnonzero(touching)]
 
+    def sites_in(self, window: Window) -> list[Site]:
+        """Sites whose ground, or what stands at its edge, may touch a window."""
+        reach = 40 / self.gsd_m
+        return [site for site in self.sites if site.window.pad(reach).intersection(window) is not None]
 
-def make_object(
-    rng: np.random.Generator,
-    kind_of: ObjectClass,
-    x: float,
-    y: float,
-    gsd_m: float,
-    *,
-    colour: str | None = None,
-    kind: str | None = None,
-    angle_rad: float | None = None,
-) -> SceneObject:
-    """Draw an object of a class at a place; what is not given is random."""
-    length = rng.uniform(*kind_of.length_m) / gsd_m
-    heading = (
-        0.0 if kind_of.is_round else float(rng.uniform(-np.pi, np.pi)) if angle_rad is None else angle_rad
-    )
-    return SceneObject(
-        kind_of,
-        kind or str(rng.choice(kind_of.kinds)),
-        colour or str(rng.choice(list(COLOURS))),
-        x,
-        y,
-        float(length),
-        float(length / kind_of.aspect),
-        heading,
-    )
-
-
-def _spots(rng: np.random.Generator, count: int, reach: float, spacing: float) -> list[tuple[float, float]]:
-    """Up to ``count`` points in [-reach, reach]^2 at least ``spacing`` apart."""
-    spots: list[tuple[float, float]] = []
-    for _ in range(60 * count):
-        if len(spots) == count:
-            break
-        x, y = rng.uniform(-reach, reach, 2)
-        if all((x - a) ** 2 + (y - b) ** 2 >= spacing**2 for a, b in spots):
-            spots.append((float(x), float(y)))
-    return spots
-
-
-def make_site(
-    rng: np.random.Generator, kind: SiteKind, x: float, y: float, gsd_m: float, empty: float = 0.2
-) -> Site:
-    """Draw a site around (x, y); its objects share a colour and a sub-type, so a question has one answer."""
-    side = float(rng.uniform(*kind.side_m) / gsd_m)
-    angle = float(rng.uniform(-0.3, 0.3))
-    count = 0 if rng.random() < empty else int(rng.integers(kind.count[0], kind.count[1] + 1))
-    longest = kind.objects.length_m[1] / gsd_m
-    colour, sub_type = str(rng.choice(list(COLOURS))), str(rng.choice(kind.objects.kinds))
-    if kind.objects is BRIDGE:
-        offsets = (
-            [(0.0, float(t) * side * 0.3) for t in np.linspace(-1, 1, count)]
-            if count > 1
-            else [(0.0, 0.0)] * count
-        )
-    else:
-        spacing = longest * (0.95 if kind.objects is SHIP else 1.08)
-        offsets = _spots(rng, count, max(side / 2 - longest * 0.55, side * 0.1), spacing)
-    heading = angle if kind.objects in (BRIDGE, SHIP) else None
-    objects = []
-    for dx, dy in offsets:
-        c, s = np.cos(angle), np.sin(angle)
-        turn = heading if heading is None else heading + (np.pi if rng.random() < 0.5 else 0.0)
-        objects.append(
-            make_object(
-                rng,
-                kind.objects,
-                x + c * dx - s * dy,
-                y + s * dx + c * dy,
-                gsd_m,
-                colour=colour,
-                kind=sub_type,
-                angle_rad=turn,
+    def contents_in(self, window: Window) -> list[Contents]:
+        """What fills the blocks that may reach into a window, or throw a shadow there."""
+        if not self.populated:
+            return []
+        grid = self.terrain.grid
+        x, y = self._metres(window.pad((_KERB_M + SHADOW_M) / self.gsd_m))
+        u0, v0, u1, v1 = grid.window(np.array(x), np.array(y))
+        i0, i1 = grid.u.cell(np.array([u0, u1])).tolist()
+        j0, j1 = grid.v.cell(np.array([v0, v1])).tolist()
+        return [
+            fill_blocks(
+                self.terrain, self.gsd_m, i, j, min(i + _TOGETHER, i1 + 1), min(j + _TOGETHER, j1 + 1)
             )
-        )
-    return Site(kind, x, y, side, angle, tuple(objects))
+            for j in range(j0, j1 + 1, _TOGETHER)
+            for i in range(i0, i1 + 1, _TOGETHER)
+        ]
+
+    def _metres(self, window: Window) -> tuple[tuple[float, float], tuple[float, float]]:
+        x0, y0, x1, y1 = (edge * self.gsd_m for edge in window.bounds)
+        return (x0, x1), (y0, y1)
+
+    # --- the ground -------------------------------------------------------------------------------
+
+    def covers_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[str | None]:
+        """Land covers at points in scene pixels, of GROUND_COVERS; None where a named place is."""
+        codes = self.terrain.cover_at(np.asarray(x) * self.gsd_m, np.asarray(y) * self.gsd_m)
+        return [None if code == Cover.PLACE else Cover(int(code)).word for code in codes.ravel()]
+
+    def cover_shares(self, window: Window, side: int = 48) -> dict[str, float]:
+        """Share of each land cover in a window, places left out, on a lattice of ``side`` points each way."""
+        steps = (np.arange(side) + 0.5) / side
+        x, y = np.meshgrid(window.x + steps * window.width, window.y + steps * window.height)
+        words = self.covers_at(x, y)
+        return {word: words.count(word) / len(words) for word in sorted({w for w in words if w})}
 
 
 def plan_world(
@@ -226,54 +235,95 @@ def plan_world(
     gsd_m: float = 0.3,
     cover: str | None = None,
     sites: int | None = None,
+    first: str | None = None,
 ) -> World:
     """Plan a scene.
+
+    Small scenes are planned again until one has room for a place, a few times at most.
 
     Args:
         seed: decides everything that is not given.
         width, height: scene pixels.
         gsd_m: metres per pixel.
-        cover: land cover of the ground; random when None.
+        cover: scene class, one of LAND_COVERS; random when None.
         sites: number of named sites, at most one of each kind; as many as fit when None.
+        first: name of the kind of site to find room for first; with one site, the only one that is tried.
     """
-    rng = np.random.default_rng([seed, width, height])
-    cover = cover or str(rng.choice(LAND_COVERS))
-    patch = str(rng.choice(LAND_COVERS))
-    placed: list[Site] = []
-    order = list(rng.permutation(len(SITES)))[: len(SITES) if sites is None else sites]
-    for index in order:
-        site = _place_site(rng, SITES[index], width, height, gsd_m, placed)
-        if site is not None:
-            placed.append(site)
-    scattered = _scatter(rng, cover, width, height, gsd_m, placed)
-    return World(seed, width, height, gsd_m, cover, patch, tuple(placed), tuple(scattered))
+    cover = cover or str(np.random.default_rng([seed, width, height]).choice(LAND_COVERS))
+    start = [seed, width, height, LAND_COVERS.index(cover)]
+    again = sites is None and min(width, height) * gsd_m > _LEAST_WITH_PLACES_M
+    for attempt in range(_ATTEMPTS if again else 1):
+        rng = np.random.default_rng([*start, attempt] if attempt else start)
+        world = _planned(rng, seed, width, height, gsd_m, cover, sites, first)
+        if world.sites:
+            break
+    return world
 
 
-def _place_site(
-    rng: np.random.Generator, kind: SiteKind, width: int, height: int, gsd_m: float, placed: list[Site]
+def _planned(
+    rng: np.random.Generator,
+    seed: int,
+    width: int,
+    height: int,
+    gsd_m: float,
+    cover: str,
+    sites: int | None,
+    first: str | None,
+) -> World:
+    terrain = draw_terrain(rng, cover, width * gsd_m, height * gsd_m)
+    light = draw_light(rng, cover)
+    names = [SITES[int(row)].name for row in rng.permutation(len(SITES))]
+    if first is not None:
+        names = [first] if sites == 1 else [first, *(name for name in names if name != first)]
+    terrain, spots = plan_places(rng, terrain, names, len(SITES) if sites is None else sites)
+    grass = grass_of(terrain, light)
+    places = [_site(rng, spot, gsd_m, terrain, grass) for spot in spots]
+    colour = str(rng.choice(("gray", "white", "red")))
+    placed = tuple(site for site in places if site is not None)
+    given = {(item.x, item.y) for site in placed for item in site.given or ()}
+    bridges = tuple(o for o in bridges_of(terrain, gsd_m, colour, terrain.roads_u) if (o.x, o.y) not in given)
+    return World(seed, width, height, gsd_m, cover, terrain, light, placed, bridges)
+
+
+def _site(
+    rng: np.random.Generator, spot: Spot, gsd_m: float, terrain: Terrain, grass: tuple[int, int, int]
 ) -> Site | None:
-    reach = kind.side_m[1] / gsd_m * 0.65
-    if 2 * reach >= min(width, height):
+    kind = next(kind for kind in SITES if kind.name == spot.name)
+    most = int(rng.integers(kind.count[0], kind.count[1] + 1))
+    count = 0 if rng.random() < _EMPTY else int(rng.integers(kind.count[0], most + 1))
+    room = Room(
+        spot.length_m,
+        spot.width_m,
+        count,
+        str(rng.choice(kind.objects.kinds)),
+        str(rng.choice(kind.objects.colours)),
+    )
+    seed = int(rng.integers(1 << 31))
+    if spot.lines:
+        return _crossing(spot, kind, room, seed, gsd_m, terrain)
+    return Site(
+        kind,
+        spot.x_m / gsd_m,
+        spot.y_m / gsd_m,
+        spot.length_m / gsd_m,
+        spot.width_m / gsd_m,
+        spot.angle_rad,
+        gsd_m,
+        room,
+        seed,
+        None,
+        grass,
+    )
+
+
+def _crossing(
+    spot: Spot, kind: SiteKind, room: Room, seed: int, gsd_m: float, terrain: Terrain
+) -> Site | None:
+    """The bridges near a river crossing; None where none can be built."""
+    bridges = bridges_of(terrain, gsd_m, room.colour, spot.lines)
+    near = [o for o in bridges if np.hypot(o.x * gsd_m - spot.x_m, o.y * gsd_m - spot.y_m) < _CROSSING_M]
+    if not near:
         return None
-    for _ in range(50):
-        x, y = float(rng.uniform(reach, width - reach)), float(rng.uniform(reach, height - reach))
-        if all(np.hypot(x - s.x, y - s.y) > reach + s.side for s in placed):
-            return make_site(rng, kind, x, y, gsd_m)
-    return None
-
-
-def _scatter(
-    rng: np.random.Generator, cover: str, width: int, height: int, gsd_m: float, placed: list[Site]
-) -> list[SceneObject]:
-    step = _SCATTER_SPACING_M / gsd_m
-    found = []
-    for row in range(int(height // step)):
-        for column in range(int(width // step)):
-            kind_of = _SCATTERED[cover][int(rng.integers(len(_SCATTERED[cover])))]
-            reach = kind_of.length_m[1] / gsd_m
-            x = float((column + 0.5) * step + rng.uniform(-0.3, 0.3) * step)
-            y = float((row + 0.5) * step + rng.uniform(-0.3, 0.3) * step)
-            item = make_object(rng, kind_of, x, y, gsd_m)
-            if rng.random() < 0.6 and all(np.hypot(x - s.x, y - s.y) > s.side * 0.75 + reach for s in placed):
-                found.append(item)
-    return found
+    ground = Window.around(corners(near).reshape(-1, 2)).pad(15 / gsd_m)
+    x, y = ground.center
+    return Site(kind, x, y, ground.width, ground.height, 0.0, gsd_m, room, seed, tuple(near))

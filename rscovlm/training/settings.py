@@ -246,6 +246,8 @@ class Cells(Section):
     """Weight of the names' cross-entropy beside that of answers."""
     outlines: float = Field(4.0, ge=0)
     """Weight of the outlines' error, in parts of the image's side."""
+    lookups: float = Field(0.5, ge=0)
+    """Weight of the attention that names in a text are to pay to the visual tokens that show them."""
 
 
 class GsdSettings(Section):

@@ -18,7 +18,7 @@ KINDS = {"classify", "choice", "number", "ground", "detect", "caption", "open", 
 def runs(tmp_path_factory):
     """The folders of a run in process and of one by HTTP, of every kind of item."""
     folder = tmp_path_factory.mktemp("bench")
-    write_benchmark(folder / "data", each=3, scenes=1, size=1024)
+    write_benchmark(folder / "data", each=3, scenes=1, size=2048)
     common = [
         "bench",
         "run",

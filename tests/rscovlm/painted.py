@@ -14,11 +14,10 @@ from detection_eval.detections import Detections
 from detection_eval.geometry.quads import box_quads
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
-from rscovlm.models.families import FAMILIES
-from tests.rscovlm.scripted import write_raster
+from tests.rscovlm.scripted import ONE_SCALE, write_raster
 from zoom_chain.chat import Conversation
 
-FAMILY = FAMILIES["nano"]
+FAMILY = ONE_SCALE
 """Sees 128 x 128 px, writes 0-1000: a step is 0.128 px of a tile at full resolution."""
 
 SIDE, SQUARE = 448, 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,16 @@ from zoom_chain.chat import Conversation, Generation, Reply
 
 Script = Callable[[Conversation], str | Reply]
 
+ONE_SCALE = replace(FAMILIES["nano"], detect_gsd_m=1.2, class_gsd_m=None)
+"""nano's family, as if it looked for every class in one pass."""
+
 
 class ScriptedEngine:
     """Answers each conversation by a function; keeps the batches and options that it was called with."""
 
     def __init__(self, script: Script, family: ModelFamily | None = None, name: str = "scripted") -> None:
         self.script = script
-        self.family = family or FAMILIES["nano"]
+        self.family = family or ONE_SCALE
         self.name = name
         self.batches: list[list[Conversation]] = []
         self.options: list[Generation] = []

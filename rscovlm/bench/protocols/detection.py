@@ -93,7 +93,7 @@ def detected_among(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Mapping[
 
 
 def image_f1(row: Row) -> Verdict:
-    """F1 of the boxes of one image at an IoU of 0.5, all classes as one; 1 for nothing where nothing is."""
+    """F1 of the boxes of one image at an IoU of 0.5, all classes as one; 1 for saying so where nothing is."""
     found, key, classes = _boxes(row), row.item.key, _classes(row.item)
     boxes = evaluate({key: _ground_truth(row.item)}, {key: found}, "strict", classes=classes).counts().micro
     right, wrong, there = (float(part[0]) for part in (boxes.true, boxes.false, boxes.positives))
@@ -102,8 +102,10 @@ def image_f1(row: Row) -> Verdict:
         **{"precision@0.5/hits": right, "precision@0.5/of": right + wrong},
         **{"recall@0.5/hits": right, "recall@0.5/of": there},
     }
-    said = judged(False, row.said, readable=len(found) > 0 or _declares_nothing(row), counts=counts)
-    f1 = counts["f1@0.5/hits"] / counts["f1@0.5/of"] if counts["f1@0.5/of"] else 1.0
+    readable = len(found) > 0 or _declares_nothing(row)
+    said = judged(False, row.said, readable=readable, counts=counts)
+    # Silence is not the statement that nothing is there.
+    f1 = counts["f1@0.5/hits"] / counts["f1@0.5/of"] if counts["f1@0.5/of"] else float(readable)
     return replace(said, score=f1, parsed=f"{len(found)} boxes")
 
 

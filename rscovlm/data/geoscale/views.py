@@ -14,9 +14,9 @@ from rscovlm.data.annotations import Annotated, Thing
 from rscovlm.data.geoscale.tiers import TIERS, Tier
 from rscovlm.data.randomness import generator
 from rscovlm.data.synthetic import Photo
-from rscovlm.synth.catalogue import LAND_COVERS, OBJECT_CLASSES
-from rscovlm.synth.views import GSD_M, MIDDLE
-from rscovlm.synth.world import World, make_object, plan_world
+from rscovlm.synth.objects import SceneObject
+from rscovlm.synth.views import GSD_M, single_site
+from rscovlm.synth.world import World, plan_world
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 
@@ -148,8 +148,8 @@ def synthetic_views(count: int, side: int, seed: int) -> Iterator[ScaleView]:
     for number in range(count):
         tier, rng = TIERS[number % len(TIERS)], generator(seed, "synthetic scale view", number)
         gsd_m = _between(rng, max(tier.low_m, FINEST_M), min(tier.high_m, COARSEST_M))
-        reach = side * gsd_m / GSD_M
-        world, x, y = _world(rng, reach)
+        world, x, y = _world(rng, side * gsd_m)
+        reach = side * gsd_m / world.gsd_m
         window = Window(x - reach / 2, y - reach / 2, reach, reach)
         photo = Photo(world, window, Size(side, side), int(rng.integers(1 << 62)))
         view = View(window, photo.size)
@@ -161,16 +161,23 @@ def synthetic_views(count: int, side: int, seed: int) -> Iterator[ScaleView]:
         yield ScaleView(name, name, photo, side, photo.gsd_m, tier, things, "synthetic")
 
 
-def _world(rng: np.random.Generator, reach: float) -> tuple[World, float, float]:
+def _world(rng: np.random.Generator, reach_m: float) -> tuple[World, float, float]:
     """A world and where to look in it: at one object close by, anywhere in a whole scene from afar."""
-    if reach < _WORLD_PX / 4:
-        kind_of = OBJECT_CLASSES[int(rng.integers(len(OBJECT_CLASSES)))]
-        item = make_object(rng, kind_of, MIDDLE, MIDDLE, GSD_M)
-        cover, patch = (str(each) for each in rng.choice(LAND_COVERS, 2))
-        world = World(int(rng.integers(1 << 31)), 8000, 8000, GSD_M, cover, patch, (), (item,))
-        x, y = MIDDLE + rng.uniform(-0.2, 0.2, 2) * reach
+    if reach_m < _WORLD_PX * GSD_M / 4:
+        world, objects = _inhabited(rng)
+        item = objects[int(rng.integers(len(objects)))]
+        x, y = (item.x, item.y) + rng.uniform(-0.2, 0.2, 2) * reach_m / world.gsd_m
         return world, float(x), float(y)
+    reach = reach_m / GSD_M
     side = max(_WORLD_PX, round(1.2 * reach))
     world = plan_world(int(rng.integers(1 << 31)), side, side, GSD_M)
     x, y = rng.uniform(reach / 2, side - reach / 2, 2)
     return world, float(x), float(y)
+
+
+def _inhabited(rng: np.random.Generator) -> tuple[World, Sequence[SceneObject]]:
+    """A place at which something stands."""
+    while True:
+        world, site = single_site(rng)
+        if site.objects:
+            return world, site.objects

@@ -12,7 +12,7 @@ from rscovlm.data.randomness import generator
 from rscovlm.data.words import COLOURS
 from rscovlm.data.zoom.items import Item
 from rscovlm.scoring.answers import choice_letter, count_in, same_answer
-from rscovlm.synth.catalogue import LAND_COVERS
+from rscovlm.synth.terrain import GROUND_COVERS
 
 OPTIONS = 4
 _FIXED = {
@@ -64,7 +64,7 @@ class Vocabulary:
             "object category": [sorted(self.kinds.get(item.about, ())), sorted(self.classes)],
             "object background": [
                 sorted(self.values.get("place", ())),
-                sorted({*self.values.get("background", ()), *LAND_COVERS}),
+                sorted({*self.values.get("background", ()), *GROUND_COVERS}),
             ],
             "object status": [_FIXED["object status"], sorted(self.values.get("status", ()))],
             "object relation": [_FIXED["object relation"], sorted(self.predicates)],

@@ -204,12 +204,16 @@ def synthetic(world: World, name: str, path: Path, source: str = "synth") -> Ann
     """All that is known of a planned scene (``rscovlm.synth.world.World``)."""
     things: list[Thing] = []
     places: list[Place] = []
+    at_sites: set[int] = set()
     for site in world.sites:
+        at_sites |= set(map(id, site.objects))
         first = len(things)
-        things += [_synthetic_thing(world, item, site.kind.name) for item in site.objects]
+        things += [_synthetic_thing(world, item, site.kind.name, None) for item in site.objects]
         here = tuple(range(first, len(things)))
         places.append(Place(site.kind.name, site.window, here, site.kind.objects.name))
-    things += [_synthetic_thing(world, item, None) for item in world.scattered]
+    rest = [item for item in world.objects if id(item) not in at_sites]
+    covers = world.covers_at(np.array([o.x for o in rest]), np.array([o.y for o in rest]))
+    things += [_synthetic_thing(world, item, None, cover) for item, cover in zip(rest, covers, strict=True)]
     return Annotated(
         name,
         path,
@@ -222,26 +226,15 @@ def synthetic(world: World, name: str, path: Path, source: str = "synth") -> Ann
     )
 
 
-def _synthetic_thing(world: Any, item: Any, place: str | None) -> Thing:
+def _synthetic_thing(world: World, item: Any, place: str | None, cover: str | None) -> Thing:
     attributes = {"color": item.colour, "kind": item.kind}
     if place is not None:
         attributes["place"] = place
-    elif (cover := ground_at(world, item.x, item.y)) is not None:
+    elif cover is not None:
         attributes["background"] = cover
-    name = item.kind_of.name
-    return Thing(name, canonical(item.polygon[None])[0], attributes)
-
-
-def ground_at(world: World, x: float, y: float) -> str | None:
-    """The land cover at a point of a synthetic scene; None where two covers blend."""
-    from rscovlm.synth.ground import patch_share
-
-    if world.patch == world.cover:
-        return world.cover
-    share = float(patch_share(np.array([x]), np.array([y]), 1.0, world.seed)[0, 0])
-    if share < 0.02:
-        return world.cover
-    return world.patch if share > 0.98 else None
+    # What the edge of the scene cuts is not asked about, but counts beside others.
+    cut = not world.whole.contains(Window.around(item.polygon))
+    return Thing(item.kind_of.name, canonical(item.polygon[None])[0], attributes, cut)
 
 
 # --- STAR -----------------------------------------------------------------------------------------

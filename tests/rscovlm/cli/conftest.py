@@ -9,7 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from rscovlm.cli import main
-from tests.rscovlm.scripted import ScriptedEngine, write_raster
+from rscovlm.models.families import FAMILIES
+from tests.rscovlm.scripted import ONE_SCALE, ScriptedEngine, write_raster
 
 MODEL = "http://scripted/v1#nano"
 """A model string whose family shows in its name; the scripted engine stands behind it."""
@@ -33,6 +34,12 @@ def run(capsys) -> Callable[..., Done]:
         return Done(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def one_scale(monkeypatch) -> None:
+    """The scripted model looks for every class in one pass."""
+    monkeypatch.setitem(FAMILIES, "nano", ONE_SCALE)
 
 
 @pytest.fixture

@@ -207,7 +207,7 @@ def test_a_full_disk_while_writing_keeps_the_journal_and_no_half_written_file(
         patch.setattr("os.replace", full)
         done = run(*command)
     assert (done.code, done.out) == (2, "")
-    assert done.err.splitlines()[-1] == "rscovlm: the disk is full"
+    assert done.err.splitlines()[-1] == f"rscovlm: {output}: the disk is full"
     assert names(tmp_path) == ["boxes.json.journal.jsonl", "squares.tif"]
     engine = scripted(find_squares)
     assert run(*command, "--resume").code == 0

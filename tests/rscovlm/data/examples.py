@@ -22,6 +22,7 @@ class Noise:
 
     size: Size
     seed: int
+    gsd_m: float | None = None
 
     def read(self):
         return np.random.default_rng(self.seed).integers(0, 256, (*self.size, 3), dtype=np.uint8)

@@ -59,7 +59,7 @@ def test_boxes_lie_inside_their_images_and_have_known_classes(folder):
                 assert box.label in CLASS_NAMES
                 assert (box.polygon >= 0).all()
                 assert (box.polygon <= (width, height)).all()
-                assert area(box.polygon) > 4
+                assert area(box.polygon) > 1.5, "a car of 4 m at 1.2 m times 1.3"
             if task == "grounding":
                 assert len(sample.boxes) == 1
                 assert sample.boxes[0].label.split()[-1] in sample.phrase or "court" in sample.phrase

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rscovlm.cli import main
 from rscovlm.data.packing import collate
 from rscovlm.engines import load_model
 from rscovlm.models.heads import make_heads
+from rscovlm.models.heads.cells import LOOKING
 from rscovlm.nano.model import VIEW_SIDE, build_model
 from rscovlm.nano.tokenizer import number_tokens
 from rscovlm.training.checkpoint import checkpoints
@@ -45,7 +47,7 @@ def test_a_few_steps_lower_each_part_of_the_loss(model, lessons, tokenizer):
     optimizer = torch.optim.AdamW([*model.parameters(), *heads.parameters()], 3e-3)
     history = []
     for step in range(12):
-        seen = {"all": 0.0, "cells": 0.0, "outline": 0.0}
+        seen = {"all": 0.0, "cells": 0.0, "outline": 0.0, "lookup": 0.0}
         for pack in packs:
             found = objective(model, heads, pack, reduction.weights(pack, totals), Moment(step, 12))
             found.loss.backward()
@@ -55,9 +57,41 @@ def test_a_few_steps_lower_each_part_of_the_loss(model, lessons, tokenizer):
         optimizer.step()
         optimizer.zero_grad()
         history.append(seen)
-    assert history[-1]["all"] < 0.8 * history[0]["all"]
-    assert history[-1]["cells"] < 0.8 * history[0]["cells"]
+    assert history[-1]["all"] < 0.85 * history[0]["all"]
+    assert history[-1]["cells"] < 0.85 * history[0]["cells"]
     assert history[-1]["outline"] < history[0]["outline"]
+
+
+def test_lookups_are_the_models_own_attention_to_what_names_name(tokenizer, lessons):
+    """Against the weights that the eager attention of transformers returns."""
+    # The middle lies above the layers to which vision features are added, as it does in nano.
+    shape = replace(SMALL, depth=4, heads=2, kv_heads=1)
+    model = build_model(shape, tokenizer, number_tokens(tokenizer), seed=0)
+    model.set_attn_implementation("eager")
+    index = next(i for i in range(100) if lessons.encode(i, 0).tokens["named"].any())
+    pack = pack_of(lessons, [index])
+    heads = make_heads(model, {"cells": {}})
+    with torch.no_grad():
+        seen = model.model(
+            input_ids=pack.input_ids,
+            position_ids=pack.position_ids,
+            pixel_values=pack.pixel_values(),
+            image_grid_thw=pack.image_grid_thw,
+            output_hidden_states=True,
+            output_attentions=True,
+        )
+        terms = heads["cells"].terms(model, seen.hidden_states, pack)
+    attention = seen.attentions[len(seen.hidden_states) // 2][0, :LOOKING].numpy()
+    named, image_id = pack.token_extras["named"][0].numpy(), lessons.encoder.image_id
+    places = np.flatnonzero(pack.input_ids[0].numpy() == image_id)
+    cells = pack.image_extras["cell_ids"].numpy()
+    nats = []
+    for asking in np.flatnonzero(named):
+        picture = (places < asking).sum() // cells.shape[1] - 1
+        own = places[picture * cells.shape[1] :][: cells.shape[1]]
+        paid = attention[:, asking, own[cells[picture] == named[asking]]].sum(1)
+        nats.append(-np.log(paid))
+    assert terms["lookup"].value.item() == pytest.approx(np.mean(nats), rel=1e-4)
 
 
 def test_the_ordinary_command_trains_nano_from_nothing_and_what_taught_it_stays_behind(

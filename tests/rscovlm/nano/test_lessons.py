@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from rscovlm.nano.lessons import make_lesson
+from detection_eval.detections import Detections
+from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.writing import render_response
+from rscovlm.nano.lessons import COARSE_GSD_M, FINE_CLASSES, FINE_GSD_M, grounded_view, make_lesson
+from rscovlm.nano.model import VIEW_SIDE
+from rscovlm.synth.catalogue import CLASS_NAMES
+from rscovlm.tasks.ground import Grounding
 
 
 def test_a_sample_depends_on_seed_and_index_alone():
@@ -38,5 +44,73 @@ def test_ease_makes_scenes_smaller():
         chains = [s for i in range(60) if (s := make_lesson(8, i, ease)).task == "chain"]
         return max(photo.world.width for s in chains for photo in s.conversation.images)
 
-    assert largest(0.0) > 8000, "8192 px or more"
-    assert largest(1.0) <= 8000, "4096 px, or the 8000 px about a place that stands alone"
+    assert largest(0.0) > 4096
+    assert largest(1.0) == 4096
+
+
+def test_small_and_large_classes_are_listed_at_their_own_scale():
+    asked = {}
+    for index in range(200):
+        lesson = make_lesson(9, index)
+        if lesson.task == "detect":
+            gsd_m = lesson.conversation.images[0].gsd_m
+            words = lesson.conversation.messages[0].text
+            for name in CLASS_NAMES:
+                if name in words:
+                    asked.setdefault(name, []).append(gsd_m)
+    assert asked.keys() == set(CLASS_NAMES)
+    for name, scales in asked.items():
+        wanted = FINE_GSD_M if name in FINE_CLASSES else COARSE_GSD_M
+        assert wanted / 1.26 < min(scales) <= max(scales) < wanted * 1.26
+
+
+def test_one_view_is_asked_about_several_times():
+    turns = [
+        sum(message.role == "user" for message in lesson.conversation.messages)
+        for index in range(60)
+        if (lesson := make_lesson(10, index)).task in ("close", "survey")
+    ]
+    assert np.mean(turns) > 1.8
+
+
+def test_a_grounded_object_is_the_one_box_of_its_answer():
+    task = Grounding(CONTRACTS["nano"])
+    for index in range(12):
+        photo, phrase, polygon = grounded_view(np.random.default_rng([1, index]))
+        assert phrase
+        assert photo.size == (VIEW_SIDE, VIEW_SIDE)
+        box = Detections(polygon[None], np.zeros(1, dtype=np.int64), ("x",))
+        written = render_response(box, CONTRACTS["nano"], VIEW_SIDE, VIEW_SIDE)
+        assert task.score(task.parse(written, photo.size), polygon[None])["acc@0.5/hits"] == 1
+
+
+def test_a_first_look_is_a_chain_up_to_its_first_request():
+    looks = [s for i in range(200) if (s := make_lesson(10, i)).task == "first look"]
+    assert len(looks) > 10
+    asked = 0
+    for lesson in looks:
+        assert [m.role for m in lesson.conversation.messages] == ["system", "user", "assistant"]
+        assert len(lesson.conversation.images) == 1
+        asked += "tool_call" in lesson.conversation.messages[-1].text
+    assert asked > len(looks) / 2, "most overviews do not show the answer"
+
+
+def test_places_are_listed_with_the_outlines_that_the_plan_has():
+    listed = 0
+    for index in range(200):
+        lesson = make_lesson(11, index)
+        if lesson.task != "places":
+            continue
+        [photo] = lesson.conversation.images
+        scale = 1000 / photo.world.width
+        lines = lesson.conversation.messages[-1].text.splitlines()
+        for line in lines:
+            if line == "There are none.":
+                continue
+            name, corners = line.rsplit(" ", 1)
+            written = np.array(corners.split(","), dtype=float).reshape(4, 2)
+            sites = [site.corners * scale for site in photo.world.sites if site.kind.name == name]
+            # The order of corners is the dialect's; the middle is the same in any.
+            assert min(np.abs(site.mean(0) - written.mean(0)).max() for site in sites) < 1.5
+            listed += 1
+    assert listed > 30

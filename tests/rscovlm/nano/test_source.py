@@ -1,10 +1,12 @@
 """Lessons as a source of a mix."""
 
+from collections import Counter
+
 import numpy as np
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.nano.lessons import make_lesson
-from rscovlm.nano.source import Lessons
+from rscovlm.nano.source import NAMES, Lessons
 from tests.rscovlm.nano.material import SPEC
 
 
@@ -18,17 +20,17 @@ def test_exactly_the_assistant_turns_and_their_ends_are_learnt(tokenizer, lesson
 
 def test_coordinates_are_marked_and_counts_are_not(lessons):
     coded = [(lessons.encode(index, 0), make_lesson(4, index)) for index in range(150)]
-    marked = dict.fromkeys(("chain", "detect", "close", "glance", "classify"), 0)
+    marked = Counter()
+    listing = {"detect", "places", "ground"}
     for example, sample in coded:
         count = int(example.tokens["coordinate"].sum())
         marked[example.task] += count
-        if example.task == "detect":
+        if example.task in listing:
             assert count % 8 == 0
         calls = sum("bbox_2d" in message.text for message in sample.conversation.messages)
-        assert example.task == "detect" or count == 4 * calls, "the 2 of bbox_2d is no coordinate"
-    assert marked["chain"]
-    assert marked["detect"]
-    assert not any(marked[task] for task in ("close", "glance", "classify"))
+        assert example.task in listing or count == 4 * calls, "the 2 of bbox_2d is no coordinate"
+    assert {task for task, count in marked.items() if count} == {"chain", "first look", *listing}
+    assert {"close", "survey"} < set(marked)
 
 
 def test_the_first_lessons_are_easy_and_every_visit_to_one_is_the_same(tokenizer):
@@ -55,3 +57,18 @@ def test_a_source_is_as_long_as_said_and_drawn_in_order(lessons):
     assert len(lessons) == 1000
     assert lessons.in_order
     assert lessons.encode(7, 2).key == ("lessons", 7, 2)
+
+
+def test_names_that_the_image_before_shows_are_marked_at_their_last_token(tokenizer, lessons):
+    marked = 0
+    for index in range(60):
+        coded = lessons.encode(index, 0)
+        named, images = coded.tokens["named"], coded.images["cell_ids"]
+        picture = np.cumsum(coded.ids == lessons.encoder.image_id) // images.shape[1] - 1
+        for end in np.flatnonzero(named):
+            said = tokenizer.decode(coded.ids[: end + 1])
+            [name] = [word for word in NAMES if said.endswith(word)]
+            assert named[end] == tokenizer.encode(f" {name}", add_special_tokens=False)[0]
+            assert named[end] in images[picture[end]]
+            marked += 1
+    assert marked > 60

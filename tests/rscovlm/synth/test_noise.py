@@ -28,17 +28,29 @@ def test_smooth_noise_meets_its_lattice_and_is_half_way_in_the_middle_between_no
     np.testing.assert_allclose(found[:, 1], (nodes[:, 0] + nodes[:, 1]) / 2, atol=1e-6)
 
 
-def test_cells_are_constant_and_as_large_as_said():
-    found = noise.cells(np.arange(-10.0, 30.0), np.arange(20.0), side=10.0, seed=3)
-    columns = found.reshape(2, 10, 4, 10)
-    assert (columns == columns[:, :1, :, :1]).all()
-    assert len(np.unique(found)) == 8
-    np.testing.assert_array_equal(columns[:, 0, :, 0], noise.lattice(np.arange(-1, 3), np.arange(2), 3))
-
-
 def test_lattices_are_uniform_and_unlike_each_other():
     first, other = (noise.lattice(np.arange(200), np.arange(200), seed) for seed in (1, 2))
     assert first.mean() == pytest.approx(0.5, abs=0.01)
     assert first.var() == pytest.approx(1 / 12, rel=0.05)
     assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.02
     assert abs(np.corrcoef(first[:, :-1].ravel(), first[:, 1:].ravel())[0, 1]) < 0.02
+
+
+def test_points_have_the_noise_of_the_raster_and_bounds_hold_it():
+    x, y = np.linspace(-40, 90, 31), np.linspace(10, 60, 17)
+    raster = noise.smooth(x, y, 13.0, 3)
+    np.testing.assert_allclose(noise.smooth_at(*np.meshgrid(x, y), 13.0, 3), raster, atol=1e-5)
+    low, high = noise.bounds(x, y, 13.0, 3)
+    assert low <= raster.min() <= raster.max() <= high
+
+
+def test_several_wavelengths_at_once_are_each_of_them():
+    x, y = np.array([1.0, 5.0]), np.array([3.0, 900.0])
+    both = noise.smooth_at(x, y, np.array([10.0, 70.0]), np.array([1, 2]))
+    np.testing.assert_allclose(both[1], noise.smooth_at(x, y, 70.0, 2), atol=1e-6)
+
+
+def test_hashes_broadcast_and_keep_the_shape_of_scalars():
+    assert noise.hashed(1, 2, 3).shape == ()
+    assert noise.hashed(np.arange(4), 2, np.arange(3)[:, None]).shape == (3, 4)
+    assert noise.hashed(np.arange(4), 2, 3)[1] == noise.hashed(1, 2, 3)

@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from rscovlm.synth.catalogue import PLANE
-from rscovlm.synth.views import MIDDLE, around, loose_objects, next_window, single_site, visible_polygons
-from rscovlm.synth.world import World, make_object
+from rscovlm.synth.catalogue import PLANE, SITES
+from rscovlm.synth.objects import make_object
+from rscovlm.synth.views import (
+    NEIGHBOURHOOD,
+    around,
+    neighbourhood,
+    next_window,
+    single_site,
+    visible_polygons,
+)
+from rscovlm.synth.world import plan_world
 from tiling.view import Size, Window
 
 
@@ -22,8 +30,10 @@ def test_an_observer_answers_when_the_place_fills_half_the_view_and_else_goes_cl
 
 
 def test_an_object_cut_by_the_edge_is_outlined_inside_the_view():
+    from dataclasses import replace
+
     item = make_object(np.random.default_rng(0), PLANE, 2.0, 64.0, 1.0, angle_rad=0.3)
-    world = World(5, 128, 128, 1.0, "desert", "desert", (), (item,))
+    world = replace(plan_world(5, 128, 128, 1.0, cover="desert"), scattered=(item,), populated=False)
     size = Size(128, 128)
     polygons, objects = visible_polygons(world, Window(0, 0, 128, 128), size)
     assert objects == [item]
@@ -43,23 +53,17 @@ def test_a_window_around_holds_the_evidence_off_centre_and_is_no_larger_than_ask
     assert len({window.center for window in windows}) == 200
 
 
-def test_loose_objects_lie_apart_in_their_square_and_are_at_most_five():
-    rng = np.random.default_rng(0)
-    drawn = [loose_objects(rng, 600.0, few=0.0) for _ in range(100)]
-    assert {len(objects) for objects in drawn} == {0, 1, 2, 3, 4, 5}
-    for objects in drawn:
-        for i, a in enumerate(objects):
-            assert abs(a.x - MIDDLE) <= 300
-            assert abs(a.y - MIDDLE) <= 300
-            for b in objects[:i]:
-                assert np.hypot(a.x - b.x, a.y - b.y) > (a.length + b.length) * 0.55
-    assert max(len(loose_objects(rng, 600.0, few=1.0)) for _ in range(100)) == 2
-
-
-def test_a_single_site_stands_in_the_middle_of_a_world_of_its_own():
-    worlds = [single_site(np.random.default_rng(seed)) for seed in range(30)]
-    for world, site in worlds:
-        assert world.sites == (site,)
-        assert (site.x, site.y) == (MIDDLE, MIDDLE)
+def test_a_single_site_is_of_the_kind_that_was_asked_for():
+    for kind in SITES:
+        world, site = single_site(np.random.default_rng(1), kind.name)
+        assert site.kind is kind
+        assert site in world.sites
         assert 0.27 <= world.gsd_m <= 0.33
-    assert len({site.kind.name for _, site in worlds}) > 3
+    drawn = {single_site(np.random.default_rng(seed))[1].kind.name for seed in range(30)}
+    assert len(drawn) > 5
+
+
+def test_a_neighbourhood_is_a_small_scene_without_places():
+    world = neighbourhood(np.random.default_rng(0))
+    assert world.sites == ()
+    assert world.width == world.height == NEIGHBOURHOOD

@@ -7,13 +7,12 @@ from collections import Counter
 import numpy as np
 import shapely
 
-from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.detect import detect_scene, plan_detection
 from rscovlm.tasks.examined import tile_records
 from rscovlm.tasks.passes import plan_passes
 from rscovlm.tasks.tiles import plan_tiles
 from tests.rscovlm.painted import FAMILY, TRUTH, find_squares, paint
-from tests.rscovlm.scripted import ScriptedEngine, write_raster
+from tests.rscovlm.scripted import ONE_SCALE, ScriptedEngine, write_raster
 from tiling.areas import SceneArea
 from tiling.layers import box_columns
 from tiling.scene import Scene
@@ -44,7 +43,7 @@ def test_what_failed_was_skipped_or_lies_outside_says_so(tmp_path):
         # The area ends within the third of four tiles, of which the second is nodata.
         plan_of_all = plan_tiles(scene, FAMILY, tile=128, overlap=0)
         assert len(plan_of_all.grid) == 4
-        run = plan_detection(scene, FAMILIES["nano"], plans=[plan])
+        run = plan_detection(scene, ONE_SCALE, plans=[plan])
         found = detect_scene(scene, ScriptedEngine(lambda _: next(replies)), run)
         records = tile_records(scene, found)
     assert [(record.status, record.reason, record.visual_tokens) for record in records] == [

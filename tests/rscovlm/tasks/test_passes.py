@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 
 from rscovlm.errors import UsageError
-from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.passes import plan_passes, read_gsd, scale_notes
-from tests.rscovlm.scripted import write_raster
+from tests.rscovlm.scripted import ONE_SCALE, write_raster
 from tiling.errors import GridError
 from tiling.scene import Scene
 from tiling.view import Size, Window
 
-NANO = FAMILIES["nano"]
+NANO = ONE_SCALE
 CLASSES = ("plane", "ship", "small vehicle")
 BY_CLASS = replace(NANO, class_gsd_m={"Small-Vehicle": 0.6, "plane": 2.4})
 """Looks for small vehicles at 0.6 m, for planes at 2.4 m, and for all else at nano's 1.2 m per pixel."""

@@ -10,12 +10,12 @@ from affine import Affine
 
 from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.tiles import default_tile, plan_tiles, scale_gap
-from tests.rscovlm.scripted import write_raster
+from tests.rscovlm.scripted import ONE_SCALE, write_raster
 from tiling.errors import GridError
 from tiling.scene import Scene
 from tiling.view import Size, Window
 
-NANO = FAMILIES["nano"]
+NANO = ONE_SCALE
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def pack(tokens: str, learnt: int = 2, images: dict | None = None, samples: dict
         input_ids=torch.tensor([ids]),
         sample=torch.tensor([[owners[token] for token in tokens]]),
         learnt=torch.ones(learnt, dtype=torch.int64),
+        token_extras={},
         image_extras=images or {},
         sample_extras=samples or {},
     )
