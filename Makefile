@@ -54,7 +54,8 @@ $(VENV)/.docs: $(READY) constraints-docs.txt
 demo: $(READY) demo/scene.tif
 	sed -n '3p;9p' demo/scene.questions.jsonl > demo/questions.jsonl
 	$(BIN)/rscovlm ask demo/scene.tif --questions demo/questions.jsonl --trace demo/trace.html --overwrite
-	$(BIN)/rscovlm detect demo/scene.tif --output demo/objects.gpkg --overlay demo/objects.png --overwrite
+	$(BIN)/rscovlm detect demo/scene.tif --classes "plane,ship,storage tank,soccer ball field,tennis court,bridge" \
+		--output demo/objects.gpkg --overlay demo/objects.png --overwrite
 	@echo "See demo/trace.html (how the answers came about), demo/objects.png and demo/objects.gpkg (what was found)."
 
 demo/scene.tif: | $(READY)
