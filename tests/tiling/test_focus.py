@@ -51,7 +51,7 @@ fraction = st.floats(0, 1)
 def test_points_go_to_the_scene_and_back(box, size, orientation, points):
     base = View(Window(10, 20, 3000, 2000), Size(*size), orientation)
     (x0, x1), (y0, y1) = sorted(box[:2]), sorted(box[2:])
-    region = Window.from_bounds(10 + 3000 * x0, 20 + 2000 * y0, 10 + 3000 * x1 + 1, 20 + 2000 * y1 + 1)
+    region = Window.from_bounds(10 + 2999 * x0, 20 + 1999 * y0, 11 + 2999 * x1, 21 + 1999 * y1)
     focused = FocusedView.of(base, region)
     scene = np.array(points) * (3000, 2000) + (10, 20)
     np.testing.assert_allclose(focused.to_scene(focused.from_scene(scene)), scene, atol=1e-6)
