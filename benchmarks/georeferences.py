@@ -21,6 +21,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,14 +41,13 @@ from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
 from rscovlm.engines import Engine, load_model
 from rscovlm.models.families import FAMILIES, ModelFamily
-from rscovlm.synth.catalogue import SITES
 from rscovlm.synth.dataset import scene_truth
 from rscovlm.synth.render import render
-from rscovlm.synth.world import World, make_site
+from rscovlm.synth.world import World, plan_world
 from rscovlm.tasks.detect import detect_scene, plan_detection
 from rscovlm.tasks.tiles import plan_tiles
 from tiling.areas import Area
-from tiling.overlay import class_colour
+from tiling.colours import class_colours
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 from zoom_chain.chat import Conversation, Generation, Reply
@@ -59,8 +59,7 @@ DEGREE_M = 111_400  # of latitude there
 TURN = 25  # degrees
 FILLED = 1.77  # sides of the scene per side of the square, for frames turned by TURN: (sin + cos)^2
 OVERLAP = "100m"  # of the stand-in's tiles: longer than any object, so that each is seen whole
-COVER = "desert"
-CELL_M = 240  # one site in each, with room around it
+COVER = "urban"
 PANEL, GAP, HEAD = 400, 8, 72  # px
 GRID_M = 100
 DARK, SHEET, LIGHT, MUTED = "#0c1018", "#1a2130", "#f0f2f5", "#9aa4b2"
@@ -95,20 +94,9 @@ class Agreement(NamedTuple):
     distances_m: np.ndarray
 
 
-def crowded(seed: int, side: int, area: int) -> World:
-    """A world with a site in each cell of the square in its middle; bridges are too long for one tile."""
-    rng = np.random.default_rng([seed, side, area])
-    kinds = [kind for kind in SITES if kind.name != "canal"]
-    cell = CELL_M / GSD_M
-    count = int(area // cell)
-    first = (side - (count - 1) * cell) / 2
-    at = first + cell * np.arange(count)
-    sites = tuple(
-        make_site(rng, kinds[(row * count + column) % len(kinds)], at[column], at[row], GSD_M, empty=0)
-        for row in range(count)
-        for column in range(count)
-    )
-    return World(seed, side, side, GSD_M, COVER, COVER, sites, ())
+def town(seed: int, side: int) -> World:
+    """A town of courts, pools, pitches and places around the square in its middle."""
+    return plan_world(seed, side, side, GSD_M, COVER)
 
 
 def versions(pixels: np.ndarray, area: float) -> list[Version]:
@@ -194,11 +182,11 @@ def look(
     path: Path, area: Area, engine: Callable[[Scene, Sequence[View]], Engine], overlap: str | None = None
 ) -> Found:
     """What an engine finds in an area of a file, in metres of UTM."""
-    family = FAMILIES["nano"]
+    family = replace(FAMILIES["nano"], class_gsd_m=None)  # one pass for all classes
     with Scene(path) as scene:
         plan = plan_tiles(scene, family, overlap=overlap, area=area.in_scene(scene))
-        run = plan_detection(scene, family, plan=plan)
-        boxes = detect_scene(scene, engine(scene, run.plan.views), run).detections
+        run = plan_detection(scene, family, plans=[plan])
+        boxes = detect_scene(scene, engine(scene, plan.views), run).detections
         places = scene.to_map(boxes.polygons).reshape(-1, 2)
         x, y = transform(scene.crs, UTM, *places.T.tolist())
     return Found(np.column_stack([x, y]).reshape(-1, 4, 2), list(boxes.names))
@@ -255,7 +243,7 @@ def panel(
         pen.line((at, 0, at, 2 * PANEL), fill=(255, 255, 255, 70))
         pen.line((0, at, 2 * PANEL, at), fill=(255, 255, 255, 70))
     for corners, name in zip(found.corners, found.names):
-        for width, colour in ((8, DARK), (5, class_colour(classes.index(name)))):
+        for width, colour in ((8, DARK), (5, class_colours(classes)[name])):
             pen.line(ring(corners, frame), fill=colour, width=width, joint="curve")
     for corners in exact.corners:
         pen.line(ring(corners, frame), fill="white", width=2)
@@ -278,7 +266,7 @@ def ring(corners: np.ndarray, frame: Affine) -> list[tuple[float, ...]]:
 
 def reduced(picture: Image.Image, classes: Sequence[str]) -> Image.Image:
     """The picture in 256 colours: greys, and those of the classes on dark and on light."""
-    named = [ImageColor.getrgb(class_colour(label)) for label in range(len(classes))]
+    named = [ImageColor.getrgb(colour) for colour in class_colours(classes).values()]
     plain = [ImageColor.getrgb(colour) for colour in (DARK, SHEET, LIGHT, MUTED)]
     mixed = [
         tuple(round(share * own + (1 - share) * end) for own in colour)
@@ -296,17 +284,17 @@ def draw(panels: Sequence[Image.Image], classes: Sequence[str]) -> Image.Image:
     """Panels three in a row, and the colours of the classes below."""
     width, height = panels[0].size
     rows = -(-len(panels) // 3)
-    sheet = Image.new("RGB", (3 * width + 4 * GAP, rows * (height + GAP) + GAP + 26), SHEET)
+    sheet = Image.new("RGB", (3 * width + 4 * GAP, rows * (height + GAP) + GAP + 46), SHEET)
     for place, each in enumerate(panels):
         sheet.paste(each, (GAP + place % 3 * (width + GAP), GAP + place // 3 * (height + GAP)))
-    pen, x, y = ImageDraw.Draw(sheet), GAP + 2, sheet.height - 24
+    pen, x, y = ImageDraw.Draw(sheet), GAP + 2, sheet.height - 44
     font = ImageFont.load_default(13)
-    for label, name in enumerate(classes):
-        pen.rectangle((x, y + 3, x + 12, y + 15), fill=class_colour(label))
+    for name in classes:
+        pen.rectangle((x, y + 3, x + 12, y + 15), fill=class_colours(classes)[name])
         pen.text((x + 18, y + 1), name, font=font, fill=LIGHT)
         x += 36 + round(font.getlength(name))
     words = f"white: true boxes; coloured: nano's; grid of {GRID_M} m; above, the pixels as stored"
-    pen.text((sheet.width - GAP - font.getlength(words), y + 1), words, font=font, fill=MUTED)
+    pen.text((sheet.width - GAP - font.getlength(words), y + 21), words, font=font, fill=MUTED)
     return sheet
 
 
@@ -314,7 +302,7 @@ def compare(folder: Path, picture: Path | None, area_px: int, seed: int) -> bool
     """Write the files, print the table and draw the picture; True where the true boxes keep their places."""
     folder.mkdir(parents=True, exist_ok=True)
     side = round(FILLED * area_px) + 20
-    world = crowded(seed, side, area_px)
+    world = town(seed, side)
     truth, family = scene_truth(world), FAMILIES["nano"]
     assert family.classes is not None
     pixels = np.moveaxis(render(world, Window(0, 0, side, side), Size(side, side)), -1, 0)
