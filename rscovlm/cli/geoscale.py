@@ -12,7 +12,17 @@ import typer
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import Device, Seed, open_model, read_list
 from rscovlm.cli.outputs import Overwrite, check_outputs
-from rscovlm.cli.teaching import check_teacher, digest_of, teacher_journal, teacher_named
+from rscovlm.cli.teaching import (
+    BalanceReport,
+    Images,
+    ResumeTeacher,
+    Teacher,
+    TeacherFamily,
+    check_teacher,
+    digest_of,
+    teacher_journal,
+    teacher_named,
+)
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
@@ -33,9 +43,7 @@ def geoscale(
             metavar="[ANNOTATIONS[:FORMAT]]...",
         ),
     ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="Folder of the images; images beside the annotations by default.")
-    ] = None,
+    images: Images = None,
     synthetic: Annotated[
         int, typer.Option(help="Views of synthetic scenes from 0.1 to 30 m per pixel.", min=0, metavar="N")
     ] = 0,
@@ -49,23 +57,16 @@ def geoscale(
     ways: Annotated[
         str, typer.Option(help="How questions are made: templates, teacher.", metavar="A,B")
     ] = "templates",
-    teacher: Annotated[
-        str | None,
-        typer.Option(help="Model that writes questions; as --model of rscovlm ask.", metavar="MODEL"),
-    ] = None,
-    teacher_family: Annotated[
-        str | None, typer.Option(help="How the teacher sees, where its name does not tell.", metavar="FAMILY")
-    ] = None,
+    teacher: Teacher = None,
+    teacher_family: TeacherFamily = None,
     stated: Annotated[
         bool, typer.Option("--stated", help="Begin each question by stating the scale in words.")
     ] = False,
     seed: Seed = 0,
     device: Device = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep the teacher's replies so far.")] = False,
+    resume: ResumeTeacher = False,
     overwrite: Overwrite = False,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the balance report as JSON.", metavar="FILE.json")
-    ] = None,
+    report: BalanceReport = None,
 ) -> None:
     """Make questions whose right answer depends on scale, with views at many scales, from annotated images.
 

@@ -7,15 +7,32 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from rscovlm.cli.failures import Interrupted
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
-    from rscovlm.data.annotations import Annotated
+    from rscovlm.data.annotations import Annotated as AnnotatedImage
     from rscovlm.journal import Journal
     from rscovlm.models.checkpoints import Checkpoint
+
+Images = Annotated[
+    Path | None, typer.Option(help="Folder of the images; images beside the annotations by default.")
+]
+Teacher = Annotated[
+    str | None,
+    typer.Option(help="Model that writes questions; as --model of rscovlm ask.", metavar="MODEL"),
+]
+TeacherFamily = Annotated[
+    str | None, typer.Option(help="How the teacher sees, where its name does not tell.", metavar="FAMILY")
+]
+ResumeTeacher = Annotated[bool, typer.Option("--resume", help="Keep the teacher's replies so far.")]
+BalanceReport = Annotated[
+    Path | None, typer.Option(help="Write the balance report as JSON.", metavar="FILE.json")
+]
 
 
 def teacher_named(spec: str | None, family: str | None) -> Checkpoint | None:
@@ -66,7 +83,7 @@ def teacher_journal(
             ) from error
 
 
-def digest_of(images: Iterable[Annotated]) -> str:
+def digest_of(images: Iterable[AnnotatedImage]) -> str:
     """A hash of all that is known of all images."""
     digest = hashlib.sha256()
     for image in images:

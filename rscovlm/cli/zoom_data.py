@@ -13,7 +13,17 @@ import typer
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import Device, MaxPixels, Seed, open_model, read_list
 from rscovlm.cli.outputs import check_outputs
-from rscovlm.cli.teaching import check_teacher, digest_of, teacher_journal, teacher_named
+from rscovlm.cli.teaching import (
+    BalanceReport,
+    Images,
+    ResumeTeacher,
+    Teacher,
+    TeacherFamily,
+    check_teacher,
+    digest_of,
+    teacher_journal,
+    teacher_named,
+)
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
@@ -37,19 +47,12 @@ def zoom_data(
         ),
     ],
     output: Annotated[Path, typer.Option(help="The sample file to write.", metavar="FILE.jsonl")],
-    images: Annotated[
-        Path | None, typer.Option(help="Folder of the images; images beside the annotations by default.")
-    ] = None,
+    images: Images = None,
     ways: Annotated[
         str, typer.Option(help="How questions are made: templates, teacher, choice.", metavar="A,B")
     ] = "templates,choice",
-    teacher: Annotated[
-        str | None,
-        typer.Option(help="Model that writes questions; as --model of rscovlm ask.", metavar="MODEL"),
-    ] = None,
-    teacher_family: Annotated[
-        str | None, typer.Option(help="How the teacher sees, where its name does not tell.", metavar="FAMILY")
-    ] = None,
+    teacher: Teacher = None,
+    teacher_family: TeacherFamily = None,
     check_overview: Annotated[
         bool,
         typer.Option("--check-overview", help="Drop what the teacher can answer from the overview alone."),
@@ -82,13 +85,11 @@ def zoom_data(
     ] = 0.0,
     seed: Seed = 0,
     device: Device = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep the teacher's replies so far.")] = False,
+    resume: ResumeTeacher = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs that exist, discard an unfinished run.")
     ] = False,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the balance report as JSON.", metavar="FILE.json")
-    ] = None,
+    report: BalanceReport = None,
 ) -> None:
     """Make questions that need zooming, with their answers and boxes, from annotated images.
 

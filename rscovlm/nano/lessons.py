@@ -160,6 +160,12 @@ def _start(rng: np.random.Generator, world: World, evidence: Window) -> Window:
     return Window(float(x0), float(y0), float(side), float(side))
 
 
+def _request(window: Window, target: Window) -> BoxText:
+    """The call that asks to look closer at a target in a view of a window."""
+    box = View(window, _SIZE).from_scene(np.reshape(target.bounds, (2, 2))).ravel()
+    return BoxText(NANO.render_call(box, VIEW_SIDE, VIEW_SIDE))
+
+
 def _chain(rng: np.random.Generator, ease: float) -> tuple[Conversation, str]:
     if rng.random() < _ALONE:
         world, questions = _place_with_questions(rng, 2)
@@ -173,8 +179,7 @@ def _chain(rng: np.random.Generator, ease: float) -> tuple[Conversation, str]:
     text, answer = _worded(rng, question)
     conversation = NANO.opening(photograph(rng, world, window, _SIZE), text, zoom=True)
     for target in zoom_chain(window, question.evidence, rng, _SHAKE):
-        box = View(window, _SIZE).from_scene(np.reshape(target.bounds, (2, 2))).ravel()
-        conversation = conversation.say("assistant", BoxText(NANO.render_call(box, VIEW_SIDE, VIEW_SIDE)))
+        conversation = conversation.say("assistant", _request(window, target))
         if rng.random() < _WITHDRAWN:
             conversation = NANO.final_turn(conversation)
             others = []
@@ -192,9 +197,7 @@ def _first_look(rng: np.random.Generator, ease: float) -> tuple[Conversation, st
     text, answer = _worded(rng, question)
     conversation = NANO.opening(photograph(rng, world, window, _SIZE), text, zoom=True)
     for target in zoom_chain(window, question.evidence, rng, _SHAKE):
-        box = View(window, _SIZE).from_scene(np.reshape(target.bounds, (2, 2))).ravel()
-        call = BoxText(NANO.render_call(box, VIEW_SIDE, VIEW_SIDE))
-        return conversation.say("assistant", call), "first look"
+        return conversation.say("assistant", _request(window, target)), "first look"
     return conversation.say("assistant", answer), "first look"
 
 

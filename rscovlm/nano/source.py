@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -61,16 +62,23 @@ class Lessons:
         """(length,) the cell id of the name that ends at a token, where the image before shows it; else 0."""
         ids, named = coded.ids, np.zeros(len(coded.ids), dtype=np.int64)
         images = np.cumsum(ids == self.encoder.image_id) // coded.images["cell_ids"].shape[1] - 1
-        for word in NAMES:
-            cell = self._first_token(word)
-            for text in (word, f" {word}"):
-                tokens = np.array(self.encoder.tokenizer.encode(text, add_special_tokens=False))
-                for end in np.flatnonzero(ids[len(tokens) - 1 :] == tokens[-1]) + len(tokens) - 1:
-                    start = end - len(tokens) + 1
-                    shown = images[start] >= 0 and cell in coded.images["cell_ids"][images[start]]
-                    if shown and np.array_equal(ids[start : end + 1], tokens):
-                        named[end] = cell
+        for cell, tokens in self._spellings:
+            for end in np.flatnonzero(ids[len(tokens) - 1 :] == tokens[-1]) + len(tokens) - 1:
+                start = end - len(tokens) + 1
+                shown = images[start] >= 0 and cell in coded.images["cell_ids"][images[start]]
+                if shown and np.array_equal(ids[start : end + 1], tokens):
+                    named[end] = cell
         return named
+
+    @cached_property
+    def _spellings(self) -> list[tuple[int, np.ndarray]]:
+        """The cell id and tokens of each name, as it begins a line and as it follows a word."""
+        encode = self.encoder.tokenizer.encode
+        return [
+            (self._first_token(word), np.array(encode(text, add_special_tokens=False)))
+            for word in NAMES
+            for text in (word, f" {word}")
+        ]
 
     def _first_token(self, word: str) -> int:
         if word not in self._first_tokens:

@@ -82,11 +82,6 @@ class GsdHead(Head):
         self.norm = nn.LayerNorm(2 * vision_width)
         self.layers = nn.Sequential(nn.Linear(2 * vision_width, hidden), nn.GELU(), nn.Linear(hidden, 2))
 
-    @property
-    def taps(self) -> tuple[int, ...]:
-        """Layers of the vision tower that it reads."""
-        return tuple(self.settings["taps"])
-
     def share_at(self, progress: float) -> float:
         """Part of its weight that counts: it rises from 0 to 1 over ``ramp``."""
         ramp = self.settings["ramp"]

@@ -43,8 +43,8 @@ class Head(nn.Module):
 
     @property
     def taps(self) -> tuple[int, ...]:
-        """Layers of the vision tower whose features it reads, by index from 0."""
-        return ()
+        """Layers of the vision tower whose features it reads, by index from 0; a setting, none without it."""
+        return tuple(self.settings.get("taps", ()))
 
     def share_at(self, progress: float) -> float:
         """Part of its weight that counts when so much of the run is done, from 0 to 1."""

@@ -116,11 +116,6 @@ class DenseHead(PredictiveHead):
         self.condition = Condition(width, inner, images, vision_width if taps else None)
         self.decoder = DECODERS[kind](inner, detail, **own)
 
-    @property
-    def taps(self) -> tuple[int, ...]:
-        """Layers of the vision tower that are read."""
-        return tuple(self.settings["taps"])
-
     def forward(self, states: GridStates) -> Distribution:
         """The distributions of the S cells in the middle, in the target's unit."""
         return self.field(states).middle()

@@ -85,11 +85,6 @@ class NumberHead(PredictiveHead):
         self.output = OUTPUTS[shape](width, **output)
         self.is_scaled: bool = getattr(OUTPUTS[shape], "scaled", True)
 
-    @property
-    def taps(self) -> tuple[int, ...]:
-        """Layers of the vision tower that the trunk reads."""
-        return tuple(self.settings["taps"])
-
     def forward(self, states: States) -> Distribution:
         """The distributions of S samples in the target's unit."""
         mean, deviation = (self.settings[name] for name in ("mean", "deviation"))
