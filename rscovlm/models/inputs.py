@@ -23,7 +23,6 @@ from tiling.errors import BandError
 from zoom_chain.chat import Conversation, ImagePart
 
 ENTRY, HEADS = "inputs", "heads"
-HEAD_WEIGHTS = "heads.safetensors"
 NUMBERED = ("numbers", "dense", "ensembles")
 """Kinds of heads that give a number at the middle of a patch."""
 
@@ -185,10 +184,9 @@ def weights_hash(folder: Path) -> str:
     """SHA-256 of the weights of a checkpoint, without those of its heads; of no file where there is none."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
-        if path.name != HEAD_WEIGHTS:
-            with path.open("rb") as file:
-                while block := file.read(1 << 24):
-                    digest.update(block)
+        with path.open("rb") as file:
+            while block := file.read(1 << 24):
+                digest.update(block)
     return digest.hexdigest()
 
 

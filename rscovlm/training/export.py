@@ -3,7 +3,7 @@
 | file | from |
 |---|---|
 | ``config.json``, ``model*.safetensors``, ... | the trained model |
-| ``heads.safetensors`` | heads that inference needs; those for training alone are left out |
+| ``heads/weights.safetensors`` | heads that inference needs; those for training alone are left out |
 | tokenizer files, ``chat_template.jinja`` | the starting checkpoint |
 | ``preprocessor_config.json`` | the starting checkpoint, with the run's bounds on image areas |
 | ``rscovlm.json`` | the family that was trained and the run's bounds, so that it is run as it learnt; heads |

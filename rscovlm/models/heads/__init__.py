@@ -34,7 +34,8 @@ HEADS: dict[str, type[Head]] = {
 SEVERAL = frozenset({"numbers", "dense", "ensembles"})
 """Kinds of which a model has any number, each by a name of its own."""
 
-WEIGHTS, SIDECAR, ENTRY = "heads.safetensors", "rscovlm.json", "heads"
+WEIGHTS, SIDECAR, ENTRY = "heads/weights.safetensors", "rscovlm.json", "heads"
+"""The weights have a folder of their own: vLLM takes all safetensors beside those of the model for its."""
 
 
 def make_heads(model: VisionLanguageModel, settings: Mapping[str, Mapping[str, Any]]) -> nn.ModuleDict:
@@ -91,7 +92,7 @@ def _with_taps(model: VisionLanguageModel, own: Mapping[str, Any]) -> dict[str, 
 def write_heads(folder: Path, heads: nn.ModuleDict) -> None:
     """Put the heads that inference needs beside the weights of a checkpoint; none leave nothing.
 
-    The weights go to ``heads.safetensors`` as float32, the settings to the entry ``heads`` of
+    The weights go to ``heads/weights.safetensors`` as float32, the settings to the entry ``heads`` of
     ``rscovlm.json``.
     """
     from safetensors.torch import save_file
@@ -104,6 +105,7 @@ def write_heads(folder: Path, heads: nn.ModuleDict) -> None:
         for name, head in kept.items()
         for part, value in head.state_dict().items()
     }
+    (folder / WEIGHTS).parent.mkdir(exist_ok=True)
     save_file(weights, folder / WEIGHTS)
     sidecar = folder / SIDECAR
     known = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}

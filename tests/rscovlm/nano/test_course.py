@@ -112,7 +112,7 @@ def test_the_ordinary_command_trains_nano_from_nothing_and_what_taught_it_stays_
     steps = [line for line in read_log(run / "log.jsonl") if "loss" in line]
     assert {"cells", "outline", "loss/source/lessons"} <= steps[-1].keys()
     assert any(name.startswith("heads.cells.outline") for name in learnt_names(run)), "to go on with"
-    assert not (run / "model" / "heads.safetensors").exists()
+    assert not (run / "model" / "heads" / "weights.safetensors").exists()
     with load_model(str(run / "model"), device="cpu") as engine:
         image = ImagePart(np.zeros((VIEW_SIDE, VIEW_SIDE, 3), dtype=np.uint8))
         reply = engine.chat([Conversation().say("user", image, "hello")], Generation(max_new_tokens=4))[0]

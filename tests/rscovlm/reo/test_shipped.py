@@ -24,7 +24,7 @@ def test_the_shipped_heads_belong_to_the_shipped_weights():
     assert inputs is not None
     assert inputs.weights == weights_hash(NANO_FOLDER)
     assert number_heads(NANO_FOLDER) == {"agb": "agb_mg_per_ha", "canopy_height": "canopy_height_m"}
-    assert (NANO_FOLDER / "heads.safetensors").stat().st_size < 2e6
+    assert (NANO_FOLDER / "heads" / "weights.safetensors").stat().st_size < 2e6
 
 
 def test_the_shipped_head_tells_dense_forest_from_open_land(tmp_path):
@@ -58,11 +58,11 @@ def test_one_command_puts_the_heads_beside_a_checkpoint_and_makes_the_same_again
     monkeypatch.setattr("sys.argv", arguments)
     shipped.main()
     assert "agb: RMSE" in capsys.readouterr().out
-    first = (tmp_path / "model" / "heads.safetensors").read_bytes()
+    first = (tmp_path / "model" / "heads" / "weights.safetensors").read_bytes()
     for states in (tmp_path / "work").glob("states-*"):
         states.unlink()
     shipped.main()
-    assert (tmp_path / "model" / "heads.safetensors").read_bytes() == first
+    assert (tmp_path / "model" / "heads" / "weights.safetensors").read_bytes() == first
     inputs = read_inputs(tmp_path / "model")
     assert (inputs.views, inputs.gsd_m) == (("natural",), 10.0)
     shutil.copy(tmp_path / "model" / "config.json", tmp_path / "model" / "z.safetensors")

@@ -103,7 +103,7 @@ def test_a_head_that_inference_needs_is_exported_and_loaded_by_the_engine(mix, c
         plain = own.output(own.trunk(dark).value).mean.item()
         assert own(dark).mean.item() == pytest.approx(50 + 30 * plain, rel=1e-5)
     paint(tmp_path / "scene.tif")
-    (run / "model" / "heads.safetensors").write_bytes(b"torn")
+    (run / "model" / "heads" / "weights.safetensors").write_bytes(b"torn")
     assert main(["ask", str(tmp_path / "scene.tif"), "What?", "--model", str(run / "model")]) == 2
     assert "the heads beside" in capsys.readouterr().err
 
