@@ -7,15 +7,18 @@ The server is a process of this script on loopback, which answers by rule and co
 request is slow. The ideal is what as many workers need that are never idle, each going through the steps of
 one question after another. Start-up and planning are measured with a server that does not delay.
 
-``--kills N`` kills ``detect`` and ``ask`` with SIGKILL at N random moments, resumes each time, and compares
-the results with those of a run that was left alone. The server counts requests that it answered more than
-once: only those in flight at a kill may be among them.
+``--kills N`` kills ``detect`` and ``ask`` (chains, and a sweep) with SIGKILL at N random moments, resumes
+each time, and compares the results with those of a run that was left alone. The server notes when it was
+asked what and when it had sent the reply. What it is asked again was in flight at a kill, or its reply was
+sent and not yet kept: of those the number is told, and the longest time between the reply and the kill.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import heapq
+import itertools
 import json
 import os
 import random
@@ -25,7 +28,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +65,8 @@ class Served(ModelServer):
         self.answer = self._say
         self.fail_at: set[int] = set()
         self.number = 0
-        self.answered: Counter[str] = Counter()
+        self.asked: defaultdict[str, list[float]] = defaultdict(list)
+        self.replied: defaultdict[str, list[float]] = defaultdict(list)
 
     def reply(self, body):
         """A reply after its delay."""
@@ -68,26 +74,47 @@ class Served(ModelServer):
         with self.lock:
             self.number += not probe
             number = self.number
+            if not probe:
+                self.asked[name_of(body)].append(time.monotonic())
         if not probe:
             time.sleep(self.slow_s if number % EVERY == 0 else self.usual_s)
             if number in self.fail_at:
                 return 422, {}, {"error": {"message": "this request is refused"}}
         given = super().reply(body)
         self.requests.clear()  # bodies hold images
-        if not probe:
-            with self.lock:
-                self.answered[str(hash(json.dumps(body, sort_keys=True)))] += 1
         return given
+
+    def sent(self, body):
+        """Note when a reply was sent whole."""
+        if body["max_tokens"] > 1:
+            with self.lock:
+                self.replied[name_of(body)].append(time.monotonic())
+
+    def asked_again(self, kills: list[float]) -> tuple[int, list[float]]:
+        """Requests that came again, and how long before a kill each reply was sent that was not kept."""
+        again, lost = 0, []
+        for name, times in self.asked.items():
+            for one, other in itertools.pairwise(times):
+                again += 1
+                # None where the request was on its way at a kill, and noted after it.
+                kill = next((when for when in kills if one < when < other), one)
+                lost += [kill - sent for sent in self.replied[name] if one < sent < kill]
+        return again, lost
 
     def _say(self, conversation: Conversation) -> str:
         first = next(message.text for message in conversation.messages if message.role == "user")
-        if "question" not in first:
+        if not first.startswith("question"):
             return '[{"bbox_2d": [100, 100, 200, 200], "label": "ship"}]'
         said = sum(message.role == "assistant" for message in conversation.messages)
         if said < self.zooms:
             corner = 80 + 140 * said
             return QWEN3_VL_PLAIN.render_call((corner, corner, corner + 120, corner + 120), 1000, 1000)
         return f"answer to {first.split()[1]}"
+
+
+def name_of(body) -> str:
+    """A request, told from others by all it says and shows."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def ideal_s(questions: int, steps: int, delay_s: float, slow_s: float, workers: int) -> float:
@@ -238,87 +265,127 @@ def peak(parts: list[str]) -> None:
 # --- kills ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Work:
+    """A command that is killed.
+
+    Attributes:
+        name: for the line about it.
+        verb: of the package.
+        suffix: of its output.
+        build: the command for a server and an output.
+    """
+
+    name: str
+    verb: str
+    suffix: str
+    build: Callable[..., list[str]]
+
+
 def kills(folder: Path, options: argparse.Namespace) -> None:
-    """Kill and resume both commands at random moments; results are compared, and requests counted."""
-    rng = random.Random(options.seed)
+    """Kill and resume commands at random moments; results are compared, and requests counted."""
     scene = write_scene(folder / "killed.tif", 8 * 128)
     questions = folder / "questions.txt"
     questions.write_text("".join(f"question {number} ?\n" for number in range(16)))
-    total = Counter()
-    for verb in ("detect", "ask"):
-        suffix = "json" if verb == "ask" else "geojson"
-        build = detect_command if verb == "detect" else ask_command
-        last = 64 if verb == "detect" else questions
-        with Served(0.0, 0.0, 2) as server:
-            alone = folder / f"{verb}-alone.{suffix}"
-            _, code, err = run(build(scene, server, alone, last))
-            expected, requests = results(verb, alone), server.number
-            if code != 0:
-                raise SystemExit(f"{verb}: exit {code}: {err}")
-        done = 0
-        while done < options.kills // 2:
-            with Served(options.delay, options.delay, 2) as server:
-                output = folder / f"{verb}-{done}.{suffix}"
-                killed = killed_and_resumed(
-                    build(scene, server, output, last), server, requests, rng, options
+
+    def detecting(server: Served, output: Path, *more: object) -> list[str]:
+        return detect_command(scene, server, output, 64, *more)
+
+    def chaining(server: Served, output: Path, *more: object) -> list[str]:
+        return ask_command(scene, server, output, questions, *more)
+
+    def sweeping(server: Served, output: Path, *more: object) -> list[str]:
+        views = ("--zoom", "sweep", "--max-pixels", 128 * 128, "--max-tiles", 81)
+        return command("ask", scene, server, output, "How many ships are there?", *views, *more)
+
+    rng = random.Random(options.seed)
+    half, quarter = options.kills // 2, options.kills // 4
+    for work, times in (
+        (Work("detect", "detect", "geojson", detecting), half),
+        (Work("ask, chains of two zooms", "ask", "json", chaining), options.kills - half - quarter),
+        (Work("ask, a sweep", "ask", "json", sweeping), quarter),
+    ):
+        kill_often(folder, work, times, rng, options)
+
+
+def kill_often(folder: Path, work: Work, times: int, rng: random.Random, options: argparse.Namespace) -> None:
+    """Runs of one command, killed so often in all, and a line about them."""
+    with Served(0.0, 0.0, 2) as server:
+        alone = folder / f"alone-{work.verb}.{work.suffix}"
+        _, code, err = run(work.build(server, alone))
+        expected, requests = results(work.verb, alone), server.number
+        alone.unlink()
+        if code != 0:
+            raise SystemExit(f"{work.name}: exit {code}: {err}")
+    done, sent, again, lost = 0, 0, 0, []
+    while done < times:
+        with Served(options.delay, options.delay, 2) as server:
+            output = folder / f"killed-{work.verb}.{work.suffix}"
+            killed = killed_and_resumed(work, server, output, requests, min(3, times - done), rng, options)
+            same = results(work.verb, output) == expected
+            journals = list(folder.glob(f"{output.name}*journal*"))
+            if not same or journals:
+                raise SystemExit(
+                    f"{work.name}: after {len(killed)} kills: same result {same}, journals {journals}"
                 )
-                done += killed
-                same = results(verb, output) == expected
-                twice = sum(times - 1 for times in server.answered.values())
-                lost = killed * options.in_flight
-                total.update(
-                    {f"{verb} kills": killed, f"{verb} asked again": twice, f"{verb} requests": server.number}
-                )
-                journals = list(folder.glob(f"{output.name}*journal*"))
-                if not same or twice > lost or journals:
-                    raise SystemExit(
-                        f"{verb}: after {killed} kills: same result {same}, {twice} asked again of at most "
-                        f"{lost} in flight, journals {journals}"
-                    )
-        print(
-            f"{verb}: {total[f'{verb} kills']} kills, all results identical | {total[f'{verb} requests']:,} "
-            f"requests, {total[f'{verb} asked again']} answered more than once: in flight at a kill, at most "
-            f"{options.in_flight} each",
-            flush=True,
-        )
+            output.unlink()
+            more, late = server.asked_again(killed)
+            done, sent, again, lost = done + len(killed), sent + server.number, again + more, lost + late
+    longest = f", {max(lost) * 1000:.1f} ms before the kill at most" if lost else ""
+    print(
+        f"{work.name}: {done} kills, all results identical | {sent:,} requests, {again} of them asked again: "
+        f"{again - len(lost)} were in flight at a kill, of {len(lost)} the reply was sent and not yet kept"
+        f"{longest}",
+        flush=True,
+    )
+    if again > done * options.in_flight:
+        raise SystemExit(f"{work.name}: {again} requests asked again after {done} kills")
 
 
 def killed_and_resumed(
-    parts: list[str], server: Served, requests: int, rng: random.Random, options: argparse.Namespace
-) -> int:
-    """Run a command, killed at a random number of replies again and again, until it ends; the kills."""
-    times = 0
+    work: Work,
+    server: Served,
+    output: Path,
+    requests: int,
+    most: int,
+    rng: random.Random,
+    options: argparse.Namespace,
+) -> list[float]:
+    """Run a command until it ends, killed at random numbers of replies up to so often; when it was."""
+    killed: list[float] = []
     started = False
     while True:
         more = ["--resume"] if started else []
         process = subprocess.Popen(
-            [*parts, *more],
+            work.build(server, output, *more),
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
         )
-        until = server.number + rng.randint(0, max(1, requests - len(server.answered)))
+        until = server.number + rng.randint(0, max(1, requests - len(server.replied)))
         while process.poll() is None and server.number < until:
             time.sleep(0.003)
         time.sleep(rng.random() * 2 * options.delay)
-        if process.poll() is None and times < 3:
+        if process.poll() is None and len(killed) < most:
+            killed.append(time.monotonic())
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            times += 1
-            started = journal_of(parts).exists()
+            started = journal_of(output).exists()
+            if output.exists() and not started:  # it had done everything but end
+                return killed
             continue
         _, err = process.communicate()
         if process.returncode:
-            raise SystemExit(f"exit {process.returncode}: {err}")
-        return times
+            raise SystemExit(f"{work.name}: exit {process.returncode}: {err}")
+        return killed
 
 
-def journal_of(parts: list[str]) -> Path:
+def journal_of(output: Path) -> Path:
     """Where a command keeps its replies."""
     from rscovlm.journal import journal_path
 
-    return journal_path(Path(parts[parts.index("--output") + 1]))
+    return journal_path(output)
 
 
 def results(verb: str, path: Path) -> object:

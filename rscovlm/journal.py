@@ -1,9 +1,10 @@
 """A journal of finished work: an append-only file of JSON lines that survives ``kill -9``.
 
 The first line holds the parameters of the work and their hash, each other line one finished item under its
-key. Lines are flushed to the disk after each batch, so that at most the batch at hand is lost. A process that
-dies while it writes leaves a torn last line, which is cut off when the journal is opened again; damage
-anywhere else is an error, since something else must have written there. A lock keeps a second process out.
+key. Lines are flushed to the disk after each batch, so that at most the batch at hand is lost; several
+threads may append. A process that dies while it writes leaves a torn last line, which is cut off when the
+journal is opened again; damage anywhere else is an error, since something else must have written there. A
+lock keeps a second process out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import takewhile
@@ -57,6 +59,7 @@ class Journal:
         self.path = path
         self._latest = latest
         self.done: dict[str, Any] = {}
+        self._writing = threading.Lock()
         # As JSON gives them back: lists for tuples.
         self._parameters: dict[str, Any] = json.loads(json.dumps(parameters, allow_nan=False))
         self._held = ExitStack()
@@ -83,7 +86,8 @@ class Journal:
             file.seek(whole)
             if not whole:
                 with naming(self.path):
-                    _append(file, [self._header()])
+                    _write(file, [self._header()])
+                    os.fsync(file.fileno())
         except BaseException:
             file.close()
             raise
@@ -146,9 +150,12 @@ class Journal:
             OSError: where they cannot be written.
         """
         with naming(self.path):
-            _append(self._file, [{"key": key, "value": value} for key, value in items.items()])
-        for key, value in items.items():
-            self._take(key, value)
+            with self._writing:
+                _write(self._file, [{"key": key, "value": value} for key, value in items.items()])
+                for key, value in items.items():
+                    self._take(key, value)
+            # What is written outlives this process; no thread waits for the disk of another's line.
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; what is recorded stays."""
@@ -185,11 +192,10 @@ def parameters_hash(parameters: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _append(file: BinaryIO, records: list[dict[str, Any]]) -> None:
+def _write(file: BinaryIO, records: list[dict[str, Any]]) -> None:
     lines = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
     file.write(lines.encode())
     file.flush()
-    os.fsync(file.fileno())
 
 
 def read_journal(path: Path) -> tuple[dict[str, Any], list[tuple[str, Any]]]:

@@ -52,10 +52,14 @@ class Requests(Generic[Key]):
     Args:
         model: that takes conversations one by one.
         most: in flight at a time.
+        arrived: told of each reply of the model the moment that it is there, by the thread of its request:
+            whoever waits for replies may be busy. Told of those too that come after they were given up.
     """
 
-    def __init__(self, model: ChatModel, most: int) -> None:
-        self._model, self._most = model, max(1, most)
+    def __init__(
+        self, model: ChatModel, most: int, arrived: Callable[[Key, Reply], None] | None = None
+    ) -> None:
+        self._model, self._most, self._arrived = model, max(1, most), arrived
         self._waiting: deque[_Request[Key]] = deque()
         self._sent: dict[int, _Request[Key]] = {}
         self._done: queue.SimpleQueue[tuple[int, Reply | BaseException]] = queue.SimpleQueue()
@@ -72,6 +76,8 @@ class Requests(Generic[Key]):
 
         def send() -> Reply:
             (reply,) = self._model.chat([conversation], options)
+            if self._arrived is not None:
+                self._arrived(key, reply)
             return reply
 
         self._waiting.append(_Request(key, send, limit_s))

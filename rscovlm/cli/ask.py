@@ -13,7 +13,7 @@ import typer
 
 from rscovlm.cli.ask_evidence import check_evidence, write_evidence
 from rscovlm.cli.ask_journal import journal_beside, kept_replies
-from rscovlm.cli.destinations import unfinished
+from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import (
     AsJson,
@@ -138,7 +138,7 @@ def ask(
     check_file(output, "--output", (".txt", ".json"))
     outputs = {"--output": output, "--trace": trace, "--evidence": evidence}
     kept_at = journal_beside(output, trace, resume=resume, overwrite=overwrite)
-    going_on = resume or (kept_at is not None and unfinished([kept_at]))
+    going_on = kept_at is not None and goes_on([kept_at], outputs.values(), resume=resume)
     check_outputs(outputs, (scene, questions, running.config), overwrite=overwrite, resume=going_on)
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")
 

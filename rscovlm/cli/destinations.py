@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,8 +206,24 @@ def is_own_style(path: Path) -> bool:
     return path.suffix == ".qml" and is_untouched(path)
 
 
-def unfinished(journals: Sequence[Path]) -> bool:
-    """Whether a run with these journals left results, which then say how to go on."""
+def goes_on(journals: Sequence[Path], outputs: Iterable[Path | None], *, resume: bool) -> bool:
+    """Whether a run is unfinished, so that its outputs may be written: its journals hold results.
+
+    Args:
+        journals: of the run.
+        outputs: that it writes.
+        resume: the user wants it to go on.
+
+    Raises:
+        UsageError: for ``--resume`` of a run that has ended, which would ask for everything again.
+    """
     from rscovlm.journal import results_in
 
-    return any(results_in(path) for path in journals)
+    unfinished = any(results_in(path) for path in journals)
+    there = next((path for path in outputs if path is not None and path.is_file()), None)
+    if resume and not unfinished and there is not None:
+        raise UsageError(
+            f"{there} is of a run that has ended: no replies are left beside it to go on with; "
+            "start anew with --overwrite"
+        )
+    return unfinished

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rscovlm.cli.aliases import Aliases
-from rscovlm.cli.destinations import Destinations, is_own_style, unfinished
+from rscovlm.cli.destinations import Destinations, goes_on, is_own_style
 from rscovlm.cli.detect_journals import Journals
 from rscovlm.cli.detect_plan import Planned, Request, plan_scenes, read_window
 from rscovlm.cli.detect_summary import Report, summarise
@@ -150,7 +150,7 @@ def detect(
         to.files(),
         (*sources, *given.lists, running.config, area, aliases),
         overwrite=overwrite,
-        resume=resume or unfinished(list(journals.values())),
+        resume=goes_on(list(journals.values()), to.files().values(), resume=resume),
         replaceable=is_own_style,
     )
     if sum(part is not None for part in (window, bbox, area)) > 1:

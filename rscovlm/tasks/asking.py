@@ -106,13 +106,27 @@ def tile_key(tile: Tile, scale: float | None = None) -> str:
 
 
 def ask_tiles(
-    scene: Scene, engine: Engine, run: DetectionRun, known: Mapping[str, TileReply], readers: int
+    scene: Scene,
+    engine: Engine,
+    run: DetectionRun,
+    known: Mapping[str, TileReply],
+    readers: int,
+    keep: Keep | None = None,
 ) -> Iterator[dict[str, TileReply]]:
     """Replies by tile key, as they come, for the tiles that are not known.
 
     A server is asked tile by tile, so many at a time, and a reply is there as soon as it is. An engine in
     process is asked in batches that are cut from the grid, never from what is left of it: a resumed run asks
     in the very batches of an uninterrupted one, so that it gets the very replies.
+
+    Args:
+        scene: of the tiles.
+        engine: the model.
+        run: what is asked.
+        known: replies that need no request.
+        readers: threads that read tiles.
+        keep: told of replies the moment that a server has given them, by the thread of the request, while
+            this one may wait for the pixels of another tile; of a batch by this thread.
     """
     prompts = [run.task_of(plan).prompt() for plan in run.plans]
     gsd = scene_gsd(scene, engine, engine.family.resolution)
@@ -128,13 +142,14 @@ def ask_tiles(
 
     most = in_flight(engine)
     return (
-        _ask_in_flight(engine, run, known, question, most, readers)
+        _ask_in_flight(engine, run, known, question, most, readers, keep)
         if most
-        else _ask_in_batches(engine, run, known, question, readers)
+        else _ask_in_batches(engine, run, known, question, readers, keep)
     )
 
 
 Question = Callable[[Look], Conversation | SceneError]
+Keep = Callable[[Mapping[str, TileReply]], None]
 
 
 def _ask_in_flight(
@@ -144,11 +159,17 @@ def _ask_in_flight(
     question: Question,
     most: int,
     readers: int,
+    keep: Keep | None,
 ) -> Iterator[dict[str, TileReply]]:
     """A sliding window of requests; the seed of one is the place of its tile."""
     left = [(place, look) for place, look in enumerate(run.looks) if look.key not in known]
     waiting = zip(left, read_ahead([look for _, look in left], question, readers, most))
-    requests: Requests[str] = Requests(engine, most)
+
+    def arrived(key: str, reply: Reply) -> None:
+        if keep is not None:
+            keep({key: TileReply.of(reply)})
+
+    requests: Requests[str] = Requests(engine, most, arrived)
     for (place, look), item in waiting:
         if isinstance(item, SceneError):
             yield {look.key: _unread(item)}
@@ -170,7 +191,12 @@ def _unread(error: SceneError) -> TileReply:
 
 
 def _ask_in_batches(
-    engine: Engine, run: DetectionRun, known: Mapping[str, TileReply], question: Question, readers: int
+    engine: Engine,
+    run: DetectionRun,
+    known: Mapping[str, TileReply],
+    question: Question,
+    readers: int,
+    keep: Keep | None,
 ) -> Iterator[dict[str, TileReply]]:
     """Batch by batch, of those that are not wholly known."""
     left = [batch for batch in _batches(run) if any(look.key not in known for look in batch)]
@@ -179,10 +205,14 @@ def _ask_in_batches(
         questions = list(islice(waiting, len(batch)))
         asked = [item for item in questions if isinstance(item, Conversation)]
         replies = iter(engine.chat(asked, run.options) if asked else [])
-        yield {
+        answered = {
             look.key: TileReply.of(next(replies)) if isinstance(item, Conversation) else _unread(item)
             for look, item in zip(batch, questions, strict=True)
         }
+        new = {key: reply for key, reply in answered.items() if key not in known}
+        if keep is not None:
+            keep(new)
+        yield new
 
 
 def _batches(run: DetectionRun) -> list[list[Look]]:

@@ -345,10 +345,13 @@ def detect_scene(
     replies = kept_replies(journal)
     if progress:
         progress(len(replies), len(looks))
-    for answered in ask_tiles(scene, engine, run, replies, readers):
-        new = {key: reply for key, reply in answered.items() if key not in replies}
-        if journal is not None:
-            journal.append({key: reply.to_json() for key, reply in new.items() if reply.usable})
+
+    def keep(new: Mapping[str, TileReply]) -> None:
+        usable = {key: reply.to_json() for key, reply in new.items() if reply.usable}
+        if journal is not None and usable:
+            journal.append(usable)
+
+    for new in ask_tiles(scene, engine, run, replies, readers, keep):
         replies.update(new)
         if progress:
             progress(len(replies), len(looks))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -59,7 +58,6 @@ class JournalledModel:
 
     def __init__(self, engine: Engine, journal: Journal) -> None:
         self._engine, self._journal = engine, journal
-        self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
         """Attributes of the engine itself: how many requests at once, what it keeps."""
@@ -85,13 +83,10 @@ class JournalledModel:
             asked = new if greedy else dict(zip(keys, conversations, strict=True))
             found = dict(zip(asked, self._engine.chat(list(asked.values()), options), strict=True))
             replies = found | replies
-            self._keep({key: _to_json(found[key]) for key in new if is_usable(found[key])})
-        return [replies[key] for key in keys]
-
-    def _keep(self, usable: dict[str, Any]) -> None:
-        if usable:
-            with self._lock:
+            usable = {key: _to_json(found[key]) for key in new if is_usable(found[key])}
+            if usable:
                 self._journal.append(usable)
+        return [replies[key] for key in keys]
 
 
 def _to_json(reply: Reply) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,13 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut)
         assert journal.done == {str(number): {"number": number} for number in range(whole)}
         journal.append({str(number): {"number": number} for number in range(whole, 5)})
     assert path.read_bytes() == recorded
+
+
+def test_threads_that_append_at_once_leave_whole_lines(path):
+    with Journal(path, PARAMETERS) as journal, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: journal.append({str(number): "x" * 20_000}), range(100)))
+    with Journal(path, PARAMETERS, resume=True) as journal:
+        assert sorted(journal.done, key=int) == [str(number) for number in range(100)]
 
 
 def test_nothing_is_left_of_a_torn_line_that_was_longer_than_what_comes_after_it(path):

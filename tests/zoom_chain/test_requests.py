@@ -1,5 +1,6 @@
 """Requests in flight: none waits for another, and none for ever."""
 
+import queue
 import threading
 import time
 
@@ -59,6 +60,17 @@ def test_a_request_that_hangs_is_given_up_and_makes_room():
     assert "no reply within 0.1 s" in hung.reply.error
     assert (quick.key, quick.reply.text) == ("quick", "0")
     assert not requests
+
+
+def test_a_reply_is_told_of_while_nobody_waits_for_it_and_after_it_was_given_up():
+    told = queue.SimpleQueue()
+    requests = Requests(Server(), 2, lambda key, reply: told.put((key, reply.text)))
+    requests.submit("quick", waits(0), Generation())
+    assert told.get(timeout=60) == ("quick", "0")
+    requests.submit("late", waits(0.5), Generation(), limit_s=0.1)
+    assert {requests.next().key, requests.next().key} == {"quick", "late"}
+    assert told.empty()
+    assert told.get(timeout=60) == ("late", "0.5")
 
 
 def test_what_the_model_raises_is_raised_where_it_is_waited_for():

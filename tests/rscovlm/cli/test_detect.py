@@ -213,6 +213,10 @@ def test_a_full_disk_while_writing_keeps_the_journal_and_no_half_written_file(
     assert run(*command, "--resume").code == 0
     assert engine.batches == []
     assert names(tmp_path) == ["boxes.json", "squares.tif"]
+    # Nothing is left to go on with, and to ask about each tile again is not what was meant.
+    done = run(*command, "--resume")
+    assert (done.code, engine.batches) == (2, [])
+    assert "boxes.json is of a run that has ended" in done.err
 
 
 def test_a_changed_scene_is_refused(run, scripted, squares, tmp_path):

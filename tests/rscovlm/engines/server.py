@@ -82,6 +82,9 @@ class ModelServer:
             with self.lock:
                 self.now -= 1
 
+    def sent(self, body: dict[str, Any]) -> None:
+        """Called when the whole reply to a request was handed to the network."""
+
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
         conversation = read_messages(body["messages"])
         words = self.answer(conversation).split(" ")
@@ -121,6 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self._send(status, headers, answer)
+        self.owner.sent(body)
 
     def _send(self, status: int, headers: dict[str, str], body: Any) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

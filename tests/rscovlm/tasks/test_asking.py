@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
 
 from rscovlm.errors import JournalError
-from rscovlm.journal import Journal
+from rscovlm.journal import Journal, results_in
+from rscovlm.tasks import asking
 from rscovlm.tasks.asking import TileReply, ask_tiles, read_ahead, tile_key
 from rscovlm.tasks.detect import detect_scene, plan_detection
 from rscovlm.tasks.tiles import plan_tiles
@@ -111,6 +113,34 @@ def test_a_slow_tile_of_a_server_holds_up_no_other(tmp_path):
     assert count > 16
     assert sorted(done) == sorted(look.key for look in run.looks)
     assert run.looks[0].key == done[-1]
+
+
+def test_a_reply_is_in_the_journal_while_the_next_tile_is_still_being_read(tmp_path, monkeypatch):
+    path = tmp_path / "j"
+    read = asking.image_of
+    waited = []
+
+    def read_when_the_first_reply_is_kept(scene, view, gsd):
+        if reads.acquire(blocking=False):
+            return read(scene, view, gsd)
+        waited.append(wait_until(lambda: results_in(path) == 1))
+        reads.release(1000)
+        return read(scene, view, gsd)
+
+    reads = threading.Semaphore(1)
+    monkeypatch.setattr(asking, "image_of", read_when_the_first_reply_is_kept)
+    with scene_of_tiles(tmp_path) as scene, Journal(path, {}) as journal:
+        engine = Serving(lambda conversation: "[]")
+        detect_scene(scene, engine, run_of(scene, engine), journal=journal, readers=1)
+    assert waited == [True]
+
+
+def wait_until(true, seconds=20):
+    """Whether something becomes true in time."""
+    end = time.monotonic() + seconds
+    while not (found := true()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return found
 
 
 def test_a_server_is_asked_again_about_the_failed_tiles_alone(tmp_path):
