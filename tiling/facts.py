@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from tiling.errors import NotGeoreferenced
+from tiling.bounds import Bounds, lonlat_bounds, map_bounds
 from tiling.georeference import KINDS
 from tiling.gsd import Gsd, resolve_gsd
 from tiling.handles import HandlePool
@@ -43,7 +42,8 @@ class Facts:
             polynomial coefficients``; None where nothing does.
         gsd: ground sampling distance, and how it was found.
         bounds: left, bottom, right, top in the CRS of the scene; None without georeference.
-        lonlat_bounds: west, south, east, north in degrees; None where there is no way to them.
+        lonlat_bounds: west, south, east, north in degrees, west above east across the antimeridian; None
+            where there is no way to them.
         validity: what says which pixels are valid, in words.
         tiled: whether blocks are tiles, rather than strips of whole rows.
         compression: name, None where pixels are not compressed.
@@ -53,8 +53,8 @@ class Facts:
     bands: tuple[BandFacts, ...]
     georeference: str | None
     gsd: Gsd
-    bounds: tuple[float, float, float, float] | None
-    lonlat_bounds: tuple[float, float, float, float] | None
+    bounds: Bounds | None
+    lonlat_bounds: Bounds | None
     validity: str
     tiled: bool
     compression: str | None
@@ -85,8 +85,8 @@ def facts_of(scene: Scene) -> Facts:
         bands,
         kind,
         resolve_gsd(scene),
-        _bounds(scene, lonlat=False),
-        _bounds(scene, lonlat=True),
+        map_bounds(scene, scene.window),
+        lonlat_bounds(scene, scene.window),
         _validity(scene),
         tiled=scene.block_size.width < width,
         compression=tags.get("COMPRESSION"),
@@ -95,19 +95,6 @@ def facts_of(scene: Scene) -> Facts:
 
 def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _bounds(scene: Scene, lonlat: bool) -> tuple[float, float, float, float] | None:
-    """Bounds of corners and middles of the sides; None where the scene has no place."""
-    width, height = scene.width, scene.height
-    outline = [(x * width / 2, y * height / 2) for x in range(3) for y in range(3)]
-    try:
-        places = scene.to_lonlat(outline) if lonlat else scene.to_map(outline)
-    except NotGeoreferenced:
-        return None
-    (left, bottom), (right, top) = places.min(axis=0).tolist(), places.max(axis=0).tolist()
-    bounds = (left, bottom, right, top)
-    return bounds if all(map(math.isfinite, bounds)) else None
 
 
 def _validity(scene: Scene) -> str:

@@ -189,6 +189,10 @@ def locate(dataset: rasterio.DatasetReader, orientation: Affine, stated: Overrid
             continue
         if found is None:
             continue
+        latitude = _latitude_of_centre(found, given or found.crs, dataset)
+        if abs(latitude) > 90:
+            warnings.append(f"the {KINDS[kind]} cannot be used: its centre has the latitude {latitude:.6g}")
+            continue
         if found.crs is None and given is None:
             warnings.append(
                 "it has map coordinates and no usable coordinate reference system; state one (--assume-crs)"
@@ -204,6 +208,13 @@ def locate(dataset: rasterio.DatasetReader, orientation: Affine, stated: Overrid
             "ground control points or RPC): its ground sampling distance is unknown (--assume-gsd)"
         )
     return Located(None, crs, tuple(warnings))
+
+
+def _latitude_of_centre(found: Georeference, crs: CRS | None, dataset: rasterio.DatasetReader) -> float:
+    """Degrees as the map coordinates state them; 0 where these are no degrees."""
+    if crs is None or not crs.is_geographic:
+        return 0.0
+    return float(found.to_map((dataset.width / 2, dataset.height / 2))[1])
 
 
 def _by_transform(
@@ -274,7 +285,9 @@ def _stated_crs(read: Callable[[], CRS | None], warnings: list[str]) -> CRS | No
         crs = read()
         if crs is None or not crs.wkt:
             return None
-        ProjCRS.from_wkt(crs.to_wkt())
+        known = ProjCRS.from_wkt(crs.to_wkt())
+        if known.is_geocentric:
+            raise ValueError(f"{crs_name(crs)} has no plane of a map")
     except (*UNUSABLE, ProjError) as error:
         warnings.append(f"its coordinate reference system cannot be used: {_reason(error)}")
         return None

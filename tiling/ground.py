@@ -160,20 +160,3 @@ def _split(ring: NDArray[np.float64]) -> shapely.Polygon | shapely.MultiPolygon:
 
 def _components(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return points[..., 0], points[..., 1]
-
-
-def lonlat_bounds(outline: NDArray[np.float64]) -> tuple[float, float, float, float] | None:
-    """West, south, east, north of a closed outline (n, 2) in degrees; None where it leaves the Earth.
-
-    Across the antimeridian west is above east (RFC 7946, section 5.2). Around a pole all longitudes count.
-    """
-    if not np.isfinite(outline).all():
-        return None
-    lon, lat = np.unwrap(outline[:, 0], period=360), outline[:, 1]
-    west, east = float(lon.min()), float(lon.max())
-    south, north = float(lat.min()), float(lat.max())
-    if abs(lon[-1] - lon[0]) > 180:
-        return (-180.0, south, 180.0, 90.0) if south + north > 0 else (-180.0, -90.0, 180.0, north)
-    if east - west >= 360 - 1e-9:
-        return -180.0, south, 180.0, north
-    return (west + 180) % 360 - 180, south, 180 - (180 - east) % 360, north

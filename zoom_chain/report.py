@@ -11,7 +11,8 @@ import numpy as np
 
 from detection_eval.files import write_text
 from detection_eval.html import render
-from zoom_chain.trace import Bounds, ReplyRecord, Trace, ViewRecord
+from tiling.bounds import Bounds
+from zoom_chain.trace import ReplyRecord, Trace, ViewRecord
 
 Fact = tuple[str, str]
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 import numpy as np
@@ -25,9 +24,8 @@ from pydantic import (
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from configs.checking import problems, told
-from tiling.errors import NotGeoreferenced
+from tiling.bounds import Bounds, lonlat_bounds, map_bounds
 from tiling.focus import Axis, FocusedView
-from tiling.ground import lonlat_bounds
 from tiling.gsd import Gsd, gsd_of_view
 from tiling.view import UPRIGHT, Orientation, Size, View, Window
 from zoom_chain.errors import TraceError
@@ -40,8 +38,6 @@ SCHEMA = "rscovlm.zoom-trace/3"
 
 THUMBNAIL_SIDE = 640
 """Longer side of a thumbnail in px; smaller views are kept at their own size."""
-
-Bounds = tuple[float, float, float, float]
 
 
 def _read_size(value: Any) -> Any:
@@ -307,8 +303,8 @@ def record_view(
         magnification=finest.magnification_over(overview),
         gain=gain,
         visual_tokens=visual_tokens,
-        map_bounds=_map_bounds(scene, view.window),
-        lonlat_bounds=_lonlat_bounds(scene, view.window),
+        map_bounds=map_bounds(scene, view.window),
+        lonlat_bounds=lonlat_bounds(scene, view.window),
         thumbnail=thumbnail_png(pixels, thumbnail_side) if thumbnail_side else b"",
         focus=(view.columns, view.rows) if isinstance(view, FocusedView) else None,
     )
@@ -321,37 +317,3 @@ def thumbnail_png(pixels: NDArray[np.uint8], side: int = THUMBNAIL_SIDE) -> byte
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=3)  # as small as the default, in half the time
     return buffer.getvalue()
-
-
-def _outline(window: Window, steps: int = 16) -> NDArray[np.float64]:
-    """Points (n, 2) around the edge of a window, ending where they begin.
-
-    The corners alone would miss where edges bulge in a projection.
-    """
-    x0, y0, x1, y1 = window.bounds
-    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
-    along = np.linspace(0, 1, steps, endpoint=False)[:, None]
-    edges = [a + (b - a) * along for a, b in pairwise(corners)]
-    return np.concatenate([*edges, corners[-1:]])
-
-
-def _map_bounds(scene: Scene, window: Window) -> Bounds | None:
-    return _bounds(scene.to_map(_outline(window))) if scene.georeferenced else None
-
-
-def _lonlat_bounds(scene: Scene, window: Window) -> Bounds | None:
-    if not scene.georeferenced:
-        return None
-    try:
-        points = scene.to_lonlat(_outline(window))
-    except NotGeoreferenced:  # a local CRS without relation to the Earth
-        return None
-    return lonlat_bounds(points)
-
-
-def _bounds(points: NDArray[np.float64]) -> Bounds | None:
-    """Left, bottom, right, top of points (n, 2); None where the projection leaves the plane."""
-    if not np.isfinite(points).all():
-        return None
-    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    return x0, y0, x1, y1

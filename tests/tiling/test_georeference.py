@@ -96,6 +96,18 @@ def test_other_planets_have_metres_but_no_place_on_the_earth(make_raster):
             scene.to_lonlat([0, 0])
 
 
+def test_a_crs_about_the_centre_of_the_earth_places_nothing(make_raster):
+    with Scene(make_raster(BLANK, crs="EPSG:4978", transform=Affine(1, 0, 5e5, 0, -1, 4e6))) as scene:
+        assert scene.crs is None
+        assert any("EPSG:4978 has no plane of a map" in each for each in scene.warnings)
+
+
+def test_degrees_beyond_a_pole_place_nothing(make_raster):
+    with Scene(make_raster(BLANK, crs="EPSG:4326", transform=Affine(0.1, 0, 0, 0, -0.1, 96))) as scene:
+        assert not scene.georeferenced
+        assert "its centre has the latitude 95" in scene.warnings[0]
+
+
 def test_gsd_of_a_view_follows_its_scale_and_its_latitude(make_raster):
     path = make_raster(np.ones((1, 90, 10), np.uint8), crs="EPSG:4326", transform=Affine(1, 0, 0, 0, -1, 90))
     with Scene(path) as scene:

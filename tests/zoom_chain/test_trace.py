@@ -9,7 +9,6 @@ import rasterio
 from affine import Affine
 from PIL import Image
 
-from tiling.ground import lonlat_bounds
 from tiling.resolution import Resolution
 from tiling.scene import Scene
 from tiling.view import View
@@ -91,40 +90,6 @@ def test_bounds_follow_edges_that_bulge_between_the_corners(scripted, small, tmp
     assert north == pytest.approx(middle[1], abs=1e-6)
     assert south == pytest.approx(lower[1], abs=1e-6)
     assert (west + east) / 2 == pytest.approx(15)
-
-
-def ring(*corners):
-    return np.array([*corners, corners[0]], dtype=float)
-
-
-def test_lonlat_bounds_of_an_ordinary_outline():
-    assert lonlat_bounds(ring((5, 50), (7, 50), (7, 52), (5, 52))) == (5, 50, 7, 52)
-
-
-def test_across_the_antimeridian_west_is_above_east():
-    assert lonlat_bounds(ring((178, -5), (-176, -5), (-176, 5), (178, 5))) == (178, -5, -176, 5)
-
-
-def test_bounds_may_end_at_the_antimeridian():
-    assert lonlat_bounds(ring((170, 0), (180, 0), (180, 5), (170, 5))) == (170, 0, 180, 5)
-    assert lonlat_bounds(ring((-180, 0), (-170, 0), (-170, 5), (-180, 5))) == (-180, 0, -170, 5)
-
-
-def test_the_whole_world_is_the_whole_world():
-    lon = np.linspace(-180, 180, 17)
-    outline = np.concatenate(
-        [np.column_stack([lon, lon * 0 + 90]), np.column_stack([lon[::-1], lon * 0 - 90])]
-    )
-    assert lonlat_bounds(np.concatenate([outline, outline[:1]])) == (-180, -90, 180, 90)
-
-
-def test_around_a_pole_all_longitudes_count():
-    assert lonlat_bounds(ring((0, 80), (90, 81), (180, 80), (-90, 82))) == (-180, 80, 180, 90)
-    assert lonlat_bounds(ring((0, -80), (90, -81), (180, -80), (-90, -82))) == (-180, -90, 180, -80)
-
-
-def test_an_outline_that_leaves_the_earth_has_no_bounds():
-    assert lonlat_bounds(ring((0, 0), (np.inf, np.inf), (1, 1))) is None
 
 
 def test_a_thumbnail_keeps_small_views_and_shrinks_large_ones():
