@@ -42,6 +42,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOT_RUN = {
     "make demo": "reads 67 million pixels; its verbs are run here on a small scene",
     "make test": "is this suite",
+    "mkdir data": "is there already: each command is run by itself",
     "torchrun --nproc-per-node 8": "needs eight GPUs; tests/rscovlm/training trains on two processes",
     "vllm serve": "needs vLLM; make test-vllm starts it",
     "--model http://localhost:8000": "needs that server; tests/rscovlm/engines/test_http.py starts one",
