@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import Device, Seed, open_model, read_list
 from rscovlm.cli.outputs import Overwrite, check_outputs
@@ -78,6 +79,7 @@ def geoscale(
     from rscovlm.data.geoscale.teacher import PROMPT_VERSION
     from rscovlm.data.geoscale.views import annotated_views, synthetic_views
     from rscovlm.data.store import check_path, write_samples
+    from rscovlm.journal import journal_path
 
     chosen = cast("tuple[Way, ...]", read_list(ways, "--ways") or ())  # checked by ``ScalePlan``
     plan = ScalePlan(ways=chosen, seed=seed, per_view=per_view)
@@ -85,7 +87,8 @@ def geoscale(
     if not annotations and not synthetic:
         raise UsageError("there is nothing to ask about; give annotated images, --synthetic N or both")
     check_path(output)
-    check_outputs({"--output": output, "--report": report}, (), overwrite=overwrite, resume=resume)
+    going_on = goes_on([journal_path(output)], (output, report), resume=resume)
+    check_outputs({"--output": output, "--report": report}, (), overwrite=overwrite, resume=going_on)
     found, left_out = _annotated(annotations or [], images), Counter[str]()
     views = [*annotated_views(found, side, per_tier, seed, left_out), *synthetic_views(synthetic, side, seed)]
     for reason, count in left_out.most_common():

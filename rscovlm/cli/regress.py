@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
 from rscovlm.cli.options import AsJson, Device, Model, SensorName, check_file, open_model
 from rscovlm.cli.outputs import Overwrite, check_outputs
@@ -69,13 +70,16 @@ def regress(
     as_json: AsJson = False,
 ) -> None:
     """Estimate numbers about a patch, or map them over a scene of any size, with their uncertainty."""
+    from rscovlm.journal import journal_path
+
     picture = quicklook or (None if output is None else output.with_suffix(".png"))
     if output is None and (quicklook is not None or resume):
         raise UsageError("--quicklook and --resume go with a map; give --output FILE.tif")
     check_file(output, "--output", (".tif", ".tiff"))
     check_file(picture, "--quicklook", (".png",))
     outputs = {"--output": output, "--quicklook": picture}
-    check_outputs(outputs, [scene, sar], overwrite=overwrite, resume=resume)
+    going_on = output is not None and goes_on([journal_path(output)], outputs.values(), resume=resume)
+    check_outputs(outputs, [scene, sar], overwrite=overwrite, resume=going_on)
     checkpoint, inputs = _model(model)
     estimated = _targets(checkpoint, inputs, target)
     with ExitStack() as held:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import Device, MaxPixels, Seed, open_model, read_list
 from rscovlm.cli.outputs import check_outputs
@@ -103,6 +104,7 @@ def zoom_data(
     from rscovlm.data.zoom.build import build
     from rscovlm.data.zoom.rules import EvidenceRules
     from rscovlm.data.zoom.sources import ANNOTATION_FORMATS, read_annotations
+    from rscovlm.journal import journal_path
     from rscovlm.models.families import family_named
 
     rules = EvidenceRules(max_object_px=max_object_px, square=square, **_margin(margin))
@@ -121,7 +123,7 @@ def zoom_data(
         {"--output": output, "--report": report},
         (split_format(annotations, ANNOTATION_FORMATS)[0],),
         overwrite=overwrite,
-        resume=resume,
+        resume=goes_on([journal_path(output)], (output, report), resume=resume),
     )
     source = read_annotations(annotations, images)
     objects = sum(len(image.things) for image in source.images)

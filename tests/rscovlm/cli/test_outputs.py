@@ -72,6 +72,11 @@ def test_inputs_that_are_no_path_of_this_machine_are_passed_over(here, source):
         "ask scene.png any? --questions q.jsonl --output q.json --trace q.json",
         "ask scene.png --questions q.txt --output q.txt --overwrite",
         "ask scene.png any? --output labels.txt",
+        "ask scene.png any? --output labels.txt --resume",
+        "detect scene.png --output labels.txt --resume",
+        "regress scene.png --output map.tif --resume",
+        "geoscale labels.txt:dota --output s.jsonl --resume",
+        "zoom-data labels.txt --output s.jsonl --resume",
         "bench convert labels.txt:dota --output labels.txt --overwrite",
         "data convert s.jsonl --from chat --output s.jsonl --overwrite",
         "data preview s.jsonl --output kept.png",
@@ -80,7 +85,7 @@ def test_inputs_that_are_no_path_of_this_machine_are_passed_over(here, source):
     ],
 )
 def test_every_command_leaves_files_as_they_are(run, no_model, here, words):
-    for name in ("labels.txt", "q.jsonl", "q.txt", "s.jsonl", "kept.png", "scene.questions.jsonl"):
+    for name in ("labels.txt", "q.jsonl", "q.txt", "s.jsonl", "kept.png", "map.tif", "scene.questions.jsonl"):
         (here / name).write_text("kept")
     paint(here / "scene.tif").rename(here / "scene.png")
     before = {path.name: path.read_bytes() for path in here.iterdir()}
