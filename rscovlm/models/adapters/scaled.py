@@ -16,7 +16,6 @@ from detection_eval.files import write_json
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters.low_rank import Lora
 from rscovlm.models.checkpoints import SCALED_ADAPTER
-from rscovlm.models.scale.defaults import NEUTRAL_M, SHARPNESS, TIERS_M
 from rscovlm.models.scale.gates import BucketGate, Gate, SigmoidGate
 from rscovlm.models.scale.state import ScaleState, give_state, scale_state
 
@@ -40,7 +39,7 @@ class ScaledLora(Lora):
         projections: last parts of the names of the layers to adapt (``q_proj``); empty for all.
         shared: whether all layers have one gate; else each its own.
         withheld: part of the samples whose GSD is withheld in training.
-        gate: settings of the gate.
+        gate: settings of the gate, see ``gate_of``; what is left out is its default.
     """
 
     mergeable = False
@@ -59,10 +58,10 @@ class ScaledLora(Lora):
     ) -> None:
         super().__init__(rank, alpha, dropout)
         self.projections, self.shared, self.withheld = tuple(projections), shared, withheld
-        self.gate_settings = gate
+        self.gate_settings = self.gate_of.settled(**gate)
         self.layers: tuple[str, ...] = ()
         self._base: VisionLanguageModel | None = None
-        self.gate_of(rank, **gate)  # what is wrong with the settings is said before weights are loaded
+        self._gate()  # what is wrong with the settings is said before weights are loaded
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -108,7 +107,7 @@ class ScaledLora(Lora):
 
     def learns(self, parameter: str) -> bool:
         """Whether it is A, B or of a gate, but for a sharpness that is fixed."""
-        if parameter.endswith("raw_sharpness") and not self.gate_settings.get("learns_sharpness", True):
+        if parameter.endswith("raw_sharpness") and not self.gate_settings["learns_sharpness"]:
             return False
         return super().learns(parameter) or _GATE in parameter.split(".")
 
@@ -195,26 +194,6 @@ class CsHlora(ScaledLora):
 
     kind, gate_of = "cs_hlora", SigmoidGate
 
-    def __init__(
-        self,
-        rank: int,
-        alpha: float,
-        dropout: float = 0.0,
-        projections: Sequence[str] = (),
-        shared: bool = False,
-        withheld: float = 0.0,
-        tiers_m: Sequence[float] = TIERS_M,
-        sharpness: float = SHARPNESS,
-        learns_sharpness: bool = True,
-        neutral_m: float = NEUTRAL_M,
-        normalised: bool = False,
-    ) -> None:
-        gate = {"tiers_m": tuple(tiers_m), "sharpness": sharpness, "learns_sharpness": learns_sharpness}
-        super().__init__(
-            rank, alpha, dropout, projections, shared, withheld, **gate, neutral_m=neutral_m,
-            normalised=normalised,
-        )  # fmt: skip
-
 
 class CsHqlora(CsHlora):
     """CS-HLoRA beside layers that training holds in 4 bits (CUDA alone), as in the paper."""
@@ -226,23 +205,6 @@ class BucketedLora(ScaledLora):
     """A mixture of LoRA experts of equal parameters, of which the bucket of the GSD chooses one."""
 
     kind, gate_of = "bucketed_lora", BucketGate
-
-    def __init__(
-        self,
-        rank: int,
-        alpha: float,
-        dropout: float = 0.0,
-        projections: Sequence[str] = (),
-        shared: bool = False,
-        withheld: float = 0.0,
-        edges_m: Sequence[float] = (1.0, 5.0),
-        neutral_m: float = NEUTRAL_M,
-        normalised: bool = True,
-    ) -> None:
-        super().__init__(
-            rank, alpha, dropout, projections, shared, withheld, edges_m=tuple(edges_m),
-            neutral_m=neutral_m, normalised=normalised,
-        )  # fmt: skip
 
 
 KINDS: dict[str, type[ScaledLora]] = {each.kind: each for each in (CsHlora, CsHqlora, BucketedLora)}

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from inspect import signature
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +34,17 @@ class Gate(nn.Module):
         super().__init__()
         self.rank, self.normalised = rank, normalised
         self.neutral = math.log10(neutral_m)
+
+    @classmethod
+    def settled(cls, **settings: Any) -> dict[str, Any]:
+        """Settings of a gate beside its rank, with defaults for those that are not given.
+
+        Raises:
+            TypeError: for one that this kind of gate does not have.
+        """
+        bound = signature(cls).bind(0, **settings)
+        bound.apply_defaults()
+        return {name: value for name, value in bound.arguments.items() if name != "rank"}
 
     @abstractmethod
     def open(self, log_gsd: Tensor) -> Tensor:
@@ -107,7 +120,8 @@ class BucketGate(Gate):
     Args:
         rank: dimensions, shared out evenly among the buckets.
         edges_m: metres per pixel between neighbouring buckets, ascending.
-        neutral_m, normalised: see ``Gate``.
+        neutral_m: see ``Gate``.
+        normalised: see ``Gate``; without it one expert in K learns at a K-th of the rate of plain LoRA.
 
     Raises:
         ModelError: for fewer dimensions than buckets, or edges that do not ascend.
@@ -118,7 +132,7 @@ class BucketGate(Gate):
         rank: int,
         edges_m: Sequence[float] = (1.0, 5.0),
         neutral_m: float = NEUTRAL_M,
-        normalised: bool = False,
+        normalised: bool = True,
     ) -> None:
         super().__init__(rank, neutral_m, normalised)
         if list(edges_m) != sorted(set(edges_m)) or not edges_m or edges_m[0] <= 0:

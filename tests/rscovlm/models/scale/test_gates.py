@@ -58,8 +58,17 @@ def test_normalised_weights_sum_to_the_rank_at_every_scale(log_gsd):
 
 def test_a_bucket_opens_its_own_dimensions_and_no_other():
     gate = BucketGate(4, (1.0, 10.0))
-    assert at(gate, 0.3, 3.0, 30.0).tolist() == [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    assert at(gate, 0.3, 3.0, 30.0).tolist() == [[2, 2, 0, 0], [0, 0, 4, 0], [0, 0, 0, 4]]
     assert not list(gate.parameters())
+    plain = BucketGate(4, (1.0, 10.0), normalised=False)
+    assert at(plain, 0.3, 3.0, 30.0).tolist() == [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def test_settings_are_whole_and_none_is_unknown():
+    assert BucketGate.settled(edges_m=(2.0,)) == {"edges_m": (2.0,), "neutral_m": 1.0, "normalised": True}
+    assert SigmoidGate(3, **SigmoidGate.settled(sharpness=4.0)).sharpness.item() == pytest.approx(4.0)
+    with pytest.raises(TypeError, match="edges_m"):
+        SigmoidGate.settled(edges_m=(2.0,))
 
 
 def test_dimensions_are_shared_out_evenly_and_in_order():

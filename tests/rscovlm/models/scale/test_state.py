@@ -9,7 +9,7 @@ from torch import nn
 from rscovlm.models.scale.gates import BucketGate
 from rscovlm.models.scale.state import ScaleState, give_state, scale_state, tell_pack, tell_scale
 
-GATE = BucketGate(2, (1.0,))
+GATE = BucketGate(2, (1.0,), normalised=False)
 TOKENS = torch.ones(1, 4, 2)
 
 
