@@ -20,6 +20,7 @@ from rscovlm.models.families import ModelFamily
 from rscovlm.models.prompting import prompter_of
 from rscovlm.models.scale.routes import ROUTES, Routes
 from rscovlm.models.serving import Serving
+from rscovlm.progress import note
 from zoom_chain.chat import Conversation, Generation, Reply
 from zoom_chain.scores import Scores
 
@@ -75,12 +76,14 @@ class HttpEngine:
         self._portal = self._closing.enter_context(start_blocking_portal(name="rscovlm-http"))
         self._closing.callback(self._run, self._client.aclose)
         self._routes = Routes.read(Path(model)) if model and Path(model).name == ROUTES else None
+        self._warned = False
         try:
             self.model, self._extra = self._run(self._find, model)
         except BaseException:
             self.close()
             raise
-        self.name = f"{self.url}#{self.model}"
+        served = [each.name for each in self._routes.adapters] if self._routes else [self.model]
+        self.name = f"{self.url}#{'|'.join(served)}"
 
     def __enter__(self) -> HttpEngine:
         return self
@@ -140,7 +143,12 @@ class HttpEngine:
         if self._routes is None:
             return self.model
         images = conversation.images
-        return self._routes.route(images[-1].gsd_m if images else None).name
+        gsd_m = images[-1].gsd_m if images else None
+        warning = self._routes.warning(gsd_m)
+        if warning and not self._warned:
+            self._warned = True
+            note(f"warning: {warning}")
+        return self._routes.route(gsd_m).name
 
     # --- the server ---------------------------------------------------------------------------------
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageModel
     from zoom_chain.chat import Conversation
 
-_BEYOND = 2.0  # how far beyond the finest and coarsest adapter the gap is measured
 _STEPS = 25
 
 
@@ -89,9 +88,8 @@ def largest_gap(
         return torch.stack(found)
 
     baked = {route.name: logits(route.gsd_m) for route in routes.adapters}
-    ends = routes.adapters[0].gsd_m / _BEYOND, routes.adapters[-1].gsd_m * _BEYOND
     gaps = []
-    for gsd_m in np.geomspace(*ends, _STEPS).tolist():
+    for gsd_m in np.geomspace(*routes.compared, _STEPS).tolist():
         gated, routed = logits(gsd_m), baked[routes.route(gsd_m).name]
         apart = (gated.softmax(-1) - routed.softmax(-1)).abs().sum(-1) / 2
         gaps.append(Gap(gsd_m, float(apart.max()), float((gated - routed).abs().max())))

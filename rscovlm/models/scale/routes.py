@@ -1,5 +1,7 @@
 """Routes: which of several adapters, each baked at one ground sampling distance (GSD), answers a request.
 
+The nearest one in logarithms does, however far away; an image of unknown GSD is taken for the neutral one.
+
 | file in the folder of ``rscovlm export --gsd`` | holds |
 |---|---|
 | ``gsd-0.3/``, ``gsd-1/``, ... | a plain LoRA adapter of peft's each |
@@ -17,8 +19,11 @@ from pathlib import Path
 
 from detection_eval.files import write_json
 from rscovlm.errors import ModelError
+from tiling.gsd import Range
 
 ROUTES = "routes.json"
+BEYOND = 2.0
+"""How far beyond the finest and coarsest adapter they are compared with the gates, as a ratio."""
 SCHEMA = "rscovlm.scale-routes/1"
 
 
@@ -67,6 +72,21 @@ class Routes:
         """The adapter for an image."""
         metres = self.neutral_m if gsd_m is None else gsd_m
         return [each for each in self.adapters if each.from_m <= metres][-1]
+
+    @property
+    def compared(self) -> Range:
+        """Metres per pixel over which the adapters were compared with the gates that they stand for."""
+        return Range(self.adapters[0].gsd_m / BEYOND, self.adapters[-1].gsd_m * BEYOND)
+
+    def warning(self, gsd_m: float | None) -> str | None:
+        """What has to be said of an image that lies beyond what was compared; None of any other."""
+        low, high = self.compared
+        if gsd_m is None or low <= gsd_m <= high:
+            return None
+        return (
+            f"{gsd_m:.3g} m per pixel lies outside the {low:g} to {high:g} m over which the adapters were "
+            f"compared with the gates; the nearest one, {self.route(gsd_m).name}, answers"
+        )
 
     def write(self, folder: Path) -> None:
         """Write ``routes.json``."""

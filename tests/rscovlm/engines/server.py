@@ -30,11 +30,13 @@ class ModelServer:
         max_pixels: shrinks larger images before they are counted, as a badly started server does.
         delay_s: of each reply.
         count: prompt tokens of a conversation, instead of this server's own count.
+        served: names of models; the one model alone by default.
         requests: bodies received; headers: of the last request; most_at_once: requests in flight.
     """
 
     def __init__(self, factor: int = 32, model: str = "qwen3-vl-test", owner: str = "vllm") -> None:
         self.factor, self.model, self.owner = factor, model, owner
+        self.served = [model]
         self.answer: Callable[[Conversation], str] = lambda conversation: str(_images(conversation))
         self.count: Callable[[Conversation], int] = self._count
         self.failures: list[tuple[int, dict[str, str], Any]] = []
@@ -114,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.owner.key and self.headers.get("Authorization") != f"Bearer {self.owner.key}":
             self._send(401, {}, {"error": {"message": "no such key"}})
         else:
-            self._send(200, {}, {"data": [{"id": self.owner.model, "owned_by": self.owner.owner}]})
+            listed = [{"id": name, "owned_by": self.owner.owner} for name in self.owner.served]
+            self._send(200, {}, {"data": listed})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
