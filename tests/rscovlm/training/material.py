@@ -30,7 +30,7 @@ class Painted:
 
 @dataclass(frozen=True)
 class PaintedSource:
-    """Asks for the colour of pictures of several sizes; every fourth has no picture, nor its number."""
+    """Asks for the colour of pictures of many sizes and scales; every fourth has no picture and no number."""
 
     name: str
     encoder: object
@@ -51,7 +51,8 @@ class PaintedSource:
             asked: tuple = (f"How many ships? {' ship' * int(rng.integers(1, 9))}",)
         else:
             height, width = (int(side) * self.factor for side in rng.integers(2, 5, 2))
-            picture = Painted(Size(height, width), COLOURS[word], int(rng.integers(1 << 30)))
+            gsd_m = 10 ** generator(self.seed, self.name, index, visit, "scale").uniform(-1, 1.5)
+            picture = Painted(Size(height, width), COLOURS[word], int(rng.integers(1 << 30)), gsd_m)
             numbers = {"redness": float(COLOURS[word][0])}
             asked = (picture, "What colour are the planes at the airport?")
         answer = " ".join([word] * int(rng.integers(1, 7)))

@@ -19,6 +19,7 @@ from transformers import AutoModelForImageTextToText
 from rscovlm.cli import main
 from rscovlm.errors import UsageError
 from rscovlm.models.heads import make_heads, read_heads
+from rscovlm.models.scale.gates import SigmoidGate
 from rscovlm.models.weights import read_weights
 from rscovlm.training.checkpoint import checkpoints
 from rscovlm.training.export import export_run
@@ -198,6 +199,22 @@ def test_one_process_killed_at_a_random_moment_ends_with_the_same_weights_to_the
     interrupted(ranks, 1, tmp_path / "killed", qwen25, {})
     assert losses(single) == losses(tmp_path / "killed")
     assert_same_weights(single, tmp_path / "killed")
+
+
+def test_gates_and_their_head_are_resumed_exactly_while_scales_are_withheld_at_random(ranks, qwen3, tmp_path):
+    gated = {"rank": 6, "alpha": 6, "towers": ["language"], "withheld": 0.5}
+    changes = {"adapters": {"cs_hlora": gated}, "heads": {"gsd": {}}, "precision": "fp32"}
+    changes |= {"checkpointing": {"language": True}, "optimizer": {"lr": 2e-3}}
+    ranks.run(1, "train", tmp_path / "whole", qwen3, json.dumps(changes))
+    interrupted(ranks, 1, tmp_path / "killed", qwen3, changes)
+    assert losses(tmp_path / "whole") == losses(tmp_path / "killed")
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+    weights = load_file(checkpoints(tmp_path / "whole")[-1] / "weights.safetensors")
+    learnt = [weight for name, weight in weights.items() if name.endswith("scale_gate.tau")]
+    fresh = SigmoidGate(6).tau.detach()
+    assert learnt
+    assert all(not torch.equal(tau, fresh) for tau in learnt)
+    assert any("heads.gsd" in name for name in weights)
 
 
 def test_a_run_killed_while_it_saves_goes_on_from_the_checkpoint_before(ranks, single, qwen25, tmp_path):
