@@ -5,19 +5,23 @@
 | ``identification`` | which class can be made out, as far as the scale allows |
 | ``scale-specific`` | lengths in metres, and whether a class can be made out at this scale at all |
 | ``discriminative`` | what tells scales apart: how wide the area is, what is best described |
+
+Each is made of a rule, from metres per pixel to the answer, so that it can be said how far knowing the scale
+decides it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
 
 from rscovlm.data.annotations import Thing
-from rscovlm.data.geoscale.tiers import TIERS
+from rscovlm.data.geoscale.tiers import TIERS, tier_of
 from rscovlm.data.geoscale.views import ScaleView
 from rscovlm.data.words import plural
 
@@ -30,8 +34,13 @@ LEGIBLE_PX, LOST_PX = 8.0, 3.0
 """Longer side of an object in the view from which it can be made out, and below which it cannot."""
 
 WIDTHS_M = (20.0, 200.0, 2000.0)
+LIMITS_M = (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 LENGTHS_M = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 _CLEAR = 0.35  # of the way to the next option, in logarithms, within which an answer is not in doubt
+_BESIDE, _FAR = 1.5, 10.0  # ratios of a width to a limit between which it is asked about
+
+Rule = Callable[[float], str | None]
+"""From metres per pixel to the answer if the same pixels had that scale; None where it would be in doubt."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class ScaleQuestion:
         topic: what it asks for, for balancing.
         tier: name of the view's tier.
         way: how it was made.
+        rule: that the answer follows from; None for a teacher's.
     """
 
     view: str
@@ -55,6 +65,7 @@ class ScaleQuestion:
     topic: str
     tier: str
     way: Way = "templates"
+    rule: Rule | None = field(default=None, compare=False, repr=False)
 
 
 def typical_lengths(views: Sequence[ScaleView]) -> dict[str, float]:
@@ -79,15 +90,19 @@ def questions_of(
     """
     return [
         *_identification(view, typical, rng),
-        *_lengths(view),
+        *_lengths(view, rng),
         *_legibility(view, typical, rng),
         *_widths(view),
+        *_limits(view, rng),
         *_described(view),
     ]
 
 
-def _asked(view: ScaleView, text: str, answer: str, kind: Kind, topic: str) -> ScaleQuestion:
-    return ScaleQuestion(view.id, text, answer, kind, topic, view.tier.name)
+def _asked(view: ScaleView, text: str, kind: Kind, topic: str, rule: Rule) -> Iterator[ScaleQuestion]:
+    """The question, where its rule has an answer at the scale of the view."""
+    answer = rule(view.gsd_m)
+    if answer is not None:
+        yield ScaleQuestion(view.id, text, answer, kind, topic, view.tier.name, rule=rule)
 
 
 def _whole(thing: Thing, view: ScaleView) -> bool:
@@ -113,52 +128,80 @@ def _identification(
     options = [legible[0].name, *others]
     options = [options[int(index)] for index in rng.permutation(3)]
     text = f"Which of these can be made out: {options[0]}, {options[1]} or {options[2]}?"
-    yield _asked(view, text, legible[0].name, "identification", "class")
+    yield from _asked(view, text, "identification", "class", lambda gsd_m: legible[0].name)
 
 
-def _lengths(view: ScaleView) -> Iterator[ScaleQuestion]:
-    legible = _legible(view)
-    for thing in legible[:1]:
-        if sum(other.name == thing.name for other in view.things) > 1:
+def _lengths(view: ScaleView, rng: np.random.Generator) -> Iterator[ScaleQuestion]:
+    """How long the largest object is, one of three neighbouring lengths of which any may be right."""
+    for thing in _legible(view)[:1]:
+        side = thing.sides[0]
+        answer = nearest(side * view.gsd_m, LENGTHS_M)
+        if answer is None or sum(other.name == thing.name for other in view.things) > 1:
             continue
-        answer = nearest(thing.sides[0] * view.gsd_m, LENGTHS_M)
-        if answer is not None:
-            place = LENGTHS_M.index(answer)
-            first = min(max(place - 1, 0), len(LENGTHS_M) - 3)
-            options = [_metres(each) for each in LENGTHS_M[first : first + 3]]
-            text = f"How long is the {thing.name}: about {options[0]}, {options[1]} or {options[2]}?"
-            yield _asked(view, text, _metres(answer), "scale-specific", "length")
+        place = LENGTHS_M.index(answer)
+        first = int(rng.integers(max(place - 2, 0), min(place, len(LENGTHS_M) - 3) + 1))
+        options = LENGTHS_M[first : first + 3]
+        text = f"How long is the {thing.name}: about {_listed(options)}?"
+        rule = partial(_nearest_of, pixels=side, ladder=LENGTHS_M, options=options)
+        yield from _asked(view, text, "scale-specific", "length", rule)
 
 
 def _legibility(
     view: ScaleView, typical: Mapping[str, float], rng: np.random.Generator
 ) -> Iterator[ScaleQuestion]:
     """Whether a class can be made out, where its usual size in pixels leaves no doubt."""
-    clear = {
-        name: "yes" if metres >= LEGIBLE_PX * view.gsd_m else "no"
-        for name, metres in sorted(typical.items())
-        if not LOST_PX * view.gsd_m < metres < LEGIBLE_PX * view.gsd_m
-    }
-    for answer in ("yes", "no"):
-        names = [name for name, found in clear.items() if found == answer]
+    for wanted in ("yes", "no"):
+        names = [
+            name for name, metres in sorted(typical.items()) if _legible_at(view.gsd_m, metres) == wanted
+        ]
         if names:
             name = names[int(rng.integers(len(names)))]
             text = f"Can single {plural(name)} be made out at this scale?"
-            yield _asked(view, text, answer, "scale-specific", "legibility")
+            rule = partial(_legible_at, metres=typical[name])
+            yield from _asked(view, text, "scale-specific", "legibility", rule)
 
 
 def _widths(view: ScaleView) -> Iterator[ScaleQuestion]:
-    answer = nearest(view.width_m, WIDTHS_M)
-    if answer is not None:
-        options = [_metres(each) for each in WIDTHS_M]
-        text = f"How wide is the area shown: about {options[0]}, {options[1]} or {options[2]}?"
-        yield _asked(view, text, _metres(answer), "discriminative", "width")
+    text = f"How wide is the area shown: about {_listed(WIDTHS_M)}?"
+    rule = partial(_nearest_of, pixels=view.side, ladder=WIDTHS_M, options=WIDTHS_M)
+    yield from _asked(view, text, "discriminative", "width", rule)
+
+
+def _limits(view: ScaleView, rng: np.random.Generator) -> Iterator[ScaleQuestion]:
+    """Whether the area is wider than a length that is as often too long as too short."""
+    narrower = bool(rng.integers(2))
+    ratios = {limit: limit / view.width_m if narrower else view.width_m / limit for limit in LIMITS_M}
+    limits = [limit for limit, ratio in ratios.items() if _BESIDE <= ratio <= _FAR]
+    if limits:
+        limit = limits[int(rng.integers(len(limits)))]
+        text = f"Is the area shown wider than {_metres(limit)}?"
+        rule = partial(_wider_at, side=view.side, limit_m=limit)
+        yield from _asked(view, text, "discriminative", "limit", rule)
 
 
 def _described(view: ScaleView) -> Iterator[ScaleQuestion]:
     names = [tier.name for tier in TIERS]
     text = f"What is best described at this scale: {names[0]}, {names[1]} or {names[2]}?"
-    yield _asked(view, text, view.tier.name, "discriminative", "tier")
+    yield from _asked(view, text, "discriminative", "tier", lambda gsd_m: tier_of(gsd_m).name)
+
+
+# --- rules --------------------------------------------------------------------------------------------
+
+
+def _nearest_of(gsd_m: float, pixels: float, ladder: Sequence[float], options: Sequence[float]) -> str | None:
+    found = nearest(pixels * gsd_m, ladder)
+    return None if found is None or found not in options else _metres(found)
+
+
+def _legible_at(gsd_m: float, metres: float) -> str | None:
+    if metres >= LEGIBLE_PX * gsd_m:
+        return "yes"
+    return "no" if metres <= LOST_PX * gsd_m else None
+
+
+def _wider_at(gsd_m: float, side: int, limit_m: float) -> str | None:
+    ratio = side * gsd_m / limit_m
+    return None if 1 / _BESIDE < ratio < _BESIDE else "yes" if ratio > 1 else "no"
 
 
 def nearest(metres: float, options: Sequence[float]) -> float | None:
@@ -166,6 +209,11 @@ def nearest(metres: float, options: Sequence[float]) -> float | None:
     apart = sorted((abs(math.log(metres / each)), each) for each in options)
     (near, answer), (next_near, _) = apart[:2]
     return answer if near <= _CLEAR * (near + next_near) else None
+
+
+def _listed(options: Sequence[float]) -> str:
+    *first, last = map(_metres, options)
+    return f"{', '.join(first)} or {last}"
 
 
 def _metres(value: float) -> str:

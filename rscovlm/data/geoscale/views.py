@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -147,7 +147,7 @@ def synthetic_views(count: int, side: int, seed: int) -> Iterator[ScaleView]:
     """
     for number in range(count):
         tier, rng = TIERS[number % len(TIERS)], generator(seed, "synthetic scale view", number)
-        gsd_m = _between(rng, max(tier.low_m, FINEST_M), min(tier.high_m, COARSEST_M))
+        gsd_m = _within(tier, rng)
         world, x, y = _world(rng, side * gsd_m)
         reach = side * gsd_m / world.gsd_m
         window = Window(x - reach / 2, y - reach / 2, reach, reach)
@@ -159,6 +159,32 @@ def synthetic_views(count: int, side: int, seed: int) -> Iterator[ScaleView]:
         )
         name = f"synthetic-{seed}-{number}"
         yield ScaleView(name, name, photo, side, photo.gsd_m, tier, things, "synthetic")
+
+
+def at_any_scale(views: Iterable[ScaleView], seed: int) -> Iterator[ScaleView]:
+    """The same pictures at scales drawn anew, as of a world whose things may be of any size.
+
+    Their pixels tell nothing of their scale, so that only who is told it can know it.
+
+    Args:
+        views: whose pictures are shown.
+        seed: of the scales; each is a function of it and the view's id.
+    """
+    for view in views:
+        rng = generator(seed, "any scale", view.id)
+        tier = TIERS[int(rng.integers(len(TIERS)))]
+        yield replace(view, gsd_m=_within(tier, rng), tier=tier)
+
+
+def drawn_scales(count: int, seed: int) -> list[float]:
+    """Metres per pixel as synthetic views have them, the tiers in turn."""
+    rng = generator(seed, "scales alone")
+    return [_within(TIERS[number % len(TIERS)], rng) for number in range(count)]
+
+
+def _within(tier: Tier, rng: np.random.Generator) -> float:
+    """Metres per pixel of a synthetic view in a tier."""
+    return _between(rng, max(tier.low_m, FINEST_M), min(tier.high_m, COARSEST_M))
 
 
 def _world(rng: np.random.Generator, reach_m: float) -> tuple[World, float, float]:
