@@ -17,6 +17,7 @@ from rscovlm.cli.bench_results import compare, report, score
 from rscovlm.cli.bench_run import run
 from rscovlm.cli.bench_scale import scale
 from rscovlm.cli.bench_zoom import zoom
+from rscovlm.cli.calibrate import calibrate
 from rscovlm.cli.classify import classify
 from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
@@ -66,6 +67,7 @@ app.command(name="zoom-data")(zoom_data)
 app.command()(geoscale)
 app.command()(info)
 app.command()(gsd)
+app.command()(calibrate)
 app.command()(doctor)
 
 

@@ -48,7 +48,7 @@ def train(
     from rscovlm.training.config import load_stages
 
     stages = load_stages(config, overrides or [])
-    _quiet()
+    quiet_libraries()
     if dry_run:
         for stage in stages:
             _report(replace(stage, config=_with_model(stage, stages)), as_json)
@@ -84,7 +84,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the newest checkpoint of a run as a model that --model loads, or its adapters."""
-    _quiet()
+    quiet_libraries()
     from rscovlm.tasks.passes import read_gsd
     from rscovlm.training.export import export_run
 
@@ -107,7 +107,7 @@ def _is_first() -> bool:
     return int(os.environ.get("RANK", 0)) == 0
 
 
-def _quiet() -> None:
+def quiet_libraries() -> None:
     """Keep libraries from writing between the lines of progress."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers.utils import logging

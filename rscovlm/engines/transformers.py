@@ -243,15 +243,19 @@ class TransformersEngine:
         heads = [head_of(self.heads, target) for target in targets]
         return distributions_of(self.model, heads, prompts, self._spec)
 
-    @torch.inference_mode()
     def _estimate_gsd(self, image: ImagePart) -> Range:
+        return self.gsd_of(image).interval(0)
+
+    @torch.inference_mode()
+    def gsd_of(self, image: ImagePart) -> LogGsd:
+        """The distribution of the scale of an image, from its pixels, by the head that a model may have."""
         grid = token_grid(image.size, self._spec.factor)
         head = cast(GsdHead, self.heads[GSD])
         patches = torch.from_numpy(patchify(image.pixels, self._spec)).to(self.device)
         grids = self._tensor(np.array([[1, grid[0] * self._spec.merge, grid[1] * self._spec.merge]]))
         with tapped(self.model, head.taps) as taps:
             self.model.model.visual(normalise(patches, self._spec).to(self.dtype), grid_thw=grids)
-        return cast(LogGsd, head(taps.features(grids), [grid[0] * grid[1]])).interval(0)
+        return cast(LogGsd, head(taps.features(grids), [grid[0] * grid[1]]))
 
     def prompt(self, conversation: Conversation) -> Prompt:
         """A conversation as the model reads it."""

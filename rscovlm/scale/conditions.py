@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rscovlm.data.randomness import generator
 
@@ -24,24 +24,23 @@ Told = Callable[[str, float], float | None]
 """From the name of a view and its true metres per pixel to those that are told."""
 
 
-def conditions(seed: int, predicted: dict[str, float | None]) -> dict[str, Told]:
-    """All conditions by name.
+def conditions(seed: int, predicted: Mapping[str, float | None] | None = None) -> dict[str, Told]:
+    """All conditions by name, without ``predicted`` where nothing is.
 
     Args:
         seed: of the noise.
         predicted: of each view; None where the head is not sure enough.
     """
+    foreseen = predicted or {}
 
     def noisy(view: str, gsd_m: float) -> float:
         away = generator(seed, "noisy scale", view).normal(0, NOISE_DECADES)
         return float(gsd_m * 10**away)
 
-    found: dict[str, Told] = {
-        "oracle": lambda view, gsd_m: gsd_m,
-        "predicted": lambda view, gsd_m: predicted.get(view),
-        "noisy": noisy,
-        "missing": lambda view, gsd_m: None,
-    }
+    found: dict[str, Told] = {"oracle": lambda view, gsd_m: gsd_m}
+    if foreseen:
+        found["predicted"] = lambda view, gsd_m: foreseen.get(view)
+    found |= {"noisy": noisy, "missing": lambda view, gsd_m: None}
     return found | {spoofed(factor): _times(factor) for factor in FACTORS}
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +16,12 @@ from rscovlm.data.rendering import gsd_words
 from rscovlm.data.sample import Sample
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.models.checkpoints import resolve
+from rscovlm.models.heads.gsd import LogGsd
 from rscovlm.models.scale.gates import SigmoidGate
 from rscovlm.scale.conditions import Told
 from rscovlm.scale.methods import Method
 from rscovlm.scoring.answers import same_answer
-from rscovlm.scoring.distributions import Calibration
-from rscovlm.scoring.statistics import bootstrap_mean
+from rscovlm.scoring.statistics import bootstrap_mean, paired_difference
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
 if TYPE_CHECKING:
@@ -96,46 +95,34 @@ def hits(engine: TransformersEngine, method: Method, items: Sequence[TestItem], 
 
 
 def accuracy(right: Sequence[bool], items: Sequence[TestItem]) -> dict[str, Any]:
-    """Share of right answers with its interval over views, and by kind and tier."""
-    views = [item.view for item in items]
-    found = bootstrap_mean([float(each) for each in right], views)
-    groups: dict[str, Any] = {}
-    for name in ("kind", "tier", "topic"):
-        values = sorted({str(item.sample.attributes[name]) for item in items})
-        chosen = {
-            value: [
-                hit for hit, item in zip(right, items, strict=True) if item.sample.attributes[name] == value
-            ]
-            for value in values
-        }
-        groups[name] = {value: {"share": float(np.mean(own)), "n": len(own)} for value, own in chosen.items()}
-    return {"share": found.value, "low": found.low, "high": found.high, "n": len(right), **groups}
-
-
-def predictions(engine: TransformersEngine, items: Sequence[TestItem]) -> dict[str, tuple[float, float]]:
-    """(low, high) of the central 90 % of the scale of each view, by the head; empty without one."""
-    estimate = engine.estimate_gsd
-    if estimate is None:
-        return {}
-    found = {item.view: estimate(ImagePart(item.pixels)) for item in items}
-    return {view: (ends.low, ends.high) for view, ends in found.items()}
-
-
-def head_scores(found: Mapping[str, tuple[float, float]], items: Sequence[TestItem]) -> dict[str, float]:
-    """Error of the head in decades, coverage of its intervals and its calibration ratio."""
-    truth = {item.view: item.gsd_m for item in items}
-    ends = np.log10([found[view] for view in truth])
-    mean, deviation = ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / (2 * NormalDist().inv_cdf(0.95))
-    true = np.log10(list(truth.values()))
-    counted = Calibration.of(mean, deviation, true, [NormalDist().cdf(z) for z in (true - mean) / deviation])
-    return {
-        "views": float(counted.n),
-        "error_decades": float(np.abs(true - mean).mean()),
-        "constant_decades": float(np.abs(true - np.median(true)).mean()),
-        "coverage_50": counted.coverage(0.5),
-        "coverage_90": counted.coverage(0.9),
-        "calibration_ratio": counted.error_ratio,
+    """Share of right answers with its interval over views; by kind, tier and topic; and which were right."""
+    found = bootstrap_mean([float(each) for each in right], [item.view for item in items])
+    groups: dict[str, dict[str, Any]] = {}
+    for hit, item in zip(right, items, strict=True):
+        own = item.sample.attributes
+        for name in ("kind", "tier", "topic"):
+            groups.setdefault(name, {}).setdefault(str(own[name]), []).append(hit)
+        groups.setdefault("tier and topic", {}).setdefault(f"{own['tier']}, {own['topic']}", []).append(hit)
+    shares = {
+        name: {value: {"share": float(np.mean(hits)), "n": len(hits)} for value, hits in sorted(own.items())}
+        for name, own in groups.items()
     }
+    whole = {"share": found.value, "low": found.low, "high": found.high, "n": len(right)}
+    return {**whole, **shares, "right": [int(each) for each in right]}
+
+
+def lead(first: Sequence[int], second: Sequence[int], items: Sequence[TestItem]) -> dict[str, float]:
+    """How much more often the first answers rightly than the second, with the interval over views."""
+    found = paired_difference(first, second, [item.view for item in items])
+    return {"share": found.value, "low": found.low, "high": found.high}
+
+
+def predictions(engine: TransformersEngine, items: Sequence[TestItem]) -> dict[str, LogGsd]:
+    """The scale of each view by the head; empty without one."""
+    if engine.estimate_gsd is None:
+        return {}
+    images = {item.view: item.pixels for item in items}
+    return {view: engine.gsd_of(ImagePart(pixels)) for view, pixels in images.items()}
 
 
 def gates_of(engine: TransformersEngine) -> list[SigmoidGate]:

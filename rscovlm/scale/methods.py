@@ -14,14 +14,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
+from rscovlm.data.geoscale.tiers import TIERS
+from rscovlm.errors import UsageError
 from rscovlm.training.settings import TrainConfig
 
-TRAIN, STATED, TEST = "train.jsonl", "train_stated.jsonl", "test.jsonl"
+TRAIN, STATED = "train.jsonl", "train_stated.jsonl"
+CALIBRATION, TEST = "calibration.jsonl", "test.jsonl"
+IDEAL = "ideal.json"
 RANK = 12
+OURS = "cs_hlora"
+"""The method whose lead over the others is told."""
+
+Pixels = Literal["silent", "telling"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ def _sized(**more: Any) -> dict[str, Any]:
 
 
 METHODS = (
-    Method("cs_hlora", {"cs_hlora": _sized(tiers_m=[0.5, 5.0, 50.0])}, heads={"gsd": {"weight": 0.1}}),
+    Method(OURS, {"cs_hlora": _sized(tiers_m=[0.5, 5.0, 50.0])}, heads={"gsd": {"weight": 0.1}}),
     Method("text", {"lora": _sized()}, stated=True),
     Method("buckets", {"bucketed_lora": _sized()}),
     Method("lora", {"lora": _sized()}, told=False),
@@ -66,21 +74,39 @@ class Budget:
         steps: of the optimizer.
         samples: of each step.
         lr: peak learning rate.
-        train_views, test_views: synthetic views that questions are about.
+        train_views, calibration_views, test_views: synthetic views that questions are about.
         questions: of the test.
         side: of views, px.
+        pixels: ``silent`` where pictures are shown at any scale, so that only who is told it can know it;
+            ``telling`` where things have the size that they have on the ground.
+        left_out: tier of scale of which nothing is trained on; None trains on all.
         seed: of everything.
     """
 
     model: str = "nano"
-    steps: int = 150
+    steps: int = 240
     samples: int = 16
     lr: float = 3e-3
-    train_views: int = 900
-    test_views: int = 150
-    questions: int = 150
+    train_views: int = 1500
+    calibration_views: int = 300
+    test_views: int = 400
+    questions: int = 600
     side: int = 64
+    pixels: Pixels = "silent"
+    left_out: str | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        tiers = [tier.name for tier in TIERS]
+        if self.pixels not in get_args(Pixels):
+            raise UsageError(f"pixels {self.pixels!r} is unknown; choose from {', '.join(get_args(Pixels))}")
+        if self.left_out is not None and self.left_out not in tiers:
+            raise UsageError(f"tier {self.left_out!r} is unknown; choose from {', '.join(tiers)}")
+
+    @property
+    def views(self) -> int:
+        """All synthetic views."""
+        return self.train_views + self.calibration_views + self.test_views
 
 
 def write_mix(folder: Path, stated: bool) -> Path:

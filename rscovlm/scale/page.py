@@ -11,6 +11,7 @@ from detection_eval.files import write_text
 from detection_eval.html import render
 from detection_eval.report.chart import PALETTE, Chart
 from rscovlm.scale.conditions import FACTORS, spoofed
+from rscovlm.scale.methods import OURS
 
 PAGE = "index.html"
 SHOWN = ("oracle", "predicted", "noisy", "missing")
@@ -20,7 +21,7 @@ def table(results: Mapping[str, Any]) -> str:
     """Accuracy of each method under each condition, as lines of text; a method without scale has one."""
     names = [*SHOWN, *(spoofed(factor) for factor in FACTORS)]
     lines = [f"{'method':<10}" + "".join(f"{name:>11}" for name in names)]
-    for method, found in results["methods"].items():
+    for method, found in _with_ideal(results).items():
         cells = []
         for name in names:
             one = found["accuracy"].get(name)
@@ -28,7 +29,14 @@ def table(results: Mapping[str, Any]) -> str:
         lines.append(f"{method:<10}" + "".join(cells))
         oracle = found["accuracy"]["oracle"]
         lines.append(f"{'':<10}{100 * oracle['low']:.0f} to {100 * oracle['high']:.0f} %: 95 % interval")
+    for method, ahead in results.get("lead", {}).items():
+        lines.append(f"{OURS} before {method}: {_percent(ahead)} points, told the truth")
     return "\n".join(lines)
+
+
+def _with_ideal(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The ideal reader of pixels, then the methods."""
+    return {"ideal": results["ideal"], **results["methods"]}
 
 
 def write_page(results: Mapping[str, Any], folder: Path) -> Path:
@@ -39,7 +47,8 @@ def write_page(results: Mapping[str, Any], folder: Path) -> Path:
         folder: of the experiment.
     """
     methods: Mapping[str, Any] = results["methods"]
-    charts = [_spoofing(methods)]
+    shown = _with_ideal(results)
+    charts = [_spoofing(shown)]
     charts += [_gates(found["thresholds"]) for found in methods.values() if "thresholds" in found]
     page = folder / PAGE
     write_text(
@@ -51,9 +60,10 @@ def write_page(results: Mapping[str, Any], folder: Path) -> Path:
             budget=results["budget"],
             test=results["test"],
             charts=charts,
-            accuracy=_accuracy(methods),
+            accuracy=_accuracy(shown),
+            leads=_leads(results.get("lead", {})),
             tiers=_by_group(methods, "tier"),
-            kinds=_by_group(methods, "kind"),
+            topics=_by_group(methods, "topic"),
             facts=_facts(methods),
         ),
     )
@@ -110,8 +120,13 @@ def _accuracy(methods: Mapping[str, Any]) -> dict[str, Any]:
     return {"head": ["method", *SHOWN], "rows": rows, "kinds": []}
 
 
+def _leads(leads: Mapping[str, Any]) -> dict[str, Any]:
+    rows = [[name, _percent(found)] for name, found in leads.items()]
+    return {"head": ["before", "points"], "rows": rows, "kinds": []}
+
+
 def _by_group(methods: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Accuracy under the true scale by tier or kind."""
+    """Accuracy under the true scale by tier or topic."""
     names = sorted({name for found in methods.values() for name in found["accuracy"]["oracle"][group]})
     rows = []
     for method, found in methods.items():
@@ -125,11 +140,13 @@ def _facts(methods: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, found in methods.items():
         if head := found.get("head"):
+            trained = found["head_as_trained"]
             lines.append(
                 f"{name}: scale from pixels is off by {head['error_decades']:.2f} decades in the mean "
                 f"({head['constant_decades']:.2f} for the median of the test); 90 % intervals hold "
-                f"{100 * head['coverage_90']:.0f} %; error over deviation {head['calibration_ratio']:.2f} "
-                "(0.80 where calibrated)"
+                f"{100 * head['coverage_90']:.0f} % ({100 * trained['coverage_90']:.0f} % as trained, before "
+                f"calibration multiplied deviations by {head['calibration']:.2f}), 50 % intervals "
+                f"{100 * head['coverage_50']:.0f} %"
             )
         for tier, own in found.get("without_tier", {}).items():
             lines.append(f"{name} without the dimensions of {tier}: {_percent(own)} %")

@@ -3,7 +3,8 @@
 | in the folder | holds |
 |---|---|
 | ``settings.json`` | the budget |
-| ``train.jsonl``, ``train_stated.jsonl``, ``test.jsonl``, ``images/`` | questions and views |
+| ``train*.jsonl``, ``calibration.jsonl``, ``test.jsonl``, ``images/`` | questions and views |
+| ``ideal.json`` | which questions of the test an ideal reader answers rightly under each condition |
 | ``METHOD/`` | the training run of a method, its export ``model/``, and ``results.json`` |
 | ``results.json``, ``index.html`` | everything that was measured, and its page |
 """
@@ -11,36 +12,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, cast
 
 from detection_eval.files import write_json
-from rscovlm.data.geoscale.build import ScaleData, ScalePlan, build_scales
 from rscovlm.data.geoscale.tiers import TIERS
-from rscovlm.data.geoscale.views import synthetic_views
-from rscovlm.data.randomness import generator
-from rscovlm.data.store import SampleFile, write_samples
-from rscovlm.errors import UsageError
+from rscovlm.data.store import SampleFile
+from rscovlm.errors import RscovlmError, UsageError
+from rscovlm.models.heads import calibrate_gsd
 from rscovlm.scale import measure
 from rscovlm.scale.conditions import conditions
-from rscovlm.scale.methods import METHODS, STATED, TEST, TRAIN, Budget, Method, configuration
+from rscovlm.scale.data import write_data
+from rscovlm.scale.head import Readings, read_images
+from rscovlm.scale.methods import CALIBRATION, IDEAL, METHODS, OURS, TEST, Budget, Method, configuration
 from rscovlm.training.export import export_run
 from rscovlm.training.run import run_training
 from tiling.gsd import Range
 
-SETTINGS, RESULTS, MODEL = "settings.json", "results.json", "model"
-TEST_SEED = 1 << 40
-"""Added to the seed of test views, of which none is trained on."""
+if TYPE_CHECKING:
+    from rscovlm.models.heads.gsd import GsdHead
 
+SETTINGS, RESULTS, MODEL = "settings.json", "results.json", "model"
 BAKED_M = (0.3, 1.0, 10.0)
 WIDEST = 4.0
 """Largest ratio of the ends of a prediction that is still taken, as of ``tiling.gsd.resolve_gsd``."""
 
 Say = Callable[[str], None]
+
+
+class Stopped(RscovlmError):
+    """Training was told to stop; what is done is saved, and the same command goes on."""
 
 
 def run_experiment(
@@ -56,22 +59,27 @@ def run_experiment(
 
     Raises:
         UsageError: the folder holds an experiment of another budget, or a method is unknown.
+        Stopped: by a signal while it trained.
     """
     chosen = _chosen(names)
     _settle(folder, budget)
-    _write_data(folder, budget, say)
+    if not (folder / IDEAL).is_file():
+        say(f"rendering {budget.views} views from 0.1 to 30 m per pixel")
+        write_data(folder, budget)
     items = measure.read_items(list(SampleFile(folder / TEST)), folder)
-    results: dict[str, Any] = {"budget": asdict(budget), "test": len(items), "methods": {}}
+    results: dict[str, Any] = {"budget": asdict(budget), "test": len(items), "ideal": _ideal(folder, items)}
+    results["methods"] = {}
     predicted: dict[str, float | None] = {}
     for method in chosen:
         place = folder / method.name
         if not (place / RESULTS).is_file():
             _train(method, budget, folder, place, say)
             say(f"{method.name}: measuring")
-            write_json(place / RESULTS, _measured(method, budget, place, items, predicted), indent=1)
+            write_json(place / RESULTS, _measured(method, budget, folder, items, predicted), indent=1)
         found = json.loads((place / RESULTS).read_text(encoding="utf-8"))
         predicted = predicted or found.get("predicted", {})
         results["methods"][method.name] = found
+        results["lead"] = _leads(results["methods"], items)
         write_json(folder / RESULTS, results, indent=1)
     return results
 
@@ -98,51 +106,53 @@ def _settle(folder: Path, budget: Budget) -> None:
     write_json(file, stated, indent=1)
 
 
-def _write_data(folder: Path, budget: Budget, say: Say) -> None:
-    if (folder / TEST).is_file():
-        return
-    say(f"rendering {budget.train_views + budget.test_views} views from 0.1 to 30 m per pixel")
-    plan = ScalePlan(seed=budget.seed)
-    training = build_scales(list(synthetic_views(budget.train_views, budget.side, budget.seed)), plan)
-    seed = budget.seed + TEST_SEED
-    held_out = build_scales(list(synthetic_views(budget.test_views, budget.side, seed)), plan)
-    for data in (training, held_out):
-        data.write_images(folder)
-    write_samples(folder / TRAIN, training.samples())
-    write_samples(folder / STATED, training.samples(stated=True))
-    write_samples(folder / TEST, _thinned(held_out, budget).samples())
+def _ideal(folder: Path, items: Sequence[measure.TestItem]) -> dict[str, Any]:
+    """Accuracy of the ideal reader under each condition."""
+    right = json.loads((folder / IDEAL).read_text(encoding="utf-8"))
+    return {"accuracy": {name: measure.accuracy(hits, items) for name, hits in right.items()}}
 
 
-def _thinned(data: ScaleData, budget: Budget) -> ScaleData:
-    rng = generator(budget.seed, "scale test")
-    kept = np.sort(rng.permutation(len(data.questions))[: budget.questions])
-    return replace(data, questions=tuple(data.questions[int(place)] for place in kept))
+def _leads(methods: Mapping[str, Any], items: Sequence[measure.TestItem]) -> dict[str, Any]:
+    """How much more often CS-HLoRA answers rightly than each other method, all told the truth."""
+    if OURS not in methods:
+        return {}
+    right = {name: found["accuracy"]["oracle"]["right"] for name, found in methods.items()}
+    return {name: measure.lead(right[OURS], own, items) for name, own in right.items() if name != OURS}
 
 
 def _train(method: Method, budget: Budget, folder: Path, place: Path, say: Say) -> None:
     config = configuration(method, budget, folder)
     say(f"{method.name}: training for {budget.steps} steps")
-    run_training(config, place, going_on=True)
+    ending = run_training(config, place, going_on=True)
+    if ending.stopped_by is not None:
+        raise Stopped(f"stopped by {ending.stopped_by} after step {ending.step} of {method.name}")
     export_run(place, place / MODEL, replace=True)
 
 
 def _measured(
     method: Method,
     budget: Budget,
-    place: Path,
+    folder: Path,
     items: Sequence[measure.TestItem],
     predicted: dict[str, float | None],
 ) -> dict[str, Any]:
     """Everything about a trained method, as JSON holds it."""
+    place = folder / method.name
     results: dict[str, Any] = {"accuracy": {}}
+    if method.heads:
+        _calibrate(place / MODEL, budget, folder)
     with measure.open_trained(place / MODEL, budget.side) as engine:
-        ranges = measure.predictions(engine, items)
-        if ranges:
-            results["head"] = measure.head_scores(ranges, items)
-            predicted = {view: _taken(Range(*ends)) for view, ends in ranges.items()}
+        said = measure.predictions(engine, items)
+        if said:
+            truth = {item.view: item.gsd_m for item in items}
+            found = Readings.of(list(said.values()), [truth[view] for view in said])
+            factor = cast("GsdHead", engine.heads["gsd"]).settings["calibration"]
+            results["head"] = {**found.scores(), "calibration": factor}
+            results["head_as_trained"] = found.widened(1 / factor).scores()
+            predicted = {view: _taken(own.interval(0)) for view, own in said.items()}
             results["predicted"] = predicted
         for name, told in conditions(budget.seed, predicted).items():
-            if name == "oracle" or (method.told and (name != "predicted" or predicted)):
+            if name == "oracle" or method.told:
                 right = measure.hits(engine, method, items, told)
                 results["accuracy"][name] = measure.accuracy(right, items)
         gates = measure.gates_of(engine)
@@ -157,6 +167,13 @@ def _measured(
         gap = export_run(place, place / "baked", replace=True, gsds_m=BAKED_M).gap
         results["gap"] = None if gap is None else {"baked_m": BAKED_M, **asdict(gap)}
     return results
+
+
+def _calibrate(model: Path, budget: Budget, folder: Path) -> None:
+    """Make the intervals of a head hold on views of scenes that are neither trained on nor tested."""
+    with measure.open_trained(model, budget.side) as engine:
+        found = read_images(engine.gsd_of, SampleFile(folder / CALIBRATION), engine.family)
+    calibrate_gsd(model, found.factor)
 
 
 def _taken(found: Range) -> float | None:

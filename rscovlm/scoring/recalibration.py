@@ -133,14 +133,19 @@ def _mondrian(known: Predictions, test: Predictions) -> Predictions:
 
 def _widths(scores: Floats) -> Floats:
     """(levels,) half-widths of central intervals in deviations, with the sign of the level's side."""
-    ordered, count = np.sort(scores), len(scores)
-    halves = []
-    for level in LEVELS:
-        share = abs(2 * level - 1)
-        place = math.ceil((count + 1) * share)
-        half = 0.0 if place == 0 else ordered[min(place, count) - 1]
-        halves.append(math.copysign(half, level - 0.5))
-    return np.array(halves)
+    halves = [conformal_half_width(scores, abs(2 * level - 1)) for level in LEVELS]
+    return np.copysign(halves, np.subtract(LEVELS, 0.5))
+
+
+def conformal_half_width(scores: Floats, share: float) -> float:
+    """Half-width, in deviations, of intervals that hold a share of new plots.
+
+    Args:
+        scores: (N,) sizes of errors over deviations.
+        share: in [0, 1).
+    """
+    place = math.ceil((len(scores) + 1) * share)
+    return 0.0 if place == 0 else float(np.sort(scores)[min(place, len(scores)) - 1])
 
 
 def _about(test: Predictions, widths: Floats) -> Predictions:

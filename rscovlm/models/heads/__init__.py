@@ -112,6 +112,21 @@ def write_heads(folder: Path, heads: nn.ModuleDict) -> None:
     write_json(sidecar, known | {ENTRY: _settings_of(kept)}, indent=2)
 
 
+def calibrate_gsd(folder: Path, factor: float) -> None:
+    """Multiply the deviations of the head of ground sampling distance beside a checkpoint.
+
+    Raises:
+        ModelError: there is no such head.
+    """
+    sidecar = folder / SIDECAR
+    facts = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
+    own = facts.get(ENTRY, {}).get("gsd")
+    if own is None:
+        raise ModelError(f"{folder} has no head of ground sampling distance; train one: heads: {{gsd: {{}}}}")
+    own["calibration"] = factor * own.get("calibration", 1.0)
+    write_json(sidecar, facts, indent=2)
+
+
 def _settings_of(heads: Mapping[str, Head]) -> dict[str, Any]:
     """What ``make_heads`` makes the same heads of."""
     kinds = {kind: name for name, kind in HEADS.items()}

@@ -59,6 +59,7 @@ class GsdHead(Head):
         ramp: share of the run over which the weight rises from 0, so that answers come first.
         least_deviation: floor of the deviation, in decades.
         detached: whether the vision tower does not learn from it.
+        calibration: what deviations are multiplied by, as found on images that it was not trained on.
     """
 
     at_inference = True
@@ -73,10 +74,11 @@ class GsdHead(Head):
         ramp: float = 0.2,
         least_deviation: float = 0.02,
         detached: bool = True,
+        calibration: float = 1.0,
     ) -> None:
         super().__init__(
             width, taps=tuple(taps), vision_width=vision_width, hidden=hidden, weight=weight, ramp=ramp,
-            least_deviation=least_deviation, detached=detached,
+            least_deviation=least_deviation, detached=detached, calibration=calibration,
         )  # fmt: skip
         # Mean and spread of the features: how busy an image is tells more of its scale than what is in it.
         self.norm = nn.LayerNorm(2 * vision_width)
@@ -100,7 +102,8 @@ class GsdHead(Head):
         )
         mean, raw = self.layers(self.norm(pooled.to(self.norm.weight.dtype))).float().unbind(dim=1)
         start = math.log(math.expm1(0.5))  # a fresh head is half a decade wide
-        return LogGsd(mean, self.settings["least_deviation"] + F.softplus(raw + start))
+        deviation = self.settings["least_deviation"] + F.softplus(raw + start)
+        return LogGsd(mean, deviation * self.settings["calibration"])
 
     def terms(
         self,

@@ -3,6 +3,7 @@
 import json
 
 from rscovlm.scale.methods import Budget
+from rscovlm.scale.run import Stopped
 from tests.rscovlm.scale.test_page import RESULTS
 
 
@@ -30,3 +31,13 @@ def test_an_unknown_method_is_one_line(run, tmp_path):
     done = run("bench", "scale", "--output", tmp_path / "b", "--methods", "dora")
     assert done.code == 2
     assert "method 'dora' is unknown" in done.err
+
+
+def test_training_that_is_told_to_stop_says_how_to_go_on(run, monkeypatch, tmp_path):
+    def stopped(*_):
+        raise Stopped("stopped by SIGTERM after step 3 of lora")
+
+    monkeypatch.setattr("rscovlm.scale.run.run_experiment", stopped)
+    done = run("bench", "scale", "--output", tmp_path / "b")
+    assert done.code == 130
+    assert "after step 3 of lora, which is saved; the same command goes on" in done.err

@@ -10,6 +10,7 @@ TOLD = conditions(0, {"a": 0.5, "b": None})
 def test_what_is_told():
     assert TOLD["oracle"]("a", 2.0) == 2.0
     assert TOLD["missing"]("a", 2.0) is None
+    assert "predicted" not in conditions(0)
     assert (TOLD["predicted"]("a", 2.0), TOLD["predicted"]("b", 2.0)) == (0.5, None)
 
 

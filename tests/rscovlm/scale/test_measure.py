@@ -9,8 +9,8 @@ from rscovlm.models.scale.gates import SigmoidGate
 from rscovlm.scale.measure import (
     TestItem,
     accuracy,
-    head_scores,
     hits,
+    lead,
     question,
     thresholds,
     without_tier,
@@ -55,17 +55,16 @@ def test_shares_come_with_intervals_over_views_and_by_group():
     assert found["share"] == pytest.approx(2 / 3)
     assert found["low"] <= found["share"] <= found["high"]
     assert found["topic"] == {"tier": {"share": 1.0, "n": 1}, "width": {"share": 0.5, "n": 2}}
+    assert found["tier and topic"]["objects, width"] == {"share": 0.5, "n": 2}
 
 
-def test_the_head_is_scored_in_decades():
-    items = [item(f"v{i}", 10.0**i) for i in (-1, 0, 1)]
-    half = 1.6448536269514722 * 0.1  # of the central 90 % at a deviation of 0.1 decades
-    ranges = {f"v{i}": (10 ** (i + 0.05 - half), 10 ** (i + 0.05 + half)) for i in (-1, 0, 1)}
-    found = head_scores(ranges, items)
-    assert found["error_decades"] == pytest.approx(0.05)
-    assert found["constant_decades"] == pytest.approx(2 / 3)
-    assert found["calibration_ratio"] == pytest.approx(0.5)
-    assert (found["coverage_50"], found["coverage_90"]) == (1.0, 1.0)
+def test_what_was_right_is_kept_so_that_methods_are_compared_on_the_same_views():
+    items = [item("a", 1.0), item("a", 1.0), item("b", 1.0)]
+    first, second = (accuracy(right, items)["right"] for right in ([True] * 3, [False, True, True]))
+    ahead = lead(first, second, items)
+    assert ahead["share"] == pytest.approx(1 / 3)
+    assert ahead["low"] == 0 < ahead["high"] == 0.5  # only view b, or only view a
+    assert lead(first, first, items)["share"] == 0
 
 
 def test_a_tier_is_left_out_and_put_back():

@@ -1,15 +1,15 @@
 """The experiment: data once, each method once, and what the head predicts goes to the methods after it."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from rscovlm.data.store import SampleFile
 from rscovlm.errors import UsageError
 from rscovlm.scale import run
 from rscovlm.scale.methods import Budget
 
-SMALL = Budget(train_views=9, test_views=6, questions=4, side=32)
+SMALL = Budget(train_views=9, calibration_views=3, test_views=6, questions=4, side=32)
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def calls(monkeypatch):
         made.append(("train", method.name))
         place.mkdir()
 
-    def measured(method, budget, place, items, predicted):
+    def measured(method, budget, folder, items, predicted):
         made.append(("measure", method.name, len(items), dict(predicted)))
-        found = {"accuracy": {"oracle": {"share": 0.5}}}
+        found = {"accuracy": {"oracle": {"share": 0.5, "right": [1, method.heads is not None] * 2}}}
         return found | ({"predicted": {"v": 0.5}} if method.heads else {})
 
     monkeypatch.setattr(run, "_train", trained)
@@ -40,6 +40,8 @@ def test_methods_are_trained_and_measured_once_and_share_what_the_head_predicts(
         ("measure", "lora", 4, {"v": 0.5}),
     ]
     assert list(results["methods"]) == ["cs_hlora", "lora"]
+    assert results["lead"]["lora"]["share"] == 0.5
+    assert results["ideal"]["accuracy"]["oracle"]["share"] == 1
     assert json.loads((tmp_path / "bench" / "results.json").read_text()) == results
     assert run.run_experiment(tmp_path / "bench", SMALL, ["lora", "cs_hlora"]) == results
     assert len(calls) == 4
@@ -47,17 +49,12 @@ def test_methods_are_trained_and_measured_once_and_share_what_the_head_predicts(
         run.run_experiment(tmp_path / "bench", Budget(), ["lora"])
 
 
-def test_training_and_test_are_of_other_scenes_and_both_files_ask_the_same(calls, tmp_path):
-    run.run_experiment(tmp_path / "bench", SMALL, ["lora"])
-    plain, stated, test = (
-        list(SampleFile(tmp_path / "bench" / name))
-        for name in ("train.jsonl", "train_stated.jsonl", "test.jsonl")
-    )
-    assert [sample.turns[1] for sample in plain] == [sample.turns[1] for sample in stated]
-    assert all("<gsd>" in sample.turns[0].text for sample in stated)
-    assert not {sample.attributes["scene"] for sample in plain} & {
-        sample.attributes["scene"] for sample in test
-    }
+def test_a_run_that_was_told_to_stop_is_neither_exported_nor_measured(monkeypatch, tmp_path):
+    ending = SimpleNamespace(step=3, stopped_by="SIGTERM")
+    monkeypatch.setattr(run, "run_training", lambda *_, **__: ending)
+    monkeypatch.setattr(run, "export_run", lambda *_, **__: pytest.fail("exported"))
+    with pytest.raises(run.Stopped, match="stopped by SIGTERM after step 3 of lora"):
+        run.run_experiment(tmp_path / "bench", SMALL, ["lora"])
 
 
 def test_what_cannot_be_run_is_one_line(tmp_path):
