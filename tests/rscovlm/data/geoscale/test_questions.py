@@ -36,6 +36,35 @@ def test_the_same_pixels_have_other_answers_at_another_scale(gsd_m, length, widt
         assert list(found["length"].values()) == [length]
 
 
+def test_the_place_of_an_option_does_not_tell_the_length():
+    shown, places = view(2.5, thing("plane", 30, 40, 40, 10)), set()  # 100 m
+    for seed in range(40):
+        ((text, answer),) = answers(shown, seed=seed)["length"].items()
+        options = text.removesuffix("?").split("about ")[1].replace(" or ", ", ").split(", ")
+        places.add(options.index(answer))
+    assert places == {0, 1, 2}
+
+
+def test_a_limit_is_as_often_too_long_as_too_short():
+    found = [answers(view(2.0), seed=seed)["limit"] for seed in range(200)]  # 200 m across
+    told = {text: answer for each in found for text, answer in each.items()}
+    assert told == {
+        **{f"Is the area shown wider than {limit} m?": "yes" for limit in (20, 50, 100)},
+        **{f"Is the area shown wider than {limit}?": "no" for limit in ("500 m", "1 km")},
+    }
+    yes = sum("yes" in each.values() for each in found)
+    assert 70 < yes < 130
+
+
+@given(st.floats(0.1, 30), st.integers(0, 50))
+def test_the_rule_of_a_question_gives_its_answer_and_others_at_other_scales(gsd_m, seed):
+    shown = view(gsd_m, thing("plane", 30, 40, 40, 10))
+    for question in questions_of(shown, TYPICAL, np.random.default_rng(seed)):
+        assert question.rule(gsd_m) == question.answer
+        elsewhere = {question.rule(gsd_m * factor) for factor in (0.01, 0.1, 10.0, 100.0)}
+        assert (elsewhere == {question.answer}) == (question.topic == "class")
+
+
 def test_what_can_be_made_out_depends_on_its_length_in_pixels():
     # 80 m, 45 m and 11 m: at 1 m all are 8 px and more, at 20 m none is 5 px, at 4 m 20, 11 and 2.75 px.
     def by_class(gsd_m):
