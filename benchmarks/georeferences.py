@@ -51,6 +51,7 @@ from tiling.colours import class_colours
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.scores import Scores
 
 UTM = CRS.from_epsg(32633)
 GSD_M = 0.3
@@ -82,7 +83,8 @@ class Found(NamedTuple):
     @property
     def centres(self) -> np.ndarray:
         """(n, 2)."""
-        return self.corners.mean(axis=1)
+        centres: np.ndarray = self.corners.mean(axis=1)
+        return centres
 
 
 class Agreement(NamedTuple):
@@ -168,8 +170,19 @@ class TrueBoxes:
         """A reply to each, for the views in their order."""
         return [Reply(self._answer(view)) for _, view in zip(conversations, self.views)]
 
+    @property
+    def scores(self) -> Scores:
+        """It states no probabilities."""
+        return "none"
+
     def close(self) -> None:
         """Nothing is held."""
+
+    def __enter__(self) -> TrueBoxes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _answer(self, view: View) -> str:
         size = view.size

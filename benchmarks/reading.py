@@ -110,7 +110,7 @@ def write_scenes(folder: str) -> None:
     # Fields some hundred pixels wide under a smooth texture: about as compressible as an aerial photograph.
     fields = rng.integers(40, 200, (3, 64, 64), dtype=np.uint8)
     noise = rng.integers(0, 12, (3, 512, SIDE), dtype=np.uint8)
-    texture = sum(np.roll(noise, shift, axis=(1, 2)) for shift in (0, 1, 2, 3)).astype(np.uint8)
+    texture = np.sum([np.roll(noise, shift, axis=(1, 2)) for shift in (0, 1, 2, 3)], axis=0, dtype=np.uint8)
 
     def rows(top: int) -> np.ndarray:
         field = fields[:, (top // 256 + np.arange(2)) % 64]

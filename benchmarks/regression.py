@@ -17,6 +17,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from rscovlm.data.agbd import write_agbd
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.splits import check_apart
 from rscovlm.engines import load_model
+from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.models.heads import make_heads
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.heads.numbers.states import States
@@ -86,9 +88,9 @@ class Data:
     @classmethod
     def of(cls, folder: Path, encoder: Any, views: tuple[str, ...], limits: dict[str, int]) -> Data:
         """All three; ranges of channels are those of the training plots."""
-        files = {"files": ["plots.h5"], "views": views}
+        files: dict[str, Any] = {"files": ["plots.h5"], "views": views}
         train = PlotSource("train", encoder, SEED, limits["train"], folder, split="train", **files)
-        shown = {"side": train.side, "scaling": train.scaling.model_dump()}
+        shown: dict[str, Any] = {"side": train.side, "scaling": train.scaling.model_dump()}
         val, test = (
             PlotSource(name, encoder, SEED, limits[name], folder, split=name, **files, **shown)
             for name in ("val", "test")
@@ -96,7 +98,7 @@ class Data:
         check_apart({each.split: each.places.tile.tolist() for each in (train, val, test)})
         return cls(train, val, test)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[PlotSource]:
         return iter((self.train, self.val, self.test))
 
 
@@ -187,6 +189,7 @@ def words_and_head(model: Path, folder: Path, limits: dict[str, int]) -> dict[st
     """What a trained model says and what its head reads, of the test plots; and the head on validation."""
     inputs = json.loads((model / "rscovlm.json").read_text())["inputs"]["plots"]
     with load_model(str(model), device="cpu") as engine:
+        assert isinstance(engine, TransformersEngine)
         encoder = encoder_of(model)
         shown = {name: inputs[name] for name in ("views", "side", "fit", "scaling")}
         made = {
@@ -238,7 +241,8 @@ def trained_head(
     torch.manual_seed(0)
     trunk, output = kind
     own = settings(data, trunk, OUTPUTS[output], **TRUNKS[trunk])
-    head: Any = make_heads(model, {"numbers": {"agb": own}})["agb"]
+    head = make_heads(model, {"numbers": {"agb": own}})["agb"]
+    assert isinstance(head, NumberHead)
     numbers = [
         {key: torch.tensor(values).float() for key, values in each.places.numbers.items()} for each in data
     ]
@@ -259,8 +263,10 @@ def main() -> None:
     folder, started = options.folder, time.perf_counter()
     write_plots(folder, options.tiles, options.plots)
     limits = {"train": options.train, "val": options.test, "test": options.test}
-    encoder, found = encoder_of("nano"), {}
+    encoder = encoder_of("nano")
+    found: dict[str, Predictions] = {}
     with load_model("nano", device="cpu") as engine:
+        assert isinstance(engine, TransformersEngine)
         for views, shown in VIEWS.items():
             data = Data.of(folder, encoder, shown, limits)
             if views == "rgb":

@@ -40,7 +40,8 @@ def field(seed: int, scale: int, rows: slice, columns: int) -> np.ndarray:
 
     (top, down), (left, right) = parts(np.arange(rows.start, rows.stop)), parts(np.arange(columns))
     lines = nodes[top] * (1 - down)[:, None] + nodes[top + 1] * down[:, None]
-    return (lines[:, left] * (1 - right) + lines[:, left + 1] * right) * 1.5
+    smooth: np.ndarray = (lines[:, left] * (1 - right) + lines[:, left + 1] * right) * 1.5
+    return smooth
 
 
 def biomass_of(rows: slice, columns: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from regression import SEED, encoder_of, write_plots
 
+from benchmarks.regression import SEED, encoder_of, write_plots
 from detection_eval.files import write_json
 from rscovlm.data.packing import collate, model_inputs
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.plot_views import raster
 from rscovlm.data.splits import check_apart
 from rscovlm.engines import load_model
+from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.models.heads import make_heads
 from rscovlm.models.heads.dense.grids import GridStates, fields_of, to_cells
 from rscovlm.models.taps import tapped
@@ -47,7 +48,13 @@ def sources(folder: Path, encoder: Any, limits: dict[str, int]) -> dict[str, Plo
     made: dict[str, PlotSource] = {}
     for split, most in limits.items():
         shown = {"scaling": made["train"].scaling.model_dump()} if made else {}
-        more = {"files": ["plots.h5"], "views": VIEWS, "maps": [TARGET], "split": split, **shown}
+        more: dict[str, Any] = {
+            "files": ["plots.h5"],
+            "views": VIEWS,
+            "maps": [TARGET],
+            "split": split,
+            **shown,
+        }
         made[split] = PlotSource(split, encoder, SEED, most, folder, **more)
     check_apart({split: source.places.tile.tolist() for split, source in made.items()})
     return made
@@ -64,11 +71,13 @@ def read(model: Any, head: Any, source: PlotSource) -> tuple[GridStates, tuple[t
         with tapped(model, head.taps) as taps:
             hidden = model.model(**model_inputs(pack)).last_hidden_state
         states.append(head.states(model, [hidden], pack, taps.features(pack.image_grid_thw)))
-        maps.append(fields_of(pack, encoder.image_id, TARGET))
-    parts = [
-        torch.cat([getattr(each, name) for each in states]).clone() for name in ("tokens", "words", "seen")
-    ]
-    grids = GridStates(*parts, torch.cat([each.tapped for each in states]).clone())
+        known = fields_of(pack, encoder.image_id, TARGET)
+        assert known is not None, "plots have maps"
+        maps.append(known)
+    names = ("tokens", "words", "seen", "tapped")
+    grids = GridStates(
+        **{name: torch.cat([getattr(each, name) for each in states]).clone() for name in names}
+    )
     return grids, (torch.cat([each[0] for each in maps]), torch.cat([each[1] for each in maps]))
 
 
@@ -104,13 +113,20 @@ def trees_on_bands(train: PlotSource, test: PlotSource, side: int) -> np.ndarray
     def cells(source: PlotSource) -> tuple[np.ndarray, np.ndarray]:
         plots = [source.footprint(row) for row in range(len(source))]
         bands = torch.tensor(np.stack([raster(plot) for plot in plots])).permute(0, 3, 1, 2)
-        heights = torch.tensor(np.stack([plot.canopy_height_m for plot in plots]))
+        heights = torch.tensor(heights_of(source))
         means = torch.nn.functional.adaptive_avg_pool2d(bands, side).permute(0, 2, 3, 1)
         truth, _ = to_cells(heights, heights.isfinite(), side, side)
         return means.reshape(-1, bands.shape[1]).numpy(), truth.numpy()
 
     features, truth = cells(train)
-    return boosted(features, truth.ravel()).predict(cells(test)[0]).reshape(len(test), side, side)
+    found: np.ndarray = boosted(features, truth.ravel()).predict(cells(test)[0])
+    return found.reshape(len(test), side, side)
+
+
+def heights_of(source: PlotSource) -> np.ndarray:
+    """(N, rows, columns) canopy heights of all plots, m."""
+    maps = [source.footprint(row).canopy_height_m for row in range(len(source))]
+    return np.stack([each for each in maps if each is not None])
 
 
 def scores(mean: np.ndarray, truth: np.ndarray, low: Any = None, high: Any = None) -> dict[str, float]:
@@ -135,12 +151,13 @@ def main() -> None:
     parser.add_argument("--detail", type=int, default=1, help="cells along the side of a visual token")
     options = parser.parse_args()
     write_plots(options.folder)
-    started, found = time.perf_counter(), {}
+    started = time.perf_counter()
+    found: dict[str, dict[str, Any]] = {}
     data = sources(options.folder, encoder_of("nano"), {"train": options.train, "test": options.test})
     with load_model("nano", device="cpu") as engine:
-        heights = np.array(
-            [data["train"].footprint(row).canopy_height_m for row in range(len(data["train"]))]
-        )
+        assert isinstance(engine, TransformersEngine)
+        model = engine.model
+        heights = heights_of(data["train"])
         base = {
             "target": TARGET,
             "images": len(VIEWS),
@@ -154,11 +171,11 @@ def main() -> None:
         def made(decoder: Any) -> Any:
             torch.manual_seed(0)
             settings = Dense.model_validate({**base, "decoder": decoder}).settings
-            return make_heads(engine.model, {"dense": {"height": settings}})["height"]
+            return make_heads(model, {"dense": {"height": settings}})["height"]
 
         first = made("diffusion")
-        states, maps = read(engine.model, first, data["train"])
-        others, right = read(engine.model, first, data["test"])
+        states, maps = read(model, first, data["train"])
+        others, right = read(model, first, data["test"])
         print(f"states after {time.perf_counter() - started:.0f} s", flush=True)
         side = 5 * options.detail
         truth = to_cells(*right, side, side)[0].numpy()

@@ -186,7 +186,8 @@ def measure(mmrotate: str, images: int, rounds: int) -> dict[str, Any]:
     data = problem(images, np.random.default_rng(0))
     with tempfile.TemporaryDirectory() as folder:
         source, results = f"{folder}/problem.npz", f"{folder}/results.pkl"
-        np.savez(source, classes=np.array(list(KINDS)), **data)
+        arrays: dict[str, Any] = {"classes": np.array(list(KINDS)), **data}
+        np.savez(source, **arrays)
 
         def peer(work: str, *jobs: tuple[float | None, float], **extra: str) -> Any:
             return _child([mmrotate, str(PEER), work, source, results, json.dumps(jobs)], **extra)

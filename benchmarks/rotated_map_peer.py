@@ -7,6 +7,8 @@ RSCoVLM compute APnc of a detector. STABLE in the environment puts a stable sort
 and VERDICTS names a file for the verdicts of the first job.
 """
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import io
@@ -16,40 +18,43 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 if "STABLE" in os.environ:
     _argsort = np.argsort
-    np.argsort = lambda values, *args, **options: _argsort(values, *args, **options | {"kind": "stable"})
+    stable = {"kind": "stable"}
+    np.argsort = lambda values, *args, **options: _argsort(values, *args, **options | stable)
 
 
 class Loop:
     """A pool of no processes, which keeps the verdicts."""
 
-    verdicts: list = []  # noqa: RUF012
+    verdicts: ClassVar[list[Any]] = []
 
-    def Pool(self, nproc):
+    def Pool(self, nproc: int) -> Loop:
         """One that starts nothing."""
         self.verdicts.clear()
         return self
 
-    def starmap(self, function, rows):
+    def starmap(self, function: Callable[..., Any], rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Call after call."""
         found = [function(*row) for row in rows]
         self.verdicts.extend(found)
         return found
 
-    def close(self):
+    def close(self) -> None:
         """Nothing to close."""
 
 
-def write(source, path, classes):
+def write(source: Mapping[str, Any], path: str) -> None:
     """As ``tools/test.py --out`` does: data samples as dicts of tensors, through ``DumpResults``."""
     import torch
     from mmengine.evaluator import DumpResults
 
-    def per_image(values, image):
+    def per_image(values: Any, image: Any) -> list[Any]:
         order = np.argsort(image, kind="stable")
         cuts = np.searchsorted(image[order], np.arange(1, int(source["images"])))
         return [torch.from_numpy(part.copy()) for part in np.split(values[order], cuts)]
@@ -82,7 +87,7 @@ def write(source, path, classes):
     dumper.compute_metrics(dumper.results)
 
 
-def kept(samples, threshold):
+def kept(samples: list[Any], threshold: float | None) -> list[Any]:
     """Detections above a threshold, their scores 1."""
     if threshold is None:
         return samples
@@ -96,23 +101,23 @@ def kept(samples, threshold):
     return samples
 
 
-def cpu_seconds():
+def cpu_seconds() -> float:
     """Of this process and of those that it started and that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def run(samples, classes, threshold, level):
+def run(samples: list[Any], classes: Sequence[str], threshold: float | None, level: float) -> dict[str, Any]:
     """One evaluation by ``DOTAMetric``; the seconds are those of ``compute_metrics``, nothing else."""
     from mmrotate.evaluation.metrics import DOTAMetric, dota_metric
 
     metric = DOTAMetric(iou_thrs=level)
     metric.dataset_meta = {"classes": classes}
     metric.process(None, kept(samples, threshold))
-    rows = []
+    rows: list[Any] = []
     evaluate = dota_metric.eval_rbbox_map
 
-    def recorded(*args, **options):
+    def recorded(*args: Any, **options: Any) -> Any:
         value = evaluate(*args, **options)
         rows.extend(value[1])
         return value
@@ -130,13 +135,16 @@ def run(samples, classes, threshold, level):
     return {"map": float(value["mAP"]), "ap": ap, "seconds": seconds, "cpu": cpu}
 
 
-def main():
-    work, source, path, jobs = sys.argv[1:]
-    with np.load(source) as file:
+def main() -> None:
+    if len(sys.argv) != 5:
+        print(__doc__)
+        sys.exit(0 if "--help" in sys.argv else 2)
+    work, problem, path, jobs = sys.argv[1:]
+    with np.load(problem) as file:
         source = dict(file)
     classes = tuple(source["classes"].tolist())
     if work == "write":
-        write(source, path, classes)
+        write(source, path)
         print(json.dumps({}))
         return
     import mmrotate.evaluation.functional.mean_ap as mean_ap

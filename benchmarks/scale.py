@@ -24,7 +24,7 @@ from rscovlm.models.adapters import make_adapter
 from rscovlm.models.checkpoints import resolve
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.scale.state import tell_pack
-from rscovlm.models.weights import read_tokenizer, read_weights
+from rscovlm.models.weights import read_settings, read_tokenizer, read_weights
 from zoom_chain.chat import Conversation, Generation, ImagePart
 
 KINDS = ("lora", "cs_hlora", "bucketed_lora")
@@ -46,7 +46,7 @@ class Candidate:
         self.adapter.apply(self.model, layers)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(self.adapter.learns(name))
-        self.spec = PatchSpec.of_checkpoint(checkpoint.local, self.model.config.vision_config)
+        self.spec = PatchSpec.of_checkpoint(checkpoint.local, read_settings(checkpoint.local).vision_config)
         self.engine = TransformersEngine(
             self.model, read_tokenizer(checkpoint.local), self.spec, checkpoint.family, kind, keep_tokens=0
         )

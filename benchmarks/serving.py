@@ -32,6 +32,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -60,7 +61,7 @@ class Served(ModelServer):
     def __init__(self, delay_s: float, slow_s: float, zooms: int) -> None:
         super().__init__()
         # Clients that are killed break their connections, which is no news here.
-        self._server.handle_error = lambda *_: None
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.usual_s, self.slow_s, self.zooms = delay_s, slow_s, zooms
         self.answer = self._say
         self.fail_at: set[int] = set()
@@ -68,7 +69,10 @@ class Served(ModelServer):
         self.asked: defaultdict[str, list[float]] = defaultdict(list)
         self.replied: defaultdict[str, list[float]] = defaultdict(list)
 
-    def reply(self, body):
+    def __enter__(self) -> Served:
+        return self
+
+    def reply(self, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
         """A reply after its delay."""
         probe = body["max_tokens"] == 1
         with self.lock:
@@ -84,7 +88,7 @@ class Served(ModelServer):
         self.requests.clear()  # bodies hold images
         return given
 
-    def sent(self, body):
+    def sent(self, body: dict[str, Any]) -> None:
         """Note when a reply was sent whole."""
         if body["max_tokens"] > 1:
             with self.lock:
@@ -112,7 +116,7 @@ class Served(ModelServer):
         return f"answer to {first.split()[1]}"
 
 
-def name_of(body) -> str:
+def name_of(body: dict[str, Any]) -> str:
     """A request, told from others by all it says and shows."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
@@ -187,8 +191,8 @@ def slow_requests(folder: Path, options: argparse.Namespace) -> None:
         requests = asked * steps
         seconds = {}
         for slowly in (False, True):
-            delays = (options.delay, options.slow) if slowly else (0.0, 0.0)
-            with Served(*delays, zooms) as server:
+            delay_s, slow_s = (options.delay, options.slow) if slowly else (0.0, 0.0)
+            with Served(delay_s, slow_s, zooms) as server:
                 output = folder / f"{verb}-{slowly}.{'json' if verb == 'ask' else 'geojson'}"
                 parts = (
                     detect_command(scene, server, output, tiles)
@@ -317,7 +321,8 @@ def kill_often(folder: Path, work: Work, times: int, rng: random.Random, options
         alone.unlink()
         if code != 0:
             raise SystemExit(f"{work.name}: exit {code}: {err}")
-    done, sent, again, lost = 0, 0, 0, []
+    done, sent, again = 0, 0, 0
+    lost: list[float] = []
     while done < times:
         with Served(options.delay, options.delay, 2) as server:
             output = folder / f"killed-{work.verb}.{work.suffix}"

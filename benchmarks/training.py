@@ -16,7 +16,7 @@ import json
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import PreTrainedModel
 
 from benchmarks.training_loader import loading
 from rscovlm.data.example import Encoded, Key
@@ -34,13 +35,14 @@ from rscovlm.models.cost import CostModel
 from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.positions import RopeSpec, mrope_positions
 from rscovlm.training.loss import linear_cross_entropy
+from tiling.view import Size
 
 IMAGE, START, END = 5, 3, 4  # token ids
 SPEC = PatchSpec(16, 2, 2, (0.5,) * 3, (0.5,) * 3)
 QWEN_VOCABULARY = 151_936
 
 
-def random_model(device: str):
+def random_model(device: str) -> PreTrainedModel:
     """A random Qwen3-VL of some million parameters, all of which learn."""
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
@@ -64,7 +66,7 @@ def random_model(device: str):
         "num_position_embeddings": 256,
         "deepstack_visual_indexes": [1],
     }
-    special = {
+    special: dict[str, Any] = {
         "image_token_id": IMAGE,
         "video_token_id": 6,
         "vision_start_token_id": START,
@@ -72,14 +74,19 @@ def random_model(device: str):
     }
     torch.manual_seed(0)
     config = Qwen3VLConfig(text_config=text, vision_config=vision, **special)
-    return Qwen3VLForConditionalGeneration(config).to(device).train()
+    model: PreTrainedModel = Qwen3VLForConditionalGeneration(config)
+    model.to(torch.device(device))  # type: ignore[arg-type]  # transformers hides torch's signature
+    model.train()
+    return model
 
 
 class Noise:
     """A picture of random pixels."""
 
+    gsd_m = None
+
     def __init__(self, side: int, seed: int):
-        self.size, self.seed = (side, side), seed
+        self.size, self.seed = Size(side, side), seed
 
     def read(self) -> np.ndarray:
         """(side, side, 3) uint8."""
@@ -117,7 +124,7 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-def alternate(ways: dict[str, Callable[[], object]], device: str, repeats: int) -> dict[str, float]:
+def alternate(ways: Mapping[str, Callable[[], object]], device: str, repeats: int) -> dict[str, float]:
     """Median seconds of each way, taken in turns after one untimed round."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(repeats + 1):
@@ -201,7 +208,7 @@ class Largest(TorchDispatchMode):
         super().__init__()
         self.vocabulary, self.elements = vocabulary, 0
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and look at what it returns."""
         out = function(*args, **(kwargs or {}))
         if isinstance(out, torch.Tensor) and out.ndim == 2 and out.shape[1] == self.vocabulary:

@@ -11,6 +11,7 @@ Run by ``benchmarks/training.py --only loading``, or alone.
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import resource
@@ -19,8 +20,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from rscovlm.data.encoding import Encoder
+    from rscovlm.data.mix import Mix
 
 TILES, TILE = 12, 1024
 SCENE = 12288
@@ -63,7 +69,7 @@ def make_files(folder: Path) -> None:
     tiny_qwen25_vl(folder / "rscovlm-tiny")
 
 
-def opened(folder: Path):
+def opened(folder: Path) -> tuple[Mix, Encoder]:
     """The mix of the files, and the encoder."""
     from transformers import AutoConfig, AutoTokenizer
 
@@ -100,12 +106,15 @@ def recipe(folder: Path, source: str) -> Callable[[int], int]:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     from rscovlm.data.example import Key
+    from rscovlm.data.pictures import FilePicture
     from rscovlm.data.rendering import render_example
+    from rscovlm.data.sources import FileSource
 
     Image.MAX_IMAGE_PIXELS = None
     checkpoint = folder / "rscovlm-tiny"
     mix, _ = opened(folder)
     file = mix.sources[source]
+    assert isinstance(file, FileSource)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = Qwen2_5_VLForConditionalGeneration(AutoConfig.from_pretrained(checkpoint))
     processor = Qwen2VLImageProcessorPil(size={"shortest_edge": 4 * 28**2, "longest_edge": MOST_PIXELS})
@@ -114,12 +123,13 @@ def recipe(folder: Path, source: str) -> Callable[[int], int]:
         example = render_example(file.sample(index), file.rules, Key(source, index, 0), 1, file.file.resolve)
         ids: list[int] = []
         patches, grids, whole = [], [], None
-        for turn in example.turns:
+        for turn in example.conversation.messages:
             ids += tokenizer.encode(f"<|im_start|>{turn.role}\n")
             for part in turn.content:
                 if isinstance(part, str):
                     ids += tokenizer.encode(part)
                     continue
+                assert isinstance(part, FilePicture)
                 # The image is decoded once for a conversation, and the crop cut from it.
                 whole = whole or Image.open(part.path).convert("RGB")
                 x0, y0, x1, y1 = part.view.window.bounds
@@ -179,4 +189,6 @@ def loading(device: str = "cpu", repeats: int = 3) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(loading(), indent=2))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3, help="of which medians are taken")
+    print(json.dumps(loading(repeats=parser.parse_args().repeats), indent=2))

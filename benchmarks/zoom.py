@@ -57,7 +57,7 @@ def random_model(folder: Path) -> Path:
     return folder
 
 
-def clock(engine) -> float:
+def clock(engine: TransformersEngine) -> float:
     """Seconds that measure work on the engine's device."""
     if engine.device.type == "cpu":
         return time.process_time()
@@ -67,7 +67,7 @@ def clock(engine) -> float:
     return time.perf_counter()
 
 
-def chain(engine, seed: int, zooms: int, tokens: int) -> tuple[float, int, list[str]]:
+def chain(engine: TransformersEngine, seed: int, zooms: int, tokens: int) -> tuple[float, int, list[str]]:
     """One question with a fixed number of zooms: seconds, prefilled tokens, replies."""
     dialect, resolution = engine.family.dialect, engine.family.resolution
     side = int(resolution.max_pixels**0.5) // resolution.factor * resolution.factor
@@ -82,6 +82,7 @@ def chain(engine, seed: int, zooms: int, tokens: int) -> tuple[float, int, list[
         began = clock(engine)
         reply = engine.chat([conversation], Generation(max_new_tokens=tokens))[0]
         seconds += clock(engine) - began
+        assert reply.prefilled_tokens is not None
         prefilled += reply.prefilled_tokens
         replies.append(reply.text)
         if turn < zooms:
@@ -92,6 +93,7 @@ def chain(engine, seed: int, zooms: int, tokens: int) -> tuple[float, int, list[
 def compare(name: str, folder: Path, options: argparse.Namespace) -> None:
     """Measure one checkpoint with and without the kept cache and print a line."""
     kept = load_model(str(folder), device=options.device)
+    assert isinstance(kept, TransformersEngine)
     anew = TransformersEngine.of_checkpoint(folder, kept.family, "anew", device=options.device, keep_tokens=0)
     chain(kept, -1 & 0xFFFF, 1, 2)  # warm up
     chain(anew, -1 & 0xFFFF, 1, 2)
