@@ -1,4 +1,4 @@
-"""Each benchmark starts, says what it measures, and measures on files as small as can be what broke before."""
+"""Each benchmark starts, says what it measures, and measures small files where nothing else would notice."""
 
 from __future__ import annotations
 
