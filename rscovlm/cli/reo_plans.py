@@ -1,4 +1,4 @@
-"""``rscovlm reo stack`` and ``teach``: what is fitted beside training runs."""
+"""``rscovlm reo stack``, ``calibrate`` and ``teach``: what is fitted beside training runs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rscovlm.data.plot_source import PlotSource
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.inputs import PatchInput
+    from rscovlm.scoring.predictions import Predictions
 
 Plots = Annotated[Path, typer.Argument(help="AGBD or AGBD-Lite HDF5.", metavar="FILE")]
 Most = Annotated[int, typer.Option(help="Most plots, evenly among all.", min=2, metavar="N")]
@@ -36,10 +37,8 @@ def stack(
     device: Device = None,
 ) -> None:
     """Fit the weights of an ensemble of heads on validation plots, and put it beside the model."""
-    from rscovlm.engines.numbers import head_of
     from rscovlm.models.checkpoints import resolve
     from rscovlm.models.inputs import number_heads, read_inputs
-    from rscovlm.reo.predict import predicted
     from rscovlm.reo.stacking import save_ensemble
 
     checkpoint = resolve(model)
@@ -51,17 +50,62 @@ def stack(
         raise ModelError(
             f"{model} has {len(members)} number heads; an ensemble needs two or more of the same number"
         )
-    source = _shown(file, checkpoint, inputs, split, plots)
-    tables = {}
-    with open_model(checkpoint, device) as engine, Progress("asking", "heads") as tell:
-        from rscovlm.engines.transformers import TransformersEngine
-
-        assert isinstance(engine, TransformersEngine), "a checkpoint in a folder runs here"
-        for place, member in enumerate(members):
-            tables[member] = predicted(engine.model, head_of(engine.heads, member), source)
-            tell(place + 1, len(members))
+    tables = _asked(checkpoint, members, _shown(file, checkpoint, inputs, split, plots), device)
     for member, weight in save_ensemble(checkpoint.folder, name, tables, inputs.tiles).items():
         print(f"{member} {weight:.3f}")
+
+
+def calibrate(
+    file: Plots,
+    model: Model,
+    heads: Annotated[
+        list[str] | None, typer.Option("--head", help="A head; all number heads by default.", metavar="NAME")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Tiles to fit on: val, or all of FILE.")] = "val",
+    plots: Most = 2000,
+    device: Device = None,
+) -> None:
+    """Move quantiles of heads so that intervals hold what they say on validation plots."""
+    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.heads.recalibration import write_recalibration
+    from rscovlm.models.inputs import number_heads, read_inputs
+    from rscovlm.reo.calibration import fitted
+
+    checkpoint = resolve(model)
+    if checkpoint.folder is None:
+        raise ModelError(f"{model} is run elsewhere; a recalibration stands beside a checkpoint in a folder")
+    inputs = read_inputs(checkpoint.folder)
+    if inputs is None:
+        raise ModelError(f"{model} has no number heads")
+    asked = heads or list(number_heads(checkpoint.folder))
+    tables = _asked(checkpoint, asked, _shown(file, checkpoint, inputs, split, plots), device)
+    found = {name: fitted(name, table, inputs.tiles) for name, table in tables.items()}
+    write_recalibration(
+        checkpoint.folder, {name: (steps, tables[name].tile.tolist()) for name, (steps, _) in found.items()}
+    )
+    for name, (steps, held) in found.items():
+        tiles = len(set(tables[name].tile.tolist()))
+        print(
+            f"{name}: fitted on {steps.plots} plots of {tiles} tiles, {100 * held:.1f} % of which "
+            "were inside of 90 % intervals before"
+        )
+
+
+def _asked(
+    checkpoint: Checkpoint, heads: list[str], source: PlotSource, device: Device
+) -> dict[str, Predictions]:
+    """What each head says of plots, before any recalibration."""
+    from rscovlm.engines.numbers import head_of
+    from rscovlm.engines.transformers import TransformersEngine
+    from rscovlm.reo.predict import predicted
+
+    tables = {}
+    with open_model(checkpoint, device) as engine, Progress("asking", "heads") as tell:
+        assert isinstance(engine, TransformersEngine), "a checkpoint in a folder runs here"
+        for place, head in enumerate(heads):
+            tables[head] = predicted(engine.model, head_of(engine.heads, head), source)
+            tell(place + 1, len(heads))
+    return tables
 
 
 def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, plots: int) -> PlotSource:

@@ -86,7 +86,7 @@ def distributions_of(
         hidden = _hidden(model, pack, len(prompts))
         features = [taps.features(pack.image_grid_thw, head.taps) if head.taps else None for head in heads]
     return [
-        head(head.states(model, [hidden], pack, feature))
+        head.stated(head.states(model, [hidden], pack, feature))
         for head, feature in zip(heads, features, strict=True)
     ]
 

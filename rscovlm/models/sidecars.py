@@ -30,7 +30,10 @@ def read_sidecar(folder: Path, name: str) -> dict[str, Any] | None:
     return data
 
 
-OF_WEIGHTS = ("heads", "inputs")
+RECALIBRATION = "recalibration"
+"""Entry of ``OWN`` about the spread of heads."""
+
+OF_WEIGHTS = ("heads", "inputs", RECALIBRATION)
 """Entries of ``OWN`` about heads that stand beside the very weights, and how they are shown images."""
 
 

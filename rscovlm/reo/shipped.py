@@ -27,12 +27,15 @@ from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.heads import make_heads, write_heads
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.heads.numbers.states import States
+from rscovlm.models.heads.recalibration import write_recalibration
 from rscovlm.models.inputs import PatchInput, weights_hash, write_inputs
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.weights import read_settings, read_tokenizer
 from rscovlm.progress import note
 from rscovlm.reo.cached import cached_states, predicted_from, train_on
-from rscovlm.scoring.predictions import Predictions, intervals, spread_scores
+from rscovlm.scoring.predictions import Predictions, covered, intervals
+from rscovlm.scoring.quantile_steps import QuantileSteps
+from rscovlm.scoring.recalibration import moved_by
 from rscovlm.synth.forest import make_plot, make_tile
 from rscovlm.training.number_settings import Number
 
@@ -86,8 +89,9 @@ def kept_states(folder: Path, engine: Any, split: PlotSource, weights: str) -> S
 
 def trained(
     model: Any, states: Sequence[States], splits: Sequence[PlotSource]
-) -> tuple[nn.ModuleDict, dict[str, Predictions]]:
-    """Heads for all targets, the best epoch on validation of each, and their predictions of test plots."""
+) -> tuple[nn.ModuleDict, dict[str, tuple[Predictions, Predictions]]]:
+    """Heads for all targets, the best epoch on validation of each, recalibrated there, and what they say of
+    test plots."""
     numbers = [
         {name: torch.tensor(values).float() for name, values in each.places.numbers.items()}
         for each in splits
@@ -100,6 +104,7 @@ def trained(
                 "trunk": "parallel",
                 "output": "quantiles",
                 "readout": "center",
+                "images": len(VIEWS),
                 "mean": float(known.mean()),
                 "deviation": float(known.std()),
                 "hard": True,
@@ -111,7 +116,9 @@ def trained(
         assert isinstance(head, NumberHead)
         train_on(head, states[:2], numbers[:2], epochs=EPOCHS, lr=RATE, seed=SEED)
         heads[name] = head
-        found[name] = predicted_from(head, states[2], splits[2])
+        head.steps = QuantileSteps.fit(predicted_from(head, states[1], splits[1]))
+        test = predicted_from(head, states[2], splits[2])
+        found[name] = (test, moved_by(head.steps, test, own["low"], own["high"]))
     return nn.ModuleDict(heads), found
 
 
@@ -129,13 +136,18 @@ def main() -> None:
     write_heads(options.output, heads)
     stated = splits[0].inputs | {"weights": weights}
     write_inputs(options.output, PatchInput.model_validate(stated))
-    for name, own in found.items():
+    steps: dict[str, Any] = {name: head.steps for name, head in heads.items()}
+    tiles = splits[1].places.tile.tolist()
+    write_recalibration(options.output, {name: (each, tiles) for name, each in steps.items()})
+    for name, (before, own) in found.items():
         rmse, r2 = (intervals(own, (score,))[score] for score in ("rmse", "r2"))
-        held = spread_scores(own)["coverage_90"]
+        inside, raw = (covered(each, 0.9) for each in (own, before))
         flat = float(own.truth.std())
         print(
             f"{name}: RMSE {rmse.value:.2f} ({rmse.low:.2f} to {rmse.high:.2f}), deviation {flat:.2f}, "
-            f"R2 {r2.value:.2f}, {held:.0%} inside of 90 % intervals, {int(own.usable.sum())} test plots"
+            f"R2 {r2.value:.2f}; inside of 90 % intervals {inside.value:.1%} "
+            f"({inside.low:.1%} to {inside.high:.1%}), {raw.value:.1%} before recalibration; "
+            f"{int(own.usable.sum())} test plots"
         )
     print(f"{options.output}: heads of {', '.join(heads)}", file=sys.stderr)
 

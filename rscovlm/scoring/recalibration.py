@@ -6,9 +6,11 @@
 | ``isotonic`` | which predicted level holds how often (Kuleshov et al., 2018) | quantiles, by levels |
 | ``conformal`` | the error over the deviation that a share of plots stays below | quantiles, about the mean |
 | ``mondrian`` | the same within each group, such as land cover; small groups take all | likewise |
+| ``binned`` | how far off each quantile is where about the same is predicted | each quantile by itself |
 
 Split conformal intervals use the ``ceil((n + 1) (1 - a))``-th smallest score (Lei et al., 2018); those of
-``crepes`` are the same to rounding, which a test checks.
+``crepes`` are the same to rounding, which a test checks. ``binned`` is
+``rscovlm.scoring.quantile_steps``, which can also be kept with a head, or fitted on plots in a scene.
 """
 
 from __future__ import annotations
@@ -23,15 +25,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rscovlm.scoring.predictions import LEVELS, Predictions
+from rscovlm.scoring.quantile_steps import LEAST, QuantileSteps
 
 Floats = NDArray[np.float64]
-Method = Literal["temperature", "isotonic", "conformal", "mondrian"]
+Method = Literal["temperature", "isotonic", "conformal", "mondrian", "binned"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 _Z = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
-
-LEAST = 40
-"""Plots of a group below which ``mondrian`` takes all groups together."""
 
 
 def recalibrated(
@@ -46,7 +46,7 @@ def recalibrated(
         low, high: within which values can be.
 
     Raises:
-        ValueError: they share a tile, validation is empty, or one of both states no spread.
+        ValueError: they share a tile, validation is empty or too small, or one of both states no spread.
     """
     shared = sorted(set(validation.tile.tolist()) & set(test.tile.tolist()))
     if shared:
@@ -154,9 +154,24 @@ def _about(test: Predictions, widths: Floats) -> Predictions:
     return replace(test, quantiles=quantiles, deviation=deviation_of(quantiles))
 
 
+def moved_by(
+    steps: QuantileSteps, test: Predictions, low: float = -math.inf, high: float = math.inf
+) -> Predictions:
+    """Predictions with their quantiles moved; arguments as of ``QuantileSteps.moved``."""
+    assert test.quantiles is not None, "no spread is stated"
+    assert test.deviation is not None, "no spread is stated"
+    quantiles = steps.moved(test.mean, test.deviation, test.quantiles, low, high)
+    return replace(test, quantiles=quantiles, deviation=deviation_of(quantiles))
+
+
+def _binned(known: Predictions, test: Predictions) -> Predictions:
+    return moved_by(QuantileSteps.fit(known), test)
+
+
 _FITS: dict[str, Callable[[Predictions, Predictions], Predictions]] = {
     "temperature": _temperature,
     "isotonic": _isotonic,
     "conformal": _conformal,
     "mondrian": _mondrian,
+    "binned": _binned,
 }

@@ -172,6 +172,8 @@ class Number(Section):
     """Visual tokens that count: all alike, by distance from the middle of their image, the innermost."""
     spread: float = Field(0.1, gt=0)
     """Standard deviation of the readout gaussian as a share of the image's side."""
+    images: int = Field(1, ge=1)
+    """Images of each sample whose visual tokens are joined in their places; 1 takes all images alike."""
     loss: Literal["nll", "mse", "mae", "huber", "logcosh", "ccc"] = "nll"
     """nll is of the distribution, all others of its mean."""
     noise: str | None = None

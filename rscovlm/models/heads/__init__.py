@@ -17,6 +17,8 @@ from rscovlm.models.heads.dense.head import DenseHead
 from rscovlm.models.heads.ensemble import EnsembleHead
 from rscovlm.models.heads.gsd import GsdHead
 from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.heads.recalibration import read_recalibration
+from rscovlm.models.sidecars import RECALIBRATION
 from rscovlm.models.taps import tap_layers
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ def write_heads(folder: Path, heads: nn.ModuleDict) -> None:
     """Put the heads that inference needs beside the weights of a checkpoint; none leave nothing.
 
     The weights go to ``heads/weights.safetensors`` as float32, the settings to the entry ``heads`` of
-    ``rscovlm.json``.
+    ``rscovlm.json``. A recalibration of heads that stood there before is taken away.
     """
     from safetensors.torch import save_file
 
@@ -109,6 +111,7 @@ def write_heads(folder: Path, heads: nn.ModuleDict) -> None:
     save_file(weights, folder / WEIGHTS)
     sidecar = folder / SIDECAR
     known = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
+    known.pop(RECALIBRATION, None)
     write_json(sidecar, known | {ENTRY: _settings_of(kept)}, indent=2)
 
 
@@ -155,6 +158,7 @@ def read_heads(folder: Path, model: VisionLanguageModel) -> nn.ModuleDict:
         heads = make_heads(model, settings.get(ENTRY, {}))
         if len(heads):
             heads.load_state_dict(load_file(folder / WEIGHTS))
+            read_recalibration(folder, heads)
     except (OSError, ValueError, RuntimeError, AttributeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"the heads beside {folder} cannot be read: {reason}") from error

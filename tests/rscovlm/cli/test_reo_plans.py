@@ -1,4 +1,4 @@
-"""``rscovlm reo stack`` and ``teach`` on files of plots."""
+"""``rscovlm reo stack``, ``calibrate`` and ``teach`` on files of plots."""
 
 import json
 
@@ -69,3 +69,16 @@ def test_one_tile_has_no_other_to_learn_from(tmp_path, capsys):
     file = plots_file(tmp_path, tiles=1, plots=3)
     assert main(["reo", "teach", str(file), "--output", str(tmp_path / "t.csv"), "--split", "all"]) == 2
     assert "trees that have not seen a plot's tile need two or more" in capsys.readouterr().err
+
+
+def test_intervals_are_fitted_and_kept_beside_the_head(tmp_path, model, capsys):
+    file = plots_file(tmp_path, tiles=10, plots=5)
+    command = ["reo", "calibrate", str(file), "--model", str(model), "--split", "all", "--head", "low"]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("low: fitted on 50 plots of 10 tiles, ")
+    kept = json.loads((model / "rscovlm.json").read_text())["recalibration"]
+    assert list(kept) == ["low"]
+    assert kept["low"]["plots"] == 50
+    assert len(kept["low"]["tiles"]) == 10
+    assert kept["low"]["steps"][0][-1] > 0, "the head says 40 of plots of up to 500"

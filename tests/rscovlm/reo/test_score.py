@@ -57,7 +57,7 @@ def test_training_labels_make_the_baselines_where_they_are_given(test_set):
     assert set(found.methods["mean of training labels"].mean.tolist()) == {7.0}
 
 
-@pytest.mark.parametrize("method", ["temperature", "isotonic", "conformal", "mondrian"])
+@pytest.mark.parametrize("method", ["temperature", "isotonic", "conformal", "mondrian", "binned"])
 def test_each_recalibration_brings_intervals_that_are_too_narrow_to_their_level(test_set, validation, method):
     found = card(test_set, validation=validation, methods=[method])
     assert found.spread("as stated")["coverage_90"] < 0.7

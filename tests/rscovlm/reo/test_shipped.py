@@ -1,5 +1,6 @@
 """The heads that ship beside nano, and how they are made."""
 
+import json
 import shutil
 
 import numpy as np
@@ -45,7 +46,9 @@ def test_the_shipped_head_tells_dense_forest_from_open_land(tmp_path):
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(shipped, "TILES", 40)
-    monkeypatch.setattr(shipped, "PLOTS", 1)
+    monkeypatch.setattr(shipped, "PLOTS", 10)
+    monkeypatch.setattr(shipped, "LIMITS", {"train": 40, "val": 40, "test": 20})
+    monkeypatch.setattr("rscovlm.scoring.quantile_steps.LEAST", 10)
     monkeypatch.setattr(shipped, "EPOCHS", 2)
     monkeypatch.setattr(shipped, "VIEWS", ("natural",))
 
@@ -65,6 +68,9 @@ def test_one_command_puts_the_heads_beside_a_checkpoint_and_makes_the_same_again
     assert (tmp_path / "model" / "heads" / "weights.safetensors").read_bytes() == first
     inputs = read_inputs(tmp_path / "model")
     assert (inputs.views, inputs.gsd_m) == (("natural",), 10.0)
+    kept = json.loads((tmp_path / "model" / "rscovlm.json").read_text())["recalibration"]
+    assert {name: own["plots"] for name, own in kept.items()} == {"agb": 10, "canopy_height": 10}
+    assert not set(kept["agb"]["tiles"]) & set(inputs.tiles)
     shutil.copy(tmp_path / "model" / "config.json", tmp_path / "model" / "z.safetensors")
     with pytest.raises(Exception, match="trained beside other weights"):
         read_inputs(tmp_path / "model")

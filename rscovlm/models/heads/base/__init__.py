@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import torch
 from torch import nn
 
+from rscovlm.models.heads.distribution.recalibrated import recalibrated
+
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
     from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.qwen import VisionLanguageModel
+    from rscovlm.scoring.quantile_steps import QuantileSteps
 
 
 class Term(NamedTuple):
@@ -70,9 +73,14 @@ class Head(nn.Module):
 
 
 class PredictiveHead(Head):
-    """A head that says a number about the middle of each sample, as a ``Distribution``, at inference."""
+    """A head that says a number about the middle of each sample, as a ``Distribution``, at inference.
+
+    Attributes:
+        steps: by which its quantiles are moved at inference; None where it is not recalibrated.
+    """
 
     at_inference: ClassVar[bool] = True
+    steps: QuantileSteps | None = None
 
     @property
     def target(self) -> str:
@@ -92,3 +100,10 @@ class PredictiveHead(Head):
     def forward(self, states: Any) -> Distribution:
         """The distributions of S samples in the target's unit."""
         raise NotImplementedError
+
+    def stated(self, states: Any) -> Distribution:
+        """The distributions after their recalibration, where there is one."""
+        found: Distribution = self(states)
+        if self.steps is None:
+            return found
+        return recalibrated(found, self.steps, self.settings.get("low"), self.settings.get("high"))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rscovlm.data.example import FIELD
 from rscovlm.errors import DataError
+from rscovlm.models.heads.numbers.joining import side_by_side
 from rscovlm.models.heads.numbers.states import States
 
 if TYPE_CHECKING:
@@ -181,7 +182,9 @@ class Condition(nn.Module):
 
 def _joined(tokens: Tensor) -> Tensor:
     """(S, r, c, I * W) from (S, I, r, c, W)."""
-    return tokens.permute(0, 2, 3, 1, 4).flatten(3)
+    images, rows, columns = tokens.shape[1:4]
+    joined: Tensor = side_by_side(tokens.flatten(1, 3), images).unflatten(1, (rows, columns))
+    return joined
 
 
 def places_of(rows: int, columns: int, inner: int) -> Tensor:

@@ -11,10 +11,11 @@ from torch import Tensor
 from rscovlm.models.heads.base import PredictiveHead, Term
 from rscovlm.models.heads.distribution import Distribution, scaled
 from rscovlm.models.heads.numbers.bounded import bounded
+from rscovlm.models.heads.numbers.joining import JoinedImages
 from rscovlm.models.heads.numbers.losses import Loss, loss_of, range_penalty
 from rscovlm.models.heads.numbers.outputs import OUTPUTS
 from rscovlm.models.heads.numbers.states import Readout, States, states_of
-from rscovlm.models.heads.numbers.trunks import TRUNKS, Feature
+from rscovlm.models.heads.numbers.trunks import TRUNKS, Feature, Trunk
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
@@ -32,6 +33,7 @@ class NumberHead(PredictiveHead):
         mean, deviation: value and change of the target that are 0 and 1 inside the head.
         readout: of visual tokens.
         spread: of the readout ``gaussian``, as a share of the image's side.
+        images: of each sample, whose tokens are joined in their places; 1 takes tokens of all images alike.
         loss: kind of loss.
         noise: name among the samples' numbers of the standard deviation of the target itself (``agbd_se``).
         low, high: least and largest value that can be; None for none.
@@ -58,6 +60,7 @@ class NumberHead(PredictiveHead):
         deviation: float = 1.0,
         readout: Readout = "mean",
         spread: float = 0.1,
+        images: int = 1,
         loss: Loss = "nll",
         noise: str | None = None,
         low: float | None = None,
@@ -80,8 +83,9 @@ class NumberHead(PredictiveHead):
             raise TypeError(f"trunk {kind!r} is unknown; choose from {', '.join(TRUNKS)}")
         if shape not in OUTPUTS:
             raise TypeError(f"output {shape!r} is unknown; choose from {', '.join(OUTPUTS)}")
-        own = {"vision_width": vision_width} if getattr(TRUNKS[kind], "needs_taps", False) else {}
-        self.trunk = TRUNKS[kind](width, **own, **trunk)
+        own = {"vision_width": vision_width} if TRUNKS[kind].needs_taps else {}
+        self.join = JoinedImages(width, images, own.get("vision_width"))
+        self.trunk: Trunk = TRUNKS[kind](width, **own, **trunk)
         self.output = OUTPUTS[shape](width, **output)
         self.is_scaled: bool = getattr(OUTPUTS[shape], "scaled", True)
 
@@ -95,7 +99,9 @@ class NumberHead(PredictiveHead):
 
     def _read(self, states: States) -> tuple[Feature, Distribution]:
         """The feature of each sample, and its distribution in scaled units and float32."""
-        feature = self.trunk(states.to(next(self.parameters()).dtype))
+        if not self.trunk.reads_all:
+            states = states.read()
+        feature = self.trunk(self.join(states.to(next(self.parameters()).dtype)))
         return feature, self.output(feature.value)
 
     def states(

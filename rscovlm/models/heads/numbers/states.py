@@ -48,6 +48,14 @@ class States:
         """(S,) whether a sample has images."""
         return self.weights.sum(dim=1) > 0
 
+    def read(self) -> States:
+        """The same states without visual tokens that the readout leaves out of every sample."""
+        kept = (self.weights > 0).any(dim=0)
+        if not kept.any() or kept.all():
+            return self
+        tapped = None if self.tapped is None else self.tapped[:, kept]
+        return States(self.visual[:, kept], self.weights[:, kept], self.words, self.is_word, tapped)
+
     def to(self, dtype: torch.dtype) -> States:
         """The same states in another precision, that of a head's weights: bfloat16 under DeepSpeed."""
         tapped = None if self.tapped is None else self.tapped.to(dtype)

@@ -7,7 +7,7 @@ change of variance between training and inference biases a regression (REO-VLM, 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +36,23 @@ def _mlp(width: int, out: int, depth: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(width, out)) if out else nn.Sequential(*layers)
 
 
-class Parallel(nn.Module):
+class Trunk(nn.Module):
+    """Base of all trunks.
+
+    Attributes:
+        needs_taps: whether it reads layers of the vision tower.
+        reads_all: whether visual tokens that the readout leaves out play a part.
+    """
+
+    needs_taps: ClassVar[bool] = False
+    reads_all: ClassVar[bool] = False
+
+    def forward(self, states: States) -> Feature:
+        """See the module."""
+        raise NotImplementedError
+
+
+class Parallel(Trunk):
     """Visual tokens by the readout, through layers of its own: beside the text head, without an exchange.
 
     Args:
@@ -55,7 +71,7 @@ class Parallel(nn.Module):
         return Feature(value, value.new_zeros(()))
 
 
-class Attention(nn.Module):
+class Attention(Trunk):
     """A learned query that attends to words, visual tokens, or both.
 
     Args:
@@ -63,6 +79,8 @@ class Attention(nn.Module):
         heads: of the attention.
         reads: which states are keys and values.
     """
+
+    reads_all: ClassVar[bool] = True
 
     def __init__(
         self, width: int, heads: int = 4, reads: Literal["words", "visual", "both"] = "both"
@@ -93,7 +111,7 @@ class Attention(nn.Module):
         return Feature(found, found.new_zeros(()))
 
 
-class Gated(nn.Module):
+class Gated(Trunk):
     """``g h_v + (1 - g) h_t`` with ``g = sigmoid(W [h_v; h_t])``: vision and words, by a gate a channel.
 
     Args:
@@ -115,7 +133,7 @@ class Gated(nn.Module):
         return Feature(value, value.new_zeros(()))
 
 
-class Experts(nn.Module):
+class Experts(Trunk):
     """A mixture of experts, half of which read visual tokens and half words.
 
     The extra loss is that of Switch transformers (Fedus et al., 2022): 1 where all experts are used alike.
@@ -172,7 +190,7 @@ class MixerLayer(nn.Module):
         return mixed + spread[:, None]
 
 
-class Mixer(nn.Module):
+class Mixer(Trunk):
     """REO-VLM's head: language states brought back to the vision tower's width, with its features, mixed.
 
     Args:
@@ -181,7 +199,7 @@ class Mixer(nn.Module):
         layers: of the mixer, 4 in the paper.
     """
 
-    needs_taps = True
+    needs_taps: ClassVar[bool] = True
 
     def __init__(self, width: int, vision_width: int, layers: int = 4) -> None:
         super().__init__()
@@ -201,7 +219,7 @@ class Mixer(nn.Module):
         return Feature(value, value.new_zeros(()))
 
 
-TRUNKS: dict[str, type[nn.Module]] = {
+TRUNKS: dict[str, type[Trunk]] = {
     "parallel": Parallel,
     "attention": Attention,
     "gated": Gated,
