@@ -27,7 +27,8 @@ from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
 from rscovlm.cli.regress import regress
 from rscovlm.cli.reo import reo
-from rscovlm.cli.reo_plans import calibrate, stack, teach
+from rscovlm.cli.reo_plans import calibrate as calibrate_heads
+from rscovlm.cli.reo_plans import stack, teach
 from rscovlm.cli.reo_score import score as score_predictions
 from rscovlm.cli.reo_sensitivity import sensitivity
 from rscovlm.cli.synth import synth
@@ -58,7 +59,7 @@ app.add_typer(bench)
 reo.command(name="score")(score_predictions)
 reo.command()(sensitivity)
 reo.command()(stack)
-reo.command()(calibrate)
+reo.command("calibrate")(calibrate_heads)
 reo.command()(teach)
 app.add_typer(reo)
 app.add_typer(data)
