@@ -28,6 +28,7 @@ from rscovlm.data.sample import PLACEHOLDER, Box, ImageRef, Sample, Turn
 from rscovlm.data.templates import Templates
 from rscovlm.errors import DataError
 from rscovlm.models.families import ModelFamily
+from rscovlm.models.scale_words import gsd_words
 from tiling.errors import ResolutionError
 from tiling.headers import image_size
 from tiling.resolution import SIZE_POLICIES, PolicyName, Resolution, random_size, resolution_policy
@@ -333,11 +334,6 @@ class _Rendering:
         if name not in self._words:
             self._words[name] = self.rules.templates.synonym(name, self._word_rng)
         return self._words[name]
-
-
-def gsd_words(gsd_m: float | None) -> str:
-    """Metres per pixel as a prompt states them: ``0.3 m``."""
-    return "unknown" if gsd_m is None else f"{gsd_m:.2g} m"
 
 
 def _detections(polygons: NDArray[np.float64], names: Sequence[str]) -> Detections:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol
 
+from rscovlm.engines.stating import StatingEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.checkpoints import Checkpoint, resolve
 from rscovlm.models.families import ModelFamily
@@ -70,6 +71,12 @@ def load_model(
         ModelError: with one clear line.
     """
     found = resolve(model, family=family, max_pixels=max_pixels) if isinstance(model, str) else model
+    engine = _engine(found, device, dtype, tokenizer)
+    return StatingEngine(engine) if found.family.states_gsd else engine
+
+
+def _engine(found: Checkpoint, device: str | None, dtype: str | None, tokenizer: str | None) -> Engine:
+    """What runs a model, before it is told anything beyond what is asked."""
     if device is not None and found.runner != "transformers":
         raise ModelError(f"--device {device} is for models in process; {found.spec} chooses its own")
     if found.url is not None:

@@ -55,7 +55,12 @@ class Checkpoint:
 
     @cached_property
     def identity(self) -> str:
-        """The very weights, for journals: the spec, a stated precision, and local weight files."""
+        """What replies depend on, for journals: the very weights, and whether scales are said in words."""
+        return self._weights + (", told scales in words" if self.family.states_gsd else "")
+
+    @property
+    def _weights(self) -> str:
+        """The spec, a stated precision, and local weight files."""
         if self.folder is None:
             return self.spec
         folders = [self.folder] if self.adapter is None else [self.folder, self.adapter]

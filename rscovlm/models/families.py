@@ -42,6 +42,7 @@ class ModelFamily:
         classification_prompt: words that ask for the class of a scene, with ``{classes}`` in them.
         class_joiner: between the classes in those words.
         detection_tokens: most tokens of a reply that lists objects; RSCoVLM was evaluated with 16,384.
+        states_gsd: whether it is told in words how large a pixel of each image is.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelFamily:
     classification_prompt: str = CLASSIFY
     class_joiner: str = ", "
     detection_tokens: int = 16_384
+    states_gsd: bool = False
 
     def with_max_pixels(self, max_pixels: int) -> ModelFamily:
         """The same family with another upper bound on the area of an image.

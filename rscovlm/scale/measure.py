@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from rscovlm.data.geoscale.build import STATED
-from rscovlm.data.rendering import gsd_words
 from rscovlm.data.sample import Sample
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.models.checkpoints import resolve
 from rscovlm.models.heads.gsd import LogGsd
 from rscovlm.models.scale.gates import SigmoidGate
+from rscovlm.models.scale_words import stated
 from rscovlm.scale.conditions import Told
 from rscovlm.scale.methods import Method
 from rscovlm.scoring.answers import same_answer
@@ -79,9 +78,8 @@ def open_trained(model: Path, side: int) -> TransformersEngine:
 def question(item: TestItem, method: Method, gsd_m: float | None) -> Conversation:
     """An item as a method is asked it when it is told a scale."""
     words = item.sample.turns[0].text.removeprefix("<image>")
-    if method.stated:
-        words = STATED.removeprefix("<image>").replace("<gsd>", gsd_words(gsd_m)) + words
-    return Conversation().say("user", ImagePart(item.pixels, gsd_m=gsd_m), words)
+    asked = Conversation().say("user", ImagePart(item.pixels, gsd_m=gsd_m), words)
+    return stated(asked) if method.stated else asked
 
 
 def hits(engine: TransformersEngine, method: Method, items: Sequence[TestItem], told: Told) -> list[bool]:

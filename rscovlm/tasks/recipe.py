@@ -111,6 +111,9 @@ class Recipe(Section):
     gsd: Annotated[tuple[float, ...], BeforeValidator(_gsd)] | None = None
     """Metres per pixel at which the model sees the scene: ``1.2``, or ``[0.4, 1.2]`` for several passes."""
 
+    state_gsd: bool = False
+    """Say after each image how large a pixel is, to models that have learnt it so (``geoscale --stated``)."""
+
     classification_prompt: str | None = None
     """Words that ask for the class of a scene, with ``{classes}`` in them."""
     class_joiner: str | None = None
@@ -141,7 +144,10 @@ class Recipe(Section):
             family = family.with_max_pixels(self.max_pixels)
         bounds = family.resolution
         bounds = replace(bounds, min_pixels=self.min_pixels or bounds.min_pixels)
-        changes: dict[str, Any] = {"resolution": resolution_policy(self.resolution, bounds)}
+        changes: dict[str, Any] = {
+            "resolution": resolution_policy(self.resolution, bounds),
+            "states_gsd": self.state_gsd,
+        }
         if self.contract is not None:
             changes["detection"] = self.contract
         if self.dialect is not None:

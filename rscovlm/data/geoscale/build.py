@@ -21,9 +21,10 @@ from rscovlm.data.zoom.balance import cap_for
 from rscovlm.data.zoom.teacher import Memory, Store
 from rscovlm.engines import Engine
 from rscovlm.errors import UsageError
+from rscovlm.models.scale_words import STATED
 
 IMAGES = "images"
-STATED = "<image>One pixel is <gsd> on the ground.\n"
+BEGINNING = "<image>" + STATED.format(gsd="<gsd>")
 """Beginning of a question that states the scale: GSD as text, a baseline of conditioning."""
 
 
@@ -93,7 +94,7 @@ class ScaleData:
         for number, question in enumerate(self.questions):
             view = known[question.view]
             image = ImageRef(f"{IMAGES}/{view.id}.png", size=(view.side, view.side))
-            words = f"{STATED if stated else '<image>'}{question.text}"
+            words = f"{BEGINNING if stated else '<image>'}{question.text}"
             attributes = {
                 "kind": question.kind, "topic": question.topic, "tier": question.tier, "way": question.way,
                 "scene": view.image,

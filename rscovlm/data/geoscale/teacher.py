@@ -16,10 +16,10 @@ from functools import partial
 
 from rscovlm.data.geoscale.questions import Kind, ScaleQuestion
 from rscovlm.data.geoscale.views import ScaleView
-from rscovlm.data.rendering import gsd_words
 from rscovlm.data.zoom.filters import Pair, parse_pairs, problem_of_words
 from rscovlm.data.zoom.teacher import Asked, Request, Store, ask_teacher
 from rscovlm.engines import Engine
+from rscovlm.models.scale_words import gsd_words
 from rscovlm.scoring.answers import normalised_answer, normalised_words, same_answer
 from zoom_chain.chat import Conversation, ImagePart
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from rscovlm.data.geoscale.build import STATED, ScalePlan, balanced, build_scales
+from rscovlm.data.geoscale.build import BEGINNING, ScalePlan, balanced, build_scales
 from rscovlm.data.geoscale.questions import ScaleQuestion
 from rscovlm.data.geoscale.views import synthetic_views
 from rscovlm.data.sample import Sample
@@ -54,7 +54,7 @@ def test_samples_are_about_written_views_and_state_their_scale(data, tmp_path):
         assert (tmp_path / sample.images[0].path).is_file()
         assert sample.turns[1].text == question.answer
     stated = next(iter(data.samples(stated=True))).turns[0].text
-    assert stated == STATED + samples[0].turns[0].text.removeprefix("<image>")
+    assert stated == BEGINNING + samples[0].turns[0].text.removeprefix("<image>")
 
 
 def test_the_report_counts_what_is_there(data):

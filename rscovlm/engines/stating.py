@@ -1,0 +1,50 @@
+"""An engine whose model is told in words how large a pixel is, for models that have learnt it so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rscovlm.models.scale_words import stated
+from zoom_chain.chat import Conversation, Generation, Reply
+
+if TYPE_CHECKING:
+    from rscovlm.engines import Engine
+    from zoom_chain.scores import Scores
+
+
+class StatingEngine:
+    """Another engine, told the scale of images after them; all else is that of the other one.
+
+    Args:
+        engine: that answers.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.family, self.name = engine.family, engine.name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    @property
+    def scores(self) -> Scores:
+        """How the other one states the probability of given answers."""
+        return self._engine.scores
+
+    def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
+        """One reply for each conversation, in order; see ``zoom_chain.chat.ChatModel``."""
+        return self._engine.chat([stated(conversation) for conversation in conversations], options)
+
+    def close(self) -> None:
+        """Close the other one."""
+        self._engine.close()
+
+    def __enter__(self) -> StatingEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
