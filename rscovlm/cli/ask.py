@@ -191,11 +191,11 @@ def ask(
             )
             answers = [each.answer for each in votes]
             name = engine.name
+            if all(answer.stop_reason == "error" and not answer.trace.views for answer in answers):
+                # Not even the overview could be read.
+                raise UsageError(answers[0].trace.error or f"{scene} cannot be read")
         if evidence is not None:
             write_evidence(evidence, opened, answers, name)
-    if all(answer.stop_reason == "error" and not answer.trace.views for answer in answers):
-        # Not even the overview could be read.
-        raise UsageError(answers[0].trace.error or f"{scene} cannot be read")
     if trace is not None:
         _write_trace(trace, answers)
     text = _as_json(scene, name, asked, answers, votes if running.n > 1 else None) if as_json else None

@@ -34,7 +34,7 @@ def journal_beside(output: Path | None, trace: Path | None, *, resume: bool, ove
 def kept_replies(
     path: Path | None, facts: Mapping[str, Any], *, resume: bool, overwrite: bool
 ) -> Iterator[Journal | None]:
-    """The journal, in which nothing stays where nothing was recorded.
+    """The journal. After an error one in which nothing was recorded does not stay.
 
     Raises:
         JournalError: where it is of another run, or in use, or there and neither flag is set.
@@ -48,11 +48,12 @@ def kept_replies(
     with Journal(path, facts, resume=resume, overwrite=overwrite) as journal:
         try:
             yield journal
-        except KeyboardInterrupt:
+        except BaseException as error:
+            if not journal.done:
+                journal.remove()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
             done = len(journal.done)
             raise Interrupted(
                 f"interrupted after {done} replies; the same command with --resume goes on"
             ) from None
-        finally:
-            if not journal.done:
-                journal.remove()

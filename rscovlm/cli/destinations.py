@@ -209,6 +209,8 @@ def is_own_style(path: Path) -> bool:
 def goes_on(journals: Sequence[Path], outputs: Iterable[Path | None], *, resume: bool) -> bool:
     """Whether a run is unfinished, so that its outputs may be written: its journals hold results.
 
+    With ``resume`` a journal that is there is enough: of a run whose requests failed all it holds none.
+
     Args:
         journals: of the run.
         outputs: that it writes.
@@ -219,7 +221,7 @@ def goes_on(journals: Sequence[Path], outputs: Iterable[Path | None], *, resume:
     """
     from rscovlm.journal import results_in
 
-    unfinished = any(results_in(path) for path in journals)
+    unfinished = any(path.is_file() if resume else results_in(path) > 0 for path in journals)
     there = next((path for path in outputs if path is not None and path.is_file()), None)
     if resume and not unfinished and there is not None:
         raise UsageError(

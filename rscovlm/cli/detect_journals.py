@@ -35,7 +35,7 @@ class Journals:
 
     @contextmanager
     def open(self, scene: PlannedScene) -> Iterator[Journal | None]:
-        """The journal of a scene; one in which nothing is recorded does not stay.
+        """The journal of a scene. After an error one in which nothing is recorded does not stay.
 
         Raises:
             JournalError: where it is of another run, or in use, or there and neither flag is set.
@@ -49,9 +49,10 @@ class Journals:
         with Journal(path, scene.facts, resume=self.resume, overwrite=self.overwrite) as journal:
             try:
                 yield journal
-            finally:
+            except BaseException:
                 if not journal.done:
                     journal.remove()
+                raise
 
     def check(self, scenes: Sequence[PlannedScene]) -> None:
         """Find out before a model is loaded whether each journal can be used, and start those anew that are.
@@ -60,8 +61,9 @@ class Journals:
             JournalError: as :meth:`open`.
         """
         for scene in scenes:
-            with self.open(scene):
-                pass
+            with self.open(scene) as journal:
+                if journal is not None and not journal.done:
+                    journal.remove()
 
     @contextmanager
     def interruptible(self, planned: Planned) -> Iterator[None]:

@@ -179,6 +179,17 @@ def test_failed_tiles_are_in_the_output_and_the_exit_code_is_1(
     assert names(tmp_path) == ["boxes.json", "squares.tif"]
 
 
+def test_a_run_all_of_whose_requests_failed_can_be_completed_with_resume(run, scripted, squares, tmp_path):
+    output = tmp_path / "boxes.json"
+    command = ("detect", squares, "--model", MODEL, "--output", output)
+    scripted(lambda conversation: Reply("", "error", error="no credits"))
+    assert "--resume asks again" in run(*command).err
+    scripted(find_squares)
+    assert run(*command, "--resume").code == 0
+    assert len(json.loads(output.read_text())["annotations"]) == len(TRUTH)
+    assert names(tmp_path) == ["boxes.json", "squares.tif"]
+
+
 def test_a_run_with_failed_requests_can_be_completed_with_resume(run, scripted, squares, tmp_path):
     output = tmp_path / "boxes.json"
     command = ("detect", squares, "--model", MODEL, "--output", output)
