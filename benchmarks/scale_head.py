@@ -5,12 +5,14 @@
 Trains the head alone on the tower's features of synthetic views from 0.1 to 30 m per pixel, and prints on
 views of other scenes: mean error in decades beside that of the median of training, coverage of central
 intervals, error over deviation (0.80 where calibrated), and how many intervals are narrow enough to be taken.
+Then the same as calibrated: of many random halves of those views, one gives the factor and the other is
+scored.
 """
 
 from __future__ import annotations
 
 import argparse
-from statistics import NormalDist
+import math
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from rscovlm.models.heads.gsd import GsdHead
 from rscovlm.models.patches import PatchSpec, normalise, patchify
 from rscovlm.models.taps import tap_layers, tapped
 from rscovlm.models.weights import read_weights
-from rscovlm.scoring.distributions import Calibration
+from rscovlm.scale.head import Readings
 
 TEST_SEED = 1 << 40
 WIDEST = 4.0  # ratio of the ends of a 90 % interval, as of tiling.gsd.resolve_gsd
@@ -47,7 +49,8 @@ def main() -> None:
     """Train, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", type=int, default=600)
-    parser.add_argument("--test", type=int, default=150)
+    parser.add_argument("--test", type=int, default=600)
+    parser.add_argument("--splits", type=int, default=100)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--side", type=int, default=64)
     options = parser.parse_args()
@@ -69,15 +72,30 @@ def main() -> None:
         rate.step()
     with torch.no_grad():
         found = head(shown.flatten(0, 1), [shown.shape[1]] * len(shown))
-    mean, deviation = found.mean.numpy(), found.deviation.numpy()
-    below = [NormalDist().cdf(z) for z in (true.numpy() - mean) / deviation]
-    counted = Calibration.of(mean, deviation, true.numpy(), below)
-    ends = [found.interval(index) for index in range(len(shown))]
-    narrow = sum(each.high <= WIDEST * each.low for each in ends)
+    readings = Readings(found.mean.numpy(), found.deviation.numpy(), true.numpy())
     constant = float((true - truth.median()).abs().mean())
-    print(f"{len(shown)} views: error {counted.error / counted.n:.3f} decades, {constant:.3f} for the median")
-    print(f"coverage of 50 % {counted.coverage(0.5):.2f}, of 90 % {counted.coverage(0.9):.2f}")
-    print(f"error over deviation {counted.error_ratio:.2f}; narrow enough {narrow} of {len(shown)}")
+    error = readings.scores()["error_decades"]
+    print(f"{len(readings)} views: error {error:.3f} decades, {constant:.3f} for the median")
+    tell("as trained", [readings])
+    halves = []
+    for _ in range(options.splits):
+        order = rng.permutation(len(readings))
+        known, other = (readings.part(rows) for rows in np.array_split(order, 2))
+        halves.append(other.widened(known.factor))
+    tell(f"calibrated on the other half, {options.splits} splits", halves)
+
+
+def tell(name: str, some: list[Readings]) -> None:
+    """Means over several readings; of coverage the middle 90 % as well."""
+    scores = [each.scores() for each in some]
+    shares = {level: [100 * each[f"coverage_{level}"] for each in scores] for level in (50, 90)}
+    low, high = np.percentile(shares[90], [5, 95])
+    narrow = np.mean([each.reach_decades <= math.log10(WIDEST) for each in some])
+    print(
+        f"{name}: coverage of 50 % {np.mean(shares[50]):.1f}, of 90 % {np.mean(shares[90]):.1f} "
+        f"({low:.0f} to {high:.0f}); error over deviation "
+        f"{np.mean([each['calibration_ratio'] for each in scores]):.2f}; narrow enough {100 * narrow:.0f} %"
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rscovlm.bench.runs.job import Job, Questions
     from rscovlm.bench.runs.plan import Entry
     from rscovlm.engines import Engine
+    from rscovlm.engines.transformers import TransformersEngine
 
 HTTP_TOGETHER, TOGETHER = 64, 16
 """Items that are asked together: of a server, whose requests overlap, and in process."""
@@ -345,7 +346,28 @@ def carried_out(planned: PlannedRun, engine: Engine, resume: bool, overwrite: bo
         raise Interrupted(
             f"interrupted; what was answered is in {folder}, continue with the same command and --resume"
         ) from None
+    _tell_scale_head(engine, job, folder)
     return [(folder, row) for row in rows if row.error is not None]
+
+
+def _tell_scale_head(engine: Engine, job: Job, folder: Path) -> None:
+    """How far off the scale is that a model reads from pixels, over images whose scale is known."""
+    if getattr(engine, "estimate_gsd", None) is None:
+        return
+    from detection_eval.files import write_json
+    from rscovlm.scale.head import read_scenes
+
+    sources = (source for item in job.questions.items for source in item.images)
+    readings = read_scenes(cast("TransformersEngine", engine), sources)
+    if not len(readings):
+        return
+    scores = readings.scores()
+    write_json(folder / "scale_head.json", scores, indent=1)
+    print(
+        f"scale from pixels, {len(readings)} images of known scale: off by {scores['error_decades']:.2f} "
+        f"decades in the mean; 90 % intervals hold {100 * scores['coverage_90']:.0f} %",
+        file=sys.stderr,
+    )
 
 
 def _tell_scores(folders: Sequence[Path], as_json: bool) -> None:

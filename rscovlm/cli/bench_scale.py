@@ -24,7 +24,9 @@ def scale(
     ],
     methods: Annotated[
         str | None,
-        typer.Option(help="cs_hlora, text, buckets, lora, no_gsd; all by default.", metavar="A,B"),
+        typer.Option(
+            help="cs_hlora, normalised, text, buckets, lora, no_gsd; all by default.", metavar="A,B"
+        ),
     ] = None,
     model: Annotated[
         str, typer.Option(help="That all methods start from: nano, a folder or a hub id.")
@@ -57,8 +59,9 @@ def scale(
 ) -> None:
     """Train ways of conditioning on scale with one budget, and measure what each makes of it.
 
-    Plain LoRA, the scale in words, a mixture of LoRA by buckets, CS-HLoRA, and the same without a scale; each
-    told the true, predicted, noisy, missing and spoofed scale, on synthetic scenes of 0.1 to 30 m per pixel.
+    CS-HLoRA, its weights as they are or normalised, the scale in words, a mixture of LoRA by buckets, plain
+    LoRA, and CS-HLoRA without a scale; each told the true, predicted, noisy, missing and spoofed scale, on
+    synthetic views of 0.1 to 30 m per pixel, beside an ideal reader of their pixels.
     """
     import json
 

@@ -6,10 +6,10 @@ tenths of the errors on images that it was not trained on lie within its central
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,10 +21,15 @@ from rscovlm.models.families import ModelFamily
 from rscovlm.models.heads.gsd import LogGsd
 from rscovlm.scoring.distributions import Calibration
 from rscovlm.scoring.recalibration import conformal_half_width
+from tiling.errors import SceneError
+from tiling.gsd import gsd_of_view, resolve_gsd
+from tiling.scene import Scene
 from zoom_chain.chat import ImagePart, Picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from rscovlm.engines.transformers import TransformersEngine
 
 SHARE = 0.9
 """Of true scales, that an interval of the head is to hold."""
@@ -54,6 +59,11 @@ class Readings:
         return len(self.truth)
 
     @property
+    def reach_decades(self) -> NDArray[np.float64]:
+        """(n,) from end to end of the central 90 %."""
+        return 2 * _REACH * self.deviation
+
+    @property
     def factor(self) -> float:
         """What deviations have to be multiplied by, for nine tenths of new images to be within the ends."""
         return conformal_half_width(np.abs(self.truth - self.mean) / self.deviation, SHARE) / _REACH
@@ -65,10 +75,11 @@ class Readings:
     def crossed(self) -> Readings:
         """Each half with deviations as the other half would have them multiplied."""
         half = np.arange(len(self)) % 2 == 0
-        factors = np.where(half, self._part(~half).factor, self._part(half).factor)
+        factors = np.where(half, self.part(~half).factor, self.part(half).factor)
         return replace(self, deviation=factors * self.deviation)
 
-    def _part(self, rows: NDArray[np.bool_]) -> Readings:
+    def part(self, rows: NDArray[Any]) -> Readings:
+        """Those of some images, by place or by whether they are among them."""
         return Readings(self.mean[rows], self.deviation[rows], self.truth[rows])
 
     def scores(self) -> dict[str, float]:
@@ -100,6 +111,27 @@ def read_images(estimate: Callable[[ImagePart], LogGsd], file: SampleFile, famil
     pictures = dict.fromkeys(_pictures(file, family))
     said = [estimate(ImagePart.of(picture)) for picture in pictures]
     return Readings.of(said, [picture.gsd_m for picture in pictures if picture.gsd_m is not None])
+
+
+def read_scenes(engine: TransformersEngine, sources: Iterable[str]) -> Readings:
+    """What the head of a model says of the overviews of scenes whose scale is known, each once.
+
+    Args:
+        engine: with the head.
+        sources: of scenes; what cannot be opened, or tells no scale, is passed over.
+    """
+    said, gsds_m = [], []
+    for source in dict.fromkeys(sources):
+        try:
+            with Scene(source) as scene:
+                view = scene.overview(engine.family.resolution)
+                shown_m = gsd_of_view(scene, view, resolve_gsd(scene)).metres
+                if shown_m is not None:
+                    said.append(engine.gsd_of(ImagePart(scene.read(view).pixels)))
+                    gsds_m.append(shown_m)
+        except SceneError:
+            continue
+    return Readings.of(said, gsds_m)
 
 
 def _pictures(file: SampleFile, family: ModelFamily) -> Iterator[Picture]:

@@ -3,6 +3,7 @@
 | method | trained | at test |
 |---|---|---|
 | ``cs_hlora`` | CS-HLoRA: sigmoid gates | gates are told the scale |
+| ``normalised`` | the same, its weights scaled to one sum at every scale | gates are told the scale |
 | ``text`` | LoRA; questions state the scale in words | questions state it |
 | ``buckets`` | a mixture of LoRA of equal rank, one for each range of scales | its bucket is chosen |
 | ``lora`` | LoRA | nothing is told |
@@ -57,6 +58,7 @@ def _sized(**more: Any) -> dict[str, Any]:
 
 METHODS = (
     Method(OURS, {"cs_hlora": _sized(tiers_m=[0.5, 5.0, 50.0])}, heads={"gsd": {"weight": 0.1}}),
+    Method("normalised", {"cs_hlora": _sized(tiers_m=[0.5, 5.0, 50.0], normalised=True)}),
     Method("text", {"lora": _sized()}, stated=True),
     Method("buckets", {"bucketed_lora": _sized()}),
     Method("lora", {"lora": _sized()}, told=False),

@@ -1,13 +1,19 @@
 """``rscovlm bench run``: runs, their folders, and what is refused before a model is loaded."""
 
 import json
+import math
+import shutil
 
 import pytest
+import torch
 
 from rscovlm.bench.runs.looking import BLINDS, MODES
 from rscovlm.bench.synthetic import write_benchmark
 from rscovlm.cli.bench_run import Blinded, Shown
+from rscovlm.models.heads.gsd import LogGsd
 from tests.rscovlm.cli.conftest import MODEL
+from tests.rscovlm.scripted import ONE_SCALE
+from tiling.scene import Scene
 from zoom_chain.chat import Reply
 
 
@@ -43,6 +49,22 @@ def test_a_run_is_logged_scored_and_told(run, scripted, data, tmp_path):
     assert list(about["files"]) == ["items.jsonl"]
     assert about["protocols"]["strict"] == "synth/strict/1"
     assert json.loads((out / "scores.json").read_text())["job"] == manifest(out)["hash"]
+
+
+def test_a_head_of_scale_is_scored_on_the_images_whose_scale_is_known(run, scripted, data, tmp_path):
+    engine, out = scripted(lambda conversation: "yes"), tmp_path / "run"
+    georeferenced = shutil.copytree(data, tmp_path / "data")
+    items = (data / "items.jsonl").read_text().replace("class_0000.png", "scene_0000.tif")
+    (georeferenced / "items.jsonl").write_text(items)
+    engine.gsd_of = lambda image: LogGsd(torch.tensor([0.0]), torch.tensor([0.1]))
+    engine.estimate_gsd = lambda image: engine.gsd_of(image).interval(0)
+    done = run("bench", "run", "synth", "--data", georeferenced, "--model", MODEL, "--output", out)
+    assert "scale from pixels, 1 images of known scale: off by" in done.err
+    scores = json.loads((out / "scale_head.json").read_text())
+    with Scene(next(data.rglob("*.tif"))) as scene:
+        shown_m = scene.gsd_of(scene.overview(ONE_SCALE.resolution))
+    assert scores["images"] == 1
+    assert scores["error_decades"] == pytest.approx(abs(math.log10(shown_m)), rel=1e-3)
 
 
 def test_a_run_that_exists_is_refused_before_a_model_is_loaded(run, scripted, no_model, data, tmp_path):

@@ -26,6 +26,7 @@ def drawn(n, deviation=0.1, stated=0.1, seed=0):
 def test_scores_are_in_decades():
     found = Readings.of([said(place + 0.05, 0.1) for place in (-1, 0, 1)], [0.1, 1.0, 10.0])
     assert found.deviation == pytest.approx([0.1] * 3)
+    assert found.reach_decades == pytest.approx([2 * 0.16448536] * 3)
     scores = found.scores()
     assert scores["error_decades"] == pytest.approx(0.05)
     assert scores["constant_decades"] == pytest.approx(2 / 3)

@@ -18,4 +18,9 @@ def test_each_method_is_a_configuration_with_the_budget(method, tmp_path):
 def test_only_cs_hlora_is_ours_and_one_method_has_gates_that_learn_nothing_of_scale():
     by_name = {method.name: method for method in METHODS}
     assert by_name["no_gsd"].adapters["cs_hlora"]["withheld"] == 1.0
-    assert [name for name, method in by_name.items() if method.told] == ["cs_hlora", "text", "buckets"]
+    assert [name for name, method in by_name.items() if method.told] == [
+        "cs_hlora",
+        "normalised",
+        "text",
+        "buckets",
+    ]
