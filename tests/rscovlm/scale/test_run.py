@@ -58,7 +58,7 @@ def test_a_run_that_was_told_to_stop_is_neither_exported_nor_measured(monkeypatc
 
 
 def test_what_cannot_be_run_is_one_line(tmp_path):
-    with pytest.raises(UsageError, match="method 'dora' is unknown; choose from cs_hlora, text"):
+    with pytest.raises(UsageError, match="method 'dora' is unknown; choose from cs_hlora, normalised"):
         run.run_experiment(tmp_path / "bench", SMALL, ["dora"])
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
