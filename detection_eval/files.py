@@ -23,6 +23,9 @@ import filelock
 _AT_WORK = "writing"
 """Name of the lock in a temporary folder."""
 
+_FULL_BYTES = 1 << 20
+"""What is left on a disk that is full to a library which writes in blocks."""
+
 
 class InUse(OSError):
     """Another process works on the same thing; the message names it."""
@@ -84,10 +87,19 @@ def _sweep(destination: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Add to the error of a full disk, which names no file, which one could not be written."""
+    """Add to the error of a full disk, which names no file, which one could not be written.
+
+    GDAL says of a full disk only what it could not do next, and rasterio that there was an exception before.
+    """
     try:
         yield
+    except InUse:
+        raise
     except OSError as error:
+        if error.errno is None and shutil.disk_usage(path.parent).free < _FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        if error.errno is None and error.__cause__ is not None and "previous exception" in str(error):
+            raise OSError(f"cannot write {path.name}: {error.__cause__}") from error
         if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
             error.filename = str(path)
         raise

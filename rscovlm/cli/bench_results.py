@@ -110,7 +110,8 @@ def compare(
     for flip in found.flips[:flips]:
         scores = " -> ".join(f"{value:.2g}" for value in flip.scores)
         said = " | ".join(repr(_short(text)) for text in flip.texts)
-        print(f"  {flip.item.key}: {scores}: {_short(flip.item.subject)}: {said}")
+        subject = f"{_short(flip.item.subject)}: " if flip.item.subject else ""
+        print(f"  {flip.item.key}: {scores}: {subject}{said}")
     if len(found.flips) > flips:
         print(f"  and {len(found.flips) - flips:,} more items that differ; --flips N or bench report")
 

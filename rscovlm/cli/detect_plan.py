@@ -252,7 +252,8 @@ def _plan_line(scene: Scene, plan: TilePlan) -> str:
     tiles = [*plan.tiles, *plan.skipped]
     width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
     count = f"{len(plan.tiles):,} tile{'' if len(plan.tiles) == 1 else 's'}"
-    parts = [f"{count} of {width} x {height} px (overlap {plan.grid.overlap} px)"]
+    shared = f" (overlap {plan.grid.overlap} px)" if len(plan.grid) > 1 else ""
+    parts = [f"{count} of {width} x {height} px{shared}"]
     if plan.skipped:
         parts.append(f"{len(plan.skipped):,} skipped as nodata")
     if plan.outside:

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -159,6 +160,21 @@ def test_a_full_disk_names_the_file_that_could_not_be_written(tmp_path):
     with pytest.raises(OSError) as other, atomic_path(tmp_path / "a.txt"):
         raise OSError(errno.EPIPE, "Broken pipe")
     assert other.value.filename is None
+
+
+@pytest.mark.parametrize(("free", "said"), [(4096, "No space left"), (1 << 30, "no such table")])
+def test_a_library_that_does_not_say_why_it_cannot_write_is_asked_what_is_left(
+    tmp_path, monkeypatch, free, said
+):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    with pytest.raises(OSError, match=said), atomic_path(tmp_path / "a.gpkg"):
+        raise OSError("no such table: gpkg_contents")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_exception_before_is_told_in_place_of_a_hint_at_it(tmp_path):
+    with pytest.raises(OSError, match=r"cannot write a\.tif: bad strip"), atomic_path(tmp_path / "a.tif"):
+        raise OSError("Write failed. See previous exception for details.") from ValueError("bad strip")
 
 
 def test_numbers_that_json_does_not_have_become_none_at_any_depth():

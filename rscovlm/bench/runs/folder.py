@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from detection_eval.files import write_json
+from detection_eval.files import check_folder, write_json
 from detection_eval.formats.lines import read_json
 from rscovlm.bench.records import row_from_json, row_to_json
 from rscovlm.bench.row import Row
@@ -88,11 +88,16 @@ def refuse_what_is_there(folder: Path, *, resume: bool, overwrite: bool) -> None
 
     Raises:
         UsageError: where there is one and neither option is given, or both are.
+        NotADirectoryError, PermissionError: where the folder cannot be made.
     """
     if resume and overwrite:
         raise UsageError("--resume continues what --overwrite would replace; give one of them")
     if (folder / SAMPLES).exists() and not (resume or overwrite):
         raise UsageError(f"{folder} holds a run; continue it with --resume, or start anew with --overwrite")
+    made = folder
+    while not made.parent.exists():
+        made = made.parent
+    check_folder(folder / SAMPLES if folder.exists() else made)
 
 
 def record(journal: Journal, rows: Iterable[Row]) -> None:

@@ -115,9 +115,8 @@ def read_questions(
             f"{benchmark.name} has no split {chosen!r}; choose from {', '.join(benchmark.splits)}"
         )
     if not root.is_dir():
-        raise UsageError(
-            f"{root} is no folder; give the one that holds {benchmark.title}: {benchmark.layout}"
-        )
+        layout = "; ".join(line.strip() for line in benchmark.layout.splitlines())
+        raise UsageError(f"{root} is no folder; give the one that holds {benchmark.title}: {layout}")
     items, of, account = _read(benchmark, root, chosen, limit, seed)
     if not items:
         raise DataError(

@@ -75,6 +75,15 @@ def test_a_run_that_exists_is_neither_replaced_nor_continued_unasked(tmp_path):
     with pytest.raises(UsageError, match="give one of them"):
         refuse_what_is_there(tmp_path, resume=True, overwrite=True)
     refuse_what_is_there(tmp_path, resume=True, overwrite=False)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_a_model_is_loaded(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(NotADirectoryError, match="is a file"):
+            refuse_what_is_there(folder, resume=False, overwrite=False)
+    refuse_what_is_there(tmp_path / "new" / "run", resume=False, overwrite=False)
+    assert not (tmp_path / "new").exists()
     written(tmp_path, [], overwrite=True)
     assert read_run(tmp_path).rows == ()
 
