@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import heapq
-import itertools
 import json
 import os
 import random
@@ -66,8 +65,7 @@ class Served(ModelServer):
         self.answer = self._say
         self.fail_at: set[int] = set()
         self.number = 0
-        self.asked: defaultdict[str, list[float]] = defaultdict(list)
-        self.replied: defaultdict[str, list[float]] = defaultdict(list)
+        self.exchanges: defaultdict[str, list[Exchange]] = defaultdict(list)
 
     def __enter__(self) -> Served:
         return self
@@ -75,11 +73,12 @@ class Served(ModelServer):
     def reply(self, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
         """A reply after its delay."""
         probe = body["max_tokens"] == 1
+        self.caller.exchange = exchange = Exchange(self.caller.headers.get("Authorization", ""))
         with self.lock:
             self.number += not probe
             number = self.number
             if not probe:
-                self.asked[name_of(body)].append(time.monotonic())
+                self.exchanges[name_of(body)].append(exchange)
         if not probe:
             time.sleep(self.slow_s if number % EVERY == 0 else self.usual_s)
             if number in self.fail_at:
@@ -88,22 +87,15 @@ class Served(ModelServer):
         self.requests.clear()  # bodies hold images
         return given
 
-    def sent(self, body: dict[str, Any]) -> None:
+    def sent(self) -> None:
         """Note when a reply was sent whole."""
-        if body["max_tokens"] > 1:
-            with self.lock:
-                self.replied[name_of(body)].append(time.monotonic())
+        self.caller.exchange.replied_s = time.monotonic()
 
-    def asked_again(self, kills: list[float]) -> tuple[int, list[float]]:
-        """Requests that came again, and how long before a kill each reply was sent that was not kept."""
-        again, lost = 0, []
-        for name, times in self.asked.items():
-            for one, other in itertools.pairwise(times):
-                again += 1
-                # None where the request was on its way at a kill, and noted after it.
-                kill = next((when for when in kills if one < when < other), one)
-                lost += [kill - sent for sent in self.replied[name] if one < sent < kill]
-        return again, lost
+    def asked_again(self, kills: dict[str, float]) -> tuple[int, list[float]]:
+        """Requests that came again, and how long before the kill of its process each lost reply was sent."""
+        before = [exchange for each in self.exchanges.values() for exchange in each[:-1]]
+        waits = [kills[exchange.key] - exchange.replied_s for exchange in before if exchange.replied_s]
+        return len(before), [wait for wait in waits if wait > 0]
 
     def _say(self, conversation: Conversation) -> str:
         first = next(message.text for message in conversation.messages if message.role == "user")
@@ -114,6 +106,14 @@ class Served(ModelServer):
             corner = 80 + 140 * said
             return QWEN3_VL_PLAIN.render_call((corner, corner, corner + 120, corner + 120), 1000, 1000)
         return f"answer to {first.split()[1]}"
+
+
+@dataclass
+class Exchange:
+    """A request: the key of the process that sent it, and when its reply was sent; None before."""
+
+    key: str
+    replied_s: float | None = None
 
 
 def name_of(body: dict[str, Any]) -> str:
@@ -326,7 +326,8 @@ def kill_often(folder: Path, work: Work, times: int, rng: random.Random, options
     while done < times:
         with Served(options.delay, options.delay, 2) as server:
             output = folder / f"killed-{work.verb}.{work.suffix}"
-            killed = killed_and_resumed(work, server, output, requests, min(3, times - done), rng, options)
+            most = min(3, times - done)
+            killed = killed_and_resumed(work, server, output, requests, most, rng, options)
             same = results(work.verb, output) == expected
             journals = list(folder.glob(f"{output.name}*journal*"))
             if not same or journals:
@@ -355,9 +356,13 @@ def killed_and_resumed(
     most: int,
     rng: random.Random,
     options: argparse.Namespace,
-) -> list[float]:
-    """Run a command until it ends, killed at random numbers of replies up to so often; when it was."""
-    killed: list[float] = []
+) -> dict[str, float]:
+    """Run a command until it ends, killed at random numbers of replies up to so often.
+
+    Returns:
+        When which process was killed, by the key that it showed the server.
+    """
+    killed: dict[str, float] = {}
     started = False
     while True:
         more = ["--resume"] if started else []
@@ -367,13 +372,14 @@ def killed_and_resumed(
             stdout=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
+            env={**os.environ, "RSCOVLM_API_KEY": f"process-{len(killed)}"},
         )
-        until = server.number + rng.randint(0, max(1, requests - len(server.replied)))
+        until = server.number + rng.randint(0, max(1, requests - len(server.exchanges)))
         while process.poll() is None and server.number < until:
             time.sleep(0.003)
         time.sleep(rng.random() * 2 * options.delay)
         if process.poll() is None and len(killed) < most:
-            killed.append(time.monotonic())
+            killed[f"Bearer process-{len(killed)}"] = time.monotonic()
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             started = journal_of(output).exists()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -115,12 +115,28 @@ class Job:
     @property
     def held_tokens(self) -> int:
         """Tokens that the question holds in a cache at its end, at most."""
-        session = self.session
-        turns = 1 + session.budget.max_zooms + session.budget.max_refusals
-        largest = session.resolution.max_pixels // session.resolution.factor**2
-        images = (1 + session.budget.max_zooms) * largest
-        bound = session.budget.max_visual_tokens
+        budget = self.session.budget
+        turns = 1 + budget.max_zooms + budget.max_refusals
+        images = (1 + budget.max_zooms) * self._largest
+        bound = budget.max_visual_tokens
         return (images if bound is None else min(images, bound)) + turns * _WORDS
+
+    @property
+    def shared_tokens(self) -> int:
+        """Tokens of them that are the overview, which other questions about the scene open with too.
+
+        None are counted where a bound on visual tokens may make it smaller than the largest image.
+        """
+        budget = self.session.budget
+        bound = budget.max_visual_tokens
+        free = budget.max_pixels is None and (
+            bound is None or bound >= (1 + budget.max_zooms) * self._largest
+        )
+        return self._largest if free else 0
+
+    @property
+    def _largest(self) -> int:
+        return self.session.resolution.max_pixels // self.session.resolution.factor**2
 
 
 class Driver:
@@ -228,11 +244,18 @@ class Driver:
             active = [job for job in active if job.outcome is None]
             told()
 
-    def _room(self, jobs: Iterable[Job]) -> int:
-        """How many questions may be worked on so that the kept cache holds all of them."""
+    def _room(self, jobs: Sequence[Job]) -> int:
+        """How many questions may be worked on so that the kept cache holds all of them.
+
+        What they look at alike, the overview of a scene, it holds once.
+        """
         kept = kept_tokens(self.model)
-        each = max(job.held_tokens for job in jobs)
-        return TOGETHER if kept == 0 else min(TOGETHER, max(1, kept // each))
+        if kept == 0:
+            return TOGETHER
+        held = [job.held_tokens for job in jobs]
+        shared = sum({id(job.session.scene): job.shared_tokens for job in jobs}.values())
+        own = max(tokens - job.shared_tokens for job, tokens in zip(jobs, held, strict=True))
+        return min(TOGETHER, max(1, (kept - shared) // own))
 
     def _batches(self, jobs: Sequence[Job]) -> dict[Generation, list[tuple[Job, int]]]:
         """What is asked in this round, by options."""

@@ -13,6 +13,9 @@ from uuid import uuid4
 from rscovlm.engines.openai import URL_START, chat_request, png_file
 from zoom_chain.chat import Conversation, Generation, Picture
 
+_PIECE = 3 << 16
+"""Bytes of a file that are text at a time; of three bytes each, no padding comes in between."""
+
 
 class RequestBody:
     """The body of a request for one reply, sent piece by piece: its images are never all in memory as text.
@@ -49,7 +52,8 @@ class RequestBody:
             yield text
             if file is not None:
                 yield URL_START.encode()
-                yield base64.b64encode(file)
+                for start in range(0, len(file), _PIECE):
+                    yield base64.b64encode(file[start : start + _PIECE])
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self.pieces():

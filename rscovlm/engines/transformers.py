@@ -6,9 +6,7 @@ Shape letters: B rows of a batch, P kept (prefix) positions, S new (suffix) posi
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rscovlm.engines.numbers import distributions_of, head_of, prompts_of
+from rscovlm.engines.prefixes import Beginning, Layers, Prefixes
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters.scaled import read_scaled
 from rscovlm.models.checkpoints import SCALED_ADAPTER
@@ -51,54 +50,6 @@ if TYPE_CHECKING:
 
 GSD = "gsd"
 """Name of the head that estimates the ground sampling distance."""
-
-Layers = list[tuple[torch.Tensor, torch.Tensor]]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """Keys and values of one conversation so far: per layer (heads, length, dim) twice."""
-
-    keys: NDArray[np.int64]
-    layers: Layers
-
-
-class _Memory:
-    """Conversations whose keys and values are kept, the least recently used forgotten first."""
-
-    def __init__(self, most_tokens: int) -> None:
-        self.most_tokens = most_tokens
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
-
-    def best(self, prompt: Prompt) -> tuple[_Kept | None, int]:
-        """The conversation that shares the longest beginning with a prompt, and how much of it.
-
-        The last token of a prompt is never taken from memory, since its output is what comes next.
-        """
-        best, longest = None, 0
-        for name, kept in self._kept.items():
-            common = min(prompt.common_prefix(kept.keys), len(prompt.ids) - 1)
-            # Among equals the latest, so that a shared system prompt does not keep old images alive.
-            if common >= max(longest, 1):
-                best, longest = name, common
-        if best is None:
-            return None, 0
-        self._kept.move_to_end(best)
-        return self._kept[best], longest
-
-    def keep(self, kept: _Kept) -> None:
-        """Remember a conversation in place of its own earlier turns."""
-        if len(kept.keys) > self.most_tokens:
-            return
-        for name, other in list(self._kept.items()):
-            if len(other.keys) <= len(kept.keys) and np.array_equal(kept.keys[: len(other.keys)], other.keys):
-                del self._kept[name]
-        self._kept[kept.keys.tobytes()] = kept
-        while sum(len(entry.keys) for entry in self._kept.values()) > self.most_tokens:
-            self._kept.popitem(last=False)
-
-    def clear(self) -> None:
-        self._kept.clear()
 
 
 class TransformersEngine:
@@ -145,7 +96,7 @@ class TransformersEngine:
         self._recurrent = any(kind == "linear_attention" for kind in layers)
         self.estimate_gsd = self._estimate_gsd if GSD in self.heads else None
         """Range of metres per pixel of an image, from its pixels; None for a model without such a head."""
-        self._memory = _Memory(0 if self._recurrent else keep_tokens)
+        self._memory = Prefixes(0 if self._recurrent else keep_tokens)
 
     @property
     def model(self) -> VisionLanguageModel:
@@ -275,9 +226,10 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _chat_batch(self, prompts: list[Prompt], seeds: list[int], options: Generation) -> list[Reply]:
-        remembered = [self._memory.best(prompt) for prompt in prompts]
-        known = [length for _, length in remembered]
-        cache, mask = self._restore(remembered)
+        self._memory.next_batch()
+        beginnings = [self._memory.beginning(prompt) for prompt in prompts]
+        known = [each.length for each in beginnings]
+        cache, mask = self._restore(beginnings)
         logits, mask = self._prefill(prompts, known, cache, mask)
         scores = (
             self._score(prompts, logits, cache, mask, options.choices)
@@ -286,7 +238,7 @@ class TransformersEngine:
         )
         generated = self._generate(prompts, logits, cache, mask, seeds, options)
         if self._memory.most_tokens:
-            self._remember(prompts, known, generated, cache)
+            self._remember(prompts, generated, cache)
         texts = [decoded(self._tokenizer, tokens) for tokens, _, _ in generated.replies()]
         return [
             Reply(
@@ -305,43 +257,39 @@ class TransformersEngine:
 
     # --- keys and values ----------------------------------------------------------------------------
 
-    def _restore(self, remembered: list[tuple[_Kept | None, int]]) -> tuple[DynamicCache, torch.Tensor]:
+    def _restore(self, known: Sequence[Beginning]) -> tuple[DynamicCache, torch.Tensor]:
         """A batch cache of the kept beginnings, right aligned, and its mask (B, P)."""
         from transformers import DynamicCache
 
         cache = DynamicCache(config=self.model.config.get_text_config())
-        longest = max(length for _, length in remembered)
-        mask = torch.zeros(len(remembered), longest, dtype=torch.long, device=self.device)
+        longest = max(each.length for each in known)
+        mask = torch.zeros(len(known), longest, dtype=torch.long, device=self.device)
         if longest == 0:
             return cache, mask
-        for row, (_, length) in enumerate(remembered):
-            mask[row, longest - length :] = 1
-        example = next(kept for kept, _ in remembered if kept is not None).layers
-        for index, (key, value) in enumerate(example):
+        for row, each in enumerate(known):
+            mask[row, longest - each.length :] = 1
+        example = next(each.stretches[0][0] for each in known if each.length)
+        for index, layer in enumerate(example):
             pair = []
-            for which, like in enumerate((key, value)):
-                stacked = like.new_zeros(len(remembered), like.shape[0], longest, like.shape[2])
-                for row, (kept, length) in enumerate(remembered):
-                    if kept is not None:
-                        stacked[row, :, longest - length :] = kept.layers[index][which][:, :length]
+            for which, like in enumerate(layer):
+                stacked = like.new_zeros(len(known), like.shape[0], longest, like.shape[2])
+                for row, each in enumerate(known):
+                    each.copy_to(index, which, stacked[row, :, longest - each.length :])
                 pair.append(stacked)
             cache.update(pair[0], pair[1], index)
         return cache, mask
 
-    def _remember(
-        self, prompts: list[Prompt], known: list[int], generated: _Generated, cache: DynamicCache
-    ) -> None:
+    def _remember(self, prompts: list[Prompt], generated: _Generated, cache: DynamicCache) -> None:
         """Keep what each row of the cache holds, without padding."""
-        room = self._memory.most_tokens
-        for row in range(len(prompts)):
-            tokens = np.array(generated.fed[row], dtype=np.int64)
-            keys = np.concatenate([prompts[row].keys, tokens])
-            room -= len(keys)
-            if room < 0:
-                return
-            valid = generated.mask[row].bool()
-            layers = [(keys[row][:, valid], values[row][:, valid]) for keys, values in _held(cache)]
-            self._memory.keep(_Kept(keys, layers))
+        for row, prompt in enumerate(prompts):
+            keys = np.concatenate([prompt.keys, np.array(generated.fed[row], dtype=np.int64)])
+            places = generated.mask[row].nonzero()[:, 0]
+
+            def read(start: int, end: int, row: int = row, places: torch.Tensor = places) -> Layers:
+                part = places[start:end]
+                return [(keys[row][:, part], values[row][:, part]) for keys, values in _held(cache)]
+
+            self._memory.keep(keys, read)
 
     # --- running the model --------------------------------------------------------------------------
 

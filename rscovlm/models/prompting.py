@@ -55,15 +55,9 @@ class Prompt:
             keys[: self.spans[0][0]] |= int(np.float32(self.log_gsd[0]).view(np.uint32)) << 30
         return keys
 
-    def common_prefix(self, keys: NDArray[np.int64]) -> int:
-        """How many leading tokens have these identities; an image counts whole or not at all."""
-        length = min(len(keys), len(self.ids))
-        different = np.flatnonzero(self.keys[:length] != keys[:length])
-        common = int(different[0]) if len(different) else length
-        for start, end in self.spans:
-            if start < common < end:
-                return start
-        return common
+    def whole_beginning(self, length: int) -> int:
+        """So many leading tokens at most that each image is among them whole or not at all."""
+        return next((start for start, end in self.spans if start < length < end), length)
 
     @cached_property
     def log_gsd(self) -> NDArray[np.float32]:

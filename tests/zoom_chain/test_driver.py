@@ -63,8 +63,9 @@ def _zooms(conversation):
 
 
 def test_few_questions_at_a_time_go_to_their_end_where_the_cache_holds_few(small, scene):
-    # A question holds at most 3 images of 32 tokens and 4 turns (2 zooms, 1 refusal, the answer) of 300.
-    model = Caching(kept_tokens=2 * (3 * 32 + 4 * 300))
+    # A question holds at most 2 crops of 32 tokens and 4 turns (2 zooms, 1 refusal, the answer) of 300, and
+    # all questions the overview.
+    model = Caching(kept_tokens=32 + 2 * (2 * 32 + 4 * 300))
     chain = ZoomChain(model, NANO, small, Budget(max_zooms=2, max_refusals=1))
     answers = chain.ask_all([(scene, f"q{number}") for number in range(5)])
     assert [answer.text for answer in answers] == ["done"] * 5

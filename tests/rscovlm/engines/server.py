@@ -32,6 +32,7 @@ class ModelServer:
         count: prompt tokens of a conversation, instead of this server's own count.
         served: names of models; the one model alone by default.
         requests: bodies received; headers: of the last request; most_at_once: requests in flight.
+        caller: ``headers`` of the request that the thread at hand answers.
     """
 
     def __init__(self, factor: int = 32, model: str = "qwen3-vl-test", owner: str = "vllm") -> None:
@@ -45,6 +46,7 @@ class ModelServer:
         self.requests: list[dict[str, Any]] = []
         self.headers: dict[str, str] = {}
         self.now, self.most_at_once = 0, 0
+        self.caller = threading.local()
         self.lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -84,8 +86,8 @@ class ModelServer:
             with self.lock:
                 self.now -= 1
 
-    def sent(self, body: dict[str, Any]) -> None:
-        """Called when the whole reply to a request was handed to the network."""
+    def sent(self) -> None:
+        """Called by the thread of a request when the whole reply was handed to the network."""
 
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
         conversation = read_messages(body["messages"])
@@ -121,13 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.owner.headers = dict(self.headers)
+        self.owner.headers = self.owner.caller.headers = dict(self.headers)
         status, headers, answer = self.owner.reply(body)
         if status == 0:  # hang up without an answer
             self.close_connection = True
             return
         self._send(status, headers, answer)
-        self.owner.sent(body)
+        self.owner.sent()
 
     def _send(self, status: int, headers: dict[str, str], body: Any) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -9,11 +9,11 @@ from transformers import AutoTokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from rscovlm.engines import load_model
-from rscovlm.engines.transformers import TransformersEngine, _Kept, _Memory
+from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import family_of
 from rscovlm.models.patches import PatchSpec, normalise, patchify
-from rscovlm.models.prompting import Prompt, Prompter, PromptError, template_messages
+from rscovlm.models.prompting import Prompter, PromptError, template_messages
 from tests.rscovlm.checkpoints import (
     tiny_qwen2_vl,
     tiny_qwen3_vl,
@@ -222,11 +222,15 @@ def test_another_image_of_the_same_size_is_never_served_from_the_cache(fresh, en
     assert reply.prompt_tokens - reply.prefilled_tokens <= start
 
 
-def test_two_questions_about_one_image_share_its_prefill(engine):
+def test_two_questions_about_one_image_share_its_prefill_and_its_memory(engine):
     factor = engine.family.resolution.factor
-    engine.chat([question(1, factor, "How many ships?")], SHORT)
-    reply = engine.chat([question(1, factor, "What colour are the planes?")], SHORT)[0]
-    assert reply.prompt_tokens - reply.prefilled_tokens >= 12
+    first = engine.chat([question(1, factor, "How many ships?")], SHORT)[0]
+    held = engine._memory.tokens
+    second = engine.chat([question(1, factor, "What colour are the planes?")], SHORT)[0]
+    assert second.prompt_tokens - second.prefilled_tokens >= 12
+    assert held >= first.prompt_tokens
+    # What the second adds is what it did not share, and its reply.
+    assert engine._memory.tokens - held <= second.prefilled_tokens + second.completion_tokens
 
 
 def test_a_conversation_that_diverges_reuses_only_what_is_common(fresh, engine):
@@ -243,54 +247,10 @@ def test_the_cache_is_bounded_and_forgets_the_oldest(folder, engine):
     small = TransformersEngine.of_checkpoint(folder, engine.family, "small", device="cpu", keep_tokens=130)
     for seed in range(6):
         small.chat([question(seed, factor)], SHORT)
-    assert sum(len(kept.keys) for kept in small._memory._kept.values()) <= 130
+    assert 0 < small._memory.tokens <= 130
     latest = small.chat([question(5, factor)], SHORT)[0]
     oldest = small.chat([question(0, factor)], SHORT)[0]
     assert latest.prefilled_tokens < oldest.prefilled_tokens
-
-
-def remembered(keys):
-    return _Kept(np.array(keys, dtype=np.int64), [])
-
-
-def asked(ids):
-    return Prompt(np.array(ids, dtype=np.int64), (), (), ())
-
-
-def test_what_was_used_last_is_forgotten_last():
-    memory = _Memory(9)
-    for keys in ([1, 2, 3], [4, 5, 6], [7, 8, 9]):
-        memory.keep(remembered(keys))
-    assert memory.best(asked([1, 2, 3, 0]))[1] == 3
-    memory.keep(remembered([10, 11, 12]))
-    found = {first: memory.best(asked([first, first + 1, first + 2, 0]))[1] for first in (1, 4, 7, 10)}
-    assert found == {1: 3, 4: 0, 7: 3, 10: 3}, "4 was used least recently"
-
-
-def test_a_longer_conversation_takes_the_place_of_its_own_beginning_and_of_no_other():
-    memory = _Memory(100)
-    for keys in ([1, 2], [1, 3], [1, 2, 5]):
-        memory.keep(remembered(keys))
-    assert sorted(kept.keys.tolist() for kept in memory._kept.values()) == [[1, 2, 5], [1, 3]]
-    memory.keep(remembered([1]))
-    assert len(memory._kept) == 3, "what is shorter replaces nothing"
-    memory.keep(remembered(range(200)))
-    assert len(memory._kept) == 3, "what exceeds the bound is not kept"
-
-
-def test_of_conversations_that_share_as_much_the_latest_is_taken_and_never_the_last_token():
-    memory = _Memory(100)
-    first, second = remembered([1, 2, 3]), remembered([1, 2, 4])
-    memory.keep(first)
-    memory.keep(second)
-    kept, common = memory.best(asked([1, 2, 9]))
-    assert kept is second
-    assert common == 2
-    kept, common = memory.best(asked([1, 2, 3, 9]))
-    assert kept is first
-    assert common == 3
-    assert memory.best(asked([1, 2, 3]))[1] == 2
-    assert memory.best(asked([8, 1, 2])) == (None, 0)
 
 
 def test_seeds_go_with_the_place_in_the_call_whatever_batches_prompts_are_sorted_into(fresh):

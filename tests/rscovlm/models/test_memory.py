@@ -27,7 +27,7 @@ def test_weights_and_cache_are_what_the_loaded_model_takes(build, tmp_path):
         factor = engine._spec.factor
         image = ImagePart(np.zeros((4 * factor, 4 * factor, 3), np.uint8))
         engine.chat([Conversation().say("user", image, "?")], Generation(max_new_tokens=1))
-        held = list(engine._memory._kept.values())
+        held = list(engine._memory._root.walk())
         if told.kept_tokens:
             bytes_held = sum(part.nbytes for pair in held[0].layers for part in pair)
             assert told.token_cache * len(held[0].keys) == bytes_held

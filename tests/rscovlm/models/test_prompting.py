@@ -63,13 +63,15 @@ def test_the_grid_of_an_image_is_rows_by_columns_and_has_no_rest():
             token_grid(size, 32)
 
 
-def test_an_image_is_common_to_two_prompts_whole_or_not_at_all():
-    first = prompt(1, 2, picture(5), 3, 4)
-    assert first.common_prefix(first.keys) == 10
-    assert first.common_prefix(prompt(1, 2, picture(5), 3, 9).keys) == 9
-    assert first.common_prefix(prompt(1, 2, picture(6), 3, 4).keys) == 2, "another image of the same size"
-    assert first.common_prefix(first.keys[:5]) == 5 - 3, "cut in the image"
-    assert first.common_prefix(prompt(9).keys) == 0
+def test_a_beginning_holds_an_image_whole_or_not_at_all():
+    first = prompt(1, 2, picture(5), 3, 4)  # an image of six tokens after two
+    assert [first.whole_beginning(length) for length in range(11)] == [0, 1, 2, 2, 2, 2, 2, 2, 8, 9, 10]
+
+
+def test_tokens_of_different_images_have_different_identities():
+    keys = [prompt(1, 2, picture(seed), 3).keys for seed in (5, 5, 6)]
+    np.testing.assert_array_equal(keys[0], keys[1])
+    assert (keys[0] != keys[2]).tolist() == [False] * 2 + [True] * 6 + [False]
 
 
 def test_pictures_have_identities_that_no_token_has():
@@ -118,6 +120,8 @@ def test_a_beginning_that_was_read_at_another_scale_is_not_shared():
     def prompt(gsd_m):
         return Prompt(np.arange(6), (ImagePart(pixels, gsd_m=gsd_m),), ((2, 4),), ((1, 2),))
 
-    assert prompt(0.3).common_prefix(prompt(0.3).keys) == 6
-    assert prompt(0.3).common_prefix(prompt(3.0).keys) == 0
-    assert prompt(None).common_prefix(prompt(None).keys) == 6
+    def differ(one, other):
+        return (prompt(one).keys != prompt(other).keys).tolist()
+
+    assert differ(0.3, 0.3) == differ(None, None) == [False] * 6
+    assert differ(0.3, 3.0) == [True] * 4 + [False] * 2  # nothing after a beginning that is another
