@@ -154,6 +154,7 @@ def _facts(methods: Mapping[str, Any]) -> list[str]:
             baked = ", ".join(f"{each:g}" for each in gap["baked_m"])
             lines.append(
                 f"{name}: adapters baked at {baked} m are {gap['probability']:.3f} (total variation of the "
-                f"next token) from continuous gates at most, at {gap['gsd_m']:.2g} m"
+                f"next token) from continuous gates at most, at {gap['gsd_m']:.2g} m; routed by scale they "
+                f"are right in {_percent(found['routed'])} %"
             )
     return lines

@@ -22,6 +22,7 @@ from rscovlm.data.geoscale.tiers import TIERS
 from rscovlm.data.store import SampleFile
 from rscovlm.errors import RscovlmError, UsageError
 from rscovlm.models.heads import calibrate_gsd
+from rscovlm.models.scale.routes import Routes
 from rscovlm.scale import measure
 from rscovlm.scale.conditions import conditions
 from rscovlm.scale.data import write_data
@@ -157,6 +158,9 @@ def _measured(
                 results["accuracy"][name] = measure.accuracy(right, items)
         gates = measure.gates_of(engine)
         if method.told and gates:
+            routes = Routes.of(BAKED_M, 10 ** gates[0].neutral)
+            right = measure.hits(engine, method, items, lambda view, gsd_m: routes.route(gsd_m).gsd_m)
+            results["routed"] = measure.accuracy(right, items)
             results["thresholds"] = measure.thresholds(gates)
             results["without_tier"] = {}
             for number, tier in enumerate(TIERS):

@@ -31,6 +31,7 @@ RESULTS = {
             "head": {**head(0.9), "calibration": 1.7},
             "head_as_trained": head(0.59),
             "without_tier": {"objects": share(0.6)},
+            "routed": share(0.625),
             "gap": {"baked_m": [0.3, 1.0], "gsd_m": 0.5, "probability": 0.125, "logit": 1.0},
         },
         "lora": {"accuracy": {"oracle": share(0.5)}},
@@ -56,5 +57,6 @@ def test_the_page_shows_the_curve_the_gates_and_what_was_found(tmp_path):
         "without the dimensions of",
         "hold 90 % (59 % as trained",
         "25.0 (15 to 35)",
+        "routed by scale they are right in 62.5 (52 to 72) %",
     ):
         assert words in text
