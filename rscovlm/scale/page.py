@@ -76,7 +76,7 @@ def _legend(names: list[str]) -> list[dict[str, str]]:
 
 def _spoofing(methods: Mapping[str, Any]) -> dict[str, Any]:
     """Accuracy against the factor by which the scale is wrong; a line that is flat was told nothing."""
-    chart = Chart((-2, 2), (0, 1), "told scale / true scale, log10", "accuracy", ticks=(4, 5))
+    chart = Chart((-2, 2), (0, 1), "told scale / true scale", "accuracy", ticks=(4, 5), powers=True)
     for index, found in enumerate(methods.values()):
         colour, accuracy = PALETTE[index % len(PALETTE)], found["accuracy"]
         points = [
@@ -95,7 +95,7 @@ def _spoofing(methods: Mapping[str, Any]) -> dict[str, Any]:
 
 def _gates(found: Mapping[str, Any]) -> dict[str, Any]:
     """The mean gate of each tier over scale."""
-    chart = Chart((-2, 2), (0, 1), "metres per pixel, log10", "gate", ticks=(4, 5))
+    chart = Chart((-2, 2), (0, 1), "metres per pixel", "gate", ticks=(4, 5), powers=True)
     names = []
     for index, tier in enumerate(found["tiers"]):
         tau = math.log10(tier["mean_m"])
