@@ -90,6 +90,18 @@ class Georeference:
         except ProjError as error:
             raise NotGeoreferenced(f"no way from {self.crs} to longitude and latitude: {error}") from error
 
+    def from_lonlat(self, points: ArrayLike) -> Points:
+        """WGS84 longitudes and latitudes (..., 2) in degrees as scene pixels; the inverse of ``to_lonlat``.
+
+        Raises:
+            NotGeoreferenced: the CRS is missing or has no relation to WGS84.
+        """
+        try:
+            there = Transformer.from_crs(WGS84, self._proj_crs, always_xy=True)
+            return self.from_map(_apply(there.transform, np.asarray(points, dtype=np.float64)))
+        except ProjError as error:
+            raise NotGeoreferenced(f"no way from longitude and latitude to {self.crs}: {error}") from error
+
     def gsd_at(self, x: float, y: float) -> tuple[float, float] | None:
         """Ground sampling distance in metres along x and y, at scene pixel (x, y).
 

@@ -424,6 +424,14 @@ class Scene:
         """
         return self._located().to_lonlat(points)
 
+    def from_lonlat(self, points: ArrayLike) -> NDArray[np.float64]:
+        """WGS84 longitudes and latitudes (..., 2) in degrees as scene pixels.
+
+        Raises:
+            NotGeoreferenced: where the scene has no CRS, or one without relation to the Earth.
+        """
+        return self._located().from_lonlat(points)
+
     def _located(self) -> Georeference:
         if self._georeference is None:
             stated = "" if self.crs is None else f" (it states {self.crs_name}, and no place in it)"

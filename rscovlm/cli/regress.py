@@ -59,7 +59,18 @@ def regress(
     ] = 0.9,
     stride: Annotated[
         str | None,
-        typer.Option(help="Side of a cell of the map: 25 (px) or 250m; that of a patch by default."),
+        typer.Option(
+            help="From one patch to the next: 25 (px) or 250m. A number a patch makes cells as large, by "
+            "default as a patch; patches of dense heads overlap by a fifth.",
+        ),
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plots in the scene that intervals are fitted on: CSV of lon, lat (or x, y) and a column "
+            "named as each target.",
+            metavar="FILE.csv",
+        ),
     ] = None,
     batch_size: Annotated[
         int, typer.Option(help="Patches that the model sees at once.", metavar="N", min=1)
@@ -79,7 +90,7 @@ def regress(
     check_file(picture, "--quicklook", (".png",))
     outputs = {"--output": output, "--quicklook": picture}
     going_on = output is not None and goes_on([journal_path(output)], outputs.values(), resume=resume)
-    check_outputs(outputs, [scene, sar], overwrite=overwrite, resume=going_on)
+    check_outputs(outputs, [scene, sar, plots], overwrite=overwrite, resume=going_on)
     checkpoint, inputs = _model(model)
     estimated = _targets(checkpoint, inputs, target)
     with ExitStack() as held:
@@ -88,14 +99,14 @@ def regress(
         stack.require(inputs.bands)
         if sar is not None and not stack.layers[1][1].found.keys() & set(inputs.bands):
             raise UsageError(f"{model} sees no band of --sar {sar}: {', '.join(inputs.bands)}; leave it out")
-        layout = _layout(stack.scene, inputs, stride, len(estimated))
+        layout = _layout(stack.scene, checkpoint, inputs, stride, list(estimated))
         if output is None and len(layout.grid) + sum(layout.grid.size) > 3:
             rows, columns = layout.grid.size
             raise UsageError(
                 f"{scene} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
             )
         engine: Any = held.enter_context(open_model(checkpoint, device))
-        run = _run(stack, inputs, engine, tuple(estimated), interval, layout, batch_size)
+        run = _run(stack, inputs, engine, tuple(estimated), interval, layout, batch_size, plots)
         if output is None:
             _one(run, estimated, as_json)
         else:
@@ -199,15 +210,25 @@ def _layer(source: str, sensors: list[Declared], inputs: PatchInput, optical: bo
     return opened, contract
 
 
-def _layout(scene: Scene, inputs: PatchInput, stride: str | None, targets: int) -> Layout:
+def _layout(
+    scene: Scene, checkpoint: Checkpoint, inputs: PatchInput, stride: str | None, targets: list[str]
+) -> Layout:
+    """Of a stitched map where all targets are maps of the same cells; else a cell a patch."""
     from rscovlm.tasks.regress import Layout, scale_of
+    from rscovlm.tasks.regress_dense import DenseLayout, map_cells, step_of
     from tiling.grid import parse_length
 
     ratio = scale_of(inputs, scene.gsd_m)
-    side = inputs.patch_px if stride is None else round(parse_length(stride, scene.gsd_m) / ratio)
+    apart = None if stride is None else parse_length(stride, scene.gsd_m) / ratio
+    across = map_cells(checkpoint.local, inputs, targets)
+    extent = (scene.width, scene.height, inputs.patch_px)
+    if across is not None:
+        step = step_of(apart, inputs.patch_px, across)
+        return DenseLayout.over(*extent, across, step, ratio, len(targets))
+    side = inputs.patch_px if apart is None else round(apart)
     if side < 1:
         raise UsageError(f"--stride {stride} is less than a pixel; give one or more")
-    return Layout.of(scene.width, scene.height, inputs.patch_px, side, ratio, targets)
+    return Layout.of(*extent, side, ratio, len(targets))
 
 
 def _run(
@@ -218,13 +239,34 @@ def _run(
     interval: float,
     layout: Layout,
     batch_size: int,
+    plots: Path | None,
 ) -> Run:
+    """The run, after its heads have been fitted on plots where there are some.
+
+    Raises:
+        ModelError, UsageError: a head is missing, or states no quantiles so far out, or plots do not suit.
+    """
     from rscovlm.engines.numbers import head_of
     from rscovlm.tasks.regress import Run
+    from rscovlm.tasks.regress_dense import DenseLayout, DenseRun
+    from rscovlm.tasks.regress_plots import fit_on_plots, read_plots
 
+    kind = DenseRun if isinstance(layout, DenseLayout) else Run
+    run = kind(stack, inputs, engine, targets, interval, layout, batch_size)
+    if plots is not None:
+        for target, (steps, held) in fit_on_plots(run, read_plots(plots), plots).items():
+            note(
+                f"{target}: intervals fitted on {steps.plots} plots of {plots}, {100 * held:.0f} % of which "
+                "were inside of 90 % intervals before"
+            )
     for target in targets:
-        head_of(engine.heads, target)
-    return Run(stack, inputs, engine, targets, interval, layout, batch_size)
+        widest = head_of(engine.heads, target).widest
+        if interval > widest + 1e-6:
+            raise UsageError(
+                f"--interval {interval:g} is wider than the quantiles that head {target} states, which hold "
+                f"{widest:g}; give that or less"
+            )
+    return run
 
 
 def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
@@ -327,7 +369,15 @@ def _parameters(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
         "stride": run.layout.stride,
         "block": run.layout.grid.block,
         "batch": run.batch,
+        "steps": {name: None if each is None else each.stated() for name, each in _steps(run).items()},
     }
+
+
+def _steps(run: Run) -> dict[str, Any]:
+    """Recalibration of the heads of a run."""
+    from rscovlm.engines.numbers import head_of
+
+    return {target: head_of(run.engine.heads, target).steps for target in run.targets}
 
 
 def _tags(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
@@ -340,5 +390,9 @@ def _tags(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
         "interval": f"{run.interval:g}",
         "patch_m": "unknown" if run.inputs.gsd_m is None else f"{run.inputs.patch_px * run.inputs.gsd_m:g}",
         "stride_px": str(run.layout.stride),
+        "interval_plots": ", ".join(
+            f"{name}: {'as the head states' if each is None else each.plots}"
+            for name, each in _steps(run).items()
+        ),
         "prompt": "one-pass" if run.inputs.knowledge is None else "two-pass",
     }

@@ -5,9 +5,9 @@ Shape letters: B rows of a batch, L tokens of each row (all alike), W width of h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from rscovlm.data.example import Encoded, Key
 from rscovlm.data.packing import Pack, collate
 from rscovlm.errors import ModelError
 from rscovlm.models.heads.base import PredictiveHead
+from rscovlm.models.heads.dense.head import DenseHead, Field
 from rscovlm.models.prompting import Prompt, Prompter
 from rscovlm.models.scale.state import tell_scale
 from rscovlm.models.taps import tapped
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.patches import PatchSpec
     from rscovlm.models.qwen import VisionLanguageModel
+
+H = TypeVar("H", bound=PredictiveHead)
+T = TypeVar("T")
 
 
 def head_of(heads: nn.ModuleDict, name: str) -> PredictiveHead:
@@ -58,17 +62,48 @@ def prompts_of(prompter: Prompter, conversations: Sequence[Conversation]) -> lis
     return prompts
 
 
-@torch.inference_mode()
+def dense_head_of(heads: nn.ModuleDict, name: str) -> DenseHead:
+    """The head of a name, or of what it gives, that makes maps.
+
+    Raises:
+        ModelError: where there is none.
+    """
+    found = head_of(heads, name)
+    if not isinstance(found, DenseHead):
+        raise ModelError(f"head {name!r} gives a number and no map; train one of heads.dense")
+    return found
+
+
 def distributions_of(
     model: VisionLanguageModel, heads: Sequence[PredictiveHead], prompts: Sequence[Prompt], spec: PatchSpec
 ) -> list[Distribution]:
-    """The distributions that heads give for prompts of one length, each head's, in one forward pass.
+    """The distributions that heads give for prompts of one length; as ``read_by``."""
+    return read_by(model, heads, prompts, spec, lambda head, states: head.stated(states))
+
+
+def fields_of(
+    model: VisionLanguageModel, heads: Sequence[DenseHead], prompts: Sequence[Prompt], spec: PatchSpec
+) -> list[Field]:
+    """The maps that dense heads give for prompts of one length; as ``read_by``."""
+    return read_by(model, heads, prompts, spec, lambda head, states: head.stated_field(states))
+
+
+@torch.inference_mode()
+def read_by(
+    model: VisionLanguageModel,
+    heads: Sequence[H],
+    prompts: Sequence[Prompt],
+    spec: PatchSpec,
+    asked: Callable[[H, Any], T],
+) -> list[T]:
+    """What heads say of prompts of one length, each head's, in one forward pass.
 
     Args:
         model: on its device and in its precision.
         heads: on the same device.
         prompts: of one length or more, each of as many tokens as the others.
         spec: how the model wants its images.
+        asked: what is taken of a head and the states that it reads.
 
     Raises:
         ModelError: for prompts of several lengths.
@@ -86,7 +121,7 @@ def distributions_of(
         hidden = _hidden(model, pack, len(prompts))
         features = [taps.features(pack.image_grid_thw, head.taps) if head.taps else None for head in heads]
     return [
-        head.stated(head.states(model, [hidden], pack, feature))
+        asked(head, head.states(model, [hidden], pack, feature))
         for head, feature in zip(heads, features, strict=True)
     ]
 

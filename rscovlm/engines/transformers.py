@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rscovlm.engines.numbers import distributions_of, head_of, prompts_of
+from rscovlm.engines.numbers import dense_head_of, distributions_of, fields_of, head_of, prompts_of
 from rscovlm.engines.prefixes import Beginning, Layers, Prefixes
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters.scaled import read_scaled
@@ -45,6 +45,7 @@ from zoom_chain.scores import Scores
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedTokenizerBase
 
+    from rscovlm.models.heads.dense.head import Field
     from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
 
@@ -193,6 +194,16 @@ class TransformersEngine:
         prompts = prompts_of(self._prompter, conversations)
         heads = [head_of(self.heads, target) for target in targets]
         return distributions_of(self.model, heads, prompts, self._spec)
+
+    def estimate_maps(self, conversations: Sequence[Conversation], targets: Sequence[str]) -> list[Field]:
+        """The maps that the dense head of each target gives of all conversations; otherwise as ``estimate``.
+
+        Raises:
+            ModelError: where no head gives the target, or one without a map.
+        """
+        prompts = prompts_of(self._prompter, conversations)
+        heads = [dense_head_of(self.heads, target) for target in targets]
+        return fields_of(self.model, heads, prompts, self._spec)
 
     def _estimate_gsd(self, image: ImagePart) -> Range:
         return self.gsd_of(image).interval(0)

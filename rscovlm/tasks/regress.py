@@ -53,10 +53,20 @@ Values = NDArray[np.float32]
 
 
 class Estimator(Protocol):
-    """An engine with number heads."""
+    """An engine with number heads.
+
+    Attributes:
+        heads: by name, an ``nn.ModuleDict``.
+    """
+
+    heads: Any
 
     def estimate(self, conversations: list[Conversation], targets: Sequence[str]) -> list[Any]:
         """A ``rscovlm.models.heads.distribution.Distribution`` of all conversations for each target."""
+        ...
+
+    def estimate_maps(self, conversations: list[Conversation], targets: Sequence[str]) -> list[Any]:
+        """A ``rscovlm.models.heads.dense.head.Field`` of all conversations for each target."""
         ...
 
     def chat(self, conversations: list[Conversation], options: Generation) -> list[Reply]:
@@ -273,7 +283,10 @@ class Run:
 
 
 def summary(distribution: Any, interval: float) -> Values:
-    """(4, S) mean, lower and upper end of the interval, standard deviation of S distributions."""
+    """(4, S) mean, lower and upper end of the interval, standard deviation of S distributions.
+
+    Of S maps (``Field``) they are (4, S, R, C).
+    """
     tail = (1 - interval) / 2
     parts = (
         distribution.mean,

@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 
 from rscovlm.cli import main
-from tests.rscovlm.regression import number_checkpoint, plateau, scene
+from tests.rscovlm.regression import map_checkpoint, number_checkpoint, plateau, scene
 
 
 def test_a_map_that_was_killed_is_finished_to_the_same_bytes(tmp_path):
@@ -35,3 +35,30 @@ def test_a_map_that_was_killed_is_finished_to_the_same_bytes(tmp_path):
     assert (lower < mean)[inside].all()
     assert (mean < upper)[inside].all()
     np.testing.assert_allclose((upper - lower)[inside], 2 * 1.6449 * deviation[inside], rtol=1e-3)
+
+
+def test_a_stitched_map_that_was_killed_is_finished_to_the_same_bytes(tmp_path):
+    """Of a dense head: 4 x 4 cells of each patch, patches that overlap by one cell."""
+    model = map_checkpoint(tmp_path / "model")
+    path = scene(tmp_path / "s2.tif", plateau(60, 50, side=10)[1])
+    common = ["regress", str(path), "--model", str(model), "--device", "cpu", "--batch-size", "16"]
+    part, journal = tmp_path / "part.tif", tmp_path / "part.tif.journal.jsonl"
+    with subprocess.Popen([sys.executable, "-m", "rscovlm", *common, "--output", str(part)]) as process:
+        while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") > 1):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert not part.exists()
+    assert main([*common, "--output", str(part), "--resume"]) == 0
+    assert main([*common, "--output", str(tmp_path / "whole.tif")]) == 0
+    assert part.read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    with rasterio.open(part) as dataset, rasterio.open(path) as source:
+        mean, lower, upper, deviation, coverage = dataset.read()
+        assert dataset.descriptions[0] == "height"
+        assert dataset.transform.a == 6.25 * source.transform.a
+        assert dataset.bounds.left == source.bounds.left
+    assert mean.shape == (96, 80)
+    assert np.isfinite(mean).all()
+    assert (lower <= mean + 1e-3).all()
+    assert (mean <= upper + 1e-3).all()
+    assert (coverage == 1).all()
+    assert np.abs(np.diff(mean, axis=0)).max() < 6 * deviation.max(), "no seam stands out"

@@ -11,9 +11,12 @@ from torch import nn
 
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.heads import write_heads
+from rscovlm.models.heads.dense.head import DenseHead
 from rscovlm.models.heads.distribution import Mixture
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.inputs import PatchInput, Scaling, Target, write_inputs
+from rscovlm.models.patches import PatchSpec
+from rscovlm.models.weights import read_settings
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.scripted import write_raster
 from tiling.composites import composites_named
@@ -39,7 +42,7 @@ class Reader:
     """Says the green value at the middle of the first image, +- ``DEVIATION``; dies after some batches."""
 
     def __init__(self, lives: int | None = None) -> None:
-        self.heads = nn.ModuleDict({"agb": NumberHead(8, "agb")})
+        self.heads = nn.ModuleDict({"agb": NumberHead(8, "agb_mg_per_ha")})
         self.batches: list[int] = []
         self.lives = lives
 
@@ -80,6 +83,27 @@ def number_checkpoint(folder: Path, views: tuple[str, ...] = ("natural",)) -> Pa
     low = {name: 0.0 if name[0] == "B" else -30.0 for name in names}
     high = {name: 0.255 if name[0] == "B" else -4.5 for name in names}
     write_inputs(folder, INPUTS.model_copy(update={"views": views, "scaling": Scaling(low=low, high=high)}))
+    return folder
+
+
+def map_checkpoint(folder: Path) -> Path:
+    """As ``number_checkpoint``, with a head that maps 4 x 4 cells a patch."""
+    tiny_qwen3_vl(folder)
+    spec = PatchSpec.of_checkpoint(folder, read_settings(folder).vision_config)
+    torch.manual_seed(2)
+    tokens = INPUTS.side // spec.factor
+    head = DenseHead(
+        64,
+        "canopy_height_m",
+        decoder={"name": "masked", "rounds": 1, "draws": 1},
+        detail=max(1, 4 // tokens),
+        mean=14.0,
+        deviation=10.0,
+        low=0.0,
+    )
+    write_heads(folder, nn.ModuleDict({"height": head}))
+    low, high = INPUTS.scaling.low, INPUTS.scaling.high
+    write_inputs(folder, INPUTS.model_copy(update={"scaling": Scaling(low=low, high=high)}))
     return folder
 
 

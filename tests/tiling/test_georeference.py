@@ -160,7 +160,9 @@ def test_view_to_scene_to_map_and_back_is_exact_for_rotated_grids(
         np.testing.assert_allclose(again, view.to_scene(points), rtol=0, atol=2e-9)
         np.testing.assert_allclose(view.from_scene(again), points, rtol=0, atol=2e-9 / min(view.scale))
 
-        lon, lat = scene.to_lonlat(view.to_scene(points)).T
+        placed = scene.to_lonlat(view.to_scene(points))
+        np.testing.assert_allclose(scene.from_lonlat(placed), view.to_scene(points), rtol=0, atol=1e-5)
+        lon, lat = placed.T
         back = Transformer.from_crs("EPSG:4326", "EPSG:32632", always_xy=True).transform(lon, lat)
         np.testing.assert_allclose(np.transpose(back), mapped, atol=1e-5)
 

@@ -134,6 +134,33 @@ def test_radar_of_another_grid_joins_the_scene(run, reader, tmp_path):
     assert "no band HH, HV" in missing.err
 
 
+def test_plots_in_the_scene_change_its_intervals_and_are_named(run, reader, model, tmp_path):
+    reader()
+    values, green = plateau(9, 14)
+    path = scene(tmp_path / "scene.tif", green)
+    with rasterio.open(path) as source:
+        left, top = source.bounds.left, source.bounds.top
+    rows = [(r, c) for r in range(9) for c in range(14)]
+    lines = [
+        f"{left + 250 * c + 125},{top - 250 * r - 125},{values[r, c] + (r * 14 + c) % 10}" for r, c in rows
+    ]
+    plots = tmp_path / "plots.csv"
+    plots.write_text("\n".join(["x,y,agb", *lines]) + "\n")
+    common = ("regress", path, "--model", model, "--output", tmp_path / "m.tif", "--plots", plots)
+    done = run(*common)
+    assert done.code == 0
+    assert "agb: intervals fitted on 126 plots of" in done.err
+    with rasterio.open(tmp_path / "m.tif") as dataset:
+        assert dataset.tags()["interval_plots"] == "agb: 126"
+    wide = run(*common, "--overwrite", "--interval", 0.99)
+    assert wide.code == 2
+    assert "--interval 0.99 is wider than the quantiles that head agb states, which hold 0.95" in wide.err
+    plots.write_text("x,y,agb\n" + "\n".join(lines[:30]) + "\n")
+    few = run(*common, "--overwrite")
+    assert few.code == 2
+    assert "30 of 30 plots lie on valid pixels of the scene; intervals need 40" in few.err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

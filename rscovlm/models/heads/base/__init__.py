@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from rscovlm.models.heads.distribution.recalibrated import recalibrated
+from rscovlm.scoring.predictions import LEVELS
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
@@ -100,6 +101,11 @@ class PredictiveHead(Head):
     def forward(self, states: Any) -> Distribution:
         """The distributions of S samples in the target's unit."""
         raise NotImplementedError
+
+    @property
+    def widest(self) -> float:
+        """Share of the widest central interval that it can state."""
+        return 1.0 if self.steps is None else LEVELS[-1] - LEVELS[0]
 
     def stated(self, states: Any) -> Distribution:
         """The distributions after their recalibration, where there is one."""

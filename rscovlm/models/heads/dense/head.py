@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +16,7 @@ from rscovlm.models.heads.dense.diffusion import Diffusion
 from rscovlm.models.heads.dense.grids import Condition, GridStates, fields_of, grid_states, to_cells
 from rscovlm.models.heads.dense.masked import Masked
 from rscovlm.models.heads.distribution import Distribution, picked, scaled
+from rscovlm.models.heads.distribution.recalibrated import recalibrated
 from rscovlm.models.heads.numbers.bounded import bounded
 from rscovlm.models.heads.numbers.states import states_of
 
@@ -133,6 +134,13 @@ class DenseHead(PredictiveHead):
         detail = self.settings["detail"]
         shape = (samples, rows * detail, columns * detail)
         return Field(found, shape, self.settings["low"], self.settings["high"])
+
+    def stated_field(self, states: GridStates) -> Field:
+        """Maps after the head's recalibration, where there is one; that of the middle holds for all cells."""
+        found = self.field(states)
+        if self.steps is None:
+            return found
+        return replace(found, inner=recalibrated(found.cells, self.steps, found.low, found.high))
 
     def _places(self, states: GridStates) -> Tensor:
         found: Tensor = self.condition(states.to(next(self.parameters()).dtype))

@@ -89,6 +89,12 @@ class NumberHead(PredictiveHead):
         self.output = OUTPUTS[shape](width, **output)
         self.is_scaled: bool = getattr(OUTPUTS[shape], "scaled", True)
 
+    @property
+    def widest(self) -> float:
+        """Of quantiles without a recalibration, what lies between the outermost."""
+        levels = getattr(self.output, "levels", None)
+        return super().widest if levels is None or self.steps else float(levels[-1] - levels[0])
+
     def forward(self, states: States) -> Distribution:
         """The distributions of S samples in the target's unit."""
         mean, deviation = (self.settings[name] for name in ("mean", "deviation"))

@@ -1,0 +1,165 @@
+"""Plots of known numbers inside a scene, by which the intervals of its map are fitted.
+
+What a sensor cannot tell apart, such as tall forests under a closed canopy, a model fills in by how common
+things were where it learnt. Intervals that hold there on average hold too little or too much of a scene in
+which the mix is another. Plots of the scene itself, such as GEDI's footprints, know its mix.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rscovlm.errors import DataError, UsageError
+from rscovlm.scoring.predictions import LEVELS, Predictions, covered
+from rscovlm.scoring.quantile_steps import LEAST, QuantileSteps
+from rscovlm.tasks.regress import LEAST_VALID, Patch, Run
+from tiling.scene import Scene
+from tiling.view import Size, View, Window
+
+PLACES = (("lon", "lat"), ("longitude", "latitude"), ("x", "y"))
+"""Pairs of columns that say where a plot is: degrees of WGS 84, or coordinates in the CRS of the scene."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class KnownPlots:
+    """Plots of a table.
+
+    Attributes:
+        places: (N, 2) longitudes and latitudes, or coordinates in the scene's CRS.
+        in_degrees: which of both.
+        numbers: (N,) by the name of the column; NaN where a cell is empty.
+    """
+
+    places: Floats
+    in_degrees: bool
+    numbers: Mapping[str, Floats]
+
+    def pixels(self, scene: Scene) -> Floats:
+        """(N, 2) scene pixels.
+
+        Raises:
+            NotGeoreferenced: where the scene has no place.
+        """
+        return scene.from_lonlat(self.places) if self.in_degrees else scene.from_map(self.places)
+
+
+def read_plots(path: Path) -> KnownPlots:
+    """Plots of a CSV table with a header.
+
+    Raises:
+        DataError: it cannot be read, or does not say where its plots are.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        names = list(rows[0]) if rows else []
+        pair = next((pair for pair in PLACES if set(pair) <= set(names)), None)
+        if pair is None:
+            known = ", ".join(names) or "none"
+            raise DataError(f"{path} has no columns lon and lat, or x and y; there are {known}")
+        places = np.array([[float(row[name]) for name in pair] for row in rows])
+        numbers = {}
+        for name in names:
+            try:
+                numbers[name] = np.array([float(row[name]) if row[name] else np.nan for row in rows])
+            except (TypeError, ValueError):  # names and notes
+                continue
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path} is no table of plots: {error}") from None
+    return KnownPlots(places, pair != ("x", "y"), numbers)
+
+
+def fit_on_plots(run: Run, plots: KnownPlots, path: Path) -> dict[str, tuple[QuantileSteps, float]]:
+    """Fit the steps of all heads of a run on plots in its scene, in place of those that they had.
+
+    Args:
+        run: whose heads are changed.
+        plots: of the scene; those outside, or on too little valid data, do not count.
+        path: of their table, for errors.
+
+    Returns:
+        steps, and the share of these plots inside of 90 % intervals before, by target.
+
+    Raises:
+        UsageError: too few plots, or none with a number of the target.
+    """
+    from rscovlm.engines.numbers import head_of
+
+    heads = {target: head_of(run.engine.heads, target) for target in run.targets}
+    truths = {target: _truth((target, head.target), plots, path) for target, head in heads.items()}
+    places, shown = _patches(run, plots)
+    if len(shown) < LEAST:
+        raise UsageError(
+            f"{path}: {len(shown)} of {len(plots.places)} plots lie on valid pixels of the scene; "
+            f"intervals need {LEAST} or more"
+        )
+    for head in heads.values():
+        head.steps = None
+    said = _said(run, shown)
+    found = {}
+    for target, truth in truths.items():
+        table = _table(truth[places], said[target])
+        try:
+            found[target] = (QuantileSteps.fit(table), covered(table, 0.9).value)
+        except ValueError as error:
+            raise UsageError(f"{path}: {target}: {error}") from None
+        heads[target].steps = found[target][0]
+    return found
+
+
+def _truth(names: tuple[str, str], plots: KnownPlots, path: Path) -> Floats:
+    """(N,) the column of a target: by the name of its head, or of what it gives."""
+    found = next((plots.numbers[name] for name in names if name in plots.numbers), None)
+    if found is None:
+        raise UsageError(f"{path} has no column {' or '.join(dict.fromkeys(names))} with the true numbers")
+    return found
+
+
+def _patches(run: Run, plots: KnownPlots) -> tuple[NDArray[np.int64], list[Patch]]:
+    """Which plots can be shown, and the patches about them."""
+    scene, layout = run.stack.scene, run.layout
+    side = layout.patch * layout.ratio
+    kept, shown = [], []
+    for place, (x, y) in enumerate(plots.pixels(scene)):
+        if not (0 <= x < scene.width and 0 <= y < scene.height):
+            continue
+        view = View(Window(x - side / 2, y - side / 2, side, side), Size(layout.patch, layout.patch))
+        pixels = run.stack.read(view, run.inputs.bands)
+        known = np.asarray(np.isfinite(pixels).all(axis=-1))
+        if known.mean() >= LEAST_VALID and known[layout.patch // 2, layout.patch // 2]:
+            kept.append(place)
+            shown.append(Patch(0, 0, pixels))
+    return np.array(kept, dtype=np.int64), shown
+
+
+def _said(run: Run, shown: list[Patch]) -> dict[str, Floats]:
+    """(2 + levels, n) mean, deviation and quantiles of each target."""
+    found: dict[str, Floats] = {
+        target: np.full((2 + len(LEVELS), len(shown)), np.nan) for target in run.targets
+    }
+    place = {id(patch): index for index, patch in enumerate(shown)}
+    for start in range(0, len(shown), run.batch):
+        for part, asked in run.prompts(shown[start : start + run.batch]):
+            own = [place[id(patch)] for patch in part]
+            for target, said in zip(run.targets, run.engine.estimate(asked, run.targets), strict=True):
+                parts = [said.mean, said.variance.clamp(min=0).sqrt()]
+                parts += [said.quantile(level) for level in LEVELS]
+                found[target][:, own] = [part.detach().double().cpu().numpy() for part in parts]
+    return found
+
+
+def _table(truth: Floats, said: Floats) -> Predictions:
+    mean, deviation, quantiles = said[0], said[1], said[2:].T.copy()
+    names = np.arange(len(truth)).astype(str)
+    spread = bool((deviation > 0).any())
+    return Predictions(
+        names, names, truth, mean, quantiles if spread else None, deviation if spread else None
+    )
