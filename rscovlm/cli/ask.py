@@ -14,20 +14,12 @@ import typer
 from rscovlm.cli.ask_evidence import check_evidence, write_evidence
 from rscovlm.cli.ask_journal import journal_beside, kept_replies
 from rscovlm.cli.destinations import goes_on
+from rscovlm.cli.dry_run import print_memory, print_request
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import (
-    AsJson,
-    SceneOptions,
-    ZoomingOptions,
-    check_file,
-    open_model,
-    open_scene,
-    placed,
-    print_memory,
-    print_request,
-    with_options,
-)
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.opening import open_model, open_scene, placed
+from rscovlm.cli.option_groups import SceneOptions, ZoomingOptions, with_options
+from rscovlm.cli.options import AsJson
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.cli.terminal import printable
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import AsJson, Device, Family, Model, open_model
+from rscovlm.cli.opening import open_model
+from rscovlm.cli.options import AsJson, Device, Family, Model
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import AsJson, Seed, check_file
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.options import AsJson, Seed
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:

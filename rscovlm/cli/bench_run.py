@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from rscovlm.cli.failures import Incomplete, Interrupted
-from rscovlm.cli.options import AsJson, ModelOptions, open_model, with_options
+from rscovlm.cli.opening import open_model
+from rscovlm.cli.option_groups import ModelOptions, with_options
+from rscovlm.cli.options import AsJson
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 

@@ -12,7 +12,8 @@ import typer
 
 from rscovlm.cli.bench_run import PlannedRun, carried_out, engines, planned_runs, tell_costs
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import AsJson, ModelOptions, with_options
+from rscovlm.cli.option_groups import ModelOptions, with_options
+from rscovlm.cli.options import AsJson
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,19 +8,11 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from rscovlm.cli.dry_run import print_memory, print_request
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import (
-    AsJson,
-    Classes,
-    ModelOptions,
-    SceneOptions,
-    open_model,
-    open_scene,
-    print_memory,
-    print_request,
-    read_classes,
-    with_options,
-)
+from rscovlm.cli.opening import open_model, open_scene
+from rscovlm.cli.option_groups import ModelOptions, SceneOptions, with_options
+from rscovlm.cli.options import AsJson, Classes, read_classes
 from rscovlm.cli.scenes import Scenes, read_scenes
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import AsJson, Classes, Seed, check_file, read_list
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.options import AsJson, Classes, Seed, read_list
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.errors import DataError, UsageError
 
 if TYPE_CHECKING:

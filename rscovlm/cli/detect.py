@@ -13,18 +13,11 @@ from rscovlm.cli.destinations import Destinations, goes_on, is_own_style
 from rscovlm.cli.detect_journals import Journals
 from rscovlm.cli.detect_plan import Planned, Request, plan_scenes, read_window
 from rscovlm.cli.detect_summary import Report, summarise
+from rscovlm.cli.dry_run import print_memory, print_request
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import (
-    AsJson,
-    Classes,
-    ModelOptions,
-    SceneOptions,
-    open_model,
-    print_memory,
-    print_request,
-    read_classes,
-    with_options,
-)
+from rscovlm.cli.opening import open_model
+from rscovlm.cli.option_groups import ModelOptions, SceneOptions, with_options
+from rscovlm.cli.options import AsJson, Classes, read_classes
 from rscovlm.cli.outputs import check_outputs
 from rscovlm.cli.scenes import Scenes, distinct, read_scenes, scene_names
 from rscovlm.errors import UsageError

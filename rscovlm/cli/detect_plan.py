@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rscovlm.cli.options import ModelOptions, SceneOptions, open_scene, placed
+from rscovlm.cli.opening import open_scene, placed
+from rscovlm.cli.option_groups import ModelOptions, SceneOptions
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 

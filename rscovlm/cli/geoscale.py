@@ -11,7 +11,8 @@ import typer
 
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import Device, Seed, open_model, read_list
+from rscovlm.cli.opening import open_model
+from rscovlm.cli.options import Device, Seed, read_list
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.cli.teaching import (
     BalanceReport,

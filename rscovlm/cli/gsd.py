@@ -10,7 +10,8 @@ import typer
 
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.info import ground_words
-from rscovlm.cli.options import AsJson, SceneOptions, with_options
+from rscovlm.cli.option_groups import SceneOptions, with_options
+from rscovlm.cli.options import AsJson
 
 
 @with_options(reading=SceneOptions)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SceneOptions, SensorName, with_options
+from rscovlm.cli.option_groups import SceneOptions, with_options
+from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SensorName
 from rscovlm.cli.scenes import Scenes, read_scenes
 
 if TYPE_CHECKING:

@@ -57,6 +57,24 @@ def check_outputs(
             raise UsageError(f"{option} {path} {what}; add --overwrite to replace what it holds")
 
 
+def check_file(path: Path | None, option: str, suffixes: tuple[str, ...]) -> None:
+    """Make sure that a file can be written, before long work starts.
+
+    Raises:
+        UsageError: for another suffix than those supported, or a folder in its place.
+        OSError: where the folder is missing or cannot be written.
+    """
+    from detection_eval.files import check_folder
+
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{option} {path.name} has an unknown suffix; choose {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise UsageError(f"{option} {path} is a folder; give the name of a file")
+    check_folder(path)
+
+
 def _identity(path: Path) -> object:
     """The same for two paths that lead to the same place; None for a name that the system cannot look up."""
     try:

@@ -12,8 +12,9 @@ import typer
 
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
-from rscovlm.cli.options import AsJson, Device, Model, SensorName, check_file, open_model
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.opening import open_model
+from rscovlm.cli.options import AsJson, Device, Model, SensorName
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.progress import Progress, note
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.options import AsJson, check_file
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.options import AsJson
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rscovlm.cli.options import Device, Model, check_file, open_model
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.opening import open_model
+from rscovlm.cli.options import Device, Model
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.progress import Progress
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from rscovlm.cli.options import AsJson, Seed, check_file
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.options import AsJson, Seed
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.cli.reo import Report, write_report
 from rscovlm.errors import UsageError
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from rscovlm.cli.options import AsJson, Device, Model, check_file, open_model
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.opening import open_model
+from rscovlm.cli.options import AsJson, Device, Model
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.progress import Progress
 
 

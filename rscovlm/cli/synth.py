@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from rscovlm.cli.options import Seed, check_file
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.options import Seed
+from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 

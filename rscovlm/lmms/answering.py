@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rscovlm.cli.options import SceneOptions
+from rscovlm.cli.option_groups import SceneOptions
 from rscovlm.tasks.ask import ask_each
 from tiling.errors import SceneError
 from zoom_chain.answers import spoken_text

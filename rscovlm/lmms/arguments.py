@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rscovlm.cli.ask import Zoom, zoom_settings
-from rscovlm.cli.options import ModelOptions, SceneOptions, Shown, Upright
+from rscovlm.cli.option_groups import ModelOptions, SceneOptions
+from rscovlm.cli.options import Shown, Upright
 from rscovlm.errors import UsageError
 from zoom_chain.chat import GREEDY, Generation, Sampling
 

@@ -15,7 +15,7 @@ from lmms_eval.api.model import lmms
 from loguru import logger
 
 from detection_eval.files import write_text
-from rscovlm.cli.options import open_model
+from rscovlm.cli.opening import open_model
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.lmms.answering import Outcome, Request, answer_all
 from rscovlm.lmms.arguments import Arguments, TaskSettings

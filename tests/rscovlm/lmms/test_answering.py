@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rscovlm.cli.options import SceneOptions
+from rscovlm.cli.option_groups import SceneOptions
 from rscovlm.lmms.answering import Request, answer_all
 from rscovlm.models.families import FAMILIES
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
