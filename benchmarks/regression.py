@@ -71,7 +71,9 @@ WORDS = {
     "soft targets": ("objective={soft_numbers: {first: 40, last: 20}}",),
 }
 """Ways to train number tokens, by what is laid over ``agbd-nano``."""
-RECALIBRATED = ("frozen nano, gated + mixture, ms+sar", "frozen nano, mixer + quantiles, ms+sar")
+EVERYWHERE = (("mixer", "quantiles"), ("parallel", "quantiles"), ("gated", "mixture"))
+"""Trunks and outputs in all sets of views: the best head, the default trunk, and the one of ``agbd-nano``."""
+RECALIBRATED = tuple(f"frozen nano, {trunk} + {output}, ms+sar" for trunk, output in EVERYWHERE)
 SATURATED = 150.0
 """Mg/ha above which the optical signal of these plots says next to nothing."""
 SEED = 12
@@ -275,7 +277,7 @@ def main() -> None:
             states = [cached_states(engine.model, each, "center", taps="half") for each in data]
             print(f"{views}: states after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
             found[f"embed: frozen nano + ridge, {views}"] = embedded(data, states)
-            jobs = [("gated", "mixture"), ("mixer", "quantiles")]
+            jobs = list(EVERYWHERE)
             if views == "ms+sar":
                 jobs += [(trunk, "mixture") for trunk in TRUNKS if trunk != "gated"]
                 jobs += [("gated", output) for output in OUTPUTS if output != "mixture"]
@@ -325,15 +327,16 @@ COMPARED = (
     ("words against the constant", SAID[0], "constant", 0.0),
     ("words, number-token loss against plain", SAID[1], SAID[0], 0.0),
     ("words, soft targets against plain", SAID[2], SAID[0], 0.0),
-    ("multispectral against RGB", f"{MIXER}, ms", f"{MIXER}, rgb", 0.0),
-    (
-        "multispectral against RGB, gated",
-        "frozen nano, gated + mixture, ms",
-        "frozen nano, gated + mixture, rgb",
-        0.0,
+    *(
+        (f"{claim}, {trunk}", f"{head}, {one}", f"{head}, {other}", least)
+        for trunk, output in EVERYWHERE
+        for head in [f"frozen nano, {trunk} + {output}"]
+        for claim, one, other, least in (
+            ("multispectral against RGB", "ms", "rgb", 0.0),
+            ("radar beside optical, all plots", "ms+sar", "ms", 0.0),
+            ("radar beside optical, saturated plots", "ms+sar", "ms", SATURATED),
+        )
     ),
-    ("radar beside optical, all plots", f"{MIXER}, ms+sar", f"{MIXER}, ms", 0.0),
-    ("radar beside optical, saturated plots", f"{MIXER}, ms+sar", f"{MIXER}, ms", SATURATED),
     ("head against boosted trees", f"{MIXER}, ms+sar", "boosted trees on bands, ms+sar", 0.0),
 )
 """Claims as differences of RMSE: what is claimed, the one, the other, the least true value of the plots."""

@@ -33,7 +33,7 @@ from rscovlm.data.plot_views import (
     scaling_of,
 )
 from rscovlm.data.randomness import generator
-from rscovlm.data.splits import Split, check_split, split_in_name, split_of
+from rscovlm.data.splits import Split, check_split, split_in_name, splitter
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import Scaling
 from rscovlm.synth.forest import LAND_COVERS, PIXEL_M, SIDE
@@ -86,18 +86,19 @@ class Places:
     def of(cls, files: Sequence[Path], split: Split) -> Places:
         """The plots of a split of some files, in order.
 
-        A file whose name says a split is of it as a whole; of others each tile is of one by its name.
+        A file whose name says a split is of it as a whole; of others each tile is of one by AGBD's own
+        split where it stands beside them, else by its name.
 
         Raises:
             DataError: a file cannot be read, or there is none of the split.
         """
         columns: dict[str, list[NDArray[Any]]] = {}
         for index, path in enumerate(files):
-            said = split_in_name(path.name)
+            said, by_tile = split_in_name(path.name), splitter(path.parent)
             with AgbdFile(path) as opened:
                 for group, tiles, stated in opened.tables(tuple(TARGETS)):
                     names = np.unique(tiles)
-                    own = names[[split in ("all", said or split_of(str(name))) for name in names]]
+                    own = names[[split in ("all", said or by_tile(str(name))) for name in names]]
                     rows = np.flatnonzero(np.isin(tiles, own))
                     found = {
                         "file": np.full(len(rows), index),
@@ -157,7 +158,7 @@ class PlotSource:
         views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown; or ``native``
             alone, for a checkpoint with a stem for all bands.
         answers: kinds of ``QUESTIONS``; one is drawn at each visit.
-        split: of ``rscovlm.data.splits``; tiles are split by their names.
+        split: of ``rscovlm.data.splits``; by AGBD's own file beside the plots, else by the names of tiles.
         side: of each picture in pixels; None takes 5 visual tokens, of which one is in the middle.
         fit: how 25 x 25 px become a picture: ``upsample`` or ``pad``.
         maps: names of ``MAPS`` that samples bring for dense heads.

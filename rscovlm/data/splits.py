@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Literal, get_args
 
+from detection_eval.errors import FormatError
+from detection_eval.formats.unpickling import load_pickle
 from rscovlm.errors import DataError
 
 Split = Literal["train", "val", "test", "all"]
@@ -23,6 +26,34 @@ def split_of(tile: str) -> Split:
     if place < SHARES["train"]:
         return "train"
     return "val" if place < SHARES["train"] + SHARES["val"] else "test"
+
+
+OFFICIAL = "biomes_splits_to_name.pkl"
+"""AGBD's own split, beside its files: tile names by ``train``, ``val`` and ``test``."""
+
+
+def splitter(folder: Path) -> Callable[[str], str]:
+    """What gives the split of a tile: AGBD's own where its file stands in a folder, else ``split_of``.
+
+    A tile that AGBD's file does not name is in no split (an empty name). The pickle is read by a machine
+    that knows values alone, and can run no code.
+
+    Raises:
+        DataError: the file cannot be read, or is of another layout.
+    """
+    path = folder / OFFICIAL
+    if not path.is_file():
+        return split_of
+    try:
+        stated = load_pickle(path.read_bytes(), str(path))
+        named = {split: [str(tile) for tile in stated[split]] for split in SHARES}
+    except (OSError, FormatError) as error:
+        raise DataError(str(error)) from None
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{path}: lists of tiles under {', '.join(SHARES)} are needed: {error!r}") from None
+    check_apart(named)
+    by_tile = {tile: split for split, tiles in named.items() for tile in tiles}
+    return lambda tile: by_tile.get(tile, "")
 
 
 _NAMED = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])", re.IGNORECASE)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rscovlm.data.agbd import NO_CLASS, AgbdFile, degrees
 from rscovlm.data.readers.common import LeftOut, Options, read_records
 from rscovlm.data.readers.regression import Said, said_in
-from rscovlm.data.splits import split_in_name
+from rscovlm.data.splits import OFFICIAL, split_in_name, splitter
 from rscovlm.errors import DataError
 from rscovlm.synth.forest import LAND_COVERS
 
@@ -96,7 +96,8 @@ def read_facts(paths: Sequence[Path], splits: Mapping[str, str] | None = None) -
 
     Args:
         paths: files, or folders that hold some.
-        splits: split by path as given; of others it is taken from the file's name, such as ``train-00.h5``.
+        splits: split by path as given; of others it is taken from the file's name, such as ``train-00.h5``,
+            or by tile from AGBD's own split beside the file.
 
     Raises:
         DataError: a file cannot be read, or files are stored in different ways.
@@ -109,6 +110,9 @@ def read_facts(paths: Sequence[Path], splits: Mapping[str, str] | None = None) -
             own = stated.get(str(path)) or split_in_name(file.name)
             if own:
                 found = replace(found, split=np.full(len(found), own))
+            elif (file.parent / OFFICIAL).is_file():
+                by_tile = splitter(file.parent)
+                found = replace(found, split=np.array([by_tile(str(tile)) for tile in found.tile]))
             parts.append(found)
     kinds = list(dict.fromkeys(part.stored for part in parts))
     if len(kinds) > 1:

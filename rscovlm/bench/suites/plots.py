@@ -21,7 +21,7 @@ from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.readers.common import Options, Record, id_of
 from rscovlm.data.readers.conversations import frames
 from rscovlm.data.readers.regression import AGB, PATCHES, said_in
-from rscovlm.data.splits import split_in_name, split_of
+from rscovlm.data.splits import split_in_name, splitter
 from rscovlm.scoring.regression import AGB_EDGES, bin_index
 from rscovlm.synth.forest import LAND_COVERS
 
@@ -45,13 +45,13 @@ def _rows(path: Path, split: str) -> Iterator[tuple[AgbdFile, str, int, str, Map
 
     The split is that of the file's name, else each tile's by its name (``rscovlm.data.splits``).
     """
-    named = split_in_name(path.name)
+    named, by_tile = split_in_name(path.name), splitter(path.parent)
     if named and named != split:
         return
     with AgbdFile(path) as opened:
         for group, tiles, numbers in opened.columns():
             for row, tile in enumerate(tiles.tolist()):
-                if named or split_of(tile) == split:
+                if named or by_tile(tile) == split:
                     yield opened, group, row, tile, {name: values[row] for name, values in numbers.items()}
 
 

@@ -1,8 +1,12 @@
 """Splits by tile, and what is refused as leakage."""
 
+import os
+import pickle
+
+import numpy as np
 import pytest
 
-from rscovlm.data.splits import SHARES, check_apart, check_split, split_of
+from rscovlm.data.splits import OFFICIAL, SHARES, check_apart, check_split, split_of, splitter
 from rscovlm.errors import DataError
 
 
@@ -23,3 +27,34 @@ def test_an_unknown_split_is_refused():
     assert check_split("val") == "val"
     with pytest.raises(DataError, match="split 'dev' is unknown; choose from train, val, test, all"):
         check_split("dev")
+
+
+@pytest.mark.parametrize("kind", [list, np.array, tuple])
+def test_agbds_own_split_counts_where_its_file_stands_beside_the_plots(tmp_path, kind):
+    assert splitter(tmp_path)("10SEG") == split_of("10SEG")
+    stated = {"train": kind(["10SEG", "31TCJ"]), "val": kind(["32TLT"]), "test": kind(["55HBU"])}
+    (tmp_path / OFFICIAL).write_bytes(pickle.dumps(stated))
+    by_tile = splitter(tmp_path)
+    assert [by_tile(tile) for tile in ("31TCJ", "32TLT", "55HBU", "10TXX")] == ["train", "val", "test", ""]
+
+
+class Harmful:
+    def __reduce__(self):
+        return os.system, ("touch harmed",)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"train": ["a"], "val": ["b"]}, "lists of tiles under train, val, test are needed"),
+        (["a"], "lists of tiles under train, val, test are needed"),
+        ({"train": ["a"], "val": ["b"], "test": ["a"]}, "test and train share the tiles a"),
+        (Harmful(), "system"),
+    ],
+)
+def test_a_split_that_is_none_is_refused_and_runs_nothing(tmp_path, monkeypatch, content, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / OFFICIAL).write_bytes(pickle.dumps(content))
+    with pytest.raises(DataError, match=words):
+        splitter(tmp_path)
+    assert not (tmp_path / "harmed").exists()

@@ -1,6 +1,7 @@
 """Numbers about plots as items: AGBD, the chain, REO-Instruct."""
 
 import json
+import pickle
 
 import pytest
 from PIL import Image
@@ -8,7 +9,7 @@ from PIL import Image
 from rscovlm.bench.suites import SUITES
 from rscovlm.data.agbd import write_agbd
 from rscovlm.data.plot_prompts import is_plot, plot_named
-from rscovlm.data.splits import split_of
+from rscovlm.data.splits import OFFICIAL, split_of
 from rscovlm.synth.forest import make_plot, make_tile
 
 PLOTS = [make_plot(4, make_tile(4, tile), index) for tile in range(12) for index in range(2)]
@@ -24,6 +25,15 @@ def test_agbd_has_an_item_for_each_labelled_plot_of_the_split_of_its_tile(tmp_pa
     plot = plot_named(item.images[0])
     assert plot.tile == item.extra["tile"]
     assert float(item.truth.answers[0]) == pytest.approx(plot.numbers["agbd"], rel=1e-5)
+
+
+def test_agbds_own_split_decides_where_its_file_is_there(tmp_path):
+    write_agbd(tmp_path / "data_subset-2019-v4_0-20.h5", PLOTS)
+    first, second, third = (make_tile(4, tile).name for tile in range(3))
+    stated = {"train": [first], "val": [second], "test": [third]}
+    (tmp_path / OFFICIAL).write_bytes(pickle.dumps(stated))
+    items = list(SUITES["agbd"].read(tmp_path, "test"))
+    assert [item.extra["tile"] for item in items] == [third, third]
 
 
 def test_a_file_whose_name_says_its_split_is_of_it_as_a_whole(tmp_path):
