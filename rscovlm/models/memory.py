@@ -1,7 +1,8 @@
 """Memory that a checkpoint takes in process, from its files alone: weights, kept cache, one batch.
 
 Weights and cache are counts: elements in the headers of the safetensors, and keys and values of the layers
-that attend. A batch is its cache and the widest activations of the language model and of the vision tower.
+that attend. A batch is what torch holds at its fullest moment, from the shapes of the model; an allocator may
+take more of the system.
 """
 
 from __future__ import annotations
@@ -63,13 +64,23 @@ class Memory:
         return self.weights + self.kept + self.batch
 
 
-def estimate(folder: Path, resolution: Resolution, dtype: str) -> Memory:
+def estimate(
+    folder: Path,
+    resolution: Resolution,
+    dtype: str,
+    *,
+    rows: int | None = None,
+    text_tokens: int = _TEXT_TOKENS,
+) -> Memory:
     """The memory of a checkpoint's folder; nothing is loaded.
 
     Args:
         folder: of the checkpoint.
         resolution: the image sizes that it is shown.
         dtype: ``bfloat16``, ``float16`` or ``float32``.
+        rows: conversations of a batch, each with an image of the largest size; None for as many as the
+            engine takes.
+        text_tokens: beside the image of each, those of the reply too.
 
     Raises:
         ModelError: for a folder without weights or with a file that is no safetensors.
@@ -83,26 +94,47 @@ def estimate(folder: Path, resolution: Resolution, dtype: str) -> Memory:
     heads = int(text.get("num_attention_heads", 1))
     side = int(text.get("head_dim") or int(text.get("hidden_size", 0)) // heads)
     token_cache = 2 * attending * int(text.get("num_key_value_heads") or heads) * side * width
-    rows = batch_rows(resolution)
-    tokens = rows * (resolution.max_pixels // resolution.factor**2 + _TEXT_TOKENS)
-    batch = tokens * token_cache + max(
-        tokens * _widest(text, "intermediate_size") * width,
-        _patches(config, resolution) * rows * _widest(config.get("vision_config", {}), "mlp") * width,
-    )
+    rows = batch_rows(resolution) if rows is None else rows
+    visual = resolution.max_pixels // resolution.factor**2
+    batch = _batch(config, text, token_cache, width, rows, visual, text_tokens)
     kept = 0 if attending < len(kinds) else KEPT_TOKENS
     return Memory(sum(_weights(folder, width)), token_cache, kept, rows, batch)
 
 
-def _widest(part: Mapping[str, Any], inner: str) -> int:
+def _batch(
+    config: Mapping[str, Any],
+    text: Mapping[str, Any],
+    token_cache: int,
+    width: int,
+    rows: int,
+    visual: int,
+    text_tokens: int,
+) -> int:
+    """Bytes of a batch where its prompts are read: in the vision tower, or in the last layer after it.
+
+    The patches are there until the end, twice at first; so are the visual tokens, those for layers further up
+    (DeepStack), the embeddings, the cache and which token sees which. A layer adds what it gets and makes.
+    """
+    vision = config.get("vision_config") or {}
+    hidden = int(text.get("hidden_size", 0))
+    length = visual + text_tokens
+    patches = rows * visual * int(vision.get("spatial_merge_size") or 1) ** 2
+    patch = int(vision.get("patch_size") or 14) ** 2 * int(vision.get("temporal_patch_size") or 2)
+    pixels = patches * patch * int(vision.get("in_channels") or vision.get("in_chans") or 3) * width
+    seen = rows * visual * hidden * (2 + len(vision.get("deepstack_visual_indexes") or ())) * width
+    tower = pixels + patches * _widest(vision) * width
+    around = rows * length * (2 * hidden + _widest(text)) * width
+    return max(2 * pixels, tower, pixels + seen + around + rows * length * token_cache + rows * length**2)
+
+
+def _widest(part: Mapping[str, Any]) -> int:
     """Numbers that one token or patch takes in the widest layer: residual, norm, gate, up, product."""
     hidden = int(part.get("embed_dim") or part.get("hidden_size", 0))
-    intermediate = int(part.get("intermediate_size") or part.get("moe_intermediate_size") or 4 * hidden)
-    return 2 * hidden + (3 if inner == "intermediate_size" else 2) * intermediate
-
-
-def _patches(config: Mapping[str, Any], resolution: Resolution) -> int:
-    vision = config.get("vision_config") or {}
-    return resolution.max_pixels // int(vision.get("patch_size") or 14) ** 2
+    experts = int(part.get("num_experts_per_tok") or 0)
+    inner = int(part.get("intermediate_size") or 4 * hidden)
+    if experts:
+        return 2 * hidden + experts * (hidden + 3 * int(part.get("moe_intermediate_size") or inner))
+    return 2 * hidden + 3 * inner
 
 
 def _weights(folder: Path, width: int) -> Iterator[int]:

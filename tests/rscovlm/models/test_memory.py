@@ -2,11 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 import pytest
+from torch.profiler import ProfilerActivity, profile
 
 from rscovlm.engines import load_model
+from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.families import family_of
@@ -72,3 +76,36 @@ def test_sizes_are_told_in_words():
     assert [size(count) for count in (2048, 3 * 2**20, int(6.25 * 2**30))] == ["2 KiB", "3 MiB", "6.25 GiB"]
     told = dict(lines(estimate(NANO_FOLDER, family_of(NANO_FOLDER).resolution, "float32")))
     assert list(told) == ["weights", "cache", "batch", "total"]
+
+
+def allocated_peak(work):
+    """The most bytes that torch had allocated at a time for some work, beyond what it had before."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        work()
+    events = profiled.profiler.kineto_results.events()
+    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    return max(accumulate(change for _, change in changes))
+
+
+def nano(folder):
+    return NANO_FOLDER
+
+
+@pytest.mark.parametrize("build", [nano, *BUILDERS], ids=lambda build: build.__name__)
+def test_a_batch_takes_what_was_told(build, tmp_path):
+    rows, side = 4, 16  # visual tokens along each side of an image
+    folder = build(tmp_path / "tiny")
+    family = family_of(folder)
+    length = side * family.resolution.factor
+    bounds = replace(family.resolution, min_pixels=length**2, max_pixels=length**2)
+    image = ImagePart(np.zeros((length, length, 3), np.uint8))
+    asked = [Conversation().say("user", image, f"{number}?") for number in range(rows)]
+    options = Generation(max_new_tokens=1)
+    with TransformersEngine.of_checkpoint(
+        folder, replace(family, resolution=bounds), "it", device="cpu", keep_tokens=0
+    ) as engine:
+        engine.chat(asked[:1], options)
+        text_tokens = len(engine.prompt(asked[0]).ids) - side**2
+        taken = allocated_peak(lambda: engine.chat(asked, options))
+    told = estimate(folder, bounds, "float32", rows=rows, text_tokens=text_tokens)
+    assert told.batch == pytest.approx(taken, rel=0.15)
