@@ -6,7 +6,7 @@ says by the probability of a call whether a view shows that; any other one is as
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -278,6 +278,29 @@ def overview_alone(session: Session, overview: Picture) -> Steps:
     session.tool_offered = False
     conversation = session.dialect.opening(overview, session.question, zoom=False)
     return (yield from converse(session, conversation, (0,), 0))
+
+
+def beyond_overview(session: Session, share: float, search: Callable[[Session, Picture], Steps]) -> Steps:
+    """Look at the overview, and search where closer looks can show more and the budget has some.
+
+    Args:
+        session: of the question.
+        share: of the pixels that the overview may take.
+        search: the rest of the policy, which gets the overview's pixels.
+    """
+    sight = yield from session.look_at_overview(share)
+    assert sight.image is not None
+    closer = coarseness(session.shown[0]) >= session.crops.min_gain
+    if not closer or session.spent(searching=True) is not None:
+        return (yield from overview_alone(session, sight.image))
+    session.tool_offered = True
+    return (yield from search(session, sight.image))
+
+
+def without_data(session: Session, overview: Picture) -> Steps:
+    """The question about the overview, since no part of the scene could be judged."""
+    session.notes.append("no part of the scene holds data; the question is asked about the overview")
+    return (yield from overview_alone(session, overview))
 
 
 def failed(error: Unjudged) -> Outcome:

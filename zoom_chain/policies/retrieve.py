@@ -11,19 +11,21 @@ from __future__ import annotations
 import math
 
 from tiling.view import Window
+from zoom_chain.chat import Picture
 from zoom_chain.effects import Steps
 from zoom_chain.looks import coarseness
 from zoom_chain.policies.chain import converse
 from zoom_chain.policies.judging import (
     Judged,
     Unjudged,
+    beyond_overview,
     enlarged,
     failed,
     judge,
-    overview_alone,
     place_of,
     shown_closer,
     view_to_judge,
+    without_data,
 )
 from zoom_chain.policies.tree import cells
 from zoom_chain.session import Session
@@ -59,12 +61,10 @@ def grid_of(session: Session) -> list[Window]:
 
 def retrieve(session: Session) -> Steps:
     """Rank the parts of the scene, show the model the best, and let it go on."""
-    sight = yield from session.look_at_overview(share=0.25)
-    assert sight.image is not None
-    closer = coarseness(session.shown[0]) >= session.crops.min_gain
-    if not closer or session.spent(searching=True) is not None:
-        return (yield from overview_alone(session, sight.image))
-    session.tool_offered = True
+    return (yield from beyond_overview(session, 0.25, _rank))
+
+
+def _rank(session: Session, overview: Picture) -> Steps:
     ranked: list[Judged] = []
     parts = grid_of(session)
     try:
@@ -79,13 +79,12 @@ def retrieve(session: Session) -> Steps:
     except Unjudged as error:
         return failed(error)
     if not ranked:
-        session.notes.append("no part of the scene holds data; the question is asked about the overview")
-        return (yield from overview_alone(session, sight.image))
+        return (yield from without_data(session, overview))
     best = ranked[0]
     session.notes.append(
         f"of {session.spending.judged} parts {place_of(best)} is the likeliest to show what is asked about "
         f"({best.score:.2f})"
     )
     best = yield from enlarged(session, best)
-    conversation = shown_closer(session, sight.image, best)
+    conversation = shown_closer(session, overview, best)
     return (yield from converse(session, conversation, (0, best.index)))

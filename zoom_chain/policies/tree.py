@@ -24,11 +24,12 @@ from zoom_chain.policies.judging import (
     Judged,
     Unjudged,
     answer_about,
+    beyond_overview,
     enlarged,
     failed,
     judge,
-    overview_alone,
     place_of,
+    without_data,
 )
 from zoom_chain.session import Session, failure_of
 
@@ -95,21 +96,19 @@ class _Search:
 
 def tree(session: Session) -> Steps:
     """Search, and answer from what was found."""
-    sight = yield from session.look_at_overview(share=0.5)
-    assert sight.image is not None
-    closer = coarseness(session.shown[0]) >= session.crops.min_gain
-    if not closer or session.spent(searching=True) is not None:
-        return (yield from overview_alone(session, sight.image))
-    session.tool_offered = True
+    return (yield from beyond_overview(session, 0.5, _best_first))
+
+
+def _best_first(session: Session, overview: Picture) -> Steps:
     search = _Search()
     try:
-        ended = yield from _search(session, search, sight.image)
+        ended = yield from _search(session, search, overview)
     except Unjudged as error:
         if search.best is None:
             return failed(error)
         session.notes.append(f"the search broke off: {error}")
         ended = "partial"
-    return (yield from _conclude(session, search, ended, sight.image))
+    return (yield from _conclude(session, search, ended, overview))
 
 
 def _search(session: Session, search: _Search, overview: Picture) -> Generator[Effect, Result, StopReason]:
@@ -138,11 +137,15 @@ def _conclude(session: Session, search: _Search, ended: StopReason, overview: Pi
     """The answer of greatest merit; where none was given, the model is asked for one about the best view."""
     best = search.best
     if best is None:
-        session.notes.append("no part of the scene holds data; the question is asked about the overview")
-        return (yield from overview_alone(session, overview))
+        return (yield from without_data(session, overview))
     if failure := failure_of(best.said.reply):
         return Outcome("error", error=failure)
     if best.words.strip():
+        if (likeliest := max(each.about.score for each in search.candidates)) < LIKELY:
+            session.notes.append(
+                "the model says of no view that it shows what is asked about: of the likeliest one with "
+                f"probability {likeliest:.2f}, so that no answer could end the search"
+            )
         session.notes.append(
             f"{len(search.candidates)} of {session.spending.judged} views were asked about; the answer is "
             f"that about {place_of(best.about)}, which shows what is asked about with probability "

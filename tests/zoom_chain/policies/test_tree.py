@@ -131,6 +131,23 @@ def test_a_model_that_only_ever_asks_to_look_closer_is_asked_once_more(small, sc
     assert answer.trace.turns[-2].request is not None
 
 
+def test_a_model_that_says_no_of_everything_is_searched_to_the_end_and_the_reader_is_told(small, scene):
+    class Denying(PlaceModel):
+        def _reply(self, conversation, options):
+            reply = super()._reply(conversation, options)
+            if not options.choices:
+                return reply
+            yes = 0.2 if reply.choices[0] > np.log(0.5) else 0.01
+            shares = [yes if each.lower() == "yes" else 1 - yes for each in options.choices]
+            return Reply("no", choices=np.log(shares))
+
+    chain = ZoomChain(Denying((1500.0, 300.0)), QWEN3_VL, small, Budget(max_views=24), policy=TREE)
+    answer = chain.ask(scene, "Which colour?")
+    # The order of what it denies still leads to the place, but no answer is trusted before the budget ends.
+    assert (answer.text, answer.stop_reason) == ("Blue.", "view_budget")
+    assert "of the likeliest one with probability 0.20" in answer.trace.notes[0]
+
+
 def test_a_budget_without_views_leaves_the_overview(scripted, small, scene):
     model = PlaceModel((1500.0, 300.0))
     answer = ZoomChain(model, NANO, small, Budget(max_views=0), policy=TREE).ask(scene, "question?")
