@@ -1,5 +1,6 @@
 """Sweeps: each object once, and an answer that says what stands behind it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -144,4 +145,8 @@ def test_a_trace_and_its_page_hold_the_ledger(squares):
     assert overview.count("<polygon") == len(PLACES)
     # Each object is drawn in the tile that owns it too, and no tile is shown twice.
     assert page.count("<polygon") == 2 * len(PLACES)
+    # A tile's number on the overview is that beside its reply.
+    for record in trace.evidence:
+        assert re.search(rf'<span class="badge" style="[^"]*">{record.view}</span>', page)
+    assert "Outlined: objects that the answer counts." in page
     assert "25</dd>" in page

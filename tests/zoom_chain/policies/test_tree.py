@@ -160,6 +160,7 @@ def test_the_page_shows_the_ranking_and_marks_the_answer(small, scene):
     ranked = len(trace.views) - 1
     assert page.count('<rect class="ranked"') == ranked
     assert f"{ranked} of them ranked" in page
+    assert page.count("parts that were ranked, the higher the stronger") == 1  # beside the overview
     assert page.count('<blockquote class="final">Blue.') == 1
     # A part that does not show the place is nearly clear.
     assert 'fill-opacity="0.05"' in page
