@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rscovlm.models.scale_words import stated
+from rscovlm.models.scale_words import SAID, stated
 from zoom_chain.chat import Conversation, Generation, Reply
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class StatingEngine:
-    """Another engine, told the scale of images after them; all else is that of the other one.
+    """Another engine, told the scale of images after them; its name says so, all else is the other one's.
 
     Args:
         engine: that answers.
@@ -23,7 +23,7 @@ class StatingEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.family, self.name = engine.family, engine.name
+        self.family, self.name = engine.family, engine.name + SAID
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)

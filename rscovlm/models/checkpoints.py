@@ -9,6 +9,7 @@ from typing import Literal
 
 from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES, ModelFamily, family_in, family_named, family_of
+from rscovlm.models.scale_words import SAID
 from rscovlm.models.serving import Serving
 from rscovlm.models.sidecars import read_sidecar
 
@@ -56,7 +57,7 @@ class Checkpoint:
     @cached_property
     def identity(self) -> str:
         """What replies depend on, for journals: the very weights, and whether scales are said in words."""
-        return self._weights + (", told scales in words" if self.family.states_gsd else "")
+        return self._weights + (SAID if self.family.states_gsd else "")
 
     @property
     def _weights(self) -> str:

@@ -7,6 +7,9 @@ from zoom_chain.chat import Conversation, Message
 STATED = "One pixel is {gsd} on the ground.\n"
 """What stands between an image and the words about it."""
 
+SAID = ", told scales in words"
+"""What is said of a model in traces and journals, beside its name."""
+
 
 def gsd_words(gsd_m: float | None) -> str:
     """Metres per pixel as a prompt states them: ``0.3 m``."""
