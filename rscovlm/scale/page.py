@@ -49,7 +49,7 @@ def write_page(results: Mapping[str, Any], folder: Path) -> Path:
     methods: Mapping[str, Any] = results["methods"]
     shown = _with_ideal(results)
     charts = [_spoofing(shown)]
-    charts += [_gates(found["thresholds"]) for found in methods.values() if "thresholds" in found]
+    charts += [_gates(name, found["thresholds"]) for name, found in methods.items() if "thresholds" in found]
     page = folder / PAGE
     write_text(
         page,
@@ -93,8 +93,8 @@ def _spoofing(methods: Mapping[str, Any]) -> dict[str, Any]:
     return {"title": title, "svg": chart.svg(title), "legend": _legend(list(methods))}
 
 
-def _gates(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The mean gate of each tier over scale."""
+def _gates(method: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The mean gate of each tier of a method over scale, before any normalisation."""
     chart = Chart((-2, 2), (0, 1), "metres per pixel", "gate", ticks=(4, 5), powers=True)
     names = []
     for index, tier in enumerate(found["tiers"]):
@@ -103,7 +103,7 @@ def _gates(found: Mapping[str, Any]) -> dict[str, Any]:
         curve = [(s, 1 / (1 + math.exp(-found["sharpness"] * (tau - s)))) for s in steps]
         chart.line(curve, PALETTE[index % len(PALETTE)])
         names.append(f"tier {index + 1}: half open at {tier['mean_m']:.3g} m")
-    title = f"Gates as learnt, slope {found['sharpness']:.2f} a decade"
+    title = f"Gates of {method} as learnt, slope {found['sharpness']:.2f} a decade"
     return {"title": title, "svg": chart.svg(title), "legend": _legend(names)}
 
 

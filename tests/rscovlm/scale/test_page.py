@@ -52,6 +52,7 @@ def test_the_page_shows_the_curve_the_gates_and_what_was_found(tmp_path):
     assert text.count("<svg") == 2
     for words in (
         "75.0 (65 to 85)",
+        "Gates of cs_hlora as learnt, slope 5.00 a decade",
         "half open at 0.52 m",
         "0.125 (total variation",
         "without the dimensions of",
