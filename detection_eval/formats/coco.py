@@ -58,15 +58,16 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
     content = read_json(path)
     try:
         categories = sorted(content["categories"], key=lambda category: category["id"])
-        names = {category["id"]: str(category["name"]) for category in categories}
+        names = _by_id(categories, "name", path)
         images = {image["id"]: image for image in content["images"]}
+        _by_id(content["images"], "file_name", path)
         files = {key: str(image["file_name"]) for key, image in images.items()}
         sizes = {key: _size(image) for key, image in images.items()}
         annotations = list(content["annotations"])
         rows = [row for row in annotations if isinstance(row, dict)]
         graded = any("difficulty" in row or row.get("iscrowd") for row in rows)
     except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"{path}: not a COCO data set ({error!r})") from error
+        raise FormatError(f"{path}: not a COCO data set ({_said(error)})") from error
     gathering = Gathering(tuple(names.values()) if classes is None else classes)
     for key, file_name in files.items():
         number = key if type(key) is int else None
@@ -75,7 +76,8 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
     for position, annotation in enumerate(annotations):
         place = f"{path}: annotation {position}"
         try:
-            image, name = files[annotation["image_id"]], names[annotation["category_id"]]
+            image = _known(files, annotation, "image_id", "images")
+            name = _known(names, annotation, "category_id", "categories")
             score = annotation.get("score")
             written = None if score is None else finite_numbers([score], place)[0]
             grade = CROWD if annotation.get("iscrowd") else int(annotation.get("difficulty", 0))
@@ -83,9 +85,35 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
             kinds.update([kind] if kind else [])
             gathering.box(image, corners, name, place, written, grade if graded else None)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(f"{place}: missing, unknown or malformed value ({error})") from error
+            raise FormatError(f"{place}: {_said(error)}") from error
     numbers = {name: key for key, name in names.items() if type(key) is int}
     return replace(gathering.finish(rectangle_notes(kinds)), categories=numbers)
+
+
+def _by_id(rows: Iterable[Mapping[str, Any]], value: str, path: Path) -> dict[Any, str]:
+    """A value of each category or image by its id.
+
+    Raises:
+        FormatError: for an id that two have.
+        KeyError, TypeError: for a row without them.
+    """
+    found: dict[Any, str] = {}
+    for row in rows:
+        key, text = row["id"], str(row[value])
+        if found.setdefault(key, text) != text:
+            raise FormatError(f"{path}: {found[key]!r} and {text!r} have the same id {key!r}")
+    return found
+
+
+def _known(named: Mapping[Any, str], row: Mapping[str, Any], key: str, rows: str) -> str:
+    if row[key] not in named:
+        raise ValueError(f"{key} {row[key]!r} is none of the {rows}")
+    return named[row[key]]
+
+
+def _said(error: Exception) -> str:
+    """Words for what a row or a file lacks; a KeyError's are the key alone."""
+    return f"it has no {error}" if isinstance(error, KeyError) else f"malformed: {error}"
 
 
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -247,7 +275,7 @@ def read_detection_list(
             named = row.get("file_name") or row["image_id"]
             image = image_id(str(named))
         except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"{place}: missing or malformed value ({error!r})") from error
+            raise FormatError(f"{place}: {_said(error)}") from error
         if image not in seen:
             # Ultralytics makes numbers of names; all others take the number that COCO has for the image.
             seen.add(image)

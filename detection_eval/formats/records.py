@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.errors import FormatError, SettingError
 from detection_eval.formats.image_ids import image_id
+from detection_eval.geometry.quads import area
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.text.labels import spoken
 from detection_eval.text.parsing import ParseReport
@@ -263,6 +264,9 @@ class Gathering:
             for image, rows in self._rows.items():
                 self._rows[image] = [row for row in rows if row not in out]
         quads = np.array(self._corners, dtype=np.float64).reshape(-1, 4, 2)
+        flat = int((area(quads[[row for rows in self._rows.values() for row in rows]]) == 0).sum())
+        if flat:
+            notes = [*notes, f"{flat} boxes have no area: they overlap nothing, and nothing finds them"]
         labels = np.array([-1 if (label := known[name]) is None else label for name in self._names], np.int64)
         images = {
             image: self._finished(rows, quads, labels, index.names, self._about[image])

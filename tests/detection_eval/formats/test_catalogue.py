@@ -141,7 +141,7 @@ POINTS = "".join(f"<point>{x},{y}</point>" for x, y in ((0, 0), (4, 0), (4, 4), 
             "'q' is not a finite number",
         ),
         ("mmrotate-json", '{"a": 1}', "no list of detections but a dict"),
-        ("mmrotate-json", '[{"bbox": [1, 2, 3, 4]}]', "entry 0: missing or malformed value"),
+        ("mmrotate-json", '[{"bbox": [1, 2, 3, 4]}]', "entry 0: it has no 'category_id'"),
         (
             "mmrotate-json",
             '[{"bbox": [1, 2, 3], "score": 1, "category_id": 0, "image_id": "a"}]',

@@ -84,3 +84,37 @@ def test_a_malformed_coco_file_is_told_by_place(tmp_path, content, message):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(FormatError, match=message):
         read_coco(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: data.pop("categories"), r"not a COCO data set \(it has no 'categories'\)"),
+        (lambda data: data["annotations"][0].pop("image_id"), "annotation 0: it has no 'image_id'"),
+        (
+            lambda data: data["annotations"][0].update(category_id=8),
+            "category_id 8 is none of the categories",
+        ),
+        (lambda data: data["annotations"][0].update(image_id=9), "image_id 9 is none of the images"),
+        (
+            lambda data: data["categories"].append({"id": 7, "name": "plane"}),
+            "'ship' and 'plane' have the same",
+        ),
+        (lambda data: data["images"].append({"id": 1, "file_name": "b.tif"}), "'a.tif' and 'b.tif' have the"),
+    ],
+)
+def test_what_a_file_lacks_or_says_twice_is_named(tmp_path, change, says):
+    data = coco()
+    change(data)
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    with pytest.raises(FormatError, match=says):
+        read_coco(tmp_path / "a.json")
+
+
+def test_a_box_without_area_is_kept_and_told(tmp_path):
+    from detection_eval.formats.coco import read_coco_collection
+
+    (tmp_path / "a.json").write_text(json.dumps(coco(bbox=[10, 20, 0, 20])))
+    read = read_coco_collection(tmp_path / "a.json")
+    assert len(read.images["a"].detections) == 1
+    assert read.notes == ("1 boxes have no area: they overlap nothing, and nothing finds them",)
