@@ -11,7 +11,7 @@ from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES, ModelFamily, family_in, family_named, family_of
 from rscovlm.models.scale_words import SAID
 from rscovlm.models.serving import Serving
-from rscovlm.models.sidecars import read_sidecar
+from rscovlm.models.sidecars import OWN, read_sidecar
 
 NANO_FOLDER = Path(__file__).parents[1] / "assets" / "nano"
 
@@ -61,11 +61,12 @@ class Checkpoint:
 
     @property
     def _weights(self) -> str:
-        """The spec, a stated precision, and local weight files."""
+        """The spec, a stated precision, and local files: weights, those of heads, facts about them."""
         if self.folder is None:
             return self.spec
         folders = [self.folder] if self.adapter is None else [self.folder, self.adapter]
-        files = [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
+        kinds = ("*.safetensors", "heads/*.safetensors", OWN)
+        files = [file for folder in folders for kind in kinds for file in sorted(folder.glob(kind))]
         facts = [(file.name, file.stat()) for file in files]
         spec = self.spec if self.dtype is None else f"{self.spec} in {self.dtype}"
         return "|".join(

@@ -68,6 +68,14 @@ def test_the_identity_follows_the_weights(folder):
     assert resolve(str(folder)).identity != first
 
 
+@pytest.mark.parametrize("name", ["heads/weights.safetensors", "rscovlm.json"])
+def test_the_identity_follows_heads_and_their_calibration(folder, name):
+    first = resolve(str(folder)).identity
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("{}")
+    assert resolve(str(folder)).identity != first
+
+
 @pytest.mark.parametrize("spec", ["./no/such/folder", "a/b/c", "unknown"])
 def test_what_is_nowhere_is_refused_with_the_forms_that_exist(spec):
     with pytest.raises(ModelError, match="neither a folder nor known"):
