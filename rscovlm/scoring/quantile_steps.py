@@ -100,7 +100,10 @@ class QuantileSteps:
         """
         place = np.searchsorted(np.array(self.edges), np.asarray(mean, np.float64), side="right")
         steps = np.array(self.steps)[place] * np.asarray(deviation, np.float64)[:, None]
-        moved: Floats = np.sort(np.asarray(quantiles, np.float64) + steps, axis=1)
+        stated, levels = np.asarray(quantiles, np.float64), np.array(LEVELS)
+        # A head that puts the lower end at 0 says that there may be nothing at all; that is left to it.
+        ends = ((stated <= low) & (levels < 0.5)) | ((stated >= high) & (levels > 0.5))
+        moved: Floats = np.sort(np.where(ends, stated, stated + steps), axis=1)
         return np.clip(moved, low, high)
 
 

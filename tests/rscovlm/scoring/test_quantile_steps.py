@@ -77,6 +77,16 @@ def test_a_truth_of_exactly_zero_is_inside_of_an_interval_that_ends_at_zero():
     assert (moved[:60, LOW] == 0).all()
 
 
+def test_an_end_at_what_can_be_stays_there():
+    """Water is 0, and looks as forests do whose errors would move the lower end off it."""
+    steps = QuantileSteps((), ((1.0,) * len(LEVELS),), 60)
+    stated = np.array([[0.0] * 3 + list(np.linspace(1, 98, len(LEVELS) - 4)) + [100.0]])
+    moved = steps.moved([20.0], [2.0], stated, 0.0, 100.0)[0]
+    assert moved[:3].tolist() == [0, 0, 0]
+    assert moved[3] == 3.0
+    assert moved[-1] == 100.0
+
+
 def test_few_plots_are_refused_and_equal_predictions_share_a_bin():
     with pytest.raises(ValueError, match=f"39 plots with a truth and an answer; steps need {LEAST}"):
         QuantileSteps.fit(points(np.arange(39.0)))
