@@ -62,7 +62,7 @@ def regress(
         str | None,
         typer.Option(
             help="From one patch to the next: 25 (px) or 250m. A number a patch makes cells as large, by "
-            "default as a patch; patches of dense heads overlap by a fifth.",
+            "default as a patch; patches of dense heads overlap by half.",
         ),
     ] = None,
     plots: Annotated[

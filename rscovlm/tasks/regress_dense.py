@@ -81,7 +81,9 @@ class DenseLayout(Layout):
 
 
 def step_of(stride_px: float | None, patch: int, across: int) -> int:
-    """Cells from one window to the next; by default neighbours share about a fifth of a patch.
+    """Cells from one window to the next; by default neighbours share half of a patch, less where R is odd.
+
+    There Hann windows add up to the same everywhere, and no cell is left to the edge of one window.
 
     Args:
         stride_px: from one window to the next in pixels of patches; None for the default.
@@ -92,7 +94,7 @@ def step_of(stride_px: float | None, patch: int, across: int) -> int:
         UsageError: for a stride that is no whole number of cells, or that leaves cells out.
     """
     if stride_px is None:
-        return max(1, across - max(1, across // 5))
+        return max(1, math.ceil(across / 2))
     cells = stride_px * across / patch
     if not (0.5 <= cells <= across + 1e-6 and abs(cells - round(cells)) < 1e-3):
         told = f"{patch / across:g} px, up to {patch} px"

@@ -138,7 +138,7 @@ def test_shares_of_cells_are_exact_also_between_pixels():
 
 
 def test_strides_are_whole_cells_up_to_a_patch():
-    assert [step_of(None, 25, 5), step_of(None, 25, 25), step_of(None, 25, 1)] == [4, 20, 1]
+    assert [step_of(None, 25, 5), step_of(None, 25, 25), step_of(None, 25, 1)] == [3, 13, 1]
     assert step_of(10, 25, 5) == 2
     for wrong in (12, 30, 1):
         with pytest.raises(UsageError, match="give a multiple of 5 px, up to 25 px"):
