@@ -1,0 +1,119 @@
+"""The learning curve of several runs: ``python -m rscovlm.training.curve RUN... --output FILE.svg``.
+
+A course that takes several sittings leaves a run folder of each. Their logs, one after the other, are one
+curve.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from detection_eval.files import write_text
+from detection_eval.report.chart import PALETTE, Chart, round_axis
+from rscovlm.errors import UsageError
+from rscovlm.training.logs import LOG, read_log
+
+Curves = Mapping[str, Sequence[tuple[float, float]]]
+"""(conversations, nats per token) by name."""
+
+_LOSS = "loss/task/"
+_PARTS = 48  # of the course, over each of which the curve is a mean
+_STYLE = (
+    "<style>text{font:12px sans-serif;fill:#333}.grid{stroke:#ddd}.line{fill:none;stroke-width:1.8}"
+    ".tick{text-anchor:middle}.end{text-anchor:end}.start{text-anchor:start}.name{text-anchor:middle;"
+    "font-weight:600}</style>"
+)
+
+
+def learning_curves(runs: Sequence[Path], before: int = 0) -> dict[str, list[tuple[float, float]]]:
+    """Loss of each task over the conversations of several runs, one after the other.
+
+    Args:
+        runs: their folders, in order.
+        before: conversations of the course of which no log is left.
+
+    Returns:
+        Points by task, in alphabetical order.
+    """
+    curves: dict[str, list[tuple[float, float]]] = {}
+    seen = float(before)
+    for run in runs:
+        lines = [line for line in read_log(run / LOG) if line.get("seen/samples") is not None]
+        for line in lines:
+            for name, value in line.items():
+                if name.startswith(_LOSS) and value is not None:
+                    points = curves.setdefault(name.removeprefix(_LOSS), [])
+                    points.append((seen + (line["seen/samples"] or 0), value))
+        seen += (lines[-1]["seen/samples"] or 0) if lines else 0
+    return dict(sorted(curves.items()))
+
+
+def smoothed(points: Sequence[tuple[float, float]], parts: int = _PARTS) -> list[tuple[float, float]]:
+    """At most ``parts`` points, each the mean of as many neighbours."""
+    size = -(-len(points) // parts)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    return [tuple(sum(axis) / len(group) for axis in zip(*group, strict=True)) for group in groups]
+
+
+def draw(curves: Curves) -> str:
+    """The curves as an SVG file.
+
+    Raises:
+        UsageError: where there are none.
+    """
+    if not curves:
+        raise UsageError("the logs hold no losses of tasks; give folders of runs that have taken steps")
+    points = [point for line in curves.values() for point in line]
+    first = min(x for x, _ in points) / 1000
+    last, x_parts = round_axis(max(x for x, _ in points) / 1000)
+    highest, y_parts = round_axis(max(y for line in curves.values() for _, y in smoothed(line)))
+    start = first // (last / x_parts) * (last / x_parts)
+    chart = Chart(
+        (start, last),
+        (0.0, highest),
+        "thousand conversations",
+        "loss, nats per token",
+        width=760,
+        ticks=(round((last - start) / (last / x_parts)), y_parts),
+    )
+    for index, (name, line) in enumerate(curves.items()):
+        colour = PALETTE[index % len(PALETTE)]
+        smooth = [(x / 1000, y) for x, y in smoothed(line)]
+        chart.line(smooth, colour)
+        chart.point(*smooth[-1], colour, f"{name}: {smooth[-1][1]:.3g}", radius=3)
+        px, py = 66 + 690 // len(curves) * index, 12
+        chart.words(px, py, name)
+        chart.point(*_value(chart, px - 6, py - 4), colour, name, radius=4)
+    svg = str(chart.svg("learning curve"))
+    opening = svg.index(">") + 1
+    return (
+        svg[:opening].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + _STYLE + svg[opening:]
+    )
+
+
+def _value(chart: Chart, px: float, py: float) -> tuple[float, float]:
+    """The value of the axes at a position in px."""
+    (x0, y0), (x1, y1) = chart.place(chart.x[0], chart.y[0]), chart.place(chart.x[1], chart.y[1])
+    along, up = (px - x0) / (x1 - x0), (py - y0) / (y1 - y0)
+    return (
+        chart.x[0] + along * (chart.x[1] - chart.x[0]),
+        chart.y[0] + up * (chart.y[1] - chart.y[0]),
+    )
+
+
+def main() -> None:
+    """Parse the command line, read the logs, write the drawing."""
+    parser = argparse.ArgumentParser(
+        description="Draw the learning curve of a course from the logs of its runs."
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, in order")
+    parser.add_argument("--before", type=int, default=0, help="conversations before the first of them")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.svg", help="what to write")
+    options = parser.parse_args()
+    write_text(options.output, draw(learning_curves(options.runs, options.before)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
