@@ -44,7 +44,8 @@ from rscovlm.models.families import FAMILIES, ModelFamily
 from rscovlm.synth.dataset import scene_truth
 from rscovlm.synth.render import render
 from rscovlm.synth.world import World, plan_world
-from rscovlm.tasks.detect import detect_scene, plan_detection
+from rscovlm.tasks.detect import detect_scene
+from rscovlm.tasks.detection_run import plan_detection
 from rscovlm.tasks.tiles import plan_tiles
 from tiling.areas import Area
 from tiling.colours import class_colours

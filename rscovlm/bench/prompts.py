@@ -19,7 +19,7 @@ from rscovlm.models.families import CLASSIFY
 from rscovlm.tasks.caption import Captioning
 from rscovlm.tasks.classify import Classification
 from rscovlm.tasks.count import Counting
-from rscovlm.tasks.detect import Detection
+from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.ground import Grounding
 from rscovlm.tasks.provenance import text_hash
 from rscovlm.tasks.questions import (

@@ -100,6 +100,16 @@ def detect(
     boxes: Annotated[
         Boxes, typer.Option(help="Rectangles on the ground, or the four corners as the model wrote them.")
     ] = Boxes.rectangles,
+    closer_looks: Annotated[
+        int | None,
+        typer.Option(
+            help="Look at each found object again so many times, close up: its box is drawn anew, or dropped "
+            "if it is not seen again. By default what suits the model.",
+            min=0,
+            max=4,
+            metavar="N",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on at a scale at which the model cannot be right.")
     ] = False,
@@ -160,6 +170,7 @@ def detect(
         boxes is Boxes.as_written,
         batch_size,
         force,
+        closer_looks,
     )
     planned = plan_scenes(sources, request, recipe, reading, running, to)
     assert planned.checkpoint is not None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rscovlm.cli.destinations import Destinations
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.families import ModelFamily
-    from rscovlm.tasks.detect import DetectionRun
+    from rscovlm.tasks.detection_run import DetectionRun
     from rscovlm.tasks.recipe import Recipe
     from rscovlm.tasks.task import Prompt
     from rscovlm.tasks.tiles import ScaleGap, TilePlan
@@ -45,6 +45,7 @@ class Request:
         as_written: keep the corners of boxes as the model wrote them.
         batch_size: tiles of one batch.
         force: go on at a scale at which no box can be right.
+        closer_looks: how many times each found object is looked at again; None for what suits the model.
     """
 
     classes: tuple[str, ...] | None
@@ -58,6 +59,7 @@ class Request:
     as_written: bool
     batch_size: int
     force: bool
+    closer_looks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _scenes(count: int) -> str:
 def _words(request: Request, family: ModelFamily) -> dict[str, str] | None:
     """Other words for the classes that will be asked for."""
     from rscovlm.cli.aliases import words_for
-    from rscovlm.tasks.detect import wanted_classes
+    from rscovlm.tasks.detection_run import wanted_classes
 
     if request.aliases is None:
         return None
@@ -197,7 +199,7 @@ def plan_scene(
     Raises:
         SceneError, UsageError: with one clear line; :class:`SceneRefused` where there is nothing to see.
     """
-    from rscovlm.tasks.detect import plan_detection, wanted_classes
+    from rscovlm.tasks.detection_run import plan_detection, wanted_classes
     from rscovlm.tasks.passes import plan_passes, scale_notes
 
     wanted = wanted_classes(family, request.classes)
@@ -230,6 +232,7 @@ def plan_scene(
         batch_size=request.batch_size,
         as_written=request.as_written,
         aliases=words,
+        closer_looks=request.closer_looks,
     )
 
 

@@ -13,7 +13,8 @@ from rscovlm.progress import note
 
 if TYPE_CHECKING:
     from detection_eval.text.parsing import ParseReport
-    from rscovlm.tasks.detect import DetectionRun, SceneDetections
+    from rscovlm.tasks.detect import SceneDetections
+    from rscovlm.tasks.detection_run import DetectionRun
     from tiling.scene import Scene
 
 
@@ -49,8 +50,18 @@ def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetection
         "parts_joined": found.merged.joined,
         "dropped_on_nodata": found.on_nothing,
         **({} if found.across is None else {"dropped_across_passes": found.across._asdict()}),
+        **_of_closer_looks(found),
         "parsing": _parsing(found.report),
     }
+
+
+def _of_closer_looks(found: SceneDetections) -> dict[str, Any]:
+    """What became of the boxes at closer looks, where there were any."""
+    again = found.again
+    if again is None:
+        return {}
+    counts = {"unconfirmed": again.unconfirmed, "coinciding": again.coinciding}
+    return {"closer_looks": {**counts, "failed": list(again.failures)}}
 
 
 def _of_pass(scene: Scene, found: SceneDetections, number: int) -> dict[str, Any]:
@@ -125,6 +136,7 @@ class Report:
         self.refused: dict[str, str] = {}
         self._parsed: list[ParseReport] = []
         self._failed: list[str] = []
+        self._outlines: list[str] = []
         self._tiles = 0
         self._unexamined_px = self._area_px = 0.0
 
@@ -135,6 +147,7 @@ class Report:
         )
         self._parsed.append(found.report)
         self._failed += [f"tile {failed.tile.index}: {failed.reason}" for failed in found.failures]
+        self._outlines += [] if found.again is None else found.again.failures
         self._tiles += summary["tiles"]
         areas = [plan.grid.extent.area for plan in found.plans]
         # Of the passes over a scene the one that misses most counts.
@@ -145,7 +158,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether all scenes, and all of their tiles, were examined."""
-        return not self.refused and not self._failed
+        return not (self.refused or self._failed or self._outlines)
 
     @property
     def objects(self) -> dict[str, int]:
@@ -177,6 +190,14 @@ class Report:
         print(f"{sum(self.objects.values()):>8,}  objects in all", flush=True)
         if dropped := sum(summary["dropped_on_nodata"] for summary in self.summaries):
             note(f"boxes left out because less than a tenth of them shows valid pixels: {dropped:,}")
+        looked = [summary["closer_looks"] for summary in self.summaries if "closer_looks" in summary]
+        if looked:
+            unconfirmed, coinciding = (
+                sum(each[name] for each in looked) for name in ("unconfirmed", "coinciding")
+            )
+            note(
+                f"closer looks: {unconfirmed:,} boxes not confirmed, {coinciding:,} were another one's object"
+            )
         note("parsing: " + ", ".join(_parsing_words(_parsing(reduce(add, self._parsed)))))
 
     def missing(self, *, resumable: bool) -> str:
@@ -193,5 +214,7 @@ class Report:
                 f"{len(self._failed)} of {self._tiles} tiles failed, {share:.1%} of the area not examined; "
                 f"{self._failed[0]}"
             )
+        if self._outlines:
+            parts.append(f"{len(self._outlines)} boxes could not be looked at again; {self._outlines[0]}")
         line = "; ".join(parts)
         return line + ("; --resume asks again about what has no reply" if resumable else "")

@@ -41,6 +41,7 @@ class ModelFamily:
         scene_classes: what it classifies scenes into unless asked for something else; None likewise.
         classification_prompt: words that ask for the class of a scene, with ``{classes}`` in them.
         class_joiner: between the classes in those words.
+        closer_looks: how many times ``detect`` looks again at each object that it has found, close up.
         detection_tokens: most tokens of a reply that lists objects; RSCoVLM was evaluated with 16,384.
         states_gsd: whether it is told in words how large a pixel of each image is.
     """
@@ -56,6 +57,7 @@ class ModelFamily:
     scene_classes: tuple[str, ...] | None = None
     classification_prompt: str = CLASSIFY
     class_joiner: str = ", "
+    closer_looks: int = 0
     detection_tokens: int = 16_384
     states_gsd: bool = False
 
@@ -191,8 +193,8 @@ def family_of(folder: str | Path, name: str | None = None) -> ModelFamily:
 
     ``config.json`` tells the architecture and patch sizes, the image processor's configuration the pixel
     bounds, and an optional ``rscovlm.json`` overrides by name: ``family``, ``dialect``, ``detection``,
-    ``detect_gsd_m``, ``class_gsd_m``, ``min_pixels``, ``max_pixels``. The name tells RSCoVLM, whose files are
-    those of any Qwen2.5-VL.
+    ``detect_gsd_m``, ``class_gsd_m``, ``closer_looks``, ``min_pixels``, ``max_pixels``. The name tells
+    RSCoVLM, whose files are those of any Qwen2.5-VL.
 
     Args:
         folder: of the checkpoint.
@@ -227,9 +229,14 @@ def family_of(folder: str | Path, name: str | None = None) -> ModelFamily:
         except ConfigError as error:
             raise ModelError(f"{folder / OWN}: {error}") from None
     known: dict[str, Any] = {
-        key: overrides[key] for key in ("detection", "detect_gsd_m", "class_gsd_m") if key in overrides
+        key: overrides[key]
+        for key in ("detection", "detect_gsd_m", "class_gsd_m", "closer_looks")
+        if key in overrides
     }
     _check_scales(known, folder / OWN)
+    closer = known.get("closer_looks", 0)
+    if isinstance(closer, bool) or not isinstance(closer, int) or closer < 0:
+        raise ModelError(f"closer_looks {closer!r} in {folder / OWN} is no number of looks; give 0, 1 or 2")
     return replace(family, **known)
 
 

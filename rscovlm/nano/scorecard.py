@@ -31,7 +31,8 @@ from rscovlm.synth.questions import SCENE_TOPICS, SITE_TOPICS, Question, all_que
 from rscovlm.synth.world import World, plan_world
 from rscovlm.tasks.ask import ask
 from rscovlm.tasks.classify import Classification, classify_scenes
-from rscovlm.tasks.detect import Detection, detect_scene
+from rscovlm.tasks.detect import detect_scene
+from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.ground import Grounding
 from rscovlm.tasks.questions import question_with_answer
 from rscovlm.tasks.task import Tally, hit, score_reply, total

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rscovlm.errors import JournalError
 from tiling.errors import SceneError
-from zoom_chain.chat import Conversation, Reply, StopReason
+from zoom_chain.chat import Conversation, Generation, Reply, StopReason
 from zoom_chain.looks import image_of, scene_gsd
 from zoom_chain.requests import Requests, in_flight
 from zoom_chain.session import failure_of
@@ -18,7 +18,7 @@ from zoom_chain.session import failure_of
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from rscovlm.journal import Journal
-    from rscovlm.tasks.detect import DetectionRun
+    from rscovlm.tasks.task import Prompt
     from tiling.grid import Tile
     from tiling.scene import Scene
     from tiling.view import View
@@ -41,6 +41,23 @@ class Look(NamedTuple):
     plan: int
     tile: Tile
     view: View
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What a model is asked about windows of a scene, and how.
+
+    Attributes:
+        looks: at what, in the order in which they are asked about.
+        prompts: the words, by ``Look.plan``.
+        options: how replies are generated.
+        batch_size: looks of one batch.
+    """
+
+    looks: Sequence[Look]
+    prompts: Sequence[Prompt]
+    options: Generation
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,7 @@ def tile_key(tile: Tile, scale: float | None = None) -> str:
 def ask_tiles(
     scene: Scene,
     engine: Engine,
-    run: DetectionRun,
+    run: Questions,
     known: Mapping[str, TileReply],
     readers: int,
     keep: Keep | None = None,
@@ -128,7 +145,6 @@ def ask_tiles(
         keep: told of replies the moment that a server has given them, by the thread of the request, while
             this one may wait for the pixels of another tile; of a batch by this thread.
     """
-    prompts = [run.task_of(plan).prompt() for plan in run.plans]
     gsd = scene_gsd(scene, engine, engine.family.resolution)
 
     def question(look: Look) -> Conversation | SceneError:
@@ -136,7 +152,7 @@ def ask_tiles(
             image = image_of(scene, look.view, gsd)
         except SceneError as error:
             return error
-        system, words = prompts[look.plan]
+        system, words = run.prompts[look.plan]
         start = Conversation() if system is None else Conversation().say("system", system)
         return start.say("user", image, words)
 
@@ -154,7 +170,7 @@ Keep = Callable[[Mapping[str, TileReply]], None]
 
 def _ask_in_flight(
     engine: Engine,
-    run: DetectionRun,
+    run: Questions,
     known: Mapping[str, TileReply],
     question: Question,
     most: int,
@@ -192,7 +208,7 @@ def _unread(error: SceneError) -> TileReply:
 
 def _ask_in_batches(
     engine: Engine,
-    run: DetectionRun,
+    run: Questions,
     known: Mapping[str, TileReply],
     question: Question,
     readers: int,
@@ -215,10 +231,10 @@ def _ask_in_batches(
         yield new
 
 
-def _batches(run: DetectionRun) -> list[list[Look]]:
+def _batches(run: Questions) -> list[list[Look]]:
     """Requests that go together: tiles of one pass and size, asked about in the same words."""
     looks, size = run.looks, run.batch_size
-    passes = [[look for look in looks if look.plan == number] for number in range(len(run.plans))]
+    passes = [[look for look in looks if look.plan == number] for number in range(len(run.prompts))]
     return [each[start : start + size] for each in passes for start in range(0, len(each), size)]
 
 

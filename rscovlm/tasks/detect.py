@@ -7,42 +7,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
-from detection_eval.formats.class_lists import DOTA_V1_0
 from detection_eval.geometry.quads import area, bounds
-from detection_eval.metrics.counts import count_image
-from detection_eval.text.contracts import CONTRACTS, Contract, detection_prompt
-from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
-from rscovlm.tasks.asking import Look, TileReply, ask_tiles, kept_replies, tile_key
-from rscovlm.tasks.passes import plan_passes
-from rscovlm.tasks.provenance import text_hash, version
-from rscovlm.tasks.task import Counts, Prompt, rates, total
+from detection_eval.text.parsing import ParsedResponse, ParseReport
+from rscovlm.tasks.asking import Questions, TileReply, ask_tiles, kept_replies
+from rscovlm.tasks.closer_looks import SeenAgain, plan_closer_looks, seen_again
+from rscovlm.tasks.detection_run import DetectionRun, plan_detection
 from rscovlm.tasks.tiles import TilePlan
 from tiling.errors import SceneError
 from tiling.ground import ground_rectangles
 from tiling.merging import MergedDetections, merge_tiles
 from tiling.scales import DroppedAcross, merge_scales
-from tiling.view import Size, Window
-from zoom_chain.answers import spoken_text
-from zoom_chain.chat import Generation
+from tiling.view import Window
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from rscovlm.journal import Journal
-    from rscovlm.models.families import ModelFamily
     from tiling.grid import Tile
     from tiling.scene import Scene
 
-BATCH_SIZE = 16
 READERS = 2
-LEVEL = 0.5
-"""IoU from which a box is right."""
 LEAST_VALID = 0.1
 """Part of a box that has to be valid: what lies on nodata shows nothing, whatever the model says of it."""
 Progress = Callable[[int, int], None]
@@ -75,6 +65,7 @@ class SceneDetections:
         outside: objects dropped because their centre lies outside the area to be examined.
         across: boxes dropped because another pass knew better; None where there was one pass.
         on_nothing: boxes dropped because hardly any pixel under them is valid.
+        again: what became of the boxes at closer looks; None where there were none.
         replies: about each look of the run, in order.
     """
 
@@ -85,6 +76,7 @@ class SceneDetections:
     outside: int = 0
     across: DroppedAcross | None = None
     on_nothing: int = 0
+    again: SeenAgain | None = None
     replies: tuple[TileReply, ...] = ()
 
     @property
@@ -104,219 +96,6 @@ class SceneDetections:
             sum(failed.tile.core.area for failed in self.failures if failed.plan == number)
             for number in range(len(self.plans))
         )
-
-
-@dataclass(frozen=True)
-class Detection:
-    """Where are all objects of some classes?
-
-    Attributes:
-        contract: how boxes are written.
-        classes: to find; None for whatever there is.
-        aliases: other words for a class in replies, as {word: class}.
-    """
-
-    contract: Contract
-    classes: tuple[str, ...] | None = None
-    aliases: Mapping[str, str] | None = None
-
-    def prompt(self, subject: str = "") -> Prompt:
-        """Ask for the classes in the contract's own words."""
-        return Prompt(*detection_prompt(self.contract, self.classes))
-
-    def read(self, text: str, size: Size) -> ParsedResponse:
-        """The boxes of a reply in pixels, and what could not be read of it."""
-        return parse_response(
-            spoken_text(text), self.contract, self.classes, size.width, size.height, aliases=self.aliases
-        )
-
-    def parse(self, text: str, size: Size) -> Detections:
-        """The boxes of a reply in pixels."""
-        return self.read(text, size).detections
-
-    def score(self, parsed: Detections, truth: Detections) -> Counts:
-        """``f1@0.5``, ``precision@0.5`` and ``recall@0.5``, all classes counted as one."""
-        return total([_counts(0, 0, 0), *self.score_classes(parsed, truth).values()])
-
-    def score_classes(self, parsed: Detections, truth: Detections) -> dict[str, Counts]:
-        """The counts of each class that is found or should be, by name."""
-        return {
-            name: _counts(counts.true.sum(), counts.false.sum(), counts.missed.sum())
-            for name, counts in count_image(parsed, truth, LEVEL).items()
-        }
-
-    def aggregate(self, counts: Counts) -> dict[str, float]:
-        """``f1@0.5``, ``precision@0.5`` and ``recall@0.5`` in [0, 1].
-
-        Nothing found where nothing is has the F1 of a perfect answer; precision without boxes and recall
-        without objects are left out.
-        """
-        perfect = {"f1@0.5": 1.0} if counts.get("f1@0.5/of") == 0 else {}
-        return perfect | rates(counts, "f1@0.5", "precision@0.5", "recall@0.5")
-
-
-def _counts(right: float, wrong: float, missed: float) -> Counts:
-    right, found, objects = float(right), float(right + wrong), float(right + missed)
-    return {
-        **{"f1@0.5/hits": 2 * right, "f1@0.5/of": found + objects},
-        **{"precision@0.5/hits": right, "precision@0.5/of": found},
-        **{"recall@0.5/hits": right, "recall@0.5/of": objects},
-    }
-
-
-@dataclass(frozen=True)
-class DetectionRun:
-    """The questions about the tiles of a scene, and how they are asked.
-
-    Attributes:
-        plans: the tiles of each pass over the scene.
-        task: what is asked about each, but for the classes where a plan has its own.
-        options: how replies are generated.
-        batch_size: tiles of one batch.
-        as_written: keep the four corners as the model wrote them, instead of rectangles on the ground.
-        class_scales: the scale, in scene px per view px, of the pass that objects of a class belong to, for
-            classes of which it is stated.
-    """
-
-    plans: tuple[TilePlan, ...]
-    task: Detection
-    options: Generation
-    batch_size: int = BATCH_SIZE
-    as_written: bool = False
-    class_scales: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        scales = [plan.scale for plan in self.plans]
-        if not scales or (len(scales) > 1 and (None in scales or len(set(scales)) < len(scales))):
-            raise ValueError(f"passes at the scales {scales}; give one pass, or several with a scale each")
-
-    def task_of(self, plan: TilePlan) -> Detection:
-        """The prompts about the tiles of a plan."""
-        return self.task if plan.classes is None else replace(self.task, classes=plan.classes)
-
-    @property
-    def looks(self) -> list[Look]:
-        """Each tile of each pass, in the order in which they are asked about."""
-        return [
-            Look(tile_key(tile, plan.scale), number, tile, view)
-            for number, plan in enumerate(self.plans)
-            for tile, view in zip(plan.tiles, plan.views, strict=True)
-        ]
-
-    @property
-    def requests(self) -> dict[Prompt, set[Size]]:
-        """Prompts, each with the sizes of the tiles to which it is put."""
-        said: dict[Prompt, set[Size]] = {}
-        for plan in self.plans:
-            said.setdefault(self.task_of(plan).prompt(), set()).update(view.size for view in plan.views)
-        return said
-
-    @property
-    def prompt_hash(self) -> str:
-        """A fingerprint of the words, for provenance."""
-        return text_hash("\n".join(text for prompt in self.requests for text in prompt if text))
-
-    def facts(
-        self, scene: Scene, model: str, device: str | None = None, dtype: str | None = None
-    ) -> dict[str, Any]:
-        """All that the replies depend on, for a journal; ``model`` names the very weights."""
-        return {
-            "scene": scene.identity,
-            "model": model,
-            "device": device,
-            "dtype": dtype,
-            "prompt": self.prompt_hash,
-            "contract": self.task.contract.name,
-            **_of_each([self._facts_of(plan) for plan in self.plans]),
-            "generation": asdict(self.options),
-            # The words of a reply may depend on what it shared a batch with.
-            "batch size": self.batch_size,
-            "version": version(),
-        }
-
-    def _facts_of(self, plan: TilePlan) -> dict[str, Any]:
-        """Everything on which the replies about the tiles of one pass depend."""
-        grid = plan.grid
-        return {
-            "classes": self.task_of(plan).classes,
-            "scale": plan.scale,
-            "tile": grid.tile,
-            "overlap": grid.overlap,
-            "window": grid.extent.bounds,
-            "area": None if plan.area is None else text_hash(plan.area.wkt),
-            "resolution": asdict(plan.resolution),
-        }
-
-
-def _of_each(facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """By name the value of the only pass or those of all: what differs between two runs is told by name."""
-    if len(facts) == 1:
-        return facts[0]
-    return {name: [each[name] for each in facts] for name in facts[0]}
-
-
-def plan_detection(
-    scene: Scene,
-    family: ModelFamily,
-    classes: Sequence[str] | None = None,
-    *,
-    plans: Sequence[TilePlan] | None = None,
-    contract: Contract | None = None,
-    options: Generation | None = None,
-    batch_size: int = BATCH_SIZE,
-    as_written: bool = False,
-    aliases: Mapping[str, str] | None = None,
-) -> DetectionRun:
-    """Plan the questions to a model of a family about a scene.
-
-    Args:
-        scene: to look at.
-        family: of the model.
-        classes: to find; None takes the family's own, else those of DOTA-v1.0.
-        plans: the tiles of each pass; None takes those that suit the family.
-        contract: how boxes are asked for; None takes the family's.
-        options: how replies are generated; None decides greedily with room for what a tile can hold.
-        batch_size: tiles of one batch.
-        as_written: keep the four corners as the model writes them.
-        aliases: other words for a class in replies, as {word: class}.
-
-    Raises:
-        UsageError: for classes that the model does not know.
-    """
-    names = wanted_classes(family, classes)
-    task = Detection(contract or CONTRACTS[family.detection], names, aliases)
-    options = options or Generation(max_new_tokens=family.detection_tokens)
-    plans = tuple(plan_passes(scene, family, names) if plans is None else plans)
-    scales = _class_scales(scene, family, names, plans)
-    return DetectionRun(plans, task, options, batch_size, as_written, scales)
-
-
-def _class_scales(
-    scene: Scene, family: ModelFamily, classes: Sequence[str], plans: Sequence[TilePlan]
-) -> dict[str, float]:
-    """The scale of the pass that is nearest to the one that a family states for a class."""
-    scales = [plan.scale for plan in plans if plan.scale is not None]
-    own = scene.gsd_m
-    if family.class_gsd_m is None or own is None or not scales:
-        return {}
-    stated = {name: family.gsd_of(name) for name in classes}
-    return {
-        name: min(scales, key=lambda scale: abs(math.log(scale * own / gsd_m)))
-        for name, gsd_m in stated.items()
-        if gsd_m is not None
-    }
-
-
-def wanted_classes(family: ModelFamily, classes: Sequence[str] | None) -> tuple[str, ...]:
-    """The classes to ask a family for: those given, else its own, else those of DOTA-v1.0.
-
-    Raises:
-        UsageError: for classes outside the family's own list.
-    """
-    if classes is None:
-        return family.classes or DOTA_V1_0
-    family.check_known(classes, family.classes)
-    return tuple(classes)
 
 
 def detect_scene(
@@ -341,21 +120,58 @@ def detect_scene(
         readers: threads that read tiles ahead of the model.
     """
     run = run or plan_detection(scene, engine.family)
-    looks = run.looks
-    replies = kept_replies(journal)
-    if progress:
-        progress(len(replies), len(looks))
+    answers = _Answers(scene, engine, journal, progress, readers)
+    found = _on_something(scene, read_replies(run, answers.to(run.questions)))
+    for _ in range(run.closer_looks):
+        found = _look_closer(scene, engine, run, found, answers)
+    return found if run.as_written else _as_rectangles(scene, found)
 
-    def keep(new: Mapping[str, TileReply]) -> None:
+
+class _Answers:
+    """Replies to the questions of a run: kept ones, and those that the model gives now, which are kept."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        engine: Engine,
+        journal: Journal | None,
+        progress: Progress | None,
+        readers: int,
+    ) -> None:
+        self._scene, self._engine, self._readers = scene, engine, readers
+        self._journal, self._progress = journal, progress
+        self._known = kept_replies(journal)
+        self._asked = 0
+
+    def to(self, questions: Questions) -> list[TileReply]:
+        """The reply about each look, in order."""
+        keys = {look.key for look in questions.looks}
+        self._asked += len(keys)
+        self._tell()
+        for new in ask_tiles(self._scene, self._engine, questions, self._known, self._readers, self._keep):
+            self._known.update(new)
+            self._tell()
+        return [self._known[look.key] for look in questions.looks]
+
+    def _keep(self, new: Mapping[str, TileReply]) -> None:
         usable = {key: reply.to_json() for key, reply in new.items() if reply.usable}
-        if journal is not None and usable:
-            journal.append(usable)
+        if self._journal is not None and usable:
+            self._journal.append(usable)
 
-    for new in ask_tiles(scene, engine, run, replies, readers, keep):
-        replies.update(new)
-        if progress:
-            progress(len(replies), len(looks))
-    return found_in(scene, run, [replies[look.key] for look in looks])
+    def _tell(self) -> None:
+        if self._progress:
+            self._progress(min(len(self._known), self._asked), self._asked)
+
+
+def _look_closer(
+    scene: Scene, engine: Engine, run: DetectionRun, found: SceneDetections, answers: _Answers
+) -> SceneDetections:
+    """The same after a closer look at each box."""
+    closer = plan_closer_looks(scene, found.detections, engine.family.resolution)
+    prompts = [replace(run.task, classes=(name,)).prompt() for name in closer.classes]
+    replies = answers.to(Questions(closer.looks, prompts, run.options, run.batch_size))
+    again = seen_again(found.merged, closer, replies, run.task)
+    return replace(found, merged=again.merged, again=again if found.again is None else found.again + again)
 
 
 def found_in(scene: Scene, run: DetectionRun, replies: Sequence[TileReply]) -> SceneDetections:

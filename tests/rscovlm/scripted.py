@@ -15,7 +15,7 @@ from zoom_chain.chat import Conversation, Generation, Reply
 
 Script = Callable[[Conversation], str | Reply]
 
-ONE_SCALE = replace(FAMILIES["nano"], detect_gsd_m=1.2, class_gsd_m=None)
+ONE_SCALE = replace(FAMILIES["nano"], detect_gsd_m=1.2, class_gsd_m=None, closer_looks=0)
 """nano's family, as if it looked for every class in one pass."""
 
 

@@ -16,7 +16,7 @@ from rscovlm.bench.protocols.grounding import contract_of
 from rscovlm.bench.protocols.replies import judged
 from rscovlm.bench.protocols.scored import Scored
 from rscovlm.bench.row import Row
-from rscovlm.tasks.detect import Detection
+from rscovlm.tasks.detection import Detection
 
 
 @dataclass(frozen=True)

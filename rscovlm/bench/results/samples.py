@@ -16,7 +16,7 @@ from rscovlm.bench.item import Item
 from rscovlm.bench.prompts import task_of
 from rscovlm.bench.protocol import Protocol, Verdict
 from rscovlm.bench.row import Row
-from rscovlm.tasks.detect import Detection
+from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.ground import Grounding
 from tiling.errors import SceneError
 from tiling.resolution import Resolution

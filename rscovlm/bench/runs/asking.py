@@ -27,7 +27,8 @@ from rscovlm.data.plot_prompts import is_plot, plot_named
 from rscovlm.errors import DataError, UsageError
 from rscovlm.tasks.ask import ask_each
 from rscovlm.tasks.asking import TileReply
-from rscovlm.tasks.detect import DetectionRun, found_in
+from rscovlm.tasks.detect import found_in
+from rscovlm.tasks.detection_run import DetectionRun
 from rscovlm.tasks.recipe import Recipe
 from tiling.errors import SceneError
 from tiling.resolution import Resolution

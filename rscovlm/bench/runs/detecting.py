@@ -17,7 +17,8 @@ import numpy as np
 from rscovlm.bench.row import Found, Row, TileRow
 from rscovlm.journal import Journal
 from rscovlm.tasks.asking import TileReply
-from rscovlm.tasks.detect import DetectionRun, SceneDetections, detect_scene, plan_detection, wanted_classes
+from rscovlm.tasks.detect import SceneDetections, detect_scene
+from rscovlm.tasks.detection_run import DetectionRun, plan_detection, wanted_classes
 from rscovlm.tasks.passes import plan_passes
 from rscovlm.tasks.provenance import text_hash
 from tiling.errors import GridError
@@ -58,6 +59,7 @@ def plan_image(scene: Scene, item: Item, asking: Asking) -> DetectionRun:
         contract=asking.profile.contract_of("detect"),
         options=asking.generation("detect"),
         batch_size=asking.batch_size,
+        closer_looks=0,  # a benchmark's boxes are those of the replies in its log
     )
 
 

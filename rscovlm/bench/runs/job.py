@@ -28,7 +28,7 @@ from rscovlm.data.readers.common import Account
 from rscovlm.errors import DataError, UsageError
 from rscovlm.journal import parameters_hash
 from rscovlm.models.inputs import PatchInput, number_heads
-from rscovlm.tasks.detect import wanted_classes
+from rscovlm.tasks.detection_run import wanted_classes
 from rscovlm.tasks.provenance import version
 from rscovlm.tasks.recipe import Recipe
 from zoom_chain.policies import POLICIES

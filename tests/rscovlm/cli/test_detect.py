@@ -354,6 +354,28 @@ def test_a_dry_run_states_tiles_tokens_and_scale_of_each_pass(run, no_model, fin
     assert done.out.count("user: find the") == 1
 
 
+def test_closer_looks_are_asked_for_by_number_counted_and_part_of_what_is_complete(run, scripted, squares):
+    engine = scripted(find_squares)
+    done = run("detect", squares, "--model", MODEL, "--closer-looks", 1, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    again = found["closer_looks"]
+    assert again["failed"] == []
+    assert sum(map(len, engine.batches)) == 25 + len(TRUTH)
+    assert len(found["detections"]) + again["unconfirmed"] + again["coinciding"] == len(TRUTH)
+
+    scripted(find_squares)
+    assert "closer_looks" not in json.loads(
+        run("detect", squares, "--model", MODEL, "--closer-looks", 0, "--json").out
+    )
+
+    scripted(failing_once(25, Reply("", "error", error="server gone")))
+    done = run("detect", squares, "--model", MODEL, "--closer-looks", 1)
+    assert done.code == 1
+    assert "1 boxes could not be looked at again; closer look at" in done.err
+    assert "server gone" in done.err
+
+
 def test_several_passes_are_one_layer_that_says_the_scale_of_each_box(run, scripted, fine, tmp_path):
     engine = scripted(find_squares)
     done = run("detect", fine, "--model", MODEL, "--gsd", "0.6,1.2", "--json")

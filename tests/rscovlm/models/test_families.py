@@ -107,6 +107,8 @@ def test_a_checkpoint_may_state_the_scale_of_each_class(checkpoint):
         ({"class_gsd_m": {"plane": 0}}, "plane 0 in"),
         ({"class_gsd_m": {"plane": True}}, "plane True in"),
         ({"class_gsd_m": [0.3]}, r"class_gsd_m \[0\.3\] in .* is no mapping"),
+        ({"closer_looks": 1.5}, r"closer_looks 1\.5 in .* is no number of looks"),
+        ({"closer_looks": True}, "closer_looks True in"),
     ],
 )
 def test_scales_in_a_checkpoints_file_that_are_none_are_named(checkpoint, own, words):

@@ -12,7 +12,8 @@ from rscovlm.errors import JournalError
 from rscovlm.journal import Journal, results_in
 from rscovlm.tasks import asking
 from rscovlm.tasks.asking import TileReply, ask_tiles, read_ahead, tile_key
-from rscovlm.tasks.detect import detect_scene, plan_detection
+from rscovlm.tasks.detect import detect_scene
+from rscovlm.tasks.detection_run import plan_detection
 from rscovlm.tasks.tiles import plan_tiles
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
 from tiling.grid import Tile
@@ -106,7 +107,7 @@ def test_a_slow_tile_of_a_server_holds_up_no_other(tmp_path):
         run = run_of(scene, engine)
         count = len(run.looks)
         done = []
-        for replies in ask_tiles(scene, engine, run, {}, readers=1):
+        for replies in ask_tiles(scene, engine, run.questions, {}, readers=1):
             done += replies
             if len(done) == count - 1:
                 others.set()

@@ -13,25 +13,16 @@ from detection_eval.geometry.overlap import pair_iou
 from detection_eval.geometry.quads import box_quads
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
-from rscovlm.errors import UsageError
 from rscovlm.journal import Journal
-from rscovlm.models.families import FAMILIES
-from rscovlm.tasks.detect import (
-    Detection,
-    detect_scene,
-    plan_detection,
-    wanted_classes,
-)
+from rscovlm.tasks.detect import detect_scene
+from rscovlm.tasks.detection_run import plan_detection
 from rscovlm.tasks.passes import plan_passes
-from rscovlm.tasks.task import score_reply
 from rscovlm.tasks.tiles import plan_tiles
-from tests.rscovlm.painted import FAMILY, SIDE, SQUARE, TRUTH, find_squares, paint
+from tests.rscovlm.painted import FAMILY, SIDE, TRUTH, find_squares, paint
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
-from tests.rscovlm.tasks.replies import QUAD, SIZE, listed
 from tiling.errors import SceneUnreadable
 from tiling.scene import Scene
-from tiling.view import Window
-from zoom_chain.chat import Generation, Reply
+from zoom_chain.chat import Reply
 
 STEP = 128 / 1000
 """Scene px between two coordinates that the model can write about a tile at full resolution."""
@@ -300,75 +291,6 @@ def test_the_words_of_the_contract_reach_the_model(scene):
     system, user = engine.batches[0][0].messages
     assert (system.role, system.text) == ("system", contract.system)
     assert (user.role, user.text) == ("user", "find the ship")
-
-
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        ({"classes": ["ship"]}, "classes"),
-        ({"options": Generation(max_new_tokens=5)}, "generation"),
-        ({"batch_size": 2}, "batch size"),
-    ],
-)
-def test_the_facts_of_a_run_name_what_its_replies_depend_on(scene, change, name):
-    usual = plan_detection(scene, FAMILY).facts(scene, "model")
-    other = plan_detection(scene, FAMILY, **change).facts(scene, "model")
-    assert name in {key for key in usual if usual[key] != other[key]}
-    assert plan_detection(scene, FAMILY).facts(scene, "other")["model"] != usual["model"]
-
-
-@pytest.mark.parametrize(
-    ("change", "names"),
-    [
-        ({"overlap": SQUARE}, {"overlap"}),
-        ({"tile": 256}, {"tile", "overlap"}),
-        ({"region": Window(0, 0, 200, 200)}, {"window"}),
-    ],
-)
-def test_the_facts_of_a_run_tell_grids_apart(scene, change, names):
-    usual = plan_detection(scene, FAMILY).facts(scene, "model")
-    plan = plan_tiles(scene, FAMILY, **{"tile": 128, **change})
-    other = plan_detection(scene, FAMILY, plans=[plan]).facts(scene, "model")
-    assert {key for key in usual if usual[key] != other.get(key)} == names
-
-
-def test_the_facts_of_a_run_name_the_sizes_that_tiles_are_shown_at(scene):
-    larger = replace(FAMILY, resolution=replace(FAMILY.resolution, min_pixels=FAMILY.resolution.max_pixels))
-    usual, other = (
-        plan_detection(scene, family, plans=[plan_tiles(scene, family, tile=128)]).facts(scene, "model")
-        for family in (FAMILY, larger)
-    )
-    assert {key for key in usual if usual[key] != other[key]} == {"resolution"}
-
-
-def test_classes_are_those_given_or_the_familys_own_or_those_of_dota():
-    assert wanted_classes(FAMILY, None) == FAMILY.classes
-    assert len(wanted_classes(FAMILIES["qwen3-vl"], None)) == 15
-    assert wanted_classes(FAMILIES["qwen3-vl"], ["unicorn"]) == ("unicorn",)
-    assert wanted_classes(FAMILY, ["plane", "ship"]) == ("plane", "ship")
-    with pytest.raises(UsageError, match=r"unicorn.*choose from bridge"):
-        wanted_classes(FAMILY, ["ship", "unicorn"])
-
-
-DETECTION = Detection(QUAD)
-
-
-def test_detections_pair_one_to_one_and_only_with_their_class():
-    truth = listed(((10, 10, 50, 50), "plane"), ((100, 10, 140, 50), "ship"))
-    reply = listed(((10, 10, 50, 50), "plane"), ((12, 10, 52, 50), "plane"), ((100, 10, 140, 50), "plane"))
-    # Three found, two true, one of them right.
-    assert DETECTION.aggregate(score_reply(DETECTION, reply, truth, SIZE)) == {
-        "f1@0.5": 2 / 5,
-        "precision@0.5": 1 / 3,
-        "recall@0.5": 1 / 2,
-    }
-
-
-def test_nothing_found_where_nothing_is_is_perfect():
-    nothing = score_reply(DETECTION, "There are none.", "There are none.", SIZE)
-    assert DETECTION.aggregate(nothing) == {"f1@0.5": 1.0}
-    missed = score_reply(DETECTION, "There are none.", listed(((10, 10, 50, 50), "plane")), SIZE)
-    assert DETECTION.aggregate(missed) == {"f1@0.5": 0.0, "recall@0.5": 0.0}
 
 
 # Several passes

@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import shapely
 
-from rscovlm.tasks.detect import detect_scene, plan_detection
+from rscovlm.tasks.detect import detect_scene
+from rscovlm.tasks.detection_run import plan_detection
 from rscovlm.tasks.examined import tile_records
 from rscovlm.tasks.passes import plan_passes
 from rscovlm.tasks.tiles import plan_tiles

@@ -11,7 +11,7 @@ from detection_eval.text.contracts import CONTRACTS
 from rscovlm.errors import UsageError
 from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.classify import Classification
-from rscovlm.tasks.detect import Detection
+from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.questions import OpenQuestion
 from rscovlm.tasks.recipe import SHORT, Recipe, load_recipe, read_sampling
 from tiling.errors import ResolutionError

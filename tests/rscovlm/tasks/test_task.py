@@ -2,7 +2,7 @@
 
 import pickle
 
-from rscovlm.tasks.detect import Detection
+from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.questions import NumericQuestion, OpenQuestion
 from rscovlm.tasks.task import Tally, hit, rates, score_reply, total
 from tests.rscovlm.tasks.replies import QUAD, SIZE, listed

@@ -1,6 +1,6 @@
 """Turns of training samples and the tasks that score them."""
 
-from rscovlm.tasks.detect import Detection
+from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.ground import Grounding
 from rscovlm.tasks.questions import ChoiceQuestion, NumericQuestion, OpenQuestion
 from rscovlm.tasks.turns import task_of_turn
