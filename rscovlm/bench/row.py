@@ -62,7 +62,8 @@ class Row:
         found: what detection made of the replies, rectangles as ``rscovlm detect`` writes them; None where
             boxes are to be read from ``text``.
         numbers: of a head that answered in place of words: ``target``, ``mean``, and where it states a spread
-            ``deviation`` and ``quantiles`` at ``rscovlm.scoring.predictions.LEVELS``; None for words.
+            ``deviation`` and ``quantiles`` at ``rscovlm.scoring.predictions.LEVELS``, and ``knowledge`` where
+            the model was asked for some first; None for words.
     """
 
     item: Item

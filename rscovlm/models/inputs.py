@@ -140,7 +140,11 @@ class PatchInput(Section):
         """
         if known is None or self.knowledge is None:
             return Conversation().say("user", *self.images(pixels, names), self.prompt)
-        return self.question_first(pixels, names).say("assistant", known).say("user", self.prompt)
+        return self.after_knowledge(self.question_first(pixels, names), known)
+
+    def after_knowledge(self, first: Conversation, known: str) -> Conversation:
+        """The prompt after the question of ``knowledge`` and what the model has said about it."""
+        return first.say("assistant", known).say("user", self.prompt)
 
     def question_first(self, pixels: NDArray[Any], names: Sequence[str]) -> Conversation:
         """The question of ``knowledge`` about a patch; arguments as of ``images``."""

@@ -17,6 +17,7 @@ from rscovlm.models.heads.base import PredictiveHead
 from rscovlm.models.taps import tapped
 from rscovlm.scoring.predictions import LEVELS, Predictions
 from rscovlm.scoring.quantities import quantity_in
+from rscovlm.tasks.regress import replies_first
 from zoom_chain.chat import Generation
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ def known_by(engine: TransformersEngine, source: PlotSource) -> list[str]:
     if source.knowledge is None:
         raise DataError(f"source {source.name} asks nothing before the number; set knowledge")
     asked = [source.prompt(row, source.knowledge) for row in range(len(source))]
-    replies = engine.chat(asked, Generation(max_new_tokens=16))
-    return [reply.text.strip() for reply in replies]
+    return [reply.text.strip() for reply in replies_first(engine, asked)]
 
 
 def said(engine: TransformersEngine, source: PlotSource, unit: str = "Mg/ha") -> Predictions:

@@ -52,8 +52,16 @@ MOST_SCALED = 4.0
 Values = NDArray[np.float32]
 
 
-class Estimator(Protocol):
-    """An engine with number heads.
+class Talker(Protocol):
+    """An engine that answers in words."""
+
+    def chat(self, conversations: list[Conversation], options: Generation) -> list[Reply]:
+        """A reply to each conversation."""
+        ...
+
+
+class Estimator(Talker, Protocol):
+    """An engine with number heads; its words are asked for where something is asked before the number.
 
     Attributes:
         heads: by name, an ``nn.ModuleDict``.
@@ -67,10 +75,6 @@ class Estimator(Protocol):
 
     def estimate_maps(self, conversations: list[Conversation], targets: Sequence[str]) -> list[Any]:
         """A ``rscovlm.models.heads.dense.head.Field`` of all conversations for each target."""
-        ...
-
-    def chat(self, conversations: list[Conversation], options: Generation) -> list[Reply]:
-        """A reply to each conversation, where something is asked before the number."""
         ...
 
 
@@ -250,8 +254,7 @@ class Run:
     def known(self, patches: list[Patch]) -> list[str]:
         """The model's own words about each patch before its number, where ``knowledge`` asks for some."""
         asked = [self.inputs.question_first(each.pixels, self.inputs.bands) for each in patches]
-        replies = self.engine.chat(asked, Generation(max_new_tokens=MOST_SAID))
-        return [reply.text.strip() for reply in replies]
+        return [reply.text.strip() for reply in replies_first(self.engine, asked)]
 
     def fill(
         self, store: BlockStore, journal: Journal, progress: Callable[[int, int], None] | None = None
@@ -280,6 +283,11 @@ class Run:
                 if progress:
                     progress(len(whole) + place + 1, total)
         return len(whole)
+
+
+def replies_first(engine: Talker, questions: Sequence[Conversation]) -> list[Reply]:
+    """The first pass of two: replies to what is asked before a number, in few words."""
+    return engine.chat(list(questions), Generation(max_new_tokens=MOST_SAID))
 
 
 def summary(distribution: Any, interval: float) -> Values:

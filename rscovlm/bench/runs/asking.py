@@ -21,7 +21,7 @@ from rscovlm.bench.prompts import SPOKEN, Profile, task_of
 from rscovlm.bench.row import Found, Row
 from rscovlm.bench.runs.detecting import ask_in_tiles, boxes_in_look, boxes_of, plan_image
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, first_view, gray
-from rscovlm.bench.runs.numbers import estimated, filled_in, in_waves, is_chained, plot_prompt
+from rscovlm.bench.runs.numbers import estimated, filled_in, in_waves, is_chained, plot_prompt, why_failed
 from rscovlm.data.agbd import Footprint
 from rscovlm.data.plot_prompts import is_plot, plot_named
 from rscovlm.errors import DataError, UsageError
@@ -88,6 +88,11 @@ class Asking:
     inputs: PatchInput | None = None
     heads: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def two_pass(self) -> bool:
+        """Whether heads are asked for a number after the model has said something about the plot."""
+        return bool(self.heads) and self.inputs is not None and self.inputs.knowledge is not None
+
     def head_for(self, item: Item) -> str | None:
         """The head that answers an item; None where it is answered in words."""
         return None if self.blind == "text" else self.heads.get(item.extra.get("target", ""))
@@ -128,6 +133,7 @@ class Asking:
             "batch size": self.batch_size,
             "inputs": None if self.inputs is None else self.inputs.model_dump(mode="json"),
             "heads": dict(self.heads),
+            **({"passes": 2} if self.two_pass else {}),
         }
 
 
@@ -317,8 +323,12 @@ def _answered(
         rows |= {row.item.key: row for row in ask(engine, asking, options, together)}
     for head, together in headed.items():
         began = time.monotonic()
-        shown = [(each.item, each.conversation, each.view, each.tokens) for each in together]
-        answers = estimated(engine, head, shown)
+        shown = [
+            (each.item, each.conversation, each.view, each.tokens)
+            for each in together
+            if each.conversation is not None
+        ]
+        answers = estimated(engine, head, shown, asking.inputs)
         share = round((time.monotonic() - began) / len(together), 4)
         rows |= {row.item.key: replace(row, seconds=share) for row in answers}
     if rows:
@@ -339,7 +349,7 @@ def _shown(engine: Engine, asking: Asking, options: Generation, questions: Seque
     for question, reply in zip(questions, replies, strict=True):
         system, user = asking.profile.prompt(question.item)
         contract = asking.profile.contract_of(question.item.kind)
-        error = _why_failed(reply)
+        error = why_failed(reply)
         rows.append(
             Row(
                 question.item,
@@ -370,12 +380,6 @@ def _found(question: _Question, asking: Asking, reply: Reply) -> Found | None:
         task = task_of(item, asking.profile.contract_of("detect"))
         return boxes_in_look(scene, question.view, task.parse(reply.text, question.view.size))
     return boxes_of(found_in(scene, question.run, [TileReply.of(reply)]))
-
-
-def _why_failed(reply: Reply) -> str | None:
-    if reply.error is None and reply.stop_reason == "error":
-        return "the model failed without saying why"
-    return reply.error
 
 
 def _zoomed(engine: Engine, asking: Asking, options: Generation, questions: Sequence[_Question]) -> list[Row]:

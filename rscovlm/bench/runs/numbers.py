@@ -6,7 +6,7 @@ or those that the model gave in this very run (``predicted``, put in here).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,18 @@ from rscovlm.bench.row import Row
 from rscovlm.data.plot_prompts import pixels_of
 from rscovlm.scoring.predictions import LEVELS
 from rscovlm.synth.forest import SIDE
+from rscovlm.tasks.regress import replies_first
 from rscovlm.tasks.task import filled
 from tiling.view import Size, View, Window
 from zoom_chain.answers import spoken_text
-from zoom_chain.chat import Conversation, ImagePart
+from zoom_chain.chat import Conversation, ImagePart, Reply
 from zoom_chain.trace import JsonView
 
 if TYPE_CHECKING:
     from rscovlm.bench.runs.asking import Asking
     from rscovlm.data.agbd import Footprint
     from rscovlm.engines import Engine
+    from rscovlm.models.inputs import PatchInput
 
 _MOST_SAID = 80  # characters of an earlier answer that a question holds
 _UNKNOWN = "unknown"
@@ -70,12 +72,13 @@ def plot_prompt(
 ) -> tuple[Conversation, View, int]:
     """The request about a plot, the view that it is, and its visual tokens.
 
-    A number that a head gives is asked for in the words that the head learnt, unless the question holds more.
+    A number that a head gives is asked for in the words that the head learnt, unless the question holds more;
+    where it learnt to be told something first, that is the request (see ``estimated``).
     """
     inputs = asking.inputs
     assert inputs is not None
-    if item.extra.get("plain") and asking.head_for(item) is not None:
-        system, user = None, inputs.prompt
+    if asking.head_for(item) is not None and item.extra.get("plain"):
+        system, user = None, inputs.knowledge or inputs.prompt
     images = [] if asking.blind == "text" else inputs.images(pixels_of(plot, inputs.bands), inputs.bands)
     if asking.blind == "gray":
         images = [ImagePart(_grey(image)) for image in images]
@@ -91,46 +94,82 @@ def _grey(image: ImagePart) -> Any:
     return pixels
 
 
-def estimated(
-    engine: Engine, head: str, shown: Sequence[tuple[Item, Conversation | None, JsonView, int]]
-) -> list[Row]:
+Shown = tuple[Item, Conversation, JsonView, int]
+"""An item, its request, the view that it is of, and its visual tokens."""
+
+
+def estimated(engine: Engine, head: str, shown: Sequence[Shown], inputs: PatchInput | None) -> list[Row]:
     """Rows of items that a head answers, in order; those of the same words go through the model together.
 
     Args:
         engine: with heads.
         head: name of it.
-        shown: item, request, view and visual tokens of each.
+        shown: what is asked.
+        inputs: of the model, where plots are shown; where they have ``knowledge``, what the model says of it
+            stands in the prompt of the number (two-pass), as in ``rscovlm regress``.
     """
-    alike: dict[tuple[str, int], list[int]] = {}
-    for place, (_, conversation, _, _) in enumerate(shown):
-        assert conversation is not None
+    replies = {} if inputs is None or inputs.knowledge is None else _first_pass(engine, shown)
+    rows: dict[str, Row] = {}
+    alike: dict[tuple[str, int], list[Shown]] = {}
+    for item, conversation, view, tokens in shown:
+        reply = replies.get(item.key)
+        if reply is not None and inputs is not None:
+            if (error := why_failed(reply)) is not None:
+                rows[item.key] = Row(
+                    item, reply.text, view, "error", error, user=conversation.messages[-1].text
+                )
+                continue
+            conversation = inputs.after_knowledge(conversation, reply.text.strip())
         words = "".join(each.text for each in conversation.messages)
-        alike.setdefault((words, len(conversation.images)), []).append(place)
-    rows: dict[int, Row] = {}
-    for places in alike.values():
-        asked = [shown[place][1] for place in places]
-        (found,) = engine.estimate(asked, [head])  # type: ignore[attr-defined]
-        means = found.mean.double().cpu().tolist()
-        deviations = found.variance.clamp(min=0).sqrt().double().cpu().tolist()
-        levels = [found.quantile(level).double().cpu().tolist() for level in LEVELS]
-        for index, place in enumerate(places):
-            item, conversation, view, tokens = shown[place]
-            numbers: dict[str, Any] = {"target": head, "mean": means[index]}
-            if deviations[index] > 0:
-                quantiles = [level[index] for level in levels]
-                numbers |= {"deviation": deviations[index], "quantiles": quantiles}
-            assert conversation is not None
-            user = conversation.messages[-1].text
-            text = f"{means[index]:.4g} {item.extra.get('unit', '')}".strip()
-            rows[place] = Row(
-                item,
-                text,
-                view,
-                "head",
-                user=user,
-                visual_tokens=tokens,
-                reply_tokens=0,
-                views=(view,),
-                numbers=numbers,
-            )
-    return [rows[place] for place in range(len(shown))]
+        alike.setdefault((words, len(conversation.images)), []).append((item, conversation, view, tokens))
+    for together in alike.values():
+        for row in _read(engine, head, together):
+            rows[row.item.key] = _with_knowledge(row, replies.get(row.item.key))
+    return [rows[item.key] for item, *_ in shown]
+
+
+def _first_pass(engine: Engine, shown: Sequence[Shown]) -> dict[str, Reply]:
+    """Replies to what is asked before the number, by key; questions that hold more are asked as they are."""
+    first = [(item.key, conversation) for item, conversation, _, _ in shown if item.extra.get("plain")]
+    replies = replies_first(engine, [conversation for _, conversation in first]) if first else []
+    return {key: reply for (key, _), reply in zip(first, replies, strict=True)}
+
+
+def _with_knowledge(row: Row, reply: Reply | None) -> Row:
+    """A row that says what the model has said before its number, and at which cost."""
+    if reply is None:
+        return row
+    numbers = {**(row.numbers or {}), "knowledge": reply.text.strip()}
+    return replace(row, numbers=numbers, reply_tokens=reply.completion_tokens)
+
+
+def _read(engine: Engine, head: str, together: Sequence[Shown]) -> Iterator[Row]:
+    """Rows of items whose requests are of the same words."""
+    asked = [conversation for _, conversation, _, _ in together]
+    (found,) = engine.estimate(asked, [head])  # type: ignore[attr-defined]
+    means = found.mean.double().cpu().tolist()
+    deviations = found.variance.clamp(min=0).sqrt().double().cpu().tolist()
+    levels = [found.quantile(level).double().cpu().tolist() for level in LEVELS]
+    for index, (item, conversation, view, tokens) in enumerate(together):
+        numbers: dict[str, Any] = {"target": head, "mean": means[index]}
+        if deviations[index] > 0:
+            quantiles = [level[index] for level in levels]
+            numbers |= {"deviation": deviations[index], "quantiles": quantiles}
+        yield Row(
+            item,
+            f"{means[index]:.4g} {item.extra.get('unit', '')}".strip(),
+            view,
+            "head",
+            user=conversation.messages[-1].text,
+            visual_tokens=tokens,
+            reply_tokens=0,
+            views=(view,),
+            numbers=numbers,
+        )
+
+
+def why_failed(reply: Reply) -> str | None:
+    """What went wrong with a reply; None for nothing."""
+    if reply.error is None and reply.stop_reason == "error":
+        return "the model failed without saying why"
+    return reply.error

@@ -92,3 +92,56 @@ def test_a_limit_draws_whole_chains(folder):
     questions = read_questions(SUITES["reo-chain"], folder, limit=10)
     assert (len(questions.items), questions.of) == (10, 30)
     assert len({item.images for item in questions.items}) == 1
+
+
+class TwoPass(Answers):
+    """Says what lies in the middle, and gives a number after that alone; one reply fails."""
+
+    def __init__(self, failing=None):
+        super().__init__()
+        self.failing, self.heard, self.asked = failing, [], 0
+
+    def chat(self, conversations, options):
+        self.asked += len(conversations)
+        said = [Reply(f" cover {place} ", completion_tokens=3) for place in range(len(conversations))]
+        if self.failing is not None:
+            said[self.failing] = Reply("", stop_reason="error", error="out of memory")
+        return said
+
+    def estimate(self, conversations, targets):
+        self.heard += [tuple((each.role, each.text) for each in one.messages) for one in conversations]
+        return super().estimate(conversations, targets)
+
+
+TAUGHT = INPUTS.model_copy(update={"knowledge": "What is the land cover?"})
+
+
+def test_a_head_that_learnt_after_words_is_asked_in_two_passes(folder, tmp_path):
+    engine = TwoPass()
+    rows, job = rows_of("agbd-lite", folder, checkpoint(tmp_path / "model", TAUGHT), engine)
+    assert engine.heard == [
+        (("user", "What is the land cover?"), ("assistant", f"cover {place}"), ("user", INPUTS.prompt))
+        for place in range(3)
+    ]
+    assert [row.numbers["knowledge"] for row in rows.values()] == ["cover 0", "cover 1", "cover 2"]
+    assert {(row.user, row.reply_tokens, row.stop_reason) for row in rows.values()} == {
+        (INPUTS.prompt, 3, "head")
+    }
+    assert job.asking.facts()["passes"] == 2
+    direct, _ = rows_of("agbd-lite", folder, checkpoint(tmp_path / "direct"), Answers())
+    assert [row.numbers["mean"] for row in rows.values()] == [row.numbers["mean"] for row in direct.values()]
+
+
+def test_no_number_is_asked_for_where_the_first_pass_failed(folder, tmp_path):
+    engine = TwoPass(failing=1)
+    rows, _ = rows_of("agbd-lite", folder, checkpoint(tmp_path / "model", TAUGHT), engine)
+    assert [row.error for row in rows.values()] == [None, "out of memory", None]
+    assert len(engine.heard) == 2
+
+
+def test_a_question_that_holds_links_of_the_chain_is_asked_at_once(folder, tmp_path):
+    engine = TwoPass()
+    rows, _ = rows_of("reo-chain", folder, checkpoint(tmp_path / "model", TAUGHT), engine)
+    for key, row in rows.items():
+        if "/number/" in key:
+            assert ("knowledge" in row.numbers) == key.endswith("/number/none")
