@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,22 +13,28 @@ import typer
 
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
-from rscovlm.cli.opening import open_model
-from rscovlm.cli.options import AsJson, Device, Model, SensorName
+from rscovlm.cli.options import AsJson, Device, SensorName
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
-from rscovlm.errors import ModelError, UsageError
+from rscovlm.cli.regress_models import Chosen, choose, layout_of, run_of
+from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.inputs import PatchInput, Target
     from rscovlm.models.sensors import Declared
-    from rscovlm.tasks.regress import Layout, Run
+    from rscovlm.tasks.regress import Run
     from tiling.scene import Scene
     from tiling.sensors import Contract
     from tiling.stack import Stack
+
+
+class FuseName(StrEnum):
+    """How numbers of several models become one."""
+
+    mean = "mean"
+    inverse_variance = "inverse_variance"
 
 
 def regress(
@@ -39,7 +46,19 @@ def regress(
             metavar="NAME,...",
         ),
     ] = None,
-    model: Model = "nano",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="nano by default, or a checkpoint folder with number heads; several times, for an ensemble.",
+            metavar="MODEL",
+        ),
+    ] = None,
+    fuse: Annotated[
+        FuseName,
+        typer.Option(
+            help="How numbers of several models become one: their mean, or weighed by inverse variance."
+        ),
+    ] = FuseName.mean,
     sar: Annotated[
         str | None,
         typer.Option(help="A radar scene of the same place, on any grid and in any CRS.", metavar="FILE"),
@@ -92,78 +111,36 @@ def regress(
     outputs = {"--output": output, "--quicklook": picture}
     going_on = output is not None and goes_on([journal_path(output)], outputs.values(), resume=resume)
     check_outputs(outputs, [scene, sar, plots], overwrite=overwrite, resume=going_on)
-    checkpoint, inputs = _model(model)
-    estimated = _targets(checkpoint, inputs, target)
+    models = choose(model or ["nano"], target)
+    inputs, estimated = models[0].inputs, models[0].targets
     with ExitStack() as held:
         stack = _open(scene, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), inputs)
         held.callback(stack.close)
-        stack.require(inputs.bands)
-        if sar is not None and not stack.layers[1][1].found.keys() & set(inputs.bands):
-            raise UsageError(f"{model} sees no band of --sar {sar}: {', '.join(inputs.bands)}; leave it out")
-        layout = _layout(stack.scene, checkpoint, inputs, stride, list(estimated))
+        bands = list(dict.fromkeys(band for each in models for band in each.inputs.bands))
+        stack.require(bands)
+        if sar is not None and not stack.layers[1][1].found.keys() & set(bands):
+            asked = " and ".join(each.checkpoint.spec for each in models)
+            raise UsageError(
+                f"{asked} {'sees' if len(models) == 1 else 'see'} no band of --sar {sar}: {', '.join(bands)}; leave it out"
+            )
+        layout = layout_of(stack.scene, models[0], stride)
         if output is None and len(layout.grid) + sum(layout.grid.size) > 3:
             rows, columns = layout.grid.size
             raise UsageError(
                 f"{scene} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
             )
-        engine: Any = held.enter_context(open_model(checkpoint, device))
-        run = _run(stack, inputs, engine, tuple(estimated), interval, layout, batch_size, plots)
+        run = run_of(stack, models, fuse.value, interval, layout, batch_size, plots, device, held)
         if output is None:
             _one(run, estimated, as_json)
         else:
             assert picture is not None
-            _map(run, estimated, checkpoint, output, picture, resume, overwrite)
+            _map(run, models, output, picture, resume, overwrite)
             if as_json:
                 print(
                     json.dumps(
                         {"output": str(output), "quicklook": str(picture), "cells": list(layout.grid.size)}
                     )
                 )
-
-
-def _model(model: str) -> tuple[Checkpoint, PatchInput]:
-    """The checkpoint and how it is shown patches.
-
-    Raises:
-        ModelError: where it has no number heads.
-    """
-    from rscovlm.models.checkpoints import resolve
-    from rscovlm.models.inputs import read_inputs
-
-    checkpoint = resolve(model)
-    if checkpoint.runner != "transformers":
-        raise ModelError(f"{model} is run elsewhere; number heads need a checkpoint in this process")
-    inputs = read_inputs(checkpoint.local)
-    if inputs is None:
-        raise ModelError(
-            f"{model} has no number heads: no inputs in its rscovlm.json; give a checkpoint that was trained "
-            "with some, see docs/regression.md"
-        )
-    return checkpoint, inputs
-
-
-def _targets(checkpoint: Checkpoint, inputs: PatchInput, asked: str | None) -> dict[str, Target]:
-    """The heads that are asked for, by name or by what they give, and what each estimates.
-
-    Raises:
-        UsageError: where there is no such head, or a number is given by several.
-    """
-    from rscovlm.models.inputs import Target, number_heads
-
-    heads = number_heads(checkpoint.local)
-    names = list(heads) if asked is None else [name.strip() for name in asked.split(",")]
-    found: dict[str, Target] = {}
-    for name in names:
-        meant = [name] if name in heads else [head for head, gives in heads.items() if gives == name]
-        if len(meant) != 1:
-            listed = ", ".join(heads) or "none"
-            what = "several heads" if meant else "no head"
-            raise UsageError(f"{checkpoint.spec} has {what} for {name!r}; --target takes: {listed}")
-        gives = heads[meant[0]]
-        found[meant[0]] = inputs.targets.get(gives) or Target(unit="1", long_name=gives)
-    if not found:
-        raise UsageError(f"{checkpoint.spec} has no number heads")
-    return found
 
 
 def _declared(text: str | None, inputs: PatchInput) -> list[Declared]:
@@ -211,65 +188,6 @@ def _layer(source: str, sensors: list[Declared], inputs: PatchInput, optical: bo
     return opened, contract
 
 
-def _layout(
-    scene: Scene, checkpoint: Checkpoint, inputs: PatchInput, stride: str | None, targets: list[str]
-) -> Layout:
-    """Of a stitched map where all targets are maps of the same cells; else a cell a patch."""
-    from rscovlm.tasks.regress import Layout, scale_of
-    from rscovlm.tasks.regress_dense import DenseLayout, map_cells, step_of
-    from tiling.grid import parse_length
-
-    ratio = scale_of(inputs, scene.gsd_m)
-    apart = None if stride is None else parse_length(stride, scene.gsd_m) / ratio
-    across = map_cells(checkpoint.local, inputs, targets)
-    extent = (scene.width, scene.height, inputs.patch_px)
-    if across is not None:
-        step = step_of(apart, inputs.patch_px, across)
-        return DenseLayout.over(*extent, across, step, ratio, len(targets))
-    side = inputs.patch_px if apart is None else round(apart)
-    if side < 1:
-        raise UsageError(f"--stride {stride} is less than a pixel; give one or more")
-    return Layout.of(*extent, side, ratio, len(targets))
-
-
-def _run(
-    stack: Stack,
-    inputs: PatchInput,
-    engine: Any,
-    targets: tuple[str, ...],
-    interval: float,
-    layout: Layout,
-    batch_size: int,
-    plots: Path | None,
-) -> Run:
-    """The run, after its heads have been fitted on plots where there are some.
-
-    Raises:
-        ModelError, UsageError: a head is missing, or states no quantiles so far out, or plots do not suit.
-    """
-    from rscovlm.engines.numbers import head_of
-    from rscovlm.tasks.regress import Run
-    from rscovlm.tasks.regress_dense import DenseLayout, DenseRun
-    from rscovlm.tasks.regress_plots import fit_on_plots, read_plots
-
-    kind = DenseRun if isinstance(layout, DenseLayout) else Run
-    run = kind(stack, inputs, engine, targets, interval, layout, batch_size)
-    if plots is not None:
-        for target, (steps, held) in fit_on_plots(run, read_plots(plots), plots).items():
-            note(
-                f"{target}: intervals fitted on {steps.plots} plots of {plots}, {100 * held:.0f} % of which "
-                "were inside of 90 % intervals before"
-            )
-    for target in targets:
-        widest = head_of(engine.heads, target).widest
-        if interval > widest + 1e-6:
-            raise UsageError(
-                f"--interval {interval:g} is wider than the quantiles that head {target} states, which hold "
-                f"{widest:g}; give that or less"
-            )
-    return run
-
-
 def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
     """Print the estimates of a single patch.
 
@@ -291,13 +209,13 @@ def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
         about = {"target": name, "unit": target.unit, "interval": run.interval, "coverage": coverage}
         records.append(about | {"mean": mean, "lower": low, "upper": high, "standard_deviation": deviation})
     if as_json:
-        if run.inputs.knowledge is not None:
+        if run.knowledge is not None:
             known = {"prompt": "two-pass", "knowledge": run.known(patches)[0]}
             records = [record | known for record in records]
         print(json.dumps(records[0] if len(records) == 1 else records))
         return
-    if run.inputs.knowledge is not None:
-        print(f"{run.inputs.knowledge} {run.known(patches)[0]}")
+    if run.knowledge is not None:
+        print(f"{run.knowledge} {run.known(patches)[0]}")
     for each in records:
         print(
             f"{each['target']} {each['mean']:.4g} {each['unit']} "
@@ -307,8 +225,7 @@ def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
 
 def _map(
     run: Run,
-    estimated: Mapping[str, Target],
-    checkpoint: Checkpoint,
+    models: Sequence[Chosen],
     output: Path,
     picture: Path,
     resume: bool,
@@ -319,14 +236,14 @@ def _map(
     from tiling.maps import BlockStore, write_map
     from tiling.quicklook import write_quicklook
 
-    scene, layout = run.stack.scene, run.layout
+    scene, layout, estimated = run.stack.scene, run.layout, models[0].targets
     bands = [
         band
         for name, target in estimated.items()
         for band in map_bands(name, target.unit, target.long_name, run.interval)
     ]
     path, held = journal_path(output), output.with_name(f"{output.name}.blocks")
-    with Journal(path, _parameters(run, checkpoint), resume=resume, overwrite=overwrite) as journal:
+    with Journal(path, _parameters(run, models), resume=resume, overwrite=overwrite) as journal:
         with BlockStore(held, layout.grid) as store:
             try:
                 with Progress("estimating", "blocks") as progress:
@@ -344,7 +261,7 @@ def _map(
                 [*bands, COVERAGE],
                 transform=transform,
                 crs=scene.crs,
-                tags=_tags(run, checkpoint),
+                tags=_tags(run, models),
             )
         rows, columns = layout.grid.size
         shown = [band for name in estimated for band in (name, f"{name}_standard_deviation")]
@@ -355,11 +272,14 @@ def _map(
     print(f"{output}: {columns} x {rows} cells of {told}; {picture}", file=sys.stderr)
 
 
-def _parameters(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
+def _parameters(run: Run, models: Sequence[Chosen]) -> dict[str, Any]:
     """All that the values of a map depend on."""
+    first, *others = [
+        {"model": each.checkpoint.identity, "inputs": each.inputs.model_dump(mode="json")} for each in models
+    ]
     return {
-        "model": checkpoint.identity,
-        "inputs": run.inputs.model_dump(mode="json"),
+        **first,
+        **({"other models": others, "fuse": _fused(run)} if others else {}),
         "scenes": [scene.identity for scene, _ in run.stack.layers],
         "bands": [
             {"version": contract.version, "unit": contract.sensor.unit, "found": dict(contract.found)}
@@ -378,15 +298,23 @@ def _steps(run: Run) -> dict[str, Any]:
     """Recalibration of the heads of a run."""
     from rscovlm.engines.numbers import head_of
 
-    return {target: head_of(run.engine.heads, target).steps for target in run.targets}
+    return {target: head_of(run.heads, target).steps for target in run.targets}
 
 
-def _tags(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
+def _fused(run: Run) -> str:
+    """How the numbers of several models become one; empty for one model."""
+    return getattr(run, "fuse", "")
+
+
+def _tags(run: Run, models: Sequence[Chosen]) -> dict[str, str]:
     """What a map says of where it comes from; nothing that differs between two runs of the same."""
     from rscovlm.tasks.provenance import version
 
+    told = f"model {models[0].checkpoint.spec}"
+    if len(models) > 1:
+        told = f"{_fused(run)} of models {', '.join(each.checkpoint.spec for each in models)}"
     return {
-        "source": f"rscovlm {version()} regress, model {checkpoint.spec}",
+        "source": f"rscovlm {version()} regress, {told}",
         "scenes": ", ".join(Path(scene.source).name for scene, _ in run.stack.layers),
         "interval": f"{run.interval:g}",
         "patch_m": "unknown" if run.inputs.gsd_m is None else f"{run.inputs.patch_px * run.inputs.gsd_m:g}",
@@ -395,5 +323,5 @@ def _tags(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
             f"{name}: {'as the head states' if each is None else each.plots}"
             for name, each in _steps(run).items()
         ),
-        "prompt": "one-pass" if run.inputs.knowledge is None else "two-pass",
+        "prompt": "one-pass" if run.knowledge is None else "two-pass",
     }

@@ -24,7 +24,10 @@ from tiling.view import Size, View, Window
 from zoom_chain.chat import Generation
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from rscovlm.journal import Journal
+    from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.inputs import PatchInput
     from zoom_chain.chat import Conversation, Reply
 
@@ -202,9 +205,25 @@ class Run:
     layout: Layout
     batch: int = 64
 
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Of the pixels of its patches."""
+        return self.inputs.bands
+
+    @property
+    def heads(self) -> nn.ModuleDict:
+        """By name; those of its targets are among them."""
+        found: nn.ModuleDict = self.engine.heads
+        return found
+
+    @property
+    def knowledge(self) -> str | None:
+        """What is asked before the number; None for nothing."""
+        return self.inputs.knowledge
+
     def read(self, index: int) -> list[Patch]:
         """The patches of a block, from one view of all of it unless they lie far apart."""
-        layout, bands = self.layout, self.inputs.bands
+        layout, bands = self.layout, self.bands
         cells = list(layout.patches(index))
         if layout.stride >= APART * layout.patch:
             return [Patch(row, column, self.stack.read(view, bands)) for row, column, view in cells]
@@ -230,13 +249,17 @@ class Run:
             found[-1, patch.row, patch.column] = known.mean()
             if known.mean() >= LEAST_VALID and known[middle, middle]:
                 shown.append(patch)
-        for start in range(0, len(shown), self.batch):
-            for part, asked in self.prompts(shown[start : start + self.batch]):
-                said = self.engine.estimate(asked, self.targets)
-                numbers = np.concatenate([summary(each, self.interval) for each in said])
-                for patch, each in zip(part, numbers.T, strict=True):
-                    found[:-1, patch.row, patch.column] = each
+        for part, said in self.estimates(shown):
+            numbers = np.concatenate([summary(each, self.interval) for each in said])
+            for patch, each in zip(part, numbers.T, strict=True):
+                found[:-1, patch.row, patch.column] = each
         return found
+
+    def estimates(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Distribution]]]:
+        """Some of the patches and a distribution of them for each target, batch by batch."""
+        for start in range(0, len(patches), self.batch):
+            for part, asked in self.prompts(patches[start : start + self.batch]):
+                yield part, self.engine.estimate(asked, self.targets)
 
     def prompts(self, patches: list[Patch]) -> list[tuple[list[Patch], list[Conversation]]]:
         """Prompts about patches, those of one length together; knowledge is asked for first (two-pass)."""

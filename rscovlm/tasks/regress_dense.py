@@ -124,7 +124,7 @@ class DenseRun(Run):
 
     def read(self, index: int) -> list[Patch]:
         """The windows of a block, by the row and column of their first cell in the map."""
-        layout, bands = self.dense, self.inputs.bands
+        layout, bands = self.dense, self.bands
         starts = layout.windows(index)
         if layout.pixel != int(layout.pixel):
             return [

@@ -93,7 +93,7 @@ def fit_on_plots(run: Run, plots: KnownPlots, path: Path) -> dict[str, tuple[Qua
     """
     from rscovlm.engines.numbers import head_of
 
-    heads = {target: head_of(run.engine.heads, target) for target in run.targets}
+    heads = {target: head_of(run.heads, target) for target in run.targets}
     truths = {target: _truth((target, head.target), plots, path) for target, head in heads.items()}
     places, shown = _patches(run, plots)
     if len(shown) < LEAST:
@@ -132,7 +132,7 @@ def _patches(run: Run, plots: KnownPlots) -> tuple[NDArray[np.int64], list[Patch
         if not (0 <= x < scene.width and 0 <= y < scene.height):
             continue
         view = View(Window(x - side / 2, y - side / 2, side, side), Size(layout.patch, layout.patch))
-        pixels = run.stack.read(view, run.inputs.bands)
+        pixels = run.stack.read(view, run.bands)
         known = np.asarray(np.isfinite(pixels).all(axis=-1))
         if known.mean() >= LEAST_VALID and known[layout.patch // 2, layout.patch // 2]:
             kept.append(place)
@@ -146,13 +146,12 @@ def _said(run: Run, shown: list[Patch]) -> dict[str, Floats]:
         target: np.full((2 + len(LEVELS), len(shown)), np.nan) for target in run.targets
     }
     place = {id(patch): index for index, patch in enumerate(shown)}
-    for start in range(0, len(shown), run.batch):
-        for part, asked in run.prompts(shown[start : start + run.batch]):
-            own = [place[id(patch)] for patch in part]
-            for target, said in zip(run.targets, run.engine.estimate(asked, run.targets), strict=True):
-                parts = [said.mean, said.variance.clamp(min=0).sqrt()]
-                parts += [said.quantile(level) for level in LEVELS]
-                found[target][:, own] = [part.detach().double().cpu().numpy() for part in parts]
+    for part, estimates in run.estimates(shown):
+        own = [place[id(patch)] for patch in part]
+        for target, said in zip(run.targets, estimates, strict=True):
+            parts = [said.mean, said.variance.clamp(min=0).sqrt()]
+            parts += [said.quantile(level) for level in LEVELS]
+            found[target][:, own] = [part.detach().double().cpu().numpy() for part in parts]
     return found
 
 

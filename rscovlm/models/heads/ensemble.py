@@ -53,8 +53,12 @@ class EnsembleHead(PredictiveHead):
             raise TypeError(f"weights {list(weights)} have to be 0 or more, and of sum 1")
         self._heads: tuple[PredictiveHead, ...] = ()
 
-    def bind(self, heads: Mapping[str, Any]) -> None:
+    def bind(self, heads: Mapping[str, Any], apart: bool = False) -> None:
         """Take the members from all heads of a model.
+
+        Args:
+            heads: by name.
+            apart: whether members stand beside models of their own, so that each may read its own layers.
 
         Raises:
             TypeError: for one that is not there, or that gives another number or reads other layers.
@@ -69,7 +73,7 @@ class EnsembleHead(PredictiveHead):
         targets = {head.target for head in self._heads}
         if len(targets) > 1:
             raise TypeError(f"its members give different numbers: {', '.join(sorted(targets))}")
-        if len({head.taps for head in self._heads} - {()}) > 1:
+        if not apart and len({head.taps for head in self._heads} - {()}) > 1:
             raise TypeError("its members read different layers of the vision tower; give them the same taps")
         self.settings["target"] = targets.pop()
 
@@ -77,6 +81,13 @@ class EnsembleHead(PredictiveHead):
     def taps(self) -> tuple[int, ...]:
         """Layers of the vision tower that members read."""
         return max((head.taps for head in self._heads), key=len, default=())
+
+    @property
+    def widest(self) -> float:
+        """Of quantiles of members that are mixed, what the narrowest state."""
+        if self.steps is not None or self.settings["fuse"] == "inverse_variance":
+            return super().widest
+        return min((head.widest for head in self._heads), default=1.0)
 
     def states(
         self,

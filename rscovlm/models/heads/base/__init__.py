@@ -107,9 +107,17 @@ class PredictiveHead(Head):
         """Share of the widest central interval that it can state."""
         return 1.0 if self.steps is None else LEVELS[-1] - LEVELS[0]
 
+    @property
+    def has_spread(self) -> bool:
+        """Whether it states more than a point."""
+        return True
+
     def stated(self, states: Any) -> Distribution:
         """The distributions after their recalibration, where there is one."""
-        found: Distribution = self(states)
+        return self.moved(self(states))
+
+    def moved(self, found: Distribution) -> Distribution:
+        """Distributions that it gave, after its recalibration, where there is one."""
         if self.steps is None:
             return found
         return recalibrated(found, self.steps, self.settings.get("low"), self.settings.get("high"))

@@ -95,6 +95,11 @@ class NumberHead(PredictiveHead):
         levels = getattr(self.output, "levels", None)
         return super().widest if levels is None or self.steps else float(levels[-1] - levels[0])
 
+    @property
+    def has_spread(self) -> bool:
+        """Of all outputs but ``point``."""
+        return bool((self.settings["output"] or {"name": "point"})["name"] != "point")
+
     def forward(self, states: States) -> Distribution:
         """The distributions of S samples in the target's unit."""
         mean, deviation = (self.settings[name] for name in ("mean", "deviation"))

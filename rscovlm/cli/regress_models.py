@@ -1,0 +1,209 @@
+"""Models of ``rscovlm regress``: which heads are asked, and the run of one model or of several."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rscovlm.cli.opening import open_model
+from rscovlm.errors import ModelError, UsageError
+from rscovlm.progress import note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rscovlm.models.checkpoints import Checkpoint
+    from rscovlm.models.heads.ensemble import Fuse
+    from rscovlm.models.inputs import PatchInput, Target
+    from rscovlm.tasks.regress import Layout, Run
+    from tiling.scene import Scene
+    from tiling.stack import Stack
+
+
+class Chosen(NamedTuple):
+    """A model that is asked.
+
+    Attributes:
+        checkpoint: of it.
+        inputs: how it is shown patches.
+        targets: what is estimated, by the name of the head.
+    """
+
+    checkpoint: Checkpoint
+    inputs: PatchInput
+    targets: dict[str, Target]
+
+
+def choose(models: Sequence[str], target: str | None) -> tuple[Chosen, ...]:
+    """The models and their heads; of several, the heads that give what those of the first give.
+
+    Args:
+        models: as ``--model`` takes them.
+        target: heads by name or by what they give; None for all of the first model.
+
+    Raises:
+        UsageError, ModelError: a model has no such head, stands twice, or sees patches of another size.
+    """
+    first = _chosen(models[0], target)
+    found = [first]
+    for model in models[1:]:
+        found.append(_like(first, model))
+    names = [str(each.checkpoint.local.resolve()) for each in found]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise UsageError(f"--model {models[place]} stands twice; an ensemble is of different models")
+    return tuple(found)
+
+
+def _chosen(model: str, target: str | None) -> Chosen:
+    checkpoint, inputs = _model(model)
+    return Chosen(checkpoint, inputs, _targets(checkpoint, inputs, target))
+
+
+def _like(first: Chosen, model: str) -> Chosen:
+    """Another model, whose heads give the same numbers about patches of the same ground."""
+    from rscovlm.models.inputs import number_heads
+    from rscovlm.tasks.regress_dense import map_cells
+
+    checkpoint, inputs = _model(model)
+    own, gives = number_heads(checkpoint.local), number_heads(first.checkpoint.local)
+    asked = [name if own.get(name) == gives[name] else gives[name] for name in first.targets]
+    found = Chosen(checkpoint, inputs, _targets(checkpoint, inputs, ",".join(asked)))
+    about = f"--model {first.checkpoint.spec} and --model {model}"
+    for what in ("patch_px", "gsd_m", "sensors"):
+        one, other = getattr(first.inputs, what), getattr(inputs, what)
+        if one != other:
+            raise UsageError(f"{about} cannot be asked together: {what} of theirs are {one} and {other}")
+    for name, one, other in zip(asked, first.targets.values(), found.targets.values(), strict=True):
+        if one.unit != other.unit:
+            raise UsageError(f"{about} cannot be asked together: {name} is in {one.unit} and in {other.unit}")
+    for each in (first, found):
+        if map_cells(each.checkpoint.local, each.inputs, list(each.targets)) is not None:
+            raise UsageError(
+                f"{each.checkpoint.spec} has maps of {', '.join(each.targets)}; ensembles are of heads that "
+                "give a number a patch, so give that --model alone"
+            )
+    return found
+
+
+def _model(model: str) -> tuple[Checkpoint, PatchInput]:
+    """The checkpoint and how it is shown patches.
+
+    Raises:
+        ModelError: where it has no number heads.
+    """
+    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.inputs import read_inputs
+
+    checkpoint = resolve(model)
+    if checkpoint.runner != "transformers":
+        raise ModelError(f"{model} is run elsewhere; number heads need a checkpoint in this process")
+    inputs = read_inputs(checkpoint.local)
+    if inputs is None:
+        raise ModelError(
+            f"{model} has no number heads: no inputs in its rscovlm.json; give a checkpoint that was trained "
+            "with some, see docs/regression.md"
+        )
+    return checkpoint, inputs
+
+
+def _targets(checkpoint: Checkpoint, inputs: PatchInput, asked: str | None) -> dict[str, Target]:
+    """The heads that are asked for, by name or by what they give, and what each estimates.
+
+    Raises:
+        UsageError: where there is no such head, or a number is given by several.
+    """
+    from rscovlm.models.inputs import Target, number_heads
+
+    heads = number_heads(checkpoint.local)
+    names = list(heads) if asked is None else [name.strip() for name in asked.split(",")]
+    found: dict[str, Target] = {}
+    for name in names:
+        meant = [name] if name in heads else [head for head, gives in heads.items() if gives == name]
+        if len(meant) != 1:
+            listed = ", ".join(heads) or "none"
+            what = "several heads" if meant else "no head"
+            raise UsageError(f"{checkpoint.spec} has {what} for {name!r}; --target takes: {listed}")
+        gives = heads[meant[0]]
+        found[meant[0]] = inputs.targets.get(gives) or Target(unit="1", long_name=gives)
+    if not found:
+        raise UsageError(f"{checkpoint.spec} has no number heads")
+    return found
+
+
+def layout_of(scene: Scene, chosen: Chosen, stride: str | None) -> Layout:
+    """Of a stitched map where all targets are maps of the same cells; else a cell a patch."""
+    from rscovlm.tasks.regress import Layout, scale_of
+    from rscovlm.tasks.regress_dense import DenseLayout, map_cells, step_of
+    from tiling.grid import parse_length
+
+    inputs, targets = chosen.inputs, list(chosen.targets)
+    ratio = scale_of(inputs, scene.gsd_m)
+    apart = None if stride is None else parse_length(stride, scene.gsd_m) / ratio
+    across = map_cells(chosen.checkpoint.local, inputs, targets)
+    extent = (scene.width, scene.height, inputs.patch_px)
+    if across is not None:
+        step = step_of(apart, inputs.patch_px, across)
+        return DenseLayout.over(*extent, across, step, ratio, len(targets))
+    side = inputs.patch_px if apart is None else round(apart)
+    if side < 1:
+        raise UsageError(f"--stride {stride} is less than a pixel; give one or more")
+    return Layout.of(*extent, side, ratio, len(targets))
+
+
+def run_of(
+    stack: Stack,
+    models: Sequence[Chosen],
+    fuse: Fuse,
+    interval: float,
+    layout: Layout,
+    batch_size: int,
+    plots: Path | None,
+    device: str | None,
+    held: ExitStack,
+) -> Run:
+    """The run of models, which are loaded, after its heads have been fitted on plots where there are some.
+
+    Args:
+        held: closes the engines.
+
+    Raises:
+        ModelError, UsageError: a head is missing, or states no quantiles so far out, or plots do not suit.
+    """
+    from rscovlm.engines.numbers import head_of
+    from rscovlm.tasks.regress import Run
+    from rscovlm.tasks.regress_dense import DenseLayout, DenseRun
+    from rscovlm.tasks.regress_ensemble import EnsembleRun
+
+    kind = DenseRun if isinstance(layout, DenseLayout) else Run
+    runs: dict[str, Run] = {}
+    for checkpoint, inputs, targets in models:
+        engine: Any = held.enter_context(open_model(checkpoint, device))
+        runs[checkpoint.spec] = kind(stack, inputs, engine, tuple(targets), interval, layout, batch_size)
+    run = next(iter(runs.values()))
+    if len(runs) > 1:
+        run = EnsembleRun(
+            stack, run.inputs, run.engine, run.targets, interval, layout, batch_size, runs, fuse
+        )
+    if plots is not None:
+        _fit(run, plots)
+    for target in run.targets:
+        widest = head_of(run.heads, target).widest
+        if interval > widest + 1e-6:
+            raise UsageError(
+                f"--interval {interval:g} is wider than the quantiles that head {target} states, which hold "
+                f"{widest:g}; give that or less"
+            )
+    return run
+
+
+def _fit(run: Run, plots: Path) -> None:
+    """Fit the intervals of a run on plots in the scene, and say how it went."""
+    from rscovlm.tasks.regress_plots import fit_on_plots, read_plots
+
+    for target, (steps, held) in fit_on_plots(run, read_plots(plots), plots).items():
+        note(
+            f"{target}: intervals fitted on {steps.plots} plots of {plots}, {100 * held:.0f} % of which "
+            "were inside of 90 % intervals before"
+        )
