@@ -120,9 +120,8 @@ def regress(
         stack.require(bands)
         if sar is not None and not stack.layers[1][1].found.keys() & set(bands):
             asked = " and ".join(each.checkpoint.spec for each in models)
-            raise UsageError(
-                f"{asked} {'sees' if len(models) == 1 else 'see'} no band of --sar {sar}: {', '.join(bands)}; leave it out"
-            )
+            sees = "sees" if len(models) == 1 else "see"
+            raise UsageError(f"{asked} {sees} no band of --sar {sar}: {', '.join(bands)}; leave it out")
         layout = layout_of(stack.scene, models[0], stride)
         if output is None and len(layout.grid) + sum(layout.grid.size) > 3:
             rows, columns = layout.grid.size
