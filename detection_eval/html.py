@@ -13,6 +13,8 @@ from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
 from jinja2.loaders import ChoiceLoader
 from markupsafe import Markup
 
+from detection_eval.words import counted
+
 
 def render(package: str, template: str, /, **values: Any) -> Markup:
     """A template of a package filled in; text in ``values`` is escaped, a name that is missing is an error.
@@ -32,10 +34,12 @@ def render(package: str, template: str, /, **values: Any) -> Markup:
 def environment(package: str) -> Environment:
     """Template loader of a package: its own by name, the shared ones under ``shared/``."""
     shared = PrefixLoader({"shared": PackageLoader("detection_eval")})
-    return Environment(
+    found = Environment(
         loader=ChoiceLoader([shared, PackageLoader(package)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.globals["counted"] = counted
+    return found

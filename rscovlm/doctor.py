@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from typing import Literal
 
+from detection_eval.words import counted
 from rscovlm.errors import ModelError
 
 State = Literal["ok", "in use", "available", "not in use", "missing"]
@@ -133,7 +134,8 @@ def _device() -> list[Row]:
         detail = "mps: Apple GPU; no CUDA device"
     else:
         cuda = "this torch was built without CUDA" if torch.version.cuda is None else "no CUDA device found"
-        detail = f"cpu: {os.cpu_count()} cores, {torch.get_num_threads()} threads; {cuda}"
+        cores, threads = counted(os.cpu_count() or 1, "core"), counted(torch.get_num_threads(), "thread")
+        detail = f"cpu: {cores}, {threads}; {cuda}"
     dtype = str(default_dtype(device)).removeprefix("torch.")
     return [Row("device", "ok", detail), Row("dtype", "ok", f"{dtype} on {device.type}")]
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from detection_eval.words import counted, plural
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
@@ -20,7 +22,7 @@ class Progress:
 
     Args:
         verb: what is going on (``detecting``).
-        unit: what is counted (``tiles``).
+        unit: what is counted, one of them (``tile``).
         clock: seconds.
     """
 
@@ -42,7 +44,7 @@ class Progress:
             rate = TextColumn("{task.fields[rate]}")
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate)
             self._bar = Bar(*columns, TimeRemainingColumn(), console=Console(file=sys.stderr), transient=True)
-            self._task = self._bar.add_task(f"{self.verb} {self.unit}", total=None, rate="")
+            self._task = self._bar.add_task(f"{self.verb} {plural(self.unit)}", total=None, rate="")
             self._bar.start()
         return self
 
@@ -70,7 +72,7 @@ class Progress:
 
 def progress_line(verb: str, unit: str, done: int, total: int, rate: float | None) -> str:
     """For a log: ``detecting: 120 of 400 tiles, 3.1/s, 1:30 left``."""
-    line = f"{verb}: {done} of {total} {unit}"
+    line = f"{verb}: {done} of {counted(total, unit)}"
     if rate is None:
         return line
     return f"{line}, {rate:.2g}/s, {clock_time((total - done) / rate)} left"

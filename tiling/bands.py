@@ -12,6 +12,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
+from detection_eval.words import counted
 from tiling.errors import BandError
 from tiling.overrides import AS_STORED, Overrides
 from tiling.validity import Validity, validity_of
@@ -129,7 +130,7 @@ def shown_bands(dataset: rasterio.DatasetReader, bands: Sequence[int | str] | No
     if bands is not None:
         if len(bands) not in (1, 3):
             raise BandError(
-                f"{len(bands)} bands {tuple(bands)} cannot be shown; "
+                f"{counted(len(bands), 'band')} {tuple(bands)} cannot be shown; "
                 "choose one (grey) or three (red, green, blue)"
             )
         return Shown(band_indexes(dataset, bands))

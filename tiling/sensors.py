@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.words import counted
 from tiling.bands import Band
 from tiling.errors import BandError
 from tiling.raster import Raster
@@ -221,7 +222,8 @@ def _found(scene: Scene, sensor: Sensor) -> tuple[dict[str, int], bool]:
     if len(names) != len(sensor.bands):
         own = _listed([band.name for band in sensor.bands])
         raise BandError(
-            f"{scene.source} has {len(names)} bands ({_listed(names)}), none of them named as one of the "
+            f"{scene.source} has {counted(len(names), 'band')} ({_listed(names)}), none of them "
+            "named as one of the "
             f"sensor's {len(sensor.bands)} ({own}); name the bands in the file"
         )
     return {band.name: place for place, band in enumerate(sensor.bands, start=1)}, True

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detection_eval.text.tree import Node, trees
+from detection_eval.words import counted
 from zoom_chain.answers import INVENTED, own_turn, without_thoughts
 from zoom_chain.dialect import ZoomDialect
 
@@ -120,7 +121,7 @@ def parse_zoom_call(
         return failures[0] if failures else None
     notes = tuple(f"another call was unreadable: {failure.reason}" for failure in failures)
     if len(calls) > 1:
-        notes += (f"{len(calls)} calls in one reply; the first was carried out",)
+        notes += (f"{counted(len(calls), 'call')} in one reply; the first was carried out",)
     if invented:
         notes += (INVENTED,)
     elif unfinished:

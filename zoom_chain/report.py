@@ -11,6 +11,7 @@ import numpy as np
 
 from detection_eval.files import write_text
 from detection_eval.html import render
+from detection_eval.words import counted
 from tiling.bounds import Bounds
 from zoom_chain.trace import ReplyRecord, Trace, ViewRecord
 
@@ -158,7 +159,7 @@ def _view_facts(record: ViewRecord) -> list[Fact]:
             "shown at",
             f"{size.width} x {size.height} px"
             + (", the whole scene" if focused else "")
-            + f", {record.visual_tokens:,} tokens",
+            + f", {counted(record.visual_tokens, 'token')}",
         ),
         ("magnification", f"{record.magnification:.1f} times the overview; {gain}"),
     ]

@@ -15,11 +15,12 @@ from detection_eval.errors import CannotWrite, FormatError
 from detection_eval.files import atomic_path, write_text
 from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.lines import finite_numbers, read_json
-from detection_eval.formats.records import ClassIndex, Collection, Gathering, ImageBoxes
+from detection_eval.formats.records import ClassIndex, Collection, Gathering, ImageBoxes, left_out_boxes
 from detection_eval.formats.segmentation import outline
 from detection_eval.geometry.quads import area, bounds
 from detection_eval.geometry.rotated import boxes_to_quads
 from detection_eval.metrics.ground_truth import CROWD
+from detection_eval.words import counted
 
 
 class CocoImage(NamedTuple):
@@ -285,9 +286,14 @@ def read_detection_list(
             if categories is not None and category in categories.values():
                 others += 1
                 continue
-            known = f"the ground truth numbers {len(categories)} classes otherwise" if categories else ""
-            counted = f"{len(classes)} class names are given, counted from {first_category}"
-            raise FormatError(f"{place}: category {row['category_id']}, but {known or counted}")
+            known = (
+                f"the ground truth numbers {counted(len(categories), 'class')} otherwise"
+                if categories
+                else ""
+            )
+            named = counted(len(classes), "class name is", "class names are")
+            given = f"{named} given, counted from {first_category}"
+            raise FormatError(f"{place}: category {row['category_id']}, but {known or given}")
         if len(numbers) == 4:
             rectangles += 1
             left, top, width, height = numbers
@@ -296,7 +302,8 @@ def read_detection_list(
             numbers = boxes_to_quads([numbers]).reshape(8).tolist()
         elif len(numbers) != 8:
             raise FormatError(
-                f"{place}: a box of {len(numbers)} numbers; COCO's have 4, rotated ones 5, polygons 8"
+                f"{place}: a box of {counted(len(numbers), 'number')}; "
+                "COCO's have 4, rotated ones 5, polygons 8"
             )
         gathering.box(image, numbers, numbered[category], place, score)
     notes = []
@@ -304,10 +311,11 @@ def read_detection_list(
         first, last = (f"{number} {numbered[number]}" for number in (min(numbered), max(numbered)))
         how = "count from" if categories is None else "are those of the ground truth, from"
         notes.append(
-            f"{rectangles:,} horizontal boxes (COCO results), whose categories {how} {first} to {last}"
+            f"{counted(rectangles, 'horizontal box')} (COCO results), whose categories {how} {first} "
+            f"to {last}"
         )
     if others:
-        notes.append(f"{others:,} boxes of classes that are not evaluated are left out")
+        notes.append(left_out_boxes(others))
     return gathering.finish(notes)
 
 

@@ -16,6 +16,7 @@ from detection_eval.formats.recognition import recognize
 from detection_eval.formats.records import Collection, ImageBoxes, subset
 from detection_eval.formats.ultralytics import Sizes, size_of
 from detection_eval.text.contracts import Contract
+from detection_eval.words import counted
 
 
 def detect_format(path: str | Path) -> str:
@@ -136,12 +137,12 @@ def _lost(collection: Collection, what: Set[str]) -> list[str]:
     graded = sum(boxes.difficulty is not None and bool(boxes.difficulty.any()) for boxes in images)
     lost = {
         "scores": "the scores" if collection.scored else "",
-        "difficulty": f"the difficulty of objects in {graded} images" if graded else "",
-        "empty": f"{empty} images without boxes" if empty else "",
-        "size": f"the size of {sized} images" if sized else "",
-        "header": f"the header (source, GSD) of {headed} images" if headed else "",
-        "file names": f"the suffix of the file names of {named} images" if named else "",
-        "coco ids": f"the COCO ids of {numbered} images" if numbered else "",
+        "difficulty": f"the difficulty of objects in {counted(graded, 'image')}" if graded else "",
+        "empty": f"{counted(empty, 'image')} without boxes" if empty else "",
+        "size": f"the size of {counted(sized, 'image')}" if sized else "",
+        "header": f"the header (source, GSD) of {counted(headed, 'image')}" if headed else "",
+        "file names": f"the suffix of the file names of {counted(named, 'image')}" if named else "",
+        "coco ids": f"the COCO ids of {counted(numbered, 'image')}" if numbered else "",
         "ids": "the ids of images, whose order is that of --images when it is read",
         "order": "the order of the images" if list(collection.images) != sorted(collection.images) else "",
         "truth": "the ground truth beside the results" if collection.truth is not None else "",

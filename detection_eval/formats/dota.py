@@ -25,6 +25,7 @@ from detection_eval.formats.lines import (
 )
 from detection_eval.formats.records import ClassIndex, Collection, Gathering
 from detection_eval.metrics.ground_truth import CROWD
+from detection_eval.words import counted
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 
@@ -82,7 +83,11 @@ def read_dota(path: str | Path, classes: Sequence[str] | None = None) -> Collect
     gathering = Gathering(classes)
     files = text_files(Path(path))
     without = sum(_gather_labels(file, gathering) for file in files)
-    notes = [f"{without} boxes without a difficulty count as 0"] if without else []
+    notes = (
+        [counted(without, "box without a difficulty counts as 0", "boxes without a difficulty count as 0")]
+        if without
+        else []
+    )
     return gathering.finish(notes)
 
 
@@ -101,7 +106,8 @@ def _gather_labels(path: Path, gathering: Gathering) -> int:
             tokens = line.split()
             if len(tokens) < 9:
                 raise FormatError(
-                    f"{place}: {len(tokens)} columns in {line!r:.100}; a label has 8 numbers and a category"
+                    f"{place}: {counted(len(tokens), 'column')} in {line!r:.100}; "
+                    "a label has 8 numbers and a category"
                 )
             name, grade = _category(tokens[8:], gathering.classes or (), place)
             without += grade is None
@@ -220,7 +226,8 @@ def read_task1(folder: str | Path, classes: Sequence[str] | None = None) -> dict
             place = f"{files[name]}:{number}"
             if len(tokens) != 10:
                 raise FormatError(
-                    f"{place}: {len(tokens)} columns in {line!r:.100}; an image, a score, 8 numbers"
+                    f"{place}: {counted(len(tokens), 'column')} in {line!r:.100}; "
+                    "an image, a score, 8 numbers"
                 )
             score, *corners = finite_numbers(tokens[1:], place)
             rows.setdefault(image_id(tokens[0]), []).append((corners, label, score))

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from detection_eval.errors import EvaluationError
+from detection_eval.words import counted
 
 if TYPE_CHECKING:
     from detection_eval.formats.records import Collection, ImageBoxes
@@ -62,7 +63,7 @@ def match_images(found: Collection, truth: Collection) -> Collection:
     read = {image: by_value[int(image)] for image in rest if _is_number(image) and int(image) in by_value}
     if read:
         first = next(iter(read))
-        notes.append(f"{_images(len(read))} matched by number: {first} is {read[first]}")
+        notes.append(f"{counted(len(read), 'image')} matched by number: {first} is {read[first]}")
     ids |= read
     strange = [image for image in found.images if image not in ids]
     silent = [image for image in truth.images if image not in set(ids.values())]
@@ -74,12 +75,14 @@ def match_images(found: Collection, truth: Collection) -> Collection:
     if strange:
         boxes = sum(len(found.images[image].detections) for image in strange)
         notes.append(
-            f"{len(strange):,} of {_images(len(found.images))} are not in the ground truth, and their "
-            f"{boxes:,} boxes count for nothing: {_some(strange)}"
+            f"{len(strange):,} of {counted(len(found.images), 'image')} are not in the "
+            f"ground truth, and their "
+            f"{counted(boxes, 'box counts', 'boxes count')} for nothing: {_some(strange)}"
         )
     if silent:
         notes.append(
-            f"{len(silent):,} of {_images(len(truth.images))} of the ground truth are not in the results, "
+            f"{len(silent):,} of {counted(len(truth.images), 'image')} of the ground truth "
+            f"are not in the results, "
             f"which counts as nothing found: {_some(silent)}"
         )
     images = {ids.get(image, image): boxes for image, boxes in found.images.items()}
@@ -95,7 +98,7 @@ def _numbered(found: Collection, truth: Collection) -> tuple[dict[str, str], lis
     if not ids or len(ids) < sum(number in named for number in numbers.values()):
         return {}, []
     first = next(iter(ids))
-    return ids, [f"{_images(len(ids))} matched by COCO id: {first} is {ids[first]}"]
+    return ids, [f"{counted(len(ids), 'image')} matched by COCO id: {first} is {ids[first]}"]
 
 
 def _by_value(names: Sequence[str]) -> dict[int, str]:
@@ -109,10 +112,6 @@ def _by_value(names: Sequence[str]) -> dict[int, str]:
 
 def _is_number(name: str) -> bool:
     return name.isascii() and name.isdigit() and len(name) < 20
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' if count != 1 else ''}"
 
 
 def _some(images: Sequence[str]) -> str:

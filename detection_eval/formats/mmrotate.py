@@ -30,6 +30,7 @@ from detection_eval.formats.unpickling import EXPANSION, LEAST_ALLOWANCE, load_p
 from detection_eval.geometry.quads import Floats, canonical
 from detection_eval.geometry.rotated import LE90, AngleConvention, boxes_to_quads, quads_to_boxes
 from detection_eval.metrics.ground_truth import CROWD
+from detection_eval.words import counted
 
 Boxes = Literal["rbox", "qbox"]
 
@@ -66,7 +67,9 @@ def read_results(
     if version is not None and version != found:
         raise FormatError(f"{path}: results of mmrotate {found}, not {version}")
     if images is not None and len(images) != len(results):
-        raise FormatError(f"{path}: {len(results)} images, but {len(images)} ids are given; give one each")
+        raise FormatError(
+            f"{path}: {counted(len(results), 'image')}, but {len(images)} ids are given; give one each"
+        )
     if found == "1.x":
         return _read_1(path, results, tuple(classes), images)
     if images is None:
@@ -89,7 +92,9 @@ def _check_volume(path: Path, results: list[Any]) -> None:
         volume += sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
     limit = max(EXPANSION * path.stat().st_size, LEAST_ALLOWANCE)
     if volume > limit:
-        raise FormatError(f"{path}: boxes of {volume} bytes, far more than the file has; they repeat")
+        raise FormatError(
+            f"{path}: boxes of {counted(volume, 'byte')}, far more than the file has; they repeat"
+        )
 
 
 # --- 0.x ------------------------------------------------------------------------------------------
@@ -102,7 +107,10 @@ def _read_0(path: Path, results: list[Any], classes: tuple[str, ...], images: Se
         if type(lists) not in (list, tuple):
             raise FormatError(f"{place}: expected a list of classes, not {type(lists).__name__}")
         if len(lists) != len(classes):
-            raise FormatError(f"{place}: {len(lists)} classes, but {len(classes)} names are given")
+            raise FormatError(
+                f"{place}: {counted(len(lists), 'class')}, but "
+                f"{counted(len(classes), 'name is', 'names are')} given"
+            )
         arrays = [_numbers(array, (6,), f"{place}, class {label}") for label, array in enumerate(lists)]
         rows = np.concatenate(arrays) if arrays else np.zeros((0, 6))
         labels = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays])
@@ -215,7 +223,7 @@ def _instances(held: Any, classes: int, place: str, *, scored: bool = False) -> 
         if column is None and (name == "labels" or scored):
             raise FormatError(f"{place}: boxes without {name}")
         if column is not None and np.shape(column) != (len(boxes),):
-            raise FormatError(f"{place}: {np.shape(column)} {name} for {len(boxes)} boxes")
+            raise FormatError(f"{place}: {np.shape(column)} {name} for {counted(len(boxes), 'box')}")
     labels = np.asarray(labels).astype(np.int64)
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
         wrong = labels.max() if labels.max() >= classes else labels.min()

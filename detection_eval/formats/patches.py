@@ -19,6 +19,7 @@ from detection_eval.detections import Detections
 from detection_eval.errors import EvaluationError, FormatError, SettingError
 from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.geometry.overlap import overlapping_pairs
+from detection_eval.words import counted
 
 Naming = Literal["mmrotate", "devkit"]
 
@@ -79,8 +80,10 @@ class Merged:
     def line(self) -> str:
         """One line for a report."""
         return (
-            f"{self.patches} patches merged to {len(self.scenes.images)} scenes: {self.suppressed} of "
-            f"{self.boxes} boxes suppressed, {self.by_order} by nothing but the order of equal scores"
+            f"{counted(self.patches, 'patch')} merged to {counted(len(self.scenes.images), 'scene')}: "
+            f"{self.suppressed} of "
+            f"{counted(self.boxes, 'box')} suppressed, {self.by_order} by nothing but the order "
+            "of equal scores"
         )
 
 

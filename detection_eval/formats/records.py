@@ -19,6 +19,7 @@ from detection_eval.geometry.quads import area
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.text.labels import spoken
 from detection_eval.text.parsing import ParseReport
+from detection_eval.words import counted
 
 OTHER = "other-"
 
@@ -155,7 +156,7 @@ def subset(collection: Collection, classes: Sequence[str]) -> Collection:
         more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
         notes = (
             *notes,
-            f"{left_out.total():,} boxes of classes that are not evaluated are left out: {most}{more}",
+            f"{left_out_boxes(left_out.total())}: {most}{more}",
         )
     return Collection(images, index.names, truth, notes, collection.categories)
 
@@ -192,6 +193,15 @@ class ClassIndex:
         if index is None:
             raise FormatError(f"{place}: category {name!r:.100} is none of {', '.join(self.names)}")
         return index
+
+
+def left_out_boxes(count: int) -> str:
+    """The note about boxes of classes that do not count."""
+    return counted(
+        count,
+        "box of a class that is not evaluated is left out",
+        "boxes of classes that are not evaluated are left out",
+    )
 
 
 @dataclass
@@ -259,14 +269,22 @@ class Gathering:
             if not self._names[row].startswith(OTHER):
                 index(self._names[row], self._places[row])
         if unknown:
-            notes = [*notes, f"{len(unknown)} boxes of categories {OTHER}... are left out"]
+            notes = [
+                *notes,
+                counted(
+                    len(unknown),
+                    f"box of categories {OTHER}... is left out",
+                    f"boxes of categories {OTHER}... are left out",
+                ),
+            ]
             out = set(unknown)
             for image, rows in self._rows.items():
                 self._rows[image] = [row for row in rows if row not in out]
         quads = np.array(self._corners, dtype=np.float64).reshape(-1, 4, 2)
         flat = int((area(quads[[row for rows in self._rows.values() for row in rows]]) == 0).sum())
         if flat:
-            notes = [*notes, f"{flat} boxes have no area: they overlap nothing, and nothing finds them"]
+            told = counted(flat, "box has no area: it overlaps", "boxes have no area: they overlap")
+            notes = [*notes, f"{told} nothing, and nothing finds {'it' if flat == 1 else 'them'}"]
         labels = np.array([-1 if (label := known[name]) is None else label for name in self._names], np.int64)
         images = {
             image: self._finished(rows, quads, labels, index.names, self._about[image])

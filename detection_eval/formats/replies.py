@@ -27,6 +27,7 @@ from detection_eval.text.contracts import CONTRACTS, Contract
 from detection_eval.text.labels import LabelMatcher, by_spoken_name
 from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
 from detection_eval.text.writing import render_response
+from detection_eval.words import counted
 
 _SIZES = ("original_width", "original_height", "resized_width", "resized_height")
 
@@ -98,7 +99,9 @@ def read_rscovlm(
         raise FormatError(f"{path}: no record holds an output")
     silent = len(content) - len(replies)
     notes = (
-        [f"{silent} of {len(content)} records hold no output; their images have no boxes"] if silent else []
+        [f"{silent} of {counted(len(content), 'record')} hold no output; their images have no boxes"]
+        if silent
+        else []
     )
     shared = _same_classes(replies, classes)
     truth = None

@@ -18,6 +18,7 @@ from detection_eval.formats.lines import (
     text_files,
 )
 from detection_eval.formats.records import Collection, Gathering
+from detection_eval.words import counted
 
 Sizes = Mapping[str, tuple[int, int]] | tuple[int, int]
 """Width and height in pixels: of each image by its id, or of all."""
@@ -57,12 +58,14 @@ def read_ultralytics(path: str | Path, classes: Sequence[str], sizes: Sizes) -> 
             tokens = line.split()
             if len(tokens) not in (5, 6, 9, 10):
                 raise FormatError(
-                    f"{place}: {len(tokens)} columns in {line!r:.100}; a class, 8 numbers (4 of a horizontal "
+                    f"{place}: {counted(len(tokens), 'column')} in {line!r:.100}; "
+                    "a class, 8 numbers (4 of a horizontal "
                     "box), perhaps a score"
                 )
             if not tokens[0].isdecimal() or int(tokens[0][:9]) >= len(classes):
                 raise FormatError(
-                    f"{place}: class {tokens[0]}, but {len(classes)} names are given, counted from 0"
+                    f"{place}: class {tokens[0]}, but "
+                    f"{counted(len(classes), 'name is', 'names are')} given, counted from 0"
                 )
             numbers = finite_numbers(tokens[1:], place)
             flat = len(tokens) < 9
@@ -72,7 +75,9 @@ def read_ultralytics(path: str | Path, classes: Sequence[str], sizes: Sizes) -> 
             score = numbers[len(stated)] if len(numbers) > len(stated) else None
             horizontal += flat
             gathering.box(file.stem, corners, classes[int(tokens[0])], place, score)
-    return gathering.finish([f"{horizontal:,} labels are of horizontal boxes"] if horizontal else [])
+    return gathering.finish(
+        [f"{counted(horizontal, 'label is', 'labels are')} of horizontal boxes"] if horizontal else []
+    )
 
 
 def centre_box(tokens: Sequence[str]) -> list[Decimal]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from detection_eval.detections import Detections
 from detection_eval.errors import EvaluationError
 from detection_eval.geometry.quads import Floats
+from detection_eval.words import counted
 
 Indices = NDArray[np.int64]
 
@@ -115,11 +116,14 @@ def tabulate_scores(images: Iterable[Detections]) -> Floats | None:
         return None
     if len(scored) < len(filled):
         raise EvaluationError(
-            f"{len(scored)} of {len(filled)} images with boxes have scores; give scores to all or to none"
+            f"{len(scored)} of {counted(len(filled), 'image')} with boxes have scores; "
+            "give scores to all or to none"
         )
     scores = np.concatenate(scored)
     if not np.isfinite(scores).all():
-        raise EvaluationError(f"{int((~np.isfinite(scores)).sum())} scores are not finite")
+        raise EvaluationError(
+            f"{counted(int((~np.isfinite(scores)).sum()), 'score is', 'scores are')} not finite"
+        )
     return scores
 
 

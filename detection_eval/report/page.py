@@ -16,6 +16,7 @@ from detection_eval.metrics.slices import slices
 from detection_eval.report.chart import PALETTE, Chart, bars, differences, number
 from detection_eval.report.gallery import Pixels, gallery
 from detection_eval.report.tables import TableRow, comparison_table, shared_classes
+from detection_eval.words import counted
 
 
 @dataclass(frozen=True)
@@ -239,10 +240,11 @@ def _warnings(bench: Benchmark) -> list[str]:
         overlaps = method.result.overlaps
         if overlaps.unanswered:
             lost = len(overlaps.unanswered)
-            words.append(f"{method.name} has no entry for {lost:,} images: counted as empty.")
+            words.append(f"{method.name} has no entry for {counted(lost, 'image')}: counted as empty.")
         if overlaps.unknown:
             words.append(
-                f"{method.name} has {len(overlaps.unknown):,} images that the ground truth lacks: left out."
+                f"{method.name} has {counted(len(overlaps.unknown), 'image')} that the ground "
+                "truth lacks: left out."
             )
         if method.summary["threshold_split"] == "oracle":
             words.append(f"The threshold of {method.name} is an oracle's, which flatters it.")

@@ -21,6 +21,7 @@ from detection_eval.text.labels import LabelMatcher, by_spoken_name, spoken, str
 from detection_eval.text.tree import trees
 from detection_eval.text.verdicts import verdict
 from detection_eval.text.vertices import decode
+from detection_eval.words import counted
 
 _CUT_SHORT = re.compile(r"remaining (?:objects|items|boxes) (?:are|were) not listed", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<!\d)-?\d+(?:\.\d+)?(?!\d|[dD]\b)")  # the 2 of "bbox_2d" is no coordinate
@@ -118,14 +119,14 @@ class ParseReport:
         lines = []
         if self.unknown_labels:
             lines.append(
-                f"{self.unknown_label:,} boxes left out whose label is not among the classes: "
+                f"{counted(self.unknown_label, 'box')} left out whose label is not among the classes: "
                 f"{_commonest(self.unknown_labels)}"
             )
         if self.dropped:
-            lines.append(f"{sum(self.dropped.values()):,} boxes dropped: {_commonest(self.dropped)}")
+            lines.append(f"{counted(sum(self.dropped.values()), 'box')} dropped: {_commonest(self.dropped)}")
         if self.superseded:
             lines.append(
-                f"{self.superseded:,} boxes left out that their reply corrects or repeats further on"
+                f"{counted(self.superseded, 'box')} left out that their reply corrects or repeats further on"
             )
         kinds = {
             "cannot be read": self.unparsable - self.unfinished,
@@ -134,7 +135,7 @@ class ParseReport:
             "break off": self.truncated - self.unfinished,
         }
         if said := [f"{count:,} {what}" for what, count in kinds.items() if count > 0]:
-            lines.append(f"of {self.responses:,} replies {', '.join(said)}")
+            lines.append(f"of {counted(self.responses, 'reply')} {', '.join(said)}")
         return lines
 
     def to_json(self) -> dict[str, object]:
@@ -147,7 +148,9 @@ def _commonest(counts: Mapping[str, int]) -> str:
     """The names with the highest counts, in words."""
     listed = Counter(counts).most_common()
     words = [f"{name} {count:,}" for name, count in listed[:_NAMED]]
-    return ", ".join([*words, f"and {len(listed) - _NAMED:,} others"] if len(listed) > _NAMED else words)
+    return ", ".join(
+        [*words, f"and {counted(len(listed) - _NAMED, 'other')}"] if len(listed) > _NAMED else words
+    )
 
 
 @dataclass(frozen=True)

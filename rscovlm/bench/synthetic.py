@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from detection_eval.files import write_text
+from detection_eval.words import counted
 from rscovlm.bench.item import Item, Truth
 from rscovlm.bench.records import item_to_json
 from rscovlm.data.randomness import generator
@@ -261,16 +262,17 @@ def _caption(kind: str, index: int, seed: int, scale: Scale, place: str) -> tupl
     """A view with the names and numbers of all that it shows, in two wordings."""
     shot = make_shot("detection", index, seed + 2, scale)
     counts = Counter(box.label for box in shot.fields["boxes"])
-    named = " and ".join(_counted(number, name) for name, number in sorted(counts.items())) or "no objects"
+    named = (
+        " and ".join(
+            counted(number, name, _PLURALS.get(name, name)) for name, number in sorted(counts.items())
+        )
+        or "no objects"
+    )
     cover = shot.photo.world.cover
     truth = Truth((f"The image shows {cover} with {named}.", f"{named} on {cover}."))
     return shot.photo, Item(
         f"{kind}/{index}", (place,), "caption", "", truth, groups=_groups("caption", "view")
     )
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number} {name if number == 1 else _PLURALS.get(name, name)}"
 
 
 _VIEWS: dict[str, Callable[[str, int, int, Scale, str], tuple[Photo, Item]]] = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.ask_evidence import check_evidence, write_evidence
 from rscovlm.cli.ask_journal import journal_beside, kept_replies
 from rscovlm.cli.destinations import goes_on
@@ -164,7 +165,7 @@ def ask(
         with (
             kept_replies(kept_at, facts, resume=resume, overwrite=overwrite) as journal,
             open_model(checkpoint, running.device) as engine,
-            Progress("answering", "questions") as progress,
+            Progress("answering", "question") as progress,
         ):
             votes = vote_of_runs(
                 running.n,
@@ -297,10 +298,10 @@ def _looked_at(trace: Trace) -> list[str]:
     chosen, closer = trace.settings.get("chosen"), trace.views[1:]
     lines = [f"answered by {chosen}: {trace.settings['why']}"] if chosen else []
     if "sweep" in (chosen, trace.settings["policy"]) and chosen in (None, "sweep"):
-        lines.append(f"{len(closer)} tiles, {len(trace.evidence)} objects")
+        lines.append(f"{counted(len(closer), 'tile')}, {counted(len(trace.evidence), 'object')}")
     else:
         ranked = sum(record.ranked for record in closer)
-        lines += [f"{ranked} views ranked"] if ranked else []
+        lines += [f"{counted(ranked, 'view')} ranked"] if ranked else []
         numbered = enumerate(closer, start=1)
         lines += [zoom_line(record, number) for number, record in numbered if not record.ranked]
     return [*lines, *trace.notes]
@@ -411,8 +412,10 @@ def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     ]
     if known:
         right = sum(is_right(*stated) for stated in known)
-        note(f"{right} of {len(known)} answers as expected")
+        note(f"{right} of {counted(len(known), 'answer')} as expected")
     failed = [answer for answer in answers if answer.stop_reason in _NOT_WHOLE]
     if failed:
         reason = failed[0].trace.error or _NOT_WHOLE[failed[0].stop_reason]
-        raise Incomplete(f"{len(failed)} of {len(answers)} questions without a whole answer: {reason}")
+        raise Incomplete(
+            f"{len(failed)} of {counted(len(answers), 'question')} without a whole answer: {reason}"
+        )

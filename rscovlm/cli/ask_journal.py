@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Interrupted
 from rscovlm.errors import UsageError
 
@@ -55,5 +56,5 @@ def kept_replies(
                 raise
             done = len(journal.done)
             raise Interrupted(
-                f"interrupted after {done} replies; the same command with --resume goes on"
+                f"interrupted after {counted(done, 'reply')}; the same command with --resume goes on"
             ) from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.aliases import Aliases, words_for
 from rscovlm.cli.options import AsJson, Classes, read_classes
 from rscovlm.cli.outputs import Overwrite, check_outputs
@@ -101,7 +102,7 @@ def convert(
     if as_json:
         print(json.dumps(done._asdict() | {"output": str(aim)}, ensure_ascii=False, indent=1))
     else:
-        print(f"{aim}: {done.target}, {done.images:,} images, {done.boxes:,} boxes")
+        print(f"{aim}: {done.target}, {counted(done.images, 'image')}, {counted(done.boxes, 'box')}")
 
 
 def read_options(

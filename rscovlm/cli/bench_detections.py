@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.aliases import Aliases, words_for
 from rscovlm.cli.bench import ImageSize, read_options
 from rscovlm.cli.options import AsJson, Seed
@@ -137,9 +138,10 @@ def detections(
         note(f"ground truth: {line}")
     chosen = read_threshold(threshold, names, found, per_class)
     note(
-        f"{len(truth.images):,} images, {sum(map(len, truth.detections.values())):,} objects, "
+        f"{counted(len(truth.images), 'image')}, "
+        f"{counted(sum(map(len, truth.detections.values())), 'object')}, "
         + ", ".join(
-            f"{name} {sum(map(len, collection.detections.values())):,} boxes"
+            f"{name} {counted(sum(map(len, collection.detections.values())), 'box')}"
             for name, collection in found.items()
         )
     )
@@ -162,7 +164,10 @@ def detections(
     )
     ignored = int(bench.methods[0].result.overlaps.ignored.sum())
     if ignored:
-        note(f"{ignored:,} objects are ignored (difficult or crowds): boxes of them count for nothing")
+        note(
+            f"{counted(ignored, 'object is', 'objects are')} ignored (difficult or crowds): boxes of "
+            "them count for nothing"
+        )
     facts = provenance({"ground truth": gt} | sources) | ({"aliases": aliases} if aliases else {})
     results = bench.to_json() | {"provenance": facts}
     if output is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import AsJson, Device, Family, Model
@@ -62,11 +63,14 @@ def judge(
     if as_json:
         print(json.dumps(record, ensure_ascii=False, indent=1))
     else:
-        print(f"{protocol.id}, judge {checkpoint.identity}: {record['judged']} of {len(rows)} replies judged")
+        print(
+            f"{protocol.id}, judge {checkpoint.identity}: {record['judged']} "
+            f"of {counted(len(rows), 'reply')} judged"
+        )
         for name in ("macro", "micro", "unjudged"):
             print(f"{name}: {100 * summary.metrics[name]:.2f} %")
     if missing := len(rows) - len(judgements):
-        raise Incomplete(f"{missing} of {len(rows)} requests failed; ask again with --resume")
+        raise Incomplete(f"{missing} of {counted(len(rows), 'request')} failed; ask again with --resume")
 
 
 def _judgements(
@@ -84,7 +88,7 @@ def _judgements(
         asked = [row for row in rows if row.item.key not in done]
         if not asked:
             return done
-        with open_model(checkpoint, device) as engine, Progress("judging", "replies") as progress:
+        with open_model(checkpoint, device) as engine, Progress("judging", "reply") as progress:
             for batch in ask_judge(engine, asked):
                 journal.append(to_json(batch))
                 done |= batch

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import AsJson, Seed
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
@@ -60,7 +61,7 @@ def score(folders: Folders, protocol: Under = None, seed: Seed = 0, as_json: AsJ
     missing = [run for each in found for run in each.runs if len(run.rows) < run.asked]
     if missing:
         raise Incomplete(
-            f"{missing[0].path} holds {len(missing[0].rows)} of {missing[0].asked} items; "
+            f"{missing[0].path} holds {len(missing[0].rows)} of {counted(missing[0].asked, 'item')}; "
             "continue the run with --resume"
         )
 
@@ -113,7 +114,8 @@ def compare(
         subject = f"{_short(flip.item.subject)}: " if flip.item.subject else ""
         print(f"  {flip.item.key}: {scores}: {subject}{said}")
     if len(found.flips) > flips:
-        print(f"  and {len(found.flips) - flips:,} more items that differ; --flips N or bench report")
+        more = counted(len(found.flips) - flips, "more item that differs", "more items that differ")
+        print(f"  and {more}; --flips N or bench report")
 
 
 def report(

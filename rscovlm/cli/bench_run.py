@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.cli.opening import open_model
 from rscovlm.cli.option_groups import ModelOptions, with_options
@@ -155,7 +156,8 @@ def run(
         print(f"{folder}: {row.item.key}: {row.error}", file=sys.stderr)
     if failed:
         raise Incomplete(
-            f"{len(failed)} items failed and count as wrong under strict; --resume asks them again: "
+            f"{counted(len(failed), 'item failed and counts', 'items failed and count')} "
+            "as wrong under strict; --resume asks them again: "
             f"{failed[0][1].item.key}: {failed[0][1].error}"
         )
 
@@ -334,7 +336,7 @@ def carried_out(planned: PlannedRun, engine: Engine, resume: bool, overwrite: bo
     job, folder = planned.job, planned.folder
     print(f"{job.questions.benchmark.name}: {job.label}: {folder}", file=sys.stderr, flush=True)
     try:
-        with Progress("asking", "items") as progress:
+        with Progress("asking", "item") as progress:
             rows = carry_out(
                 job,
                 engine,
@@ -366,7 +368,8 @@ def _tell_scale_head(engine: Engine, job: Job, folder: Path) -> None:
     scores = readings.scores()
     write_json(folder / "scale_head.json", scores, indent=1)
     print(
-        f"scale from pixels, {len(readings)} images of known scale: off by {scores['error_decades']:.2f} "
+        f"scale from pixels, {counted(len(readings), 'image')} of known scale: "
+        f"off by {scores['error_decades']:.2f} "
         f"decades in the mean; 90 % intervals hold {100 * scores['coverage_90']:.0f} %",
         file=sys.stderr,
     )
@@ -396,7 +399,9 @@ def tell_costs(planned: Sequence[PlannedRun], as_json: bool) -> None:
         beside = "" if published is None else f" ({published:,} published)"
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in cost.kinds.items())
         print(f"{questions.benchmark.name} {questions.split}: {each.job.label}: {each.folder}")
-        print(f"  items: {cost.items:,} of {questions.of:,}{beside}: {kinds}; {cost.images:,} images")
+        print(
+            f"  items: {cost.items:,} of {questions.of:,}{beside}: {kinds}; {counted(cost.images, 'image')}"
+        )
         print(f"  requests: {_range(cost.requests)}; visual tokens: {_range(cost.visual_tokens)}")
         print(f"  reply tokens: at most {cost.reply_tokens:,}")
         first = questions.items[0]
@@ -405,8 +410,7 @@ def tell_costs(planned: Sequence[PlannedRun], as_json: bool) -> None:
         for source, reason in list(cost.unreadable.items())[:5]:
             print(f"  unreadable: {source}: {reason}")
         if cost.unreadable:
-            images = "image" if len(cost.unreadable) == 1 else "images"
-            print(f"  {len(cost.unreadable):,} {images} cannot be opened")
+            print(f"  {counted(len(cost.unreadable), 'image')} cannot be opened")
 
 
 def _range(ends: tuple[int, int]) -> str:

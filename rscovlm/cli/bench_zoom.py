@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.bench_run import PlannedRun, carried_out, engines, planned_runs, tell_costs
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.option_groups import ModelOptions, with_options
@@ -84,7 +85,8 @@ def zoom(
     _write(done, output, running.seed, as_json=as_json)
     if failed:
         raise Incomplete(
-            f"{len(failed)} items failed and count as wrong; --resume asks them again: "
+            f"{counted(len(failed), 'item failed and counts', 'items failed and count')} as wrong; "
+            f"--resume asks them again: "
             f"{failed[0].item.key}: {failed[0].error}"
         )
 
@@ -154,7 +156,10 @@ def _write(folders: Sequence[Path], output: Path, seed: int, *, as_json: bool) -
     facts = runs[0].manifest["facts"]
     told = [
         ("model", str(runs[0].manifest["engine_name"])),
-        ("benchmark", f"{runs[0].benchmark}, {len(runs[0].rows):,} questions, protocol {protocol.id}"),
+        (
+            "benchmark",
+            f"{runs[0].benchmark}, {counted(len(runs[0].rows), 'question')}, protocol {protocol.id}",
+        ),
         ("version", " ".join(filter(None, (facts["version"], runs[0].manifest.get("commit"))))),
     ]
     found = tables(scores)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.options import AsJson, Device
 from rscovlm.cli.train import quiet_libraries
 from rscovlm.errors import UsageError
@@ -56,13 +57,15 @@ def calibrate(
             )
         readings = read_images(engine.gsd_of, SampleFile(samples), engine.family)
     if len(readings) < LEAST:
-        raise UsageError(f"{samples} states the scale of {len(readings)} images; give at least {LEAST}")
+        raise UsageError(
+            f"{samples} states the scale of {counted(len(readings), 'image')}; give at least {LEAST}"
+        )
     before, after = readings.scores(), readings.crossed().scores()
     calibrate_gsd(folder, readings.factor)
     if as_json:
         print(json.dumps({"factor": readings.factor, "before": before, "after": after}, indent=1))
         return
-    note(f"{len(readings)} images; error {before['error_decades']:.3f} decades in the mean")
+    note(f"{counted(len(readings), 'image')}; error {before['error_decades']:.3f} decades in the mean")
     for name, scores in (("before", before), ("after", after)):
         shares = ", ".join(f"{share} %: {100 * scores[f'coverage_{share}']:.0f} %" for share in (50, 90))
         note(f"{name}: true scales within intervals of {shares}")

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from detection_eval.words import counted
 from rscovlm.cli.dry_run import print_memory, print_request
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model, open_scene
@@ -56,7 +57,7 @@ def classify(
         return
     with (
         open_model(checkpoint, running.device) as engine,
-        Progress("classifying", "scenes") as progress,
+        Progress("classifying", "scene") as progress,
     ):
         for start in range(0, len(readable), TOGETHER):
             # No more files are open at once than are looked at together.
@@ -86,7 +87,7 @@ def classify(
             missing.error
             or f"to {missing.source} the model replied {missing.text!r}, which names no one class"
         )
-        raise Incomplete(f"{len(unclear)} of {len(results)} scenes without a class: {reason}")
+        raise Incomplete(f"{len(unclear)} of {counted(len(results), 'scene')} without a class: {reason}")
 
 
 def _unreadable(sources: Sequence[str], reading: SceneOptions) -> dict[str, str]:

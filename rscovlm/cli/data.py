@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import AsJson, Classes, Seed, read_list
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
@@ -128,12 +129,12 @@ def convert(
     else:
         tasks = ", ".join(f"{name} {count:,}" for name, count in written.tasks.items())
         print(
-            f"{output}: {written.samples:,} samples ({tasks}), {written.images:,} images, "
-            f"{written.boxes:,} boxes; {left_out:,} left out"
+            f"{output}: {counted(written.samples, 'sample')} ({tasks}), {counted(written.images, 'image')}, "
+            f"{counted(written.boxes, 'box')}; {left_out:,} left out"
         )
     _tell(account)
     if left_out:
-        raise Incomplete(f"{left_out:,} records of {path} made no sample")
+        raise Incomplete(f"{counted(left_out, 'record')} of {path} made no sample")
 
 
 def _options(
@@ -226,7 +227,7 @@ def inspect(
         index = found
     index = index or 0
     if not -len(file) <= index < len(file):
-        raise UsageError(f"{path} holds {len(file):,} samples; there is no sample {index}")
+        raise UsageError(f"{path} holds {counted(len(file), 'sample')}; there is no sample {index}")
     sample = file[index]
     print(file.place(index % len(file)), file=sys.stderr)
     print(_pretty(sample))
@@ -271,14 +272,14 @@ def stats(
     broken, found = Broken(), Statistics()
     found.update(_usable(files, broken, open_images))
     if broken and not found.samples:
-        raise DataError(f"none of {len(broken):,} samples can be used; first {broken.first()}")
+        raise DataError(f"none of {counted(len(broken), 'sample')} can be used; first {broken.first()}")
     report = found.to_json()
     whole = report | ({"broken": broken.to_json()} if broken else {})
     print(json.dumps(whole, ensure_ascii=False, indent=1) if as_json else as_text(report))
     for line in broken.lines():
         print(line, file=sys.stderr)
     if broken:
-        raise Incomplete(f"{len(broken):,} of {sum(map(len, files)):,} samples are broken")
+        raise Incomplete(f"{len(broken):,} of {counted(sum(map(len, files)), 'sample')} are broken")
 
 
 def _usable(files: list[SampleFile], broken: Broken, open_images: bool) -> Iterator[Sample]:
@@ -287,7 +288,7 @@ def _usable(files: list[SampleFile], broken: Broken, open_images: bool) -> Itera
     from rscovlm.progress import Progress
 
     total, done, images = sum(map(len, files)), 0, Files()
-    with Progress("counting", "samples") as progress:
+    with Progress("counting", "sample") as progress:
         for file in files:
             for index in range(len(file)):
                 try:

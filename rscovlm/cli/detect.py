@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.aliases import Aliases
 from rscovlm.cli.destinations import Destinations, goes_on, is_own_style
 from rscovlm.cli.detect_journals import Journals
@@ -179,7 +180,7 @@ def detect(
             print_request(prompt, sorted(sizes), planned.checkpoint.family, planned.scenes[0].run.options)
         print_memory(planned.checkpoint)
         if planned.refused and not allow_failed:
-            raise Incomplete(f"{len(planned.refused)} of {len(sources)} scenes cannot be examined")
+            raise Incomplete(f"{len(planned.refused)} of {counted(len(sources), 'scene')} cannot be examined")
         return
     kept = Journals(journals, resume, overwrite)
     kept.check(planned.scenes)
@@ -227,7 +228,7 @@ def _examine(
         verb = f"detecting in scene {number} of {len(planned.scenes)}," if to.several else "detecting"
         try:
             with reading.open(scene.source) as opened, kept.open(scene) as journal:
-                with Progress(verb, "tiles") as progress:
+                with Progress(verb, "tile") as progress:
                     found = detect_scene(opened, engine, scene.run, journal=journal, progress=progress)
                 summary = summarise(opened, model, scene.run, found)
                 to.keep(opened, scene.source, found, summary)
@@ -240,5 +241,5 @@ def _examine(
             continue
         report.add(summary, found, with_boxes=with_boxes)
         if to.several:
-            note(f"{to.names[scene.source]}: {len(found.detections):,} objects")
+            note(f"{to.names[scene.source]}: {counted(len(found.detections), 'object')}")
     return report

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Interrupted
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Journals:
                 raise
             done = sum(results_in(self.paths[scene.source]) for scene in planned.scenes)
             raise Interrupted(
-                f"interrupted after {done} of {planned.tiles} tiles; the same command with --resume goes on"
+                f"interrupted after {done} of {counted(planned.tiles, 'tile')}; "
+                "the same command with --resume goes on"
             ) from None
 
     def remove(self) -> None:

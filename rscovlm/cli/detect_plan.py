@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from detection_eval.words import counted
 from rscovlm.cli.opening import open_scene, placed
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions
 from rscovlm.errors import UsageError
@@ -164,16 +165,15 @@ def _refuse(planned: Planned, source: str, error: Exception, to: Destinations) -
 def _say_all(planned: Planned, to: Destinations, crs: Mapping[str, str | None]) -> None:
     """The cost of all scenes, and the CRS of their layer where they differ in it."""
     if planned.outside:
-        note(f"{_scenes(len(planned.outside))} outside the area")
+        note(f"{counted(len(planned.outside), 'scene')} outside the area")
     if to.one_layer and len(set(crs.values())) > 1:
         first = planned.scenes[0].source
         note(f"the layer is in {crs[first]}, the CRS of {first}; --crs chooses another")
     tokens = sum(plan.visual_tokens for scene in planned.scenes for plan in scene.run.plans)
-    note(f"{_scenes(len(planned.scenes))} in all: {planned.tiles:,} tiles, {tokens:,} visual tokens")
-
-
-def _scenes(count: int) -> str:
-    return f"{count:,} scene{'' if count == 1 else 's'}"
+    note(
+        f"{counted(len(planned.scenes), 'scene')} in all: {counted(planned.tiles, 'tile')}, "
+        f"{counted(tokens, 'visual token')}"
+    )
 
 
 def _words(request: Request, family: ModelFamily) -> dict[str, str] | None:
@@ -203,7 +203,7 @@ def plan_scene(
     from rscovlm.tasks.passes import plan_passes, scale_notes
 
     wanted = wanted_classes(family, request.classes)
-    with Progress("planning", "tiles") as progress:
+    with Progress("planning", "tile") as progress:
         plans = plan_passes(
             scene,
             family,
@@ -248,14 +248,14 @@ def plan_lines(scene: Scene, plans: Sequence[TilePlan]) -> list[str]:
         return lines
     tiles, tokens = (sum(counts) for counts in zip(*((len(p.tiles), p.visual_tokens) for p in plans)))
     numbered = [f"pass {number} of {len(plans)}: {line}" for number, line in enumerate(lines, start=1)]
-    return [*numbered, f"in all: {tiles:,} tiles, {tokens:,} visual tokens"]
+    return [*numbered, f"in all: {counted(tiles, 'tile')}, {counted(tokens, 'visual token')}"]
 
 
 def _plan_line(scene: Scene, plan: TilePlan) -> str:
     """The cost of a pass: ``64 tiles of 512 x 512 px (overlap 102 px), 3 skipped as nodata, ...``."""
     tiles = [*plan.tiles, *plan.skipped]
     width, height = (max(round(getattr(tile.window, side)) for tile in tiles) for side in ("width", "height"))
-    count = f"{len(plan.tiles):,} tile{'' if len(plan.tiles) == 1 else 's'}"
+    count = counted(len(plan.tiles), "tile")
     shared = f" (overlap {plan.grid.overlap} px)" if len(plan.grid) > 1 else ""
     parts = [f"{count} of {width} x {height} px{shared}"]
     if plan.skipped:
@@ -265,7 +265,7 @@ def _plan_line(scene: Scene, plan: TilePlan) -> str:
     if plan.views:
         size, ground = plan.views[0].size, scene.gsd_of(plan.views[0])
         parts.append(f"seen at {size.width} x {size.height} px" + (f" ({ground:.3g} m/px)" if ground else ""))
-    parts.append(f"{plan.visual_tokens:,} visual tokens")
+    parts.append(counted(plan.visual_tokens, "visual token"))
     if plan.classes is not None:
         parts.append(f"for {', '.join(plan.classes)}")
     return ", ".join(parts)

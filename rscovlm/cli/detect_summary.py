@@ -9,6 +9,7 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
+from detection_eval.words import counted
 from rscovlm.progress import note
 
 if TYPE_CHECKING:
@@ -196,7 +197,8 @@ class Report:
                 sum(each[name] for each in looked) for name in ("unconfirmed", "coinciding")
             )
             note(
-                f"closer looks: {unconfirmed:,} boxes not confirmed, {coinciding:,} were another one's object"
+                f"closer looks: {counted(unconfirmed, 'box')} not confirmed, "
+                f"{coinciding:,} were another one's object"
             )
         note("parsing: " + ", ".join(_parsing_words(_parsing(reduce(add, self._parsed)))))
 
@@ -207,11 +209,12 @@ class Report:
             for source, reason in self.refused.items():
                 note(f"not examined: {source}: {reason}")
             count = len(self.refused) + len(self.summaries)
-            parts.append(f"{len(self.refused)} of {count} scenes could not be examined")
+            parts.append(f"{len(self.refused)} of {counted(count, 'scene')} could not be examined")
         if self._failed:
             share = self._unexamined_px / self._area_px
             parts.append(
-                f"{len(self._failed)} of {self._tiles} tiles failed, {share:.1%} of the area not examined; "
+                f"{len(self._failed)} of {counted(self._tiles, 'tile')} failed, {share:.1%} of "
+                "the area not examined; "
                 f"{self._failed[0]}"
             )
         if self._outlines:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from detection_eval.words import counted
+
 if TYPE_CHECKING:
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.families import ModelFamily
@@ -22,7 +24,7 @@ def print_request(prompt: Prompt, sizes: Sequence[Size], family: ModelFamily, op
     shown = ", ".join(f"{size.width} x {size.height} px ({tokens(size):,} visual tokens)" for size in sizes)
     print(f"image: {shown}\nuser: {prompt.user}")
     rules = "the checkpoint's own" if options.sampling is None else _rules(options.sampling)
-    print(f"reply: at most {options.max_new_tokens:,} tokens, sampling {rules}", flush=True)
+    print(f"reply: at most {counted(options.max_new_tokens, 'token')}, sampling {rules}", flush=True)
 
 
 def print_memory(checkpoint: Checkpoint) -> None:

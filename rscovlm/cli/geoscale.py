@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model
@@ -105,7 +106,7 @@ def geoscale(
         parameters = {"teacher": asked.identity, "seed": seed, "prompts": PROMPT_VERSION, **facts}
     with teacher_journal(output, parameters, resume=resume, overwrite=overwrite) as journal:
         engine = open_model(asked, device) if asked else None
-        with engine or nullcontext(), Progress("asking the teacher about", "views") as progress:
+        with engine or nullcontext(), Progress("asking the teacher about", "view") as progress:
             data = build_scales(views, plan, teacher=engine, store=journal, progress=progress)
         if not data.questions and not data.failed:
             raise UsageError("no question can be asked about these views; give more of them")
@@ -119,7 +120,8 @@ def geoscale(
     print(output)
     if data.failed:
         raise Incomplete(
-            f"{data.failed} requests to the teacher failed ({data.error}); ask them again with --resume"
+            f"{counted(data.failed, 'request')} to the teacher failed ({data.error}); "
+            "ask them again with --resume"
         )
 
 
@@ -137,7 +139,7 @@ def _annotated(specs: list[str], images: Path | None) -> list[AnnotatedImage]:
 
 def _table(summary: dict[str, Any]) -> str:
     """The report as lines of text for a terminal."""
-    lines = [f"{summary['samples']:,} questions about {summary['views']:,} views"]
+    lines = [f"{counted(summary['samples'], 'question')} about {counted(summary['views'], 'view')}"]
     for name in ("tier", "kind", "way"):
         lines.append(f"{name}: " + ", ".join(f"{key} {count:,}" for key, count in summary[name].items()))
     for topic, answers in summary["topic"].items():

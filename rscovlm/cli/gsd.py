@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.info import ground_words
 from rscovlm.cli.option_groups import SceneOptions, with_options
@@ -55,4 +56,4 @@ def gsd(
     if as_json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1))
     if failed:
-        raise Incomplete(f"{len(failed)} of {len(files)} files cannot be read: {failed[0]}")
+        raise Incomplete(f"{len(failed)} of {counted(len(files), 'file')} cannot be read: {failed[0]}")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.option_groups import SceneOptions, with_options
 from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SensorName
@@ -56,7 +57,7 @@ def info(
     if as_json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1))
     if failed:
-        raise Incomplete(f"{len(failed)} of {len(sources)} files cannot be read: {failed[0]}")
+        raise Incomplete(f"{len(failed)} of {counted(len(sources), 'file')} cannot be read: {failed[0]}")
 
 
 def _family(model: str, family: str | None, max_pixels: int | None) -> ModelFamily:
@@ -228,5 +229,5 @@ def _seen_words(seen: dict[str, Any] | None) -> str:
         return "nothing: no pixel is valid"
     size, ground = seen["size"], seen["gsd_m"]
     scale = "" if ground is None else f" ({ground:.3g} m/px)"
-    tokens = f"{seen['visual_tokens']:,} visual tokens"
+    tokens = counted(seen["visual_tokens"], "visual token")
     return f"by {seen['model']} at {size['width']} x {size['height']} px{scale}, {tokens}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
 from rscovlm.cli.options import AsJson, Device, SensorName
@@ -245,14 +246,15 @@ def _map(
     with Journal(path, _parameters(run, models), resume=resume, overwrite=overwrite) as journal:
         with BlockStore(held, layout.grid) as store:
             try:
-                with Progress("estimating", "blocks") as progress:
+                with Progress("estimating", "block") as progress:
                     before = run.fill(store, journal, progress)
             except KeyboardInterrupt:
                 raise Interrupted(
-                    f"{len(journal.done)} of {len(layout.grid)} blocks are done; go on with --resume"
+                    f"{len(journal.done)} of {counted(len(layout.grid), 'block')} are done; "
+                    "go on with --resume"
                 ) from None
             if before:
-                note(f"{before} of {len(layout.grid)} blocks were done before")
+                note(f"{before} of {counted(len(layout.grid), 'block')} were done before")
             transform = None if scene.transform is None else layout.cells_to_map(scene.transform)
             write_map(
                 output,

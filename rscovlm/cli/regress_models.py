@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from detection_eval.words import counted
 from rscovlm.cli.opening import open_model
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.progress import note
@@ -204,6 +205,7 @@ def _fit(run: Run, plots: Path) -> None:
 
     for target, (steps, held) in fit_on_plots(run, read_plots(plots), plots).items():
         note(
-            f"{target}: intervals fitted on {steps.plots} plots of {plots}, {100 * held:.0f} % of which "
+            f"{target}: intervals fitted on {counted(steps.plots, 'plot')} of {plots}, "
+            f"{100 * held:.0f} % of which "
             "were inside of 90 % intervals before"
         )

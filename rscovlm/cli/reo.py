@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.options import AsJson
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
@@ -54,7 +55,8 @@ def inspect(
 
 
 def _inspected(found: Inspection) -> str:
-    lines = [f"{found.stored}: {found.samples:,} samples in {found.tiles:,} tiles, {len(found.files)} files"]
+    held = f"{counted(found.samples, 'sample')} in {counted(found.tiles, 'tile')}"
+    lines = [f"{found.stored}: {held}, {counted(len(found.files), 'file')}"]
     lines += [f"  {name:<12} {told}" for name, told in found.layers.items()]
     if found.channels:
         lines.append("channels         1 %   median     99 %  no data")
@@ -123,13 +125,15 @@ def audit(
     checks = check(facts, apart_km=apart_km, sensors=sensors, sensitivity=semantic)
     data = without_nan([vars(each) for each in checks])
     if output is not None:
-        write_report(output, f"Audit of {facts.stored}, {len(facts):,} samples", [_checked(checks)], data)
+        write_report(
+            output, f"Audit of {facts.stored}, {counted(len(facts), 'sample')}", [_checked(checks)], data
+        )
     print(json.dumps(data, indent=1) if as_json else _lines(checks))
     worst = {"none": (), "failed": ("failed",), "doubtful": ("failed", "doubtful")}[fail_on.value]
     bad = [each for each in checks if each.verdict in worst]
     if bad:
         named = ", ".join(f"{each.criterion}: {each.name}" for each in bad)
-        raise Incomplete(f"{len(bad)} of {len(checks)} checks are not met: {named}")
+        raise Incomplete(f"{len(bad)} of {counted(len(checks), 'check')} are not met: {named}")
 
 
 def _lines(checks: list[Check]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import Device, Model
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
@@ -87,7 +88,8 @@ def calibrate(
     for name, (steps, held) in found.items():
         tiles = len(set(tables[name].tile.tolist()))
         print(
-            f"{name}: fitted on {steps.plots} plots of {tiles} tiles, {100 * held:.1f} % of which "
+            f"{name}: fitted on {counted(steps.plots, 'plot')} of {counted(tiles, 'tile')}, "
+            f"{100 * held:.1f} % of which "
             "were inside of 90 % intervals before"
         )
 
@@ -101,7 +103,7 @@ def _asked(
     from rscovlm.reo.predict import predicted
 
     tables = {}
-    with open_model(checkpoint, device) as engine, Progress("asking", "heads") as tell:
+    with open_model(checkpoint, device) as engine, Progress("asking", "head") as tell:
         assert isinstance(engine, TransformersEngine), "a checkpoint in a folder runs here"
         for place, head in enumerate(heads):
             tables[head] = predicted(engine.model, head_of(engine.heads, head), source)
@@ -162,4 +164,4 @@ def teach(
     if onnx is None and len(set(source.places.tile.tolist())) < 2:
         raise UsageError(f"{file}: one tile alone; trees that have not seen a plot's tile need two or more")
     written = write_teaching(output, source, OnnxRegressor(onnx) if onnx else CrossFitted(source), column)
-    print(f"{output}: {column} of {written} plots")
+    print(f"{output}: {column} of {counted(written, 'plot')}")

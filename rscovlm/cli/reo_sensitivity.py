@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import AsJson, Device, Model
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
@@ -50,7 +51,7 @@ def sensitivity(
     with (
         AgbdFile(file) as opened,
         open_model(checkpoint, device) as engine,
-        Progress("asking", "wordings") as tell,
+        Progress("asking", "wording") as tell,
     ):
         keys = list(opened.keys())
         chosen = [
@@ -72,7 +73,7 @@ def sensitivity(
 def _told(found: Any, model: str, name: str) -> str:
     lines = [
         f"{found.verdict}: {found.told} ({found.asked})",
-        f"{model}, {name}, {found.plots} plots, moves in deviations from: {found.question}",
+        f"{model}, {name}, {counted(found.plots, 'plot')}, moves in deviations from: {found.question}",
     ]
     for each in found.wordings:
         due = f", times {each.factor:.3g} where {each.factor_due:g} is due" if each.factor is not None else ""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.options import Seed
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.errors import UsageError
@@ -50,7 +51,7 @@ def scene(
     if cover is not None and cover not in LAND_COVERS:
         raise UsageError(f"--cover {cover!r} is unknown; choose from {', '.join(LAND_COVERS)}")
     world = plan_world(seed, width, height, gsd, cover)
-    with Progress("writing", "blocks") as progress:
+    with Progress("writing", "block") as progress:
         write_scene(world, output, cog=cog, progress=progress)
     with Scene(output) as written:
         write_detections(labels, written, scene_truth(world))
@@ -72,7 +73,7 @@ def dataset(
     from rscovlm.synth.dataset import write_dataset
 
     check_folder(folder)
-    with Progress("writing", "scenes") as progress:
+    with Progress("writing", "scene") as progress:
         write_dataset(folder, count, seed=seed, size=size, gsd_m=gsd, progress=progress)
     print(folder)
 
@@ -100,7 +101,7 @@ def samples(
 
     scale = Scale.of(family_named(family))
     check_folder(folder)
-    with Progress("writing", "samples") as progress:
+    with Progress("writing", "sample") as progress:
         written = write_sample_set(folder, count, scale, seed=seed, progress=progress)
     for task in written:
         print(folder / f"{task}.jsonl")
@@ -125,11 +126,11 @@ def benchmark(
     from rscovlm.bench.synthetic import write_benchmark
 
     check_folder(folder)
-    with Progress("writing", "images") as progress:
+    with Progress("writing", "image") as progress:
         count = write_benchmark(
             folder, each=each, scenes=scenes, size=size, seed=seed, family=family, progress=progress
         )
-    print(f"{folder}: {count:,} items")
+    print(f"{folder}: {counted(count, 'item')}")
 
 
 @synth.command(name="zoom-benchmark")
@@ -151,11 +152,11 @@ def zoom_benchmark(
 
     sides = [_read_size(each)[0] for each in sizes.split(",")]
     check_folder(folder)
-    with Progress("writing", "scenes") as progress:
+    with Progress("writing", "scene") as progress:
         count = write_zoom_benchmark(
             folder, sides, scenes=scenes, questions=questions, seed=seed, progress=progress
         )
-    print(f"{folder}: {count:,} items")
+    print(f"{folder}: {counted(count, 'item')}")
 
 
 def _read_size(text: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.failures import Interrupted
 from rscovlm.errors import UsageError
 
@@ -79,7 +80,8 @@ def teacher_journal(
             yield journal
         except KeyboardInterrupt as error:
             raise Interrupted(
-                f"interrupted; {len(journal.done)} replies are kept, go on with --resume"
+                f"interrupted; {counted(len(journal.done), 'reply is', 'replies are')} kept, go "
+                "on with --resume"
             ) from error
 
 

@@ -58,7 +58,7 @@ def train(
 
     folder = output or run_folder(stages[-1].config, config)
     # Of several processes the first one speaks.
-    with Progress("training", "steps") if _is_first() else nullcontext() as progress:
+    with Progress("training", "step") if _is_first() else nullcontext() as progress:
         trained = run_stages(stages, folder, going_on=resume, progress=progress)
     if _is_first():
         _finish(trained, folder, as_json)
@@ -120,7 +120,7 @@ def _report(stage: Stage, as_json: bool) -> None:
 
     from rscovlm.training.dry_run import dry_run, print_report
 
-    with Progress("encoding", "samples") as progress:
+    with Progress("encoding", "sample") as progress:
         report = dry_run(stage.config, progress)
     if as_json:
         print(json.dumps(({"stage": stage.name} if stage.name else {}) | report.to_json(), indent=1))

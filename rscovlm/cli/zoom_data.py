@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from detection_eval.words import counted
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model
@@ -128,12 +129,12 @@ def zoom_data(
     )
     source = read_annotations(annotations, images)
     objects = sum(len(image.things) for image in source.images)
-    note(f"{source.format}: {len(source.images):,} images, {objects:,} objects")
+    note(f"{source.format}: {counted(len(source.images), 'image')}, {counted(objects, 'object')}")
     asked = teacher_named(teacher, teacher_family) if "teacher" in plan.ways else None
     parameters = _parameters(asked, source, plan)
     with teacher_journal(output, parameters, resume=resume, overwrite=overwrite) as journal:
         engine = open_model(asked, device) if asked else None
-        with engine or nullcontext(), Progress("asking the teacher about", "images") as progress:
+        with engine or nullcontext(), Progress("asking the teacher about", "image") as progress:
             data = build(
                 source.images, learner.resolution, plan, teacher=engine, store=journal, progress=progress
             )
@@ -225,7 +226,11 @@ def _finish(data: ZoomData, source: Source, output: Path) -> None:
     print(output)
     if data.failed:
         raise Incomplete(
-            f"{data.failed} requests to the teacher failed ({data.error}); ask them again with --resume"
+            f"{counted(data.failed, 'request')} to the teacher failed ({data.error}); "
+            "ask them again with --resume"
         )
     if source.skipped:
-        raise Incomplete(f"{len(source.skipped)} images are left out, the first: {source.skipped[0]}")
+        raise Incomplete(
+            f"{counted(len(source.skipped), 'image is', 'images are')} left out, "
+            f"the first: {source.skipped[0]}"
+        )

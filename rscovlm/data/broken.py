@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from detection_eval.words import counted
 from rscovlm.data.pictures import check_size
 from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.errors import DataError
@@ -148,4 +149,6 @@ def skipped_line(counts: Mapping[str, Mapping[str, int]], drawn: int) -> str | N
         return None
     left_out = sum(sum(kinds.values()) for kinds in counts.values())
     share = 100 * left_out / max(1, drawn)
-    return f"{left_out:,} of {drawn:,} samples ({share:.0f} %) were not trained on; {'; '.join(parts)}"
+    return (
+        f"{left_out:,} of {counted(drawn, 'sample')} ({share:.0f} %) were not trained on; {'; '.join(parts)}"
+    )

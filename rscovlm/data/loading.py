@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from detection_eval.words import counted
 from rscovlm.data.example import BROKEN, Encoded, Key, Source
 from rscovlm.data.lengths import measure_all, reason_of
 from rscovlm.data.packing import Pack, collate, empty_pack, read_patches
@@ -237,7 +238,7 @@ class Loader:
             last = broken[-1]
             where = f"; all are listed in {self.listing}" if self.listing else ""
             raise DataError(
-                f"{len(broken)} samples are broken, {self.most_broken} are allowed; "
+                f"{counted(len(broken), 'sample is', 'samples are')} broken, {self.most_broken} are allowed; "
                 f"the last is {last.key.source} {last.key.index}: {last.reason}{where}"
             )
 
@@ -333,4 +334,4 @@ class _Maker:
 
 
 def _too_long(key: Key, length: int, batching: Batching) -> Skipped:
-    return Skipped(key, "too long", f"{length} tokens; a pack holds {batching.max_tokens}")
+    return Skipped(key, "too long", f"{counted(length, 'token')}; a pack holds {batching.max_tokens}")

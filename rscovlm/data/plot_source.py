@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.words import counted
 from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import further_numbers
@@ -200,7 +201,8 @@ class PlotSource:
         wanted = len(RASTER) if self.views == (NATIVE,) else 3
         if encoder.patches.channels != wanted:
             raise DataError(
-                f"views {', '.join(self.views)} make images of {wanted} bands, and the checkpoint sees "
+                f"views {', '.join(self.views)} make images of {counted(wanted, 'band')}, and the "
+                "checkpoint sees "
                 f"{encoder.patches.channels}; with a stem for {', '.join(RASTER)} take views: [native]"
             )
         self.answers = tuple(answers)

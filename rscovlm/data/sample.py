@@ -31,6 +31,7 @@ from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationErro
 from typing_extensions import TypedDict
 
 from detection_eval.geometry.quads import area, bounds
+from detection_eval.words import counted
 from rscovlm.errors import DataError
 
 Task = Literal["detection", "grounding", "classification", "vqa", "caption", "zoom", "regression", "chat"]
@@ -182,7 +183,7 @@ class Sample:
         if not self.turns and self.task == "classification" and not self.answer.strip():
             yield "a classification sample without turns needs an answer"
         if self.answer and self.classes and self.answer not in self.classes:
-            yield f"its answer {self.answer!r} is not among its {len(self.classes)} classes"
+            yield f"its answer {self.answer!r} is not among its {counted(len(self.classes), 'class')}"
         if not self.turns and self.task == "grounding":
             if not (self.phrase.strip() and self.boxes):
                 yield "a grounding sample without turns needs a phrase and a box"
@@ -204,7 +205,8 @@ class Sample:
             if self.task == "detection" and not box.label.strip():
                 yield f"box {number} of a detection sample has no label"
             if self.task == "detection" and self.classes and box.label not in self.classes:
-                yield f"box {number} is a {box.label!r}, which is not among its {len(self.classes)} classes"
+                known = counted(len(self.classes), "class")
+                yield f"box {number} is a {box.label!r}, which is not among its {known}"
         if self.boxes:
             areas = area(np.stack([box.polygon for box in self.boxes]))
             for number in np.flatnonzero(areas <= 0).tolist():
@@ -235,7 +237,7 @@ class Sample:
                 yield f"turn {number} ({turn.role}) is empty"
         marks = [mark for turn in self.turns for mark in PLACEHOLDER.findall(turn.text)]
         if (shown := marks.count("image")) != len(self.images):
-            yield f"{shown} <image> placeholders for {len(self.images)} images"
+            yield f"{shown} <image> placeholders for {counted(len(self.images), 'image')}"
         on = sorted({box.image for box in self.boxes})
         if "boxes" in marks and len(on) > 1:
             yield f"<boxes> lists the boxes of one image; these are on images {', '.join(map(str, on))}"
@@ -244,7 +246,7 @@ class Sample:
             if name in _OF_IMAGE and not self.images:
                 yield f"<{mark}> in a sample without images"
             if name in ("box", "zoom", "crop") and int(argument) >= len(self.boxes):
-                yield f"<{mark}> in a sample of {len(self.boxes)} boxes"
+                yield f"<{mark}> in a sample of {counted(len(self.boxes), 'box')}"
             if name == "value" and argument not in self.targets:
                 yield f"<{mark}> is not among the targets {sorted(self.targets)}"
 

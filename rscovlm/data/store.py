@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.files import atomic_path
+from detection_eval.words import counted
 from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.errors import DataError
 
@@ -169,7 +170,7 @@ class SampleFile:
         return len(self._records)
 
     def __repr__(self) -> str:
-        return f"SampleFile({str(self.path)!r}, {len(self):,} samples)"
+        return f"SampleFile({str(self.path)!r}, {counted(len(self), 'sample')})"
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))

@@ -19,6 +19,7 @@ from PIL import Image
 
 from detection_eval.files import atomic_path, write_json
 from detection_eval.geometry.quads import box_quads
+from detection_eval.words import counted
 from rscovlm.data.randomness import generator
 from rscovlm.data.sample import Box, ImageRef, Sample, Turn
 from rscovlm.data.store import write_samples
@@ -62,7 +63,10 @@ def write_sample_set(
         OSError: the folder cannot be written.
     """
     if count < len(TASKS):
-        raise UsageError(f"{count} samples are too few; give at least one of each task, {len(TASKS)}")
+        raise UsageError(
+            f"{counted(count, 'sample is', 'samples are')} too few; "
+            f"give at least one of each task, {len(TASKS)}"
+        )
     for part in ("images", "scenes"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     # Through JSON, so that it compares with what is read back.

@@ -1,8 +1,7 @@
-"""Words of the zoom data: categories of questions, colours, shapes, families of classes, plurals."""
+"""Words of the zoom data: categories of questions, colours, shapes, families of classes."""
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import Literal
 
@@ -52,21 +51,3 @@ FAIR1M_FAMILIES = MappingProxyType(
     }
 )
 """FAIR1M's fine classes by what they are kinds of (FAIR1M, table 2); its courts and roads have no kinds."""
-
-_IRREGULAR = {"bus": "buses", "aircraft": "aircraft"}
-
-
-def plural(noun: str) -> str:
-    """The plural of a noun phrase whose last word carries it: ``storage tank`` -> ``storage tanks``."""
-    head, space, last = noun.rpartition(" ")
-    return head + space + _plural(last)
-
-
-def _plural(word: str) -> str:
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if re.search(r"(s|x|z|ch|sh)$", word):
-        return f"{word}es"
-    if re.search(r"[^aeiou]y$", word):
-        return f"{word[:-1]}ies"
-    return f"{word}s"

@@ -15,6 +15,7 @@ from lmms_eval.api.model import lmms
 from loguru import logger
 
 from detection_eval.files import write_text
+from detection_eval.words import counted
 from rscovlm.cli.opening import open_model
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.lmms.answering import Outcome, Request, answer_all
@@ -54,7 +55,7 @@ class Rscovlm(lmms):  # type: ignore[misc]
             ModelError: where every request failed.
         """
         outcomes: list[Outcome] = []
-        with Progress("answering", "questions") as progress:
+        with Progress("answering", "question") as progress:
             for start in range(0, len(requests), self.arguments.together):
                 batch = requests[start : start + self.arguments.together]
                 outcomes += self._answer(batch)
@@ -142,7 +143,8 @@ class Rscovlm(lmms):  # type: ignore[misc]
         notes = {
             f"the task asks for a beam search of {settings.beams}, which no engine here runs": settings.beams
             > 1,
-            f"replies have up to {limit} tokens; the task says {asked}": asked is not None and asked != limit,
+            f"replies have up to {counted(limit, 'token')}; the task says {asked}": asked is not None
+            and asked != limit,
             "sampling is the recipe's, not the task's": options.sampling != settings.sampling,
         }
         for note in (note for note, holds in notes.items() if holds and note not in self._said):
@@ -157,14 +159,14 @@ class Rscovlm(lmms):  # type: ignore[misc]
         """
         failed = [outcome.error for outcome in outcomes if outcome.error is not None]
         if failed and len(failed) == len(requests):
-            raise ModelError(f"all {len(failed)} requests failed; the first: {failed[0]}")
+            raise ModelError(f"all {counted(len(failed), 'request')} failed; the first: {failed[0]}")
         ends = Counter(outcome.stop_reason.replace("_", " ") for outcome in outcomes)
         zooms = sum(
             len(outcome.trace.views) - 1 for outcome in outcomes if outcome.trace and outcome.trace.views
         )
         told = ", ".join(f"{count} {reason}" for reason, count in ends.most_common())
         level = "WARNING" if failed else "INFO"
-        logger.log(level, f"rscovlm: {len(outcomes)} requests ({told}), {zooms} zooms")
+        logger.log(level, f"rscovlm: {counted(len(outcomes), 'request')} ({told}), {counted(zooms, 'zoom')}")
 
 
 def _arguments(given: Mapping[str, Any]) -> Arguments:

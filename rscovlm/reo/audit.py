@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.words import counted
 from rscovlm.data.agbd import AgbdFile
 from rscovlm.data.splits import split_of
 from rscovlm.reo.baselines import plot_statistics
@@ -144,7 +145,7 @@ def spread(facts: Facts) -> Iterator[Check]:
         cells = Counter(zip(lat // CELL_DEG, lon // CELL_DEG, strict=True))
         number, largest = effective(list(cells.values())), max(cells.values()) / len(lat)
         told = (
-            f"{len(cells)} cells of {CELL_DEG:g} degrees, as good as {number:.0f} equal ones; "
+            f"{counted(len(cells), 'cell')} of {CELL_DEG:g} degrees, as good as {number:.0f} equal ones; "
             f"the largest holds {largest:.0%}"
         )
         asked = f"as good as {LEAST_CELLS:g} cells or more"
@@ -185,7 +186,9 @@ def necessary(facts: Facts, most: int = SENSOR_PLOTS) -> Iterator[Check]:
     every = list(range(15))
     whole = _crossed(features, label, tile, every)
     rmse, flat = float(Moments.of(whole.mean, label).rmse.item()), float(label.std())
-    told = f"RMSE {rmse:.1f} Mg/ha of a deviation of {flat:.1f} with all bands, on {len(label)} plots"
+    told = (
+        f"RMSE {rmse:.1f} Mg/ha of a deviation of {flat:.1f} with all bands, on {counted(len(label), 'plot')}"
+    )
     numbers = {"rmse": rmse, "deviation": flat}
     yield Check(
         criterion, "sufficient", _judged(rmse < 0.8 * flat), told, "RMSE below 0.8 deviations", numbers
@@ -242,13 +245,13 @@ def knowledge(facts: Facts) -> Iterator[Check]:
         return
     whole = [f"{question} {answer}" for question, answer in facts.texts]
     informed = float(np.mean([bool(_INDICATORS.search(text)) for text in whole]))
-    told = f"{informed:.0%} of {len(whole):,} texts name a measurable indicator"
+    told = f"{informed:.0%} of {counted(len(whole), 'text')} name a measurable indicator"
     asked = f"{LEAST_INFORMED:.0%} or more"
     numbers = {"share": informed}
     good = informed >= LEAST_INFORMED
     yield Check(criterion, "indicators", _judged(good, informed < 0.05), told, asked, numbers)
     wordings = len({_NUMBERS.sub("#", question) for question, _ in facts.texts})
-    told = f"{wordings:,} wordings of {len(whole):,} questions"
+    told = f"{counted(wordings, 'wording')} of {counted(len(whole), 'question')}"
     asked = "several wordings, so that words are read and not recognised"
     yield Check(criterion, "wordings", _judged(wordings >= 10), told, asked, {"wordings": wordings})
     told_by = [
@@ -273,7 +276,7 @@ def dates(facts: Facts) -> Iterator[Check]:
     days = GEDI_BEGAN + facts.image_day[known].astype("timedelta64[D]")
     months = days.astype("datetime64[M]")
     number, seasons = len(set(months.tolist())), len({month.month for month in months.tolist()})
-    told = f"{days.min()} to {days.max()}: {number} months, {seasons} of the 12 of a year"
+    told = f"{days.min()} to {days.max()}: {counted(number, 'month')}, {seasons} of the 12 of a year"
     asked = f"{LEAST_MONTHS} of the 12 or more"
     numbers = {"months": number, "seasons": seasons}
     yield Check(criterion, "months", _judged(seasons >= LEAST_MONTHS), told, asked, numbers)
@@ -287,7 +290,7 @@ def dates(facts: Facts) -> Iterator[Check]:
             )
         }
         share = float(np.mean([count > 1 for count in Counter((lat, lon) for lat, lon, _ in seen).values()]))
-        told = f"{share:.0%} of {len(places):,} places are seen at several dates"
+        told = f"{share:.0%} of {counted(len(places), 'place')} are seen at several dates"
         asked = "some, or nothing can be said of change"
         yield Check(criterion, "one place over time", _judged(share > 0.05), told, asked, {"share": share})
     both = known & np.isfinite(facts.label_day)
@@ -320,7 +323,9 @@ def leakage(facts: Facts, apart_km: float = APART_KM) -> Iterator[Check]:
         shared = sorted(
             {tile for one in names for other in names if one < other for tile in tiles[one] & tiles[other]}
         )
-        told = f"{len(shared)} tiles are in two splits" + (f", such as {shared[0]}" if shared else "")
+        told = f"{counted(len(shared), 'tile is', 'tiles are')} in two splits" + (
+            f", such as {shared[0]}" if shared else ""
+        )
         yield Check(
             criterion, "tiles", _judged(not shared, bool(shared)), told, "none", {"shared": len(shared)}
         )
@@ -350,7 +355,8 @@ def _near(facts: Facts, split: NDArray[np.str_], name: str, apart_km: float) -> 
     chord, nearest = NearestNeighbors(n_neighbors=1).fit(places[train]).kneighbors(places[other])
     km = 2 * _EARTH_KM * np.arcsin(np.clip(chord[:, 0] / 2, 0, 1))
     near, over = float((km < apart_km).mean()), int((km < OVERLAP_KM).sum())
-    told = f"nearest {km.min():.2f} km, {near:.1%} within {apart_km:g} km, {over} patches overlap"
+    overlaps = counted(over, "patch overlaps", "patches overlap")
+    told = f"nearest {km.min():.2f} km, {near:.1%} within {apart_km:g} km, {overlaps}"
     numbers = {"nearest_km": float(km.min()), "near": near, "overlapping": over}
     asked = f"none overlaps, {MOST_NEAR:.0%} or less within {apart_km:g} km"
     yield Check(criterion, f"distance to {name}", _judged(near <= MOST_NEAR, over > 0), told, asked, numbers)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.files import without_nan
+from detection_eval.words import counted
 from rscovlm.data.agbd import AgbdFile
 from rscovlm.models.sensors import read_sensor
 from rscovlm.reo.facts import AGB, Facts, files_of, read_facts
@@ -158,14 +159,23 @@ def _label_traps(facts: Facts) -> Iterator[Trap]:
         return
     if not known.all():
         yield Trap(
-            "doubtful", AGB, f"{(~known).sum():,} of {count:,} samples have no label; they do not count"
+            "doubtful",
+            AGB,
+            f"{(~known).sum():,} of {counted(count, 'sample')} have no label; they do not count",
         )
     below, above = (label < 0).sum(), (label > AGB_EDGES[-1]).sum()
     if below or above:
-        yield Trap("wrong", AGB, f"{below:,} labels are below 0 and {above:,} above {AGB_EDGES[-1]:g} Mg/ha")
+        yield Trap(
+            "wrong",
+            AGB,
+            f"{counted(below, 'label is', 'labels are')} below 0 and {above:,} above {AGB_EDGES[-1]:g} Mg/ha",
+        )
     if edge := int((label == AGB_EDGES[-1]).sum()):
         yield Trap(
-            "note", AGB, f"{edge:,} labels are 500 exactly; AGBD's own bins leave them out, ours do not"
+            "note",
+            AGB,
+            f"{counted(edge, 'label is', 'labels are')} 500 exactly; "
+            "AGBD's own bins leave them out, ours do not",
         )
     if "agbd_se" not in facts.numbers:
         told = "no agbd_se: the noise of labels is unknown (AGBD has it, AGBD-Lite does not); leave out noise"
@@ -180,7 +190,9 @@ def _place_traps(facts: Facts) -> Iterator[Trap]:
     lat, lon = facts.lat[known], facts.lon[known]
     outside = (np.abs(lat) > 90) | (np.abs(lon) > 180)
     if outside.any():
-        yield Trap("wrong", "lat, lon", f"{outside.sum():,} places are not on the globe")
+        yield Trap(
+            "wrong", "lat, lon", f"{counted(int(outside.sum()), 'place is', 'places are')} not on the globe"
+        )
     far = (np.abs(lat) > GEDI_LAT + 0.1) & ~outside
     if facts.stored != "conversations" and far.mean() > _SHARE:
         told = f"{far.mean():.0%} of samples lie beyond {GEDI_LAT} degrees, where GEDI does not measure"
@@ -269,7 +281,7 @@ def _pixels(opened: AgbdFile, plots: int) -> tuple[dict[str, dict[str, float]], 
     values |= {name: np.concatenate(radar)[:, place] for place, name in enumerate(POLARISATIONS)}
     found = list(_offset_traps(stored, offsets)) + list(_value_traps(values))
     if empty:
-        told = f"{empty} of {len(chosen)} plots have no data in the middle, where the label is"
+        told = f"{empty} of {counted(len(chosen), 'plot')} have no data in the middle, where the label is"
         found.append(Trap("doubtful", "S2_bands", told))
     return {name: _percentiles(each) for name, each in values.items()}, found
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.files import without_nan
+from detection_eval.words import counted
 from rscovlm.bench.results.tables import INTERVAL, ResultTable
 from rscovlm.data.readers.common import Options, read_records
 from rscovlm.errors import DataError
@@ -164,9 +165,12 @@ def _notes(stated: Stated, trained: bool) -> list[str]:
     own, notes = stated.predictions, []
     count, usable = len(own.key), int(own.usable.sum())
     taken = ", ".join(f"{name} from {column}" for name, column in stated.columns.items())
-    notes.append(f"{usable:,} of {count:,} plots are scored; columns: {taken}.")
+    notes.append(f"{usable:,} of {counted(count, 'plot')} are scored; columns: {taken}.")
     if stated.declined:
-        notes.append(f"{stated.declined:,} predictions in words say that they cannot tell.")
+        notes.append(
+            f"{counted(stated.declined, 'prediction in words says', 'predictions in words say')} "
+            "that they cannot tell."
+        )
     if "tile" not in stated.columns:
         notes.append("No column names tiles: intervals take plots as independent, and are too narrow.")
     if not trained:

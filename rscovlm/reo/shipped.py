@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from detection_eval.words import counted
 from rscovlm.data.agbd import write_agbd
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.plot_source import PlotSource
@@ -80,7 +81,7 @@ def kept_states(folder: Path, engine: Any, split: PlotSource, weights: str) -> S
 
     path = folder / f"states-{split.split}-{split.digest}-{weights[:12]}.safetensors"
     if not path.is_file():
-        note(f"reading the states of {len(split)} plots of {split.split}")
+        note(f"reading the states of {counted(len(split), 'plot')} of {split.split}")
         found = cached_states(engine.model, split, "center")
         save_file({name: getattr(found, name).contiguous() for name in _PARTS}, path)
     parts = load_file(path)
@@ -147,7 +148,7 @@ def main() -> None:
             f"{name}: RMSE {rmse.value:.2f} ({rmse.low:.2f} to {rmse.high:.2f}), deviation {flat:.2f}, "
             f"R2 {r2.value:.2f}; inside of 90 % intervals {inside.value:.1%} "
             f"({inside.low:.1%} to {inside.high:.1%}), {raw.value:.1%} before recalibration; "
-            f"{int(own.usable.sum())} test plots"
+            f"{counted(int(own.usable.sum()), 'test plot')}"
         )
     print(f"{options.output}: heads of {', '.join(heads)}", file=sys.stderr)
 

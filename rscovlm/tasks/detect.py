@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.geometry.quads import area, bounds
 from detection_eval.text.parsing import ParsedResponse, ParseReport
+from detection_eval.words import counted
 from rscovlm.tasks.asking import Questions, TileReply, ask_tiles, kept_replies
 from rscovlm.tasks.closer_looks import SeenAgain, plan_closer_looks, seen_again
 from rscovlm.tasks.detection_run import DetectionRun, plan_detection
@@ -260,9 +261,9 @@ def _incomplete(reply: TileReply, parsed: ParsedResponse) -> str | None:
     """Why a reply does not tell all about its tile; None where it does."""
     report, boxes = parsed.report, len(parsed.detections)
     if reply.stop_reason == "length":
-        return f"the reply was cut off at its token limit after {boxes} boxes"
+        return f"the reply was cut off at its token limit after {counted(boxes, 'box')}"
     if report.truncated:
-        return f"the reply breaks off after {boxes} boxes"
+        return f"the reply breaks off after {counted(boxes, 'box')}"
     if report.refused:
         return f"the model declined: {reply.text[:60]!r}"
     return f"the reply cannot be read: {reply.text[:60]!r}" if report.unreadable else None

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.words import counted
 from rscovlm.errors import DataError, UsageError
 from rscovlm.scoring.predictions import LEVELS, Predictions, covered
 from rscovlm.scoring.quantile_steps import LEAST, QuantileSteps
@@ -98,7 +99,7 @@ def fit_on_plots(run: Run, plots: KnownPlots, path: Path) -> dict[str, tuple[Qua
     places, shown = _patches(run, plots)
     if len(shown) < LEAST:
         raise UsageError(
-            f"{path}: {len(shown)} of {len(plots.places)} plots lie on valid pixels of the scene; "
+            f"{path}: {len(shown)} of {counted(len(plots.places), 'plot')} lie on valid pixels of the scene; "
             f"intervals need {LEAST} or more"
         )
     for head in heads.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from configs.checking import Problem
+from detection_eval.words import counted
 from rscovlm.training.settings import TOWERS, Scaled, TrainConfig
 
 Conflict = tuple[tuple[str, ...], str]
@@ -79,4 +80,5 @@ def warmup_problem(warmup: int, steps: int) -> str | None:
     """The complaint about a warm-up of so many steps in a run of so many, or None."""
     if warmup <= steps:
         return None
-    return f"{warmup} steps of warm-up are more than the run's {steps}, so the peak would never be reached"
+    stated = counted(warmup, "step of warm-up is", "steps of warm-up are")
+    return f"{stated} more than the run's {steps}, so the peak would never be reached"

@@ -17,13 +17,13 @@ def test_times_read_as_on_a_clock(seconds, text):
 def test_a_line_tells_rate_and_time_left():
     # 280 tiles at 3.1 a second take 90 s.
     assert (
-        progress_line("detecting", "tiles", 120, 400, 3.1) == "detecting: 120 of 400 tiles, 3.1/s, 1:30 left"
+        progress_line("detecting", "tile", 120, 400, 3.1) == "detecting: 120 of 400 tiles, 3.1/s, 1:30 left"
     )
 
 
 def test_a_log_gets_a_line_at_most_every_ten_seconds_and_rates_ignore_what_was_resumed(capsys):
     clock = [0.0]
-    with Progress("detecting", "tiles", clock=lambda: clock[0]) as progress:
+    with Progress("detecting", "tile", clock=lambda: clock[0]) as progress:
         progress(100, 140)  # found done at the start
         for clock[0], done in ((4.0, 104), (10.0, 110), (12.0, 112), (20.0, 120)):
             progress(done, 140)

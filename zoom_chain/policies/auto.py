@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from detection_eval.words import counted
 from zoom_chain.effects import Steps
 from zoom_chain.looks import coarseness, within
 from zoom_chain.policies.chain import chain
@@ -35,11 +36,11 @@ def auto(session: Session) -> Steps:
         return (yield from _run_off(session, "the overview shows all the detail there is"))
     plan = plan_sweep(session)
     if isinstance(plan, SweepPlan):
-        tiles = f"{len(plan.grid)} tile{'' if len(plan.grid) == 1 else 's'}"
+        shown = counted(len(plan.grid), "tile shows", "tiles show")
         if plan.coarser <= MOST_COARSER:
             session.chosen = (
                 "sweep",
-                f"it asks about all {plan.sought.what} in the scene, which {tiles} show",
+                f"it asks about all {plan.sought.what} in the scene, which {shown}",
             )
             return (yield from sweep_tiles(session, plan))
         plan = f"the budget would show all {plan.sought.what} {plan.coarser:.1f} times too coarse"

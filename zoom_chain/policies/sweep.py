@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from detection_eval.detections import Detections
 from detection_eval.text.contracts import detection_prompt
 from detection_eval.text.parsing import parse_response
+from detection_eval.words import counted
 from tiling.errors import NotGeoreferenced
 from tiling.grid import Tile, TileGrid
 from tiling.merging import merge_tiles
@@ -131,7 +132,8 @@ def sweep_tiles(session: Session, plan: SweepPlan) -> Steps:
     ledger, tiles = _Ledger(), list(plan.grid)
     if plan.coarser > 1:
         session.notes.append(
-            f"the budget allows for {len(tiles)} tiles, in which the scene is seen {plan.coarser:.1f} times "
+            f"the budget allows for {counted(len(tiles), 'tile')}, in which the scene is seen "
+            f"{plan.coarser:.1f} times "
             "coarser than objects want to be seen"
         )
     left = 0
@@ -189,7 +191,7 @@ def _read(session: Session, plan: SweepPlan, ledger: _Ledger, tile: Tile, index:
     ledger.found.append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
     reason = None
     if said.reply.stop_reason == "length" or parsed.report.truncated:
-        reason = f"the reply breaks off after {len(boxes)} boxes"
+        reason = f"the reply breaks off after {counted(len(boxes), 'box')}"
     elif parsed.report.unreadable or parsed.report.refused:
         reason = f"the reply cannot be read: {said.reply.text[:60]!r}"
     if reason is None:
@@ -228,9 +230,13 @@ def _outcome(session: Session, plan: SweepPlan, ledger: _Ledger, left: int) -> O
     """The answer that the ledger gives, and whether all of the scene stands behind it."""
     count = len(session.evidence)
     if left:
-        session.notes.append(f"{left} of {len(plan.grid)} tiles were not looked at: the time was used up")
+        session.notes.append(
+            f"{left} of {counted(len(plan.grid), 'tile')} were not looked at: the time was used up"
+        )
     if ledger.failed:
-        session.notes.append(f"{len(ledger.failed)} tiles were not examined: {ledger.failed[0]}")
+        session.notes.append(
+            f"{counted(len(ledger.failed), 'tile was', 'tiles were')} not examined: {ledger.failed[0]}"
+        )
         if not ledger.examined:
             return Outcome("error", error=ledger.failed[0])
     certain = plan.sought.kind == "presence" and count > 0
@@ -244,5 +250,5 @@ def _outcome(session: Session, plan: SweepPlan, ledger: _Ledger, left: int) -> O
         for record in session.evidence
     ]
     named = ", ".join(str(centre) for centre in centres[:_NAMED])
-    more = f" and {count - _NAMED} others" if count > _NAMED else ""
+    more = f" and {counted(count - _NAMED, 'other')}" if count > _NAMED else ""
     return Outcome(reason, f"{count} {plan.label}" + (f" at {named}{more} px" if count else ""))

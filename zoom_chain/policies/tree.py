@@ -15,6 +15,7 @@ import heapq
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
+from detection_eval.words import counted
 from tiling.view import Window
 from zoom_chain.chat import Picture
 from zoom_chain.effects import Effect, Outcome, Result, Steps, StopReason, ask
@@ -147,7 +148,8 @@ def _conclude(session: Session, search: _Search, ended: StopReason, overview: Pi
                 f"probability {likeliest:.2f}, so that no answer could end the search"
             )
         session.notes.append(
-            f"{len(search.candidates)} of {session.spending.judged} views were asked about; the answer is "
+            f"{len(search.candidates)} of {counted(session.spending.judged, 'view')} were asked "
+            "about; the answer is "
             f"that about {place_of(best.about)}, which shows what is asked about with probability "
             f"{best.about.score:.2f}; its confidence is {best.confidence:.2f}"
         )

@@ -10,6 +10,7 @@ import numpy as np
 from detection_eval.detections import Detections
 from detection_eval.metrics.evaluation import Result, evaluate
 from detection_eval.metrics.ground_truth import GroundTruth
+from detection_eval.words import counted
 from rscovlm.bench.item import Item
 from rscovlm.bench.protocol import Protocol, Summary, Verdict
 from rscovlm.bench.protocols.grounding import contract_of
@@ -106,7 +107,7 @@ def image_f1(row: Row) -> Verdict:
     said = judged(False, row.said, readable=readable, counts=counts)
     # Silence is not the statement that nothing is there.
     f1 = counts["f1@0.5/hits"] / counts["f1@0.5/of"] if counts["f1@0.5/of"] else float(readable)
-    return replace(said, score=f1, parsed=f"{len(found)} boxes")
+    return replace(said, score=f1, parsed=f"{counted(len(found), 'box')}")
 
 
 def _task(row: Row) -> Detection:

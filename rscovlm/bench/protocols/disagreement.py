@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detection_eval.geometry.quads import box_quads
+from detection_eval.words import counted
 from rscovlm.bench.item import Item, Kind, Truth
 from rscovlm.bench.protocols.catalogue import PROTOCOLS
 from rscovlm.bench.row import Row
@@ -220,7 +221,7 @@ def document(benchmarks: Sequence[str] = tuple(PROTOCOLS)) -> str:
     parts = []
     for family in chosen:
         split = sum(_disagree(family, index) for index in range(len(family.cases)))
-        count = f"{split} of {len(family.cases)} replies are judged differently by some protocol."
+        count = f"{split} of {counted(len(family.cases), 'reply')} are judged differently by some protocol."
         parts.append(f"### {family.title}\n\n{count}\n\n{table(family)}")
     return "\n\n".join(parts)
 

@@ -20,6 +20,7 @@ from detection_eval.metrics.grounding import (
 )
 from detection_eval.text.contracts import CONTRACTS, Contract, Json
 from detection_eval.text.parsing import parse_first_box, parse_response
+from detection_eval.words import counted
 from rscovlm.bench.protocol import Protocol, Verdict
 from rscovlm.bench.protocols.replies import judged
 from rscovlm.bench.protocols.scored import Scored
@@ -144,7 +145,7 @@ def geochat_boxes(row: Row) -> Verdict:
     right = np.zeros((0, 4, 2)) if truth is None else np.asarray(truth)
     pairs = matched_by_giou(found, right)
     counts = {"recall@giou0.5/hits": float(pairs), "recall@giou0.5/of": float(len(right))}
-    shown = f"{pairs} of {len(right)} by {len(found)} boxes"
+    shown = f"{pairs} of {len(right)} by {counted(len(found), 'box')}"
     return judged(all_matched(found, right), text, shown, readable=len(found) > 0, counts=counts)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detection_eval.html import render
 from detection_eval.report.chart import PALETTE
+from detection_eval.words import counted
 from rscovlm.bench.protocol import Protocol
 from rscovlm.bench.protocols.available import protocols_of
 from rscovlm.bench.results.compare import compare
@@ -173,10 +174,14 @@ def _reply(reply: Replied, runs: Sequence[Run]) -> dict[str, Any]:
     row, verdict = reply.row, reply.verdict
     state = verdict.status if verdict.status != "read" else "right" if reply.right else "wrong"
     looks = (
-        f"{len(row.tiles)} tiles" if row.tiles else f"{len(row.views)} views" if len(row.views) > 1 else ""
+        counted(len(row.tiles), "tile")
+        if row.tiles
+        else counted(len(row.views), "view")
+        if len(row.views) > 1
+        else ""
     )
     spent = [looks, "" if row.tiles else row.stop_reason.replace("_", " ")]
-    spent += [f"{row.visual_tokens:,} visual tokens" if row.visual_tokens is not None else ""]
+    spent += [counted(row.visual_tokens, "visual token") if row.visual_tokens is not None else ""]
     spent += [f"{row.seconds:.2f} s"]
     return {
         "run": runs[reply.run].label,
@@ -228,4 +233,4 @@ def _colour(run: int) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text):,} characters)"
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({counted(len(text), 'character')})"

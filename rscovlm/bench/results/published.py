@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from configs import ConfigError, available, load_config
 from configs.checking import Section, checked
+from detection_eval.words import counted
 
 FOLDER = "published/"
 
@@ -60,8 +61,8 @@ def load_publication(name_or_path: str) -> list[PublishedTable]:
         for model, values in table.rows.items():
             if len(values) != len(table.columns):
                 raise ConfigError(
-                    f"{where}: {table.benchmark}: {model} has {len(values)} values for "
-                    f"{len(table.columns)} columns"
+                    f"{where}: {table.benchmark}: {model} has {counted(len(values), 'value')} for "
+                    f"{counted(len(table.columns), 'column')}"
                 )
     return [
         PublishedTable(

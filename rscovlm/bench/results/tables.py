@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detection_eval.words import counted
 from rscovlm.bench.results.compare import Comparison
 from rscovlm.bench.results.published import PublishedTable
 from rscovlm.bench.results.scores import Scores
@@ -140,12 +141,15 @@ def overview(scores: Sequence[Scores]) -> ResultTable:
     if any(each.baseline for each in scores):
         notes.append("In brackets: no model was asked.")
     notes += [
-        f"{each.label}: {each.missing:,} items were never asked; continue the run with --resume"
+        f"{each.label}: {counted(each.missing, 'item was', 'items were')} never asked; "
+        "continue the run with --resume"
         for each in scores
         if each.missing
     ]
     notes += [
-        f"{each.label}: the protocol leaves out {each.left_out:,} items" for each in scores if each.left_out
+        f"{each.label}: the protocol leaves out {counted(each.left_out, 'item')}"
+        for each in scores
+        if each.left_out
     ]
     return ResultTable(
         f"{first.benchmark}, protocol {first.protocol}", tuple(head), tuple(rows), tuple(notes)
@@ -223,14 +227,21 @@ def comparison_table(found: Comparison) -> ResultTable:
     notes = [
         f"{one}: {percent(found.means[0])}; {other}: {percent(found.means[1])}; protocol {found.protocol}.",
         (
-            f"Of {found.n:,} items the first is better on {found.wins:,}, the second on {found.losses:,}. "
+            f"Of {counted(found.n, 'item')} the first is better on {found.wins:,}, "
+            f"the second on {found.losses:,}. "
             "The interval is a paired bootstrap over images, p that of the exact sign test (McNemar's for "
             "right and wrong), not corrected for the number of categories."
         ),
     ]
     for label, alone in zip(found.labels, found.alone):
         if alone:
-            notes.append(f"{alone:,} items of {label} are not in the other run and are left out.")
+            notes.append(
+                counted(
+                    alone,
+                    f"item of {label} is not in the other run and is left out.",
+                    f"items of {label} are not in the other run and are left out.",
+                )
+            )
     head = ("items", "n", "difference", INTERVAL, "p")
     return ResultTable(f"{one} less {other}", head, (whole, *rows), tuple(notes))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from detection_eval.words import counted
 from rscovlm.bench.row import Found, Row, TileRow
 from rscovlm.journal import Journal
 from rscovlm.tasks.asking import TileReply
@@ -110,7 +111,7 @@ def ask_in_tiles(
         "",
         View(scene.window, Size(round(scene.window.height), round(scene.window.width))),
         "error" if failed else "tiles",
-        f"{len(failed):,} of {len(tiles):,} tiles failed: {failed[0].error}" if failed else None,
+        f"{len(failed):,} of {counted(len(tiles), 'tile')} failed: {failed[0].error}" if failed else None,
         system,
         user,
         None,

@@ -20,10 +20,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from detection_eval.words import plural
 from rscovlm.data.annotations import Thing
 from rscovlm.data.geoscale.tiers import TIERS, tier_of
 from rscovlm.data.geoscale.views import ScaleView
-from rscovlm.data.words import plural
 
 Kind = Literal["identification", "scale-specific", "discriminative"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

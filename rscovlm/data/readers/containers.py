@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from detection_eval.files import atomic_path
+from detection_eval.words import counted
 from rscovlm.data.readers.tables import row_count, table_rows
 from rscovlm.errors import DataError
 
@@ -233,7 +234,9 @@ def _members(path: Path, extracted: Extracted, read_text: Callable[[Path], Itera
         return
     if len(lists) > 1:
         names = ", ".join(parts["name"] for parts in lists.values())
-        raise DataError(f"{path} holds {len(lists)} lists of records ({names}); unpack it, and name one")
+        raise DataError(
+            f"{path} holds {counted(len(lists), 'list')} of records ({names}); unpack it, and name one"
+        )
     images = {}
     for parts in groups.values():
         for suffix, content in parts.items():

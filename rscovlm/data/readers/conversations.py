@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from detection_eval.words import counted
 from rscovlm.data.readers.boxtext import NONE, UNREADABLE, BoxReader, box_form, looks_like_boxes
 from rscovlm.data.readers.common import (
     ImageFolder,
@@ -201,7 +202,8 @@ def _with_images(turns: list[Turn], count: int) -> list[Turn]:
     stills, videos = marks.count("image"), marks.count("video")
     if videos > 1 or (not videos and marks and stills != count) or stills > count:
         raise LeftOut(
-            "its placeholders do not fit its images", f"{stills} <image>, {videos} <video>, {count} images"
+            "its placeholders do not fit its images",
+            f"{stills} <image>, {videos} <video>, {counted(count, 'image')}",
         )
     shown = {"image": "<image>", "video": "<image>" * (count - stills)}
     result = [Turn(turn.role, _SHOWN.sub(lambda m: f" {shown[m[1]]} ", turn.text)) for turn in turns]

@@ -9,6 +9,7 @@ from typing import Any
 
 from detection_eval.formats.lines import read_json
 from detection_eval.geometry.quads import bounds
+from detection_eval.words import counted
 from rscovlm.data.readers.boxtext import FORMS, BoxReader
 from rscovlm.data.readers.common import (
     ImageFolder,
@@ -81,7 +82,9 @@ def _triple(path: Path) -> list[Path]:
         found = sorted(path.glob("*questions.json"))
         if len(found) != 1:
             names = ", ".join(file.name for file in found) or "none"
-            raise DataError(f"{path} holds {len(found)} files *questions.json ({names}); name one of them")
+            raise DataError(
+                f"{path} holds {counted(len(found), 'file')} *questions.json ({names}); name one of them"
+            )
     if "questions" not in found[0].name:
         raise DataError(f"{found[0]} is no file of RSVQA questions: its name ends in questions.json")
     return [found[0].with_name(found[0].name.replace("questions", part)) for part in _PARTS]
@@ -257,7 +260,9 @@ def _asked(record: Record, folder: ImageFolder, options: Options) -> tuple[str, 
     if "conversations" in record and not record.get("question"):
         turns = dialogue(record, folder, options).turns
         if [turn.role for turn in turns] != ["user", "assistant"]:
-            raise LeftOut("its conversation is not one question and its answer", f"{len(turns)} turns")
+            raise LeftOut(
+                "its conversation is not one question and its answer", f"{counted(len(turns), 'turn')}"
+            )
         return turns[0].text.replace("<image>", "").strip(), turns[1].text
     question = text_of(record, "question", "Text", what="question")
     answer = text_of(record, "answer", "Ground truth", "ground_truth", what="answer")

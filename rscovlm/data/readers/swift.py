@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from detection_eval.words import counted
 from rscovlm.data.readers.common import (
     ImageFolder,
     LeftOut,
@@ -94,17 +95,22 @@ def _filled(turns: list[Turn], names: list[Any], boxes: int) -> tuple[list[Turn]
         nonlocal next_name, next_box
         if match[1] == "ref-object":
             if next_name >= len(names):
-                raise LeftOut("its placeholders do not fit its objects", f"{len(names)} names in objects.ref")
+                raise LeftOut(
+                    "its placeholders do not fit its objects", f"{counted(len(names), 'name')} in objects.ref"
+                )
             next_name += 1
             return str(names[next_name - 1])
         if next_box >= boxes:
-            raise LeftOut("its placeholders do not fit its objects", f"{boxes} boxes in objects.bbox")
+            raise LeftOut(
+                "its placeholders do not fit its objects", f"{counted(boxes, 'box')} in objects.bbox"
+            )
         next_box += 1
         return f"<box {next_box - 1}>"
 
     filled = [Turn(turn.role, _MARK.sub(fill, turn.text)) for turn in turns]
     if next_box != boxes:
         raise LeftOut(
-            "its placeholders do not fit its objects", f"{next_box} <bbox> for {boxes} boxes in objects.bbox"
+            "its placeholders do not fit its objects",
+            f"{next_box} <bbox> for {counted(boxes, 'box')} in objects.bbox",
         )
     return filled, next_box

@@ -8,6 +8,7 @@ from pathlib import Path
 from configs import ConfigError, load_config
 from detection_eval.formats.lines import numbered_lines, text_files
 from detection_eval.formats.ultralytics import centre_box
+from detection_eval.words import counted
 from rscovlm.data.readers.common import ImageFolder, LeftOut, Options, box_of, outside
 from rscovlm.data.sample import Box, ImageRef, Sample
 from rscovlm.errors import DataError
@@ -49,7 +50,9 @@ def _boxes(file: Path, image: ImageRef, classes: Sequence[str], options: Options
         if len(row) not in (5, 6, 9, 10) or not row[0].isdecimal():
             raise malformed
         if int(row[0]) >= len(classes):
-            raise LeftOut("a class has no name", f"line {number}: class {row[0]} of {len(classes)} names")
+            raise LeftOut(
+                "a class has no name", f"line {number}: class {row[0]} of {counted(len(classes), 'name')}"
+            )
         try:
             flat = len(row) < 9
             parts = list(map(float, centre_box(row[1:5]) if flat else row[1:9]))

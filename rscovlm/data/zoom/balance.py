@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from detection_eval.words import counted
 from rscovlm.data.randomness import generator
 from rscovlm.data.zoom.choices import letters_of
 from rscovlm.data.zoom.items import Item
@@ -220,7 +221,9 @@ def _sizes(shares: Sequence[float]) -> dict[str, int]:
 def table(summary: dict[str, Any]) -> str:
     """The report as lines of text for a terminal."""
     ways = ", ".join(f"{way} {count:,}" for way, count in summary["way"].items())
-    lines = [f"{summary['samples']:,} samples of {summary['images']:,} images: {ways or 'none'}"]
+    lines = [
+        f"{counted(summary['samples'], 'sample')} of {counted(summary['images'], 'image')}: {ways or 'none'}"
+    ]
     lines.append(f"{'category':<18}{'samples':>8}{'answers':>9}  most frequent")
     for name, row in summary["category"].items():
         first = ", ".join(f"{answer} {count}" for answer, count in list(row["answers"].items())[:4])

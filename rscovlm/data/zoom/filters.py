@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from detection_eval.words import plural
 from rscovlm.data.annotations import Annotated
 from rscovlm.data.references import inside_of
-from rscovlm.data.words import Category, plural
+from rscovlm.data.words import Category
 from rscovlm.scoring.answers import count_in, normalised_answer, normalised_words, same_answer
 from tiling.view import Window
 

@@ -29,6 +29,7 @@ from detection_eval.formats.lines import json_lines, read_json
 from detection_eval.formats.markup import read_fair1m
 from detection_eval.geometry.quads import box_quads, canonical
 from detection_eval.text.labels import spoken
+from detection_eval.words import counted
 from rscovlm.data.annotations import ATTRIBUTES, Annotated, Place, Relation, Thing
 from rscovlm.data.readers.common import ImageFolder, LeftOut
 from rscovlm.data.words import FAIR1M_FAMILIES
@@ -247,7 +248,8 @@ def _read_star(path: Path, folder: Path) -> Iterator[Annotated]:
     relations = read_json(_only(path, "*relationships*.json"))
     if not len(about) == len(objects) == len(relations):
         raise DataError(
-            f"{path}: {len(about)} images, {len(objects)} lists of objects, {len(relations)} of relations; "
+            f"{path}: {counted(len(about), 'image')}, {counted(len(objects), 'list')} of objects, "
+            f"{len(relations)} of relations; "
             "the three files do not belong together"
         )
     for image, listed, related in zip(about, objects, relations):
@@ -283,7 +285,7 @@ def _star_thing(row: Mapping[str, Any]) -> Thing:
 def _only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
-        raise DataError(f"{folder} holds {len(found)} files {pattern}; exactly one is needed")
+        raise DataError(f"{folder} holds {counted(len(found), 'file')} {pattern}; exactly one is needed")
     return found[0]
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detection_eval.words import plural
 from rscovlm.data.annotations import Annotated, Thing, union
 from rscovlm.data.references import Reference, inside_of, quarters, references
-from rscovlm.data.words import COLOURS, Category, plural
+from rscovlm.data.words import COLOURS, Category
 from tiling.view import Window
 
 MOST_COUNTED = 20

@@ -26,7 +26,7 @@ def test_a_conversion_says_what_the_target_cannot_hold(tmp_path):
     done = convert(tmp_path / "a.jsonl", tmp_path / "b.pkl")
     assert done.target == "mmrotate-1.x"
     assert done.lost == (
-        "the difficulty of objects in 1 images",
+        "the difficulty of objects in 1 image",
         "digits: it holds rounded numbers or rectangles",
         "the names of classes, counted as small-vehicle, plane, ship",
     )

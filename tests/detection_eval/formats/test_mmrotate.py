@@ -222,7 +222,7 @@ def instances(count=1, labels=0):
         ([], None, "of no images"),
         ({"a": 1}, None, "a dict of no images"),
         ([[rows()] * 3], None, "name no images; give the ids in the order"),
-        ([[rows()] * 3], ["a", "b"], "1 images, but 2 ids are given"),
+        ([[rows()] * 3], ["a", "b"], "1 image, but 2 ids are given"),
         ([[rows()] * 2], ["a"], "image 0: 2 classes, but 3 names are given"),
         ([[rows()] * 3, 5], ["a", "b"], "image 1: expected a list of classes, not int"),
         (
@@ -242,7 +242,7 @@ def instances(count=1, labels=0):
         (
             [{"img_id": "a", "pred_instances": instances() | {"scores": np.ones(2)}}],
             None,
-            r"\(2,\) scores for 1 boxes",
+            r"\(2,\) scores for 1 box",
         ),
         ([{"img_id": "a", "pred_instances": instances()}] * 2, None, "image 1: 'a' is listed twice"),
     ],

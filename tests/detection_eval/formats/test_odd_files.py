@@ -56,7 +56,7 @@ def test_results_of_coco_have_four_numbers_and_categories_from_1(tmp_path):
         box_quads([[10, 20, 30, 40]]), [1], ("plane", "ship"), [0.5]
     )
     assert back.images["7"].coco_id == 7
-    assert back.notes == ("1 horizontal boxes (COCO results), whose categories count from 1 plane to 2 ship",)
+    assert back.notes == ("1 horizontal box (COCO results), whose categories count from 1 plane to 2 ship",)
 
 
 def test_results_of_coco_have_the_numbers_of_their_ground_truth_gaps_included(tmp_path):
@@ -72,7 +72,7 @@ def test_results_of_coco_have_the_numbers_of_their_ground_truth_gaps_included(tm
     assert list(found.images["1"].detections.names) == ["ship", "plane"]
     first, second = found.notes
     assert first.endswith("whose categories are those of the ground truth, from 7 plane to 90 ship")
-    assert second == "1 boxes of classes that are not evaluated are left out"
+    assert second == "1 box of a class that is not evaluated is left out"
     (tmp_path / "r.json").write_text(json.dumps([rows[0] | {"category_id": 8}]))
     with pytest.raises(FormatError, match="category 8, but the ground truth numbers 3 classes otherwise"):
         read(tmp_path / "r.json", classes=["plane", "ship"], categories=numbers)
@@ -84,7 +84,7 @@ def test_labels_of_ultralytics_without_angles_are_horizontal_boxes(tmp_path):
     assert detect_format(tmp_path / "a.txt") == "ultralytics"
     found = read(tmp_path / "a.txt", classes=["plane", "ship"], sizes=(200, 100))
     assert found.images["a"].detections == Detections(box_quads([[80, 20, 120, 60]]), [1], ("plane", "ship"))
-    assert found.notes == ("1 labels are of horizontal boxes",)
+    assert found.notes == ("1 label is of horizontal boxes",)
     (tmp_path / "a.txt").write_text("1 0.5 0.4 0.2 0.4 0.75\n")
     found = read(tmp_path / "a.txt", classes=["plane", "ship"], sizes=(200, 100))
     assert found.images["a"].detections.scores.tolist() == [0.75]
@@ -148,8 +148,8 @@ def test_all_that_a_conversion_loses_is_said(tmp_path):
     )
     other = ImageBoxes(Detections(box_quads([[0, 0, 4, 4]]), [0], ("ship",), [0.25]))
     whole = Collection({"b": held, "a": other}, ("ship",))
-    size, header = "the size of 1 images", "the header (source, GSD) of 1 images"
-    name, number = "the suffix of the file names of 1 images", "the COCO ids of 1 images"
+    size, header = "the size of 1 image", "the header (source, GSD) of 1 image"
+    name, number = "the suffix of the file names of 1 image", "the COCO ids of 1 image"
     order, digits = "the order of the images", "digits: it holds rounded numbers or rectangles"
     classes = "the names of classes, counted as ship"
     ids = "the ids of images, whose order is that of --images when it is read"
@@ -185,6 +185,6 @@ def test_what_merging_of_patches_loses_is_said(tmp_path):
     (tmp_path / "patches" / "P1__1024__0___0.txt").write_text("gsd:0.5\n" + LABEL.replace("ship 0", "ship 1"))
     done = convert(tmp_path / "patches", tmp_path / "scenes", patches="mmrotate")
     assert done.notes[1:] == (
-        "merging of patches loses the difficulty of objects in 1 images",
-        "merging of patches loses the header (source, GSD) of 1 images",
+        "merging of patches loses the difficulty of objects in 1 image",
+        "merging of patches loses the header (source, GSD) of 1 image",
     )

@@ -17,5 +17,5 @@ def test_other_categories_of_fair1m_are_left_out_with_a_note(tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(lines))
     back = read(tmp_path / "a.txt", classes=classes("fair1m"))
     assert back.detections["a"].names == ["Dry Cargo Ship"]
-    assert back.notes == ("1 boxes of categories other-... are left out",)
+    assert back.notes == ("1 box of categories other-... is left out",)
     assert len(read(tmp_path / "a.txt", classes=classes("fair1m-37")).detections["a"]) == 2

@@ -29,7 +29,7 @@ def test_scores_are_for_all_images_or_none():
     assert tabulate_scores([unscored]) is None
     with pytest.raises(EvaluationError, match="1 of 2 images with boxes have scores"):
         tabulate_scores([scored, unscored])
-    with pytest.raises(EvaluationError, match="1 scores are not finite"):
+    with pytest.raises(EvaluationError, match="1 score is not finite"):
         tabulate_scores([boxes(apart(1), scores=[np.nan])])
 
 

@@ -373,8 +373,8 @@ def test_what_was_not_read_is_said_in_a_line_each():
     )
     assert report.losses() == [
         "2 boxes left out whose label is not among the classes: plane 1, ship 1",
-        "1 boxes dropped: too few numbers 1",
-        "1 boxes left out that their reply corrects or repeats further on",
+        "1 box dropped: too few numbers 1",
+        "1 box left out that their reply corrects or repeats further on",
         "of 5 replies 1 cannot be read, 1 end inside their thoughts, 1 decline to answer, 1 break off",
     ]
     assert parse(f"[{PLANE}]").report.losses() == []

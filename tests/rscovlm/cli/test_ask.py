@@ -136,7 +136,7 @@ def test_a_question_without_a_whole_answer_exits_with_1(run, scripted, scene):
     scripted(lambda conversation: Reply("", "error", error="server gone"))
     done = run("ask", scene, "any?", "--model", MODEL)
     assert done.code == 1
-    assert done.err.splitlines()[-1] == "rscovlm: 1 of 1 questions without a whole answer: server gone"
+    assert done.err.splitlines()[-1] == "rscovlm: 1 of 1 question without a whole answer: server gone"
     scripted(lambda conversation: Reply("and so on and so", "length"))
     done = run("ask", scene, "any?", "--model", MODEL)
     assert (done.code, done.out) == (1, "and so on and so\n")

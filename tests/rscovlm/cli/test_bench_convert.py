@@ -24,7 +24,7 @@ def labels(tmp_path, monkeypatch):
 def test_labels_become_coco_and_come_back_with_every_byte(run, labels):
     done = run("bench", "convert", "labelTxt", "--output", "gt.json", "--images", "images.txt")
     assert (done.code, done.out) == (0, "gt.json: coco, 2 images, 2 boxes\n")
-    assert done.err == "gt.json does not hold the header (source, GSD) of 1 images\n"
+    assert done.err == "gt.json does not hold the header (source, GSD) of 1 image\n"
     assert json.loads((labels / "gt.json").read_text())["images"][1]["width"] == 512
     assert run("bench", "convert", "gt.json", "--output", "back:dota").code == 0
     assert (labels / "back" / "P1.txt").read_text() == f"{CORNERS} ship 1\n{CORNERS} plane 0\n"
@@ -36,8 +36,8 @@ def test_what_the_target_cannot_hold_is_said_beside_the_result(run, labels):
     assert done.code == 0
     told = json.loads(done.out)
     assert (told["source"], told["target"], told["boxes"]) == ("dota", "task1", 2)
-    assert "out does not hold the difficulty of objects in 1 images" in done.err
-    assert "out does not hold 1 images without boxes" in done.err
+    assert "out does not hold the difficulty of objects in 1 image" in done.err
+    assert "out does not hold 1 image without boxes" in done.err
     assert (labels / "out" / "Task1_ship.txt").read_text() == f"P1 1 {CORNERS}\n"
 
 
@@ -57,10 +57,10 @@ def test_patches_are_merged_with_a_line_about_suppression(run, labels):
         (labels / "patches").mkdir(exist_ok=True)
         (labels / "patches" / f"P1__1024__{x}___0.txt").write_text(f"{CORNERS} ship 0\n")
     done = run("bench", "convert", "patches", "--output", "scenes", "--merge", "mmrotate")
-    assert done.out == "scenes: dota, 1 images, 1 boxes\n"
-    assert "2 patches merged to 1 scenes: 1 of 2 boxes suppressed, 2 by nothing but the order" in done.err
+    assert done.out == "scenes: dota, 1 image, 1 box\n"
+    assert "2 patches merged to 1 scene: 1 of 2 boxes suppressed, 2 by nothing but the order" in done.err
     plain = ("patches", "--output", "all", "--merge", "mmrotate", "--nms", "none")
-    assert run("bench", "convert", *plain).out == "all: dota, 1 images, 2 boxes\n"
+    assert run("bench", "convert", *plain).out == "all: dota, 1 image, 2 boxes\n"
 
 
 @pytest.mark.parametrize(

@@ -237,8 +237,8 @@ def test_ignored_objects_are_mentioned(run, tmp_path):
     out = tmp_path / "out"
     call = ("bench", "detections", "--gt", tmp_path / "truth", "--pred", f"A={tmp_path / 'found'}")
     done = run(*call, "--bootstrap", "0", "--output", out)
-    assert "1 objects are ignored (difficult or crowds)" in done.err
-    assert "1 more are difficult or crowds and" in (out / "report.html").read_text()
+    assert "1 object is ignored (difficult or crowds)" in done.err
+    assert "1 more is difficult or crowds and" in (out / "report.html").read_text()
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ def test_aliases_give_replies_their_classes_and_losses_are_said_on_the_terminal(
     plain = run(*command)
     assert plain.code == 0, plain.err
     assert "VLM: 2 boxes left out whose label is not among the classes: airplane 1, boat 1" in plain.err
-    assert "VLM: 1 boxes dropped: too few numbers 1" in plain.err
+    assert "VLM: 1 box dropped: too few numbers 1" in plain.err
     assert json.loads(plain.out)["results"]["VLM"]["APnc50"] == 0
 
     named = run(*command, "--aliases", "dota")
@@ -292,7 +292,7 @@ def test_aliases_give_replies_their_classes_and_losses_are_said_on_the_terminal(
     own.write_text("airplane = plane\ntree = forest\n")
     partly = run(*command, "--aliases", own)
     assert "--aliases: no such class, left out: forest" in partly.err
-    assert "VLM: 1 boxes left out whose label is not among the classes: boat 1" in partly.err
+    assert "VLM: 1 box left out whose label is not among the classes: boat 1" in partly.err
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_conversion_takes_aliases_and_says_what_was_not_read(run, replies):
     (replies / "classes.txt").write_text("plane\nship\n")
     done = run(*command, "--output", replies / "dota", "--aliases", "dota")
     assert done.code == 0, done.err
-    assert "1 boxes dropped: too few numbers 1" in done.err
+    assert "1 box dropped: too few numbers 1" in done.err
     assert "2 images, 2 boxes" in done.out
     refused = run(
         "bench", "convert", replies / "said.jsonl", "--output", replies / "more", "--aliases", "dota"

@@ -59,7 +59,7 @@ def test_a_head_of_scale_is_scored_on_the_images_whose_scale_is_known(run, scrip
     engine.gsd_of = lambda image: LogGsd(torch.tensor([0.0]), torch.tensor([0.1]))
     engine.estimate_gsd = lambda image: engine.gsd_of(image).interval(0)
     done = run("bench", "run", "synth", "--data", georeferenced, "--model", MODEL, "--output", out)
-    assert "scale from pixels, 1 images of known scale: off by" in done.err
+    assert "scale from pixels, 1 image of known scale: off by" in done.err
     scores = json.loads((out / "scale_head.json").read_text())
     with Scene(next(data.rglob("*.tif"))) as scene:
         shown_m = scene.gsd_of(scene.overview(ONE_SCALE.resolution))

@@ -48,10 +48,10 @@ def test_convert_says_what_was_written_and_what_was_left_out(run, here):
     command = "data convert labels --from dota --images images --output out.jsonl"
     done = run(*command.split(), "--report", "r.json")
     assert done.code == 1  # incomplete
-    assert done.out == "out.jsonl: 1 samples (detection 1), 1 images, 1 boxes; 1 left out\n"
+    assert done.out == "out.jsonl: 1 sample (detection 1), 1 image, 1 box; 1 left out\n"
     assert done.err == (
         "1 left out: its image is missing\n  labels: image P2: P2\n"
-        "rscovlm: 1 records of labels made no sample\n"
+        "rscovlm: 1 record of labels made no sample\n"
     )
     (sample,) = SampleFile(here / "out.jsonl")
     assert (sample.id, sample.source, sample.images[0].path) == ("P1", "dota", "images/P1.png")

@@ -15,7 +15,7 @@ def plots(tmp_path):
 def test_inspect_tells_layout_units_and_labels(run, plots):
     done = run("reo", "inspect", plots, "--plots", 4)
     assert done.code == 0
-    assert done.out.startswith("AGBD-Lite: 16 samples in 8 tiles, 1 files\n")
+    assert done.out.startswith("AGBD-Lite: 16 samples in 8 tiles, 1 file\n")
     assert "B8A" in done.out
     assert "synthetic plots" in done.out
     assert json.loads(run("reo", "inspect", plots, "--plots", 4, "--json").out)["samples"] == 16

@@ -34,7 +34,7 @@ def test_an_interruption_keeps_replies_and_says_how_to_go_on(tmp_path):
             journal.append({"key": "reply"})
             raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match="1 replies are kept, go on with --resume"):
+    with pytest.raises(Interrupted, match="1 reply is kept, go on with --resume"):
         interrupted()
     with teacher_journal(output, parameters, resume=True, overwrite=False) as journal:
         assert journal.done == {"key": "reply"}

@@ -1,8 +1,8 @@
-"""Words: plurals."""
+"""Words: an answer in the plural is the same answer."""
 
 import pytest
 
-from rscovlm.data.words import plural
+from detection_eval.words import plural
 from rscovlm.scoring.answers import same_answer
 
 

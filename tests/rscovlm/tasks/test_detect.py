@@ -94,7 +94,7 @@ def on_tile(number: int, special: Reply):
         (Reply("I cannot help with that request."), "declined"),
         (
             Reply('[{"label": "ship", "bbox_2d": [1, 2, 3, 4]}, {"label": "ship", "bbox_2d": [1'),
-            "after 1 boxes",
+            "after 1 box",
         ),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_tile_that_fails_leaves_a_partial_count(squares):
     answer, _ = sweep(squares, "How many ships are there?", failing)
     assert answer.stop_reason == "partial"
     assert 0 < int(answer.text) <= len(PLACES)
-    assert answer.trace.notes == ("1 tiles were not examined: busy",)
+    assert answer.trace.notes == ("1 tile was not examined: busy",)
 
 
 def test_a_bound_on_tiles_is_kept_at_a_coarser_scale_and_said(squares):

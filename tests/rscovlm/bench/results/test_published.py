@@ -47,5 +47,5 @@ def test_a_row_of_another_width_is_refused(tmp_path):
         "source: here\ntables:\n"
         "  - {benchmark: x, metric: m, protocol: p, columns: [a, b], rows: {one: [1]}}\n"
     )
-    with pytest.raises(ConfigError, match="one has 1 values for 2 columns"):
+    with pytest.raises(ConfigError, match="one has 1 value for 2 columns"):
         load_publication(str(path))

@@ -42,7 +42,7 @@ def test_the_overview_holds_totals_costs_and_baselines(scores):
     assert column(table, "n") == ["4", "4", "4"]
     assert column(table, "unread") == ["1", "", ""]
     assert column(table, "s")[0] == "0.50"
-    assert any("1 items were never asked" in note for note in table.notes)
+    assert any("1 item was never asked" in note for note in table.notes)
 
 
 def test_categories_stand_beside_each_other(scores):

@@ -43,7 +43,7 @@ def test_yolo_without_names_and_the_reader_of_dota_are_refused(yolo):
     with pytest.raises(DataError, match=r"put data\.yaml or classes\.txt beside it, or give --classes"):
         converted(labels, "yolo-obb", images)
     (yolo / "classes.txt").write_text("plane\n")
-    with pytest.raises(DataError, match=r"a class has no name .*line 1: class 1 of 1 names"):
+    with pytest.raises(DataError, match=r"a class has no name .*line 1: class 1 of 1 name"):
         converted(yolo, "yolo-obb")
 
 
