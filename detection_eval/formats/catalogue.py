@@ -25,6 +25,7 @@ from detection_eval.formats.markup import (
 )
 from detection_eval.formats.mmrotate import Boxes, read_results, write_results_0, write_results_1
 from detection_eval.formats.predictions import read_predictions, write_predictions
+from detection_eval.formats.recognition import is_empty_list
 from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.formats.replies import read_lmmrotate, read_rscovlm, write_lmmrotate, write_rscovlm
 from detection_eval.formats.ultralytics import Sizes, read_ultralytics, write_ultralytics
@@ -117,6 +118,14 @@ def _read_ultralytics(path: Path, options: ReadOptions) -> Collection:
     return read_ultralytics(path, options.class_list(path), options.sizes)
 
 
+def _read_list(
+    path: Path, options: ReadOptions, first_category: int = 0, categories: Mapping[str, int] | None = None
+) -> Collection:
+    """A list of detections; an empty one has no number that a class list would name."""
+    classes = () if is_empty_list(path) and options.classes is None else options.class_list(path)
+    return read_detection_list(path, classes, first_category, categories)
+
+
 def _keeps(*what: str) -> frozenset[str]:
     return frozenset(what)
 
@@ -187,14 +196,14 @@ _ALL = (
     Format(
         "mmrotate-json",
         "a list of detections of mmrotate 1.x (*.bbox.json)",
-        lambda path, options: read_detection_list(path, options.class_list(path)),
+        lambda path, options: _read_list(path, options),
         lambda path, boxes, options: write_detection_list(path, boxes, constant_score=options.constant_score),
         _keeps("scores", "exact", "ids", "order", "scores demanded"),
     ),
     Format(
         "ultralytics-json",
         "a list of detections of Ultralytics (predictions.json)",
-        lambda path, options: read_detection_list(path, options.class_list(path), 1, options.categories),
+        lambda path, options: _read_list(path, options, 1, options.categories),
         lambda path, boxes, options: write_detection_list(
             path, boxes, constant_score=options.constant_score, first_category=1
         ),

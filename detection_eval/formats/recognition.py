@@ -10,6 +10,7 @@ from detection_eval.formats.unpickling import load_pickle
 _HEAD = 1 << 16
 _TAG = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
 _RECTANGLE = re.compile(r'"bbox"\s*:\s*\[(?:[^,\[\]]*,){3}[^,\[\]]*\]')
+_EMPTY_LIST = re.compile(r"\[\s*\]\s*")
 _FIRST = re.compile(rb"\x80.(?:\x95.{8})?\](?:q.|\x94)?\(?([}\]])", re.DOTALL)
 
 
@@ -21,6 +22,15 @@ def recognize(path: Path) -> str | None:
         OSError: it cannot be read.
     """
     return _of_folder(path) if path.is_dir() else _of_file(path)
+
+
+def is_empty_list(path: Path) -> bool:
+    """Whether a file is an empty JSON list: results without boxes, in each format that is such a list.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return path.is_file() and _EMPTY_LIST.fullmatch(_head(path)[1]) is not None
 
 
 def _of_folder(folder: Path) -> str | None:
@@ -36,16 +46,21 @@ def _of_folder(folder: Path) -> str | None:
 
 
 def _of_file(path: Path) -> str | None:
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+    head, text = _head(path)
     if head[:1] == b"\x80" or path.suffix.lower() in (".pkl", ".pickle"):
         return _of_pickle(path, head)
-    text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if text.startswith("<"):
         return _of_xml(text)
     if text.startswith(("{", "[")):
         return _of_json(text)
     return _of_lines(text)
+
+
+def _head(path: Path) -> tuple[bytes, str]:
+    """The first bytes of a file, and their text without a byte order mark and spaces in front."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return head, head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
 
 
 def _of_pickle(path: Path, head: bytes) -> str:
@@ -72,6 +87,8 @@ def _of_json(text: str) -> str | None:
     if '"schema": "detection_eval.predictions/' in first:
         return "predictions"
     if text.startswith("["):
+        if _EMPTY_LIST.fullmatch(text):
+            return "mmrotate-json"  # results without boxes: all lists of detections read the same
         if all(f'"{key}"' in text for key in ("message", "img_path")) or '"resized_width"' in text:
             return "rscovlm"
         if '"category_id"' in text and '"score"' in text:

@@ -264,10 +264,11 @@ def read_results(
     from detection_eval.formats import detect_format, read, split_format
     from detection_eval.formats.catalogue import NUMBERED
     from detection_eval.formats.image_ids import match_images, without_constant_scores
+    from detection_eval.formats.recognition import is_empty_list
 
     path, format_name = split_format(spec)
     format_name = format_name or detect_format(path)
-    if format_name in NUMBERED and given.classes is None:
+    if format_name in NUMBERED and given.classes is None and not is_empty_list(path):
         raise UsageError(
             f"--pred {name}: {path} ({format_name}) holds numbers of classes, and --gt states no order of "
             "its classes; give --classes in the order of the config"

@@ -6,6 +6,7 @@ from detection_eval.errors import FormatError
 from detection_eval.formats import (
     FORMATS,
     detect_format,
+    read,
     write,
 )
 from tests.detection_eval.formats.material import (
@@ -24,6 +25,15 @@ def test_formats_are_told_apart_by_content(tmp_path, name):
         assert detect_format(
             path / "P0000.xml" if "xml" in str(list(path.iterdir())) else path / "P0000.txt"
         ) == (TWINS.get(name, name))
+
+
+@pytest.mark.parametrize("content", [b"[]", b"[\n]\n", b"\xef\xbb\xbf [ ] "])
+def test_an_empty_list_is_results_without_boxes_and_needs_no_class_list(tmp_path, content):
+    path = tmp_path / "results.json"
+    path.write_bytes(content)
+    for format in (None, "mmrotate-json", "ultralytics-json"):
+        assert len(read(path, format).images) == 0
+    assert detect_format(path) == "mmrotate-json"
 
 
 @pytest.mark.parametrize(

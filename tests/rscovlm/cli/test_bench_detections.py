@@ -230,6 +230,15 @@ def test_results_of_coco_have_the_numbers_of_a_coco_ground_truth(run, tmp_path, 
         assert "category 9, but 2 class names are given, counted from 1" in done.err
 
 
+def test_a_detector_that_finds_nothing_scores_zero(run, files):
+    (files / "none.json").write_text("[]\n")
+    gt = ("bench", "detections", "--gt", files / "truth.jsonl", "--bootstrap", "0", "--json")
+    done = run(*gt, "--pred", f"none={files / 'none.json'}")
+    assert done.code == 0, done.err
+    scores = json.loads(done.out)["results"]["none"]
+    assert scores["APnc50"] == 0
+
+
 def test_ignored_objects_are_mentioned(run, tmp_path):
     for name in ("truth", "found"):
         (tmp_path / name).mkdir()
