@@ -188,26 +188,41 @@ class Contract:
         return np.where(known, values, np.nan).astype(np.float32)
 
 
-def contract_of(scene: Scene, sensor: Sensor, version: str | None = None) -> Contract:
+def contract_of(
+    scene: Scene,
+    sensor: Sensor,
+    version: str | None = None,
+    *,
+    name: str = "NAME",
+    needed: Sequence[str] = (),
+) -> Contract:
     """The meaning of the bands of a scene, by its header alone.
 
     Args:
         scene: an open scene.
         sensor: that took it.
         version: of its products; None where the file, or the sensor's default, says it.
+        name: of the sensor, for errors.
+        needed: names of bands of the sensor that the scene has to have.
 
     Raises:
-        BandError: where the file contradicts the sensor, or the version is not known.
+        BandError: where the file lacks a band, contradicts the sensor, or the version is not known.
     """
-    found, by_order = _found(scene, sensor)
+    found, by_order = _found(scene, sensor, name)
+    missing = [each for each in needed if each not in found]
+    if missing:
+        raise BandError(
+            f"{scene.source} has {_listed(list(found))} of sensor {name}, but not {', '.join(missing)}; "
+            f"give a scene of {name} with {', '.join(needed)}"
+        )
     _check_colours(scene, sensor, found)
     _check_wavelengths(scene.all_bands, sensor, found)
-    settled, by = _version(scene, sensor, version)
+    settled, by = _version(scene, sensor, version, name)
     _check_scales(scene, sensor, settled, found)
     return Contract(sensor, settled, found, by, by_order)
 
 
-def _found(scene: Scene, sensor: Sensor) -> tuple[dict[str, int], bool]:
+def _found(scene: Scene, sensor: Sensor, sensor_name: str) -> tuple[dict[str, int], bool]:
     """The number of each band by name, and whether by order."""
     names = [band.name for band in scene.all_bands]
     found: dict[str, int] = {}
@@ -222,9 +237,8 @@ def _found(scene: Scene, sensor: Sensor) -> tuple[dict[str, int], bool]:
     if len(names) != len(sensor.bands):
         own = _listed([band.name for band in sensor.bands])
         raise BandError(
-            f"{scene.source} has {counted(len(names), 'band')} ({_listed(names)}), none of them "
-            "named as one of the "
-            f"sensor's {len(sensor.bands)} ({own}); name the bands in the file"
+            f"{scene.source} has {counted(len(names), 'band')} ({_listed(names)}), none of them named as one "
+            f"of the {len(sensor.bands)} of sensor {sensor_name} ({own}); name the bands in the file"
         )
     return {band.name: place for place, band in enumerate(sensor.bands, start=1)}, True
 
@@ -262,7 +276,7 @@ def _check_wavelengths(bands: Sequence[Band], sensor: Sensor, found: Mapping[str
             )
 
 
-def _version(scene: Scene, sensor: Sensor, stated: str | None) -> tuple[str, str]:
+def _version(scene: Scene, sensor: Sensor, stated: str | None, name: str) -> tuple[str, str]:
     """The version and what says so."""
     tag = scene.tags.get(sensor.version_tag) if sensor.version_tag else None
     own = None if tag is None else sensor.version_named(tag)
@@ -284,8 +298,8 @@ def _version(scene: Scene, sensor: Sensor, stated: str | None) -> tuple[str, str
     if len(sensor.versions) == 1:
         return next(iter(sensor.versions)), "default"
     raise BandError(
-        f"{scene.source} does not say how its values are stored; state it as --sensor NAME@VERSION: "
-        + ", ".join(f"@{version} ({encoding})" for version, encoding in sensor.versions.items())
+        f"{scene.source} does not say how values of sensor {name} are stored; declare it as "
+        + " or ".join(f"{name}@{version} ({encoding})" for version, encoding in sensor.versions.items())
     )
 
 

@@ -118,7 +118,7 @@ def sensor_record(scene: Scene, name: str, declared: Declared) -> dict[str, Any]
     from tiling.plausible import check_plausible
     from tiling.sensors import contract_of
 
-    contract = contract_of(scene, declared.sensor, declared.version)
+    contract = contract_of(scene, declared.sensor, declared.version, name=declared.name)
     check_plausible(scene, contract)
     return {
         "name": name.partition("@")[0],

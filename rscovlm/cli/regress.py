@@ -115,9 +115,9 @@ def regress(
     models = choose(model or ["nano"], target)
     inputs, estimated = models[0].inputs, models[0].targets
     with ExitStack() as held:
-        stack = _open(scene, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), inputs)
-        held.callback(stack.close)
         bands = list(dict.fromkeys(band for each in models for band in each.inputs.bands))
+        stack = _open(scene, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), bands)
+        held.callback(stack.close)
         stack.require(bands)
         if sar is not None and not stack.layers[1][1].found.keys() & set(bands):
             asked = " and ".join(each.checkpoint.spec for each in models)
@@ -151,14 +151,14 @@ def _declared(text: str | None, inputs: PatchInput) -> list[Declared]:
 
 
 def _open(
-    scene: str, sar: str | None, sensors: list[Declared], sar_sensors: list[Declared], inputs: PatchInput
+    scene: str, sar: str | None, sensors: list[Declared], sar_sensors: list[Declared], bands: list[str]
 ) -> Stack:
     from tiling.stack import Stack
 
-    layers = [_layer(scene, sensors, inputs, optical=True)]
+    layers = [_layer(scene, sensors, bands, optical=True)]
     try:
         if sar is not None:
-            layers.append(_layer(sar, sar_sensors, inputs, optical=False))
+            layers.append(_layer(sar, sar_sensors, bands, optical=False))
         return Stack(tuple(layers))
     except BaseException:
         for opened, _ in layers:
@@ -166,7 +166,7 @@ def _open(
         raise
 
 
-def _layer(source: str, sensors: list[Declared], inputs: PatchInput, optical: bool) -> tuple[Scene, Contract]:
+def _layer(source: str, sensors: list[Declared], bands: list[str], optical: bool) -> tuple[Scene, Contract]:
     """A file as the sensor that it is of; of several, the first with wavelengths, or the first without.
 
     Raises:
@@ -181,7 +181,7 @@ def _layer(source: str, sensors: list[Declared], inputs: PatchInput, optical: bo
             f"neither the model nor {option} says what took {source}; give {option} NAME@VERSION"
         )
     seen = [each for each in sensors if (each.sensor.bands[0].wavelength_nm is not None) is optical]
-    opened, contract = open_as(source, (seen or sensors)[0], AS_STORED)
+    opened, contract = open_as(source, (seen or sensors)[0], AS_STORED, bands)
     for warning in opened.warnings:
         if "shown" not in warning:  # which bands are red, green and blue plays no part
             note(f"warning: {source}: {warning}")

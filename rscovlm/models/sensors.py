@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,10 +24,12 @@ class Declared(NamedTuple):
     Attributes:
         sensor: by name.
         version: of its products; None where the file is to say it.
+        name: as it was declared.
     """
 
     sensor: Sensor
     version: str | None
+    name: str
 
 
 def read_sensor(text: str) -> Declared:
@@ -49,13 +52,16 @@ def read_sensor(text: str) -> Declared:
             sensor.version_named(version)
         except BandError as error:
             raise BandError(f"sensor {name} has {error}") from None
-    return Declared(sensor, version or None)
+    return Declared(sensor, version or None, name)
 
 
-def open_as(source: str | Path, declared: Declared, overrides: Overrides) -> tuple[Scene, Contract]:
+def open_as(
+    source: str | Path, declared: Declared, overrides: Overrides, needed: Sequence[str] = ()
+) -> tuple[Scene, Contract]:
     """A scene and what its bands mean, held against its pixels.
 
-    The sensor's nodata counts where the file declares none.
+    The sensor's nodata counts where the file declares none. Of bands that are ``needed``, the scene has to
+    have those that the sensor has.
 
     Raises:
         SceneError: BandError and others, with one clear line.
@@ -66,7 +72,8 @@ def open_as(source: str | Path, declared: Declared, overrides: Overrides) -> tup
         if nodata is not None and overrides.nodata == "file" and scene.validity.always:
             scene.close()
             scene = Scene(source, overrides=replace(overrides, nodata=nodata))
-        contract = contract_of(scene, declared.sensor, declared.version)
+        own = [band.name for band in declared.sensor.bands if band.name in needed]
+        contract = contract_of(scene, declared.sensor, declared.version, name=declared.name, needed=own)
         check_plausible(scene, contract)
     except BaseException:
         scene.close()

@@ -83,10 +83,20 @@ def test_a_missing_band_is_named_when_it_is_wanted(make_raster):
         contract_of(scene, OPTICAL, "00.00").indexes(["B02", "B04"])
 
 
+def test_bands_that_are_needed_are_missed_before_the_version_is_asked_for(make_raster):
+    colours = make_raster(np.ones((2, 4, 4), np.uint8))
+    _describe(colours, ["B02", "B03"])
+    with Scene(colours) as scene, pytest.raises(BandError) as raised:
+        contract_of(scene, OPTICAL, name="s2", needed=["B03", "B04"])
+    assert str(raised.value).endswith(
+        "has B02, B03 of sensor s2, but not B04; give a scene of s2 with B03, B04"
+    )
+
+
 def test_the_version_is_the_files_or_stated_or_refused(make_raster):
     plain = make_raster(np.ones((3, 4, 4), np.uint16))
-    with Scene(plain) as scene, pytest.raises(BandError, match="does not say how its values are stored"):
-        contract_of(scene, OPTICAL)
+    with Scene(plain) as scene, pytest.raises(BandError, match=r"s2@00.00 \(.*\) or s2@04.00"):
+        contract_of(scene, OPTICAL, name="s2")
     tagged = make_raster(np.ones((3, 4, 4), np.uint16), "t.tif", tags={"PROCESSING_BASELINE": "05.09"})
     with Scene(tagged) as scene:
         found = contract_of(scene, OPTICAL)

@@ -181,6 +181,20 @@ def test_what_cannot_be_is_said_before_a_model_is_loaded(run, no_model, model, t
     assert done.err.count("\n") == 1
 
 
+def test_a_scene_of_colours_is_told_which_sensor_the_model_learnt(run, no_model, tmp_path):
+    views = ("swir", "natural")
+    shares = dict.fromkeys(("B02", "B03", "B04", "B08", "B12"), 0.0)
+    scaling = Scaling(low=shares, high=dict.fromkeys(shares, 0.3))
+    model = checkpoint(tmp_path / "m", INPUTS.model_copy(update={"views": views, "scaling": scaling}))
+    colours = write_raster(tmp_path / "rgb.tif", pixels=np.full((3, 25, 25), 90, np.uint8), gsd_m=10)
+    with rasterio.open(colours, "r+") as dataset:
+        dataset.descriptions = ("red", "green", "blue")
+    done = run("regress", colours, "--model", model)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "of sensor sentinel2-l2a, but not B08, B12; give a scene of sentinel2-l2a" in done.err
+    assert "@00.00" not in done.err
+
+
 def test_values_that_are_none_of_the_sensors_are_refused(run, no_model, model, tmp_path):
     path = write_raster(
         tmp_path / "float.tif", pixels=(stored(plateau(2, 2)[1]) / 1e4).astype("f4"), gsd_m=10
