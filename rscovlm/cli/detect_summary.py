@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tiling.scene import Scene
 
 
+_BECAME = ("unconfirmed", "coinciding", "unread")
+"""What may become of a box at a closer look, as fields of ``SeenAgain``."""
+
+
 def summarise(scene: Scene, model: str, run: DetectionRun, found: SceneDetections) -> dict[str, Any]:
     """Provenance of a result and what it does not cover, as JSON values."""
     from rscovlm.tasks.provenance import version
@@ -61,7 +65,7 @@ def _of_closer_looks(found: SceneDetections) -> dict[str, Any]:
     again = found.again
     if again is None:
         return {}
-    counts = {"unconfirmed": again.unconfirmed, "coinciding": again.coinciding}
+    counts = {name: getattr(again, name) for name in _BECAME}
     return {"closer_looks": {**counts, "failed": list(again.failures)}}
 
 
@@ -193,13 +197,10 @@ class Report:
             note(f"boxes left out because less than a tenth of them shows valid pixels: {dropped:,}")
         looked = [summary["closer_looks"] for summary in self.summaries if "closer_looks" in summary]
         if looked:
-            unconfirmed, coinciding = (
-                sum(each[name] for each in looked) for name in ("unconfirmed", "coinciding")
-            )
-            note(
-                f"closer looks: {counted(unconfirmed, 'box')} not confirmed, "
-                f"{coinciding:,} were another one's object"
-            )
+            counts = [sum(each[name] for each in looked) for name in _BECAME]
+            words = ("not confirmed", "another one's object", "kept after a reply that cannot be read")
+            told = (f"{count:,} {what}" for count, what in zip(counts, words, strict=True))
+            note(f"boxes at closer looks: {', '.join(told)}")
         note("parsing: " + ", ".join(_parsing_words(_parsing(reduce(add, self._parsed)))))
 
     def missing(self, *, resumable: bool) -> str:

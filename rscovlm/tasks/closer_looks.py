@@ -60,12 +60,14 @@ class SeenAgain:
         merged: those that remain.
         unconfirmed: boxes dropped because the closer look shows no such object there.
         coinciding: boxes dropped because the closer look showed another one's object.
-        failures: why single boxes could not be looked at again, in one line each; these stay as they were.
+        unread: replies that say nothing that can be read; these boxes stay as they were.
+        failures: why single boxes could not be looked at again, in one line each; these stay, too.
     """
 
     merged: MergedDetections
     unconfirmed: int = 0
     coinciding: int = 0
+    unread: int = 0
     failures: tuple[str, ...] = ()
 
     def __add__(self, later: SeenAgain) -> SeenAgain:
@@ -74,6 +76,7 @@ class SeenAgain:
             later.merged,
             self.unconfirmed + later.unconfirmed,
             self.coinciding + later.coinciding,
+            self.unread + later.unread,
             self.failures + later.failures,
         )
 
@@ -124,15 +127,15 @@ def seen_again(
     """
     boxes = found.detections
     polygons, kept = boxes.polygons.copy(), np.ones(len(boxes), dtype=bool)
-    failures = []
+    failures, unread = [], 0
     for index, (look, reply) in enumerate(zip(closer.looks, replies, strict=True)):
-        place = ", ".join(f"{value:.0f}" for value in look.view.window.center)
         if reply.error is not None:
+            place = ", ".join(f"{value:.0f}" for value in look.view.window.center)
             failures.append(f"closer look at {place}: {reply.error}")
             continue
         parsed = replace(task, classes=(closer.classes[look.plan],)).read(reply.text, look.view.size)
         if parsed.report.unreadable or parsed.report.refused:
-            failures.append(f"closer look at {place}: the reply cannot be read: {reply.text[:60]!r}")
+            unread += 1
             continue
         again = _nearest(look.view.to_scene(parsed.detections.polygons), polygons[index])
         kept[index] = again is not None
@@ -140,7 +143,9 @@ def seen_again(
             polygons[index] = again
     moved = replace(found, detections=boxes.with_polygons(polygons)).select(kept)
     distinct = _distinct(moved.detections)
-    return SeenAgain(moved.select(distinct), int((~kept).sum()), int((~distinct).sum()), tuple(failures))
+    return SeenAgain(
+        moved.select(distinct), int((~kept).sum()), int((~distinct).sum()), unread, tuple(failures)
+    )
 
 
 def _nearest(candidates: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64] | None:

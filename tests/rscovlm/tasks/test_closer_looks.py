@@ -13,6 +13,7 @@ from detection_eval.geometry.quads import bounds, box_quads
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
 from rscovlm.journal import Journal
+from rscovlm.models.families import FAMILIES
 from rscovlm.tasks.closer_looks import MOST_ENLARGED, plan_closer_looks
 from rscovlm.tasks.detect import detect_scene
 from rscovlm.tasks.detection_run import plan_detection
@@ -125,11 +126,15 @@ def test_two_boxes_that_turn_out_to_be_one_object_are_one(scene):
     assert found.again.coinciding == 1
 
 
-@pytest.mark.parametrize(
-    ("reply", "reason"),
-    [(Reply("", "error", error="server gone"), "server gone"), (Reply("It is a boat."), "cannot be read")],
-)
-def test_a_box_that_could_not_be_looked_at_again_stays_and_is_named(scene, reply, reason):
+def test_a_box_stays_as_it_was_where_the_reply_says_nothing(scene):
+    first = looked(scene, ShortSighted(), run(scene, closer_looks=0))
+    found = looked(scene, ShortSighted(close=Reply("It is a boat.")), run(scene))
+    assert found.detections == first.detections
+    assert (found.again.unread, found.again.failures) == (len(TRUTH), ())
+
+
+def test_a_box_that_could_not_be_looked_at_again_stays_and_is_named(scene):
+    reply, reason = Reply("", "error", error="server gone"), "server gone"
     first = looked(scene, ShortSighted(), run(scene, closer_looks=0))
     found = looked(scene, ShortSighted(close=reply), run(scene))
     assert found.detections == first.detections
@@ -193,6 +198,11 @@ def test_an_object_larger_than_its_share_is_seen_with_the_whole_scene(scene):
 
 def test_squares_stand_apart_enough_to_be_alone_in_the_second_view():
     assert min(np.diff(np.unique(PLACES[:, 0])).min(), np.diff(np.unique(PLACES[:, 1])).min()) > 2.5 * SQUARE
+
+
+def test_nano_looks_closer_and_other_families_do_not():
+    assert FAMILIES["nano"].closer_looks == 2
+    assert all(family.closer_looks == 0 for name, family in FAMILIES.items() if name != "nano")
 
 
 @pytest.mark.parametrize("box", [(40, 40, 40, 60), (40, 40, 40, 40), (0, 0, 0, 0), (SIDE, SIDE, SIDE, SIDE)])
