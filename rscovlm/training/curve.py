@@ -19,7 +19,7 @@ Curves = Mapping[str, Sequence[tuple[float, float]]]
 """(conversations, nats per token) by name."""
 
 _LOSS = "loss/task/"
-_PARTS = 48  # of the course, over each of which the curve is a mean
+_PARTS = 48  # of the course, over each of which a curve is a mean
 _STYLE = (
     "<style>text{font:12px sans-serif;fill:#333}.grid{stroke:#ddd}.line{fill:none;stroke-width:1.8}"
     ".tick{text-anchor:middle}.end{text-anchor:end}.start{text-anchor:start}.name{text-anchor:middle;"
@@ -50,11 +50,15 @@ def learning_curves(runs: Sequence[Path], before: int = 0) -> dict[str, list[tup
     return dict(sorted(curves.items()))
 
 
-def smoothed(points: Sequence[tuple[float, float]], parts: int = _PARTS) -> list[tuple[float, float]]:
-    """At most ``parts`` points, each the mean of as many neighbours."""
-    size = -(-len(points) // parts)
-    groups = [points[start : start + size] for start in range(0, len(points), size)]
-    return [tuple(sum(axis) / len(group) for axis in zip(*group, strict=True)) for group in groups]
+def smoothed(points: Sequence[tuple[float, float]], width: float) -> list[tuple[float, float]]:
+    """The mean of the points of each ``width`` of the course, along both axes."""
+    parts: dict[int, list[tuple[float, float]]] = {}
+    for x, y in points:
+        parts.setdefault(int(x // width), []).append((x, y))
+    return [
+        (sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part))
+        for _, part in sorted(parts.items())
+    ]
 
 
 def draw(curves: Curves) -> str:
@@ -66,9 +70,11 @@ def draw(curves: Curves) -> str:
     if not curves:
         raise UsageError("the logs hold no losses of tasks; give folders of runs that have taken steps")
     points = [point for line in curves.values() for point in line]
-    first = min(x for x, _ in points) / 1000
-    last, x_parts = round_axis(max(x for x, _ in points) / 1000)
-    highest, y_parts = round_axis(max(y for line in curves.values() for _, y in smoothed(line)))
+    low, high = min(x for x, _ in points), max(x for x, _ in points)
+    curves = {name: smoothed(line, max((high - low) / _PARTS, 1.0)) for name, line in curves.items()}
+    first = low / 1000
+    last, x_parts = round_axis(high / 1000)
+    highest, y_parts = round_axis(max(y for line in curves.values() for _, y in line))
     start = first // (last / x_parts) * (last / x_parts)
     chart = Chart(
         (start, last),
@@ -80,7 +86,7 @@ def draw(curves: Curves) -> str:
     )
     for index, (name, line) in enumerate(curves.items()):
         colour = PALETTE[index % len(PALETTE)]
-        smooth = [(x / 1000, y) for x, y in smoothed(line)]
+        smooth = [(x / 1000, y) for x, y in line]
         chart.line(smooth, colour)
         chart.point(*smooth[-1], colour, f"{name}: {smooth[-1][1]:.3g}", radius=3)
         px, py = 66 + 690 // len(curves) * index, 12
@@ -110,9 +116,14 @@ def main() -> None:
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, in order")
     parser.add_argument("--before", type=int, default=0, help="conversations before the first of them")
+    parser.add_argument("--tasks", type=lambda text: text.split(","), help="those to draw (default: all)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.svg", help="what to write")
     options = parser.parse_args()
-    write_text(options.output, draw(learning_curves(options.runs, options.before)) + "\n")
+    curves = learning_curves(options.runs, options.before)
+    wanted = options.tasks or list(curves)
+    if unknown := [name for name in wanted if name not in curves]:
+        parser.error(f"no losses of {', '.join(unknown)}; the logs have {', '.join(curves)}")
+    write_text(options.output, draw({name: curves[name] for name in wanted}) + "\n")
 
 
 if __name__ == "__main__":

@@ -244,10 +244,14 @@ class Cells(Section):
 
     names: float = Field(0.5, ge=0)
     """Weight of the names' cross-entropy beside that of answers."""
-    outlines: float = Field(4.0, ge=0)
-    """Weight of the outlines' error, in parts of the image's side."""
+    outlines: float = Field(6.0, ge=0)
+    """Weight of the outlines' error, in parts of the image's side, by the square root of the extent."""
+    masks: float = Field(2.0, ge=0)
+    """Weight of the cross-entropy of which parts of a visual token show an object."""
     lookups: float = Field(0.5, ge=0)
     """Weight of the attention that names in a text are to pay to the visual tokens that show them."""
+    aims: float = Field(0.5, ge=0)
+    """Weight of the attention that boxes to come pay to the visual token at their centre, in nats."""
 
 
 class GsdSettings(Section):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rscovlm.errors import UsageError
-from rscovlm.training.curve import draw, learning_curves, smoothed
+from rscovlm.training.curve import draw, learning_curves, main, smoothed
 from rscovlm.training.logs import LOG
 
 
@@ -36,10 +36,22 @@ def test_each_run_goes_on_where_the_one_before_it_ended(runs):
     }
 
 
-def test_neighbours_are_averaged_and_none_is_left_out():
-    points = [(float(x), 2.0 * x) for x in range(10)]
-    assert smoothed(points, 4) == [(1.0, 2.0), (4.0, 8.0), (7.0, 14.0), (9.0, 18.0)]
-    assert smoothed(points, 100) == points
+def test_each_part_of_the_course_is_averaged_however_often_it_was_logged():
+    points = [(0.0, 1.0), (4.0, 3.0), (12.0, 5.0), (25.0, 7.0), (29.0, 9.0)]
+    assert smoothed(points, 10) == [(2.0, 2.0), (12.0, 5.0), (27.0, 8.0)]
+    assert smoothed(points, 1) == points
+
+
+def test_some_tasks_alone_are_drawn_and_unknown_ones_named(runs, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "curve.svg"
+    call = ["curve", *map(str, runs), "--output", str(file), "--tasks"]
+    monkeypatch.setattr("sys.argv", [*call, "detect"])
+    main()
+    assert file.read_text().count("<polyline") == 1
+    monkeypatch.setattr("sys.argv", [*call, "detect,dance"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no losses of dance; the logs have chain, detect" in capsys.readouterr().err
 
 
 def test_a_drawing_shows_every_curve_at_its_conversations(runs):
