@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from detection_eval.geometry.quads import canonical
 from rscovlm.data.annotations import Annotated, Thing
@@ -41,6 +42,7 @@ DETECT_GSD_M = 1.2
 _SIDES = (192, 320)  # px of views for families that can see more
 _NEAREST, _FARTHEST = 0.75, 1.3  # of the ground sampling distance of views with objects
 _TOPIC_SHARES = (0.26, 0.22, 0.24, 0.22, 0.06)  # of SITE_TOPICS
+_ENLARGED = 1.3  # view px per scene px beyond which a view is what a file's own pixels show
 _AT_A_SITE = 0.7  # share of views with objects that show part of a site
 
 
@@ -97,10 +99,18 @@ class Photo:
     def read(self) -> NDArray[np.uint8]:
         """(height, width, 3) uint8, rendered anew at each call."""
         rng = np.random.default_rng(self.seed)
-        pixels = render(self.world, self.window, self.size, supersample=3)
+        pixels = self._seen()
         noise = rng.normal(0, rng.uniform(0, 3), pixels.shape)
         gain, offset = rng.uniform(0.92, 1.08), rng.uniform(-8, 8)
         return np.clip(pixels * gain + offset + noise, 0, 255).astype(np.uint8)
+
+    def _seen(self) -> NDArray[np.uint8]:
+        """What a file of the scene shows: no more than its own pixels, enlarged where the view is finer."""
+        own = Size(round(self.window.height), round(self.window.width))
+        if own.width > self.size.width / _ENLARGED or min(own) < 1:
+            return render(self.world, self.window, self.size, supersample=3)
+        pixels = Image.fromarray(render(self.world, self.window, own, supersample=3))
+        return np.asarray(pixels.resize((self.size.width, self.size.height), Image.Resampling.BICUBIC))
 
     @property
     def gsd_m(self) -> float:

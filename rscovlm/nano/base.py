@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rscovlm.nano.lessons import COARSE_GSD_M, FINE_CLASSES, FINE_GSD_M, make_lesson
+from rscovlm.models.families import FAMILIES
+from rscovlm.nano.lessons import make_lesson
 from rscovlm.nano.model import Shape, build_model, write_sidecars
 from rscovlm.nano.tokenizer import build_tokenizer, number_tokens
 
@@ -31,7 +32,8 @@ def write_base(folder: Path, seed: int, shape: Shape | None = None, lessons: int
     from rscovlm.models.weights import read_tokenizer
 
     build_tokenizer(corpus(seed, lessons), folder)
-    write_sidecars(folder, COARSE_GSD_M, dict.fromkeys(FINE_CLASSES, FINE_GSD_M))
+    family = FAMILIES["nano"]
+    write_sidecars(folder, family.detect_gsd_m, family.class_gsd_m)
     tokenizer = read_tokenizer(folder)
     build_model(shape or Shape(), tokenizer, number_tokens(tokenizer), seed).save_pretrained(folder)
 

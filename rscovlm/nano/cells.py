@@ -21,7 +21,9 @@ from tiling.view import Size, View, Window
 CELLS = VIEW_SIDE // TOKEN_SIDE
 """Visual tokens along a side."""
 
-_FINE = 8  # sub-cells along the side of a cell on the map that decides what it shows
+FINE = 8
+"""Parts along the side of a cell on the map that decides what it shows."""
+
 _OBJECT_SHARE, _SITE_SHARE = 0.12, 0.12
 
 
@@ -35,16 +37,18 @@ class CellTruth:
             clockwise from the topmost, clipped to the image; NaN for land cover.
         shares: (CELLS * CELLS,) float32: 1 over how many cells show the same thing, 0 for land cover; with
             them as weights a place that fills the view does not outweigh everything else.
+        masks: (CELLS * CELLS, FINE * FINE) bool: which parts of a cell, in reading order, show an object.
     """
 
     words: tuple[str, ...]
     outlines: NDArray[np.float32]
     shares: NDArray[np.float32]
+    masks: NDArray[np.bool_]
 
 
 def cell_truth(world: World, window: Window) -> CellTruth:
     """What a square view of a window shows, cell by cell."""
-    side = CELLS * _FINE
+    side = CELLS * FINE
     view = View(window, Size(side, side))
     scale = max(view.scale)
     sites = [site for site in world.sites if site.window.intersection(window)]
@@ -73,10 +77,10 @@ def _by_cell(
     outlines: list[NDArray[np.float64]],
     covers: list[str],
 ) -> CellTruth:
-    cells = drawn.reshape(CELLS, _FINE, CELLS, _FINE).swapaxes(1, 2).reshape(CELLS * CELLS, -1)
+    cells = drawn.reshape(CELLS, FINE, CELLS, FINE).swapaxes(1, 2).reshape(CELLS * CELLS, -1)
     words, corners = [], np.full((CELLS * CELLS, 8), np.nan, dtype=np.float32)
     shown = np.full(CELLS * CELLS, -1)
-    side = CELLS * _FINE
+    side = CELLS * FINE
     for index, cell in enumerate(cells):
         share = np.bincount(cell, minlength=len(names) + 1)[1:] / cell.size
         places, objects = share[:sites], share[sites:]
@@ -92,4 +96,4 @@ def _by_cell(
         corners[index] = canonical(np.clip(outlines[number] / side, 0, 1)[None])[0].ravel()
     same = np.bincount(shown[shown >= 0], minlength=len(names) + 1)
     shares = np.where(shown >= 0, 1 / np.maximum(1, same[shown]), 0)
-    return CellTruth(tuple(words), corners, shares.astype(np.float32))
+    return CellTruth(tuple(words), corners, shares.astype(np.float32), cells > sites)

@@ -134,7 +134,9 @@ def fourier_features(position: torch.Tensor, width: int, octaves: int) -> torch.
     return features / features.std()
 
 
-def write_sidecars(folder: Path, detect_gsd_m: float, class_gsd_m: Mapping[str, float] | None = None) -> None:
+def write_sidecars(
+    folder: Path, detect_gsd_m: float | None, class_gsd_m: Mapping[str, float] | None = None
+) -> None:
     """The files beside the weights that say how images are prepared and which dialects nano speaks.
 
     Args:

@@ -9,11 +9,15 @@ import numpy as np
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.example import Encoded, Example, Key
+from rscovlm.nano.cells import CELLS
 from rscovlm.nano.lessons import Lesson, make_lesson
+from rscovlm.nano.tokenizer import number_tokens
 from rscovlm.synth.catalogue import CLASS_NAMES, SITES
 
 NAMES = (*CLASS_NAMES, *(kind.name for kind in SITES))
 """Things that an image shows and a text may name."""
+
+_CORNERS, _BOUNDS = 8, 4  # numbers of a box that is listed, and of one that is asked to look at
 
 
 @dataclass
@@ -49,13 +53,15 @@ class Lessons:
         lesson = make_lesson(self.seed, index, ease)
         example = Example(lesson.conversation, Key(self.name, index, visit), lesson.task)
         coded = self.encoder.encode(example, self._cells(lesson))
-        return replace(coded, tokens={**coded.tokens, "named": self._named(coded)})
+        looks = {"named": self._named(coded), "aimed": self._aimed(coded)}
+        return replace(coded, tokens={**coded.tokens, **looks})
 
     def _cells(self, lesson: Lesson) -> dict[str, np.ndarray]:
         return {
             "cell_ids": np.array([[self._first_token(word) for word in c.words] for c in lesson.cells]),
             "outlines": np.stack([cells.outlines for cells in lesson.cells]),
             "shares": np.stack([cells.shares for cells in lesson.cells]),
+            "masks": np.stack([cells.masks for cells in lesson.cells]),
         }
 
     def _named(self, coded: Encoded) -> np.ndarray:
@@ -79,6 +85,32 @@ class Lessons:
             for word in NAMES
             for text in (word, f" {word}")
         ]
+
+    def _aimed(self, coded: Encoded) -> np.ndarray:
+        """(length,) 1 + the visual token that shows the centre of the box that the next token helps to state.
+
+        What stands before a box's numbers, its name and what leads to it, belongs to it. 0 where the next
+        token states no box.
+        """
+        learnt, coordinate = coded.learnt, coded.tokens["coordinate"]
+        aimed = np.zeros(len(coded.ids), dtype=np.int64)
+        edges = np.flatnonzero(np.diff(learnt, prepend=False, append=False))
+        for start, end in edges.reshape(-1, 2):
+            places = start + np.flatnonzero(coordinate[start:end])
+            count = _CORNERS if len(places) % _CORNERS == 0 else _BOUNDS
+            for box in places.reshape(-1, count):
+                numbers = self._values[coded.ids[box]].reshape(-1, 2)
+                x, y = np.clip(numbers.mean(axis=0) * CELLS // 1000, 0, CELLS - 1).astype(np.int64)
+                aimed[start - 1 : box[-1]] = 1 + y * CELLS + x
+                start = box[-1] + 1
+        return aimed
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        """(tokens,) the number that each token writes; 0 for words."""
+        values = np.zeros(len(self.encoder.tokenizer), dtype=np.int64)
+        values[number_tokens(self.encoder.tokenizer)] = np.arange(1001)
+        return values
 
     def _first_token(self, word: str) -> int:
         if word not in self._first_tokens:

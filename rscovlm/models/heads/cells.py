@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,32 +20,48 @@ if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageModel
 
 
-LOOKING = 2
-"""Heads of the first attention above the middle that are taught to look names up."""
+LOOKING, AIMING = 2, 2
+"""First heads of the attention above the middle, which are taught to look names up, and last ones, which are
+taught to look at what is about to be stated."""
+PARTS = 64
+"""Parts of a visual token, in reading order, of which each shows an object or does not."""
+_LEAST_EXTENT = 0.02  # of an object as part of the image's side
 
 
 class CellsHead(Head):
     """Reads names and outlines off visual tokens half-way up the language model, during training only.
 
-    The layers above can so look up what the middle knows, and are taught to: where a text names what an image
-    shows, the first heads of the next attention are to look at the visual tokens that show it. Names are said
-    by the model's own output layer. Names and outlines count each object as much as each other, however many
-    tokens show it; names count each token, too.
+    The layers above can so look up what the middle knows, and are taught to: where a text names what an
+    image shows, the first heads of the next attention are to look at the visual tokens that show it, and
+    where it is about to state a box, its last heads are to look at the visual token at its centre.
+    Names are said by the model's own output layer. Names and outlines count each object as much as each
+    other, however many tokens show it; names count each token, too. Outlines count by the square root of the
+    object's size. Masks say which parts of a visual token show an object: where in it the object lies.
 
     Needs the image extras ``cell_ids`` (n, cells) token ids, 0 where unknown, ``outlines`` (n, cells, 8)
     corners as parts of the image's side, and ``shares`` (n, cells) one over the cells that show the same
-    object, 0 for none; lookups need the token extra ``named`` as well, (1, L) the cell id that stands for the
-    name that ends at a token, 0 where none does or the image before does not show it.
+    object, 0 for none. Masks need ``masks`` (n, cells, parts) bool. Lookups need the token extra ``named``,
+    (1, L) the cell id that stands for the name that ends at a token, 0 where none does or the image before
+    does not show it; aims need ``aimed``, (1, L) 1 + which visual token of the image before, 0 for none.
 
     Args:
         width: of the hidden states.
-        names, outlines, lookups: weights beside the cross-entropy of answers.
+        names, outlines, masks, lookups, aims: weights beside the cross-entropy of answers.
     """
 
-    def __init__(self, width: int, names: float = 0.5, outlines: float = 4.0, lookups: float = 0.5) -> None:
-        super().__init__(width, names=names, outlines=outlines, lookups=lookups)
+    def __init__(
+        self,
+        width: int,
+        names: float = 0.5,
+        outlines: float = 6.0,
+        masks: float = 2.0,
+        lookups: float = 0.5,
+        aims: float = 0.5,
+    ) -> None:
+        super().__init__(width, names=names, outlines=outlines, masks=masks, lookups=lookups, aims=aims)
         self.norm = nn.RMSNorm(width)
-        self.outline = nn.Linear(width, 12)  # bounds and corners
+        self.outline = nn.Linear(width, 12)  # bounds and corners, from the middle of the visual token
+        self.mask = nn.Linear(width, PARTS)
 
     def terms(
         self,
@@ -54,8 +72,10 @@ class CellsHead(Head):
     ) -> Mapping[str, Term]:
         """Parts of the loss by name.
 
-        ``cells``: nats of the names; ``outline``: error of the outlines as part of the image's side;
-        ``lookup``: nats of the attention that names pay to the visual tokens that show them.
+        ``cells``: nats of the names; ``outline``: error of the outlines as part of the image's side, by the
+        square root of the extent; ``mask``: nats of the parts, those with and without objects in equal
+        shares; ``lookup``: nats of the attention that names pay to the visual tokens that show them; ``aim``:
+        of that which is paid to the visual token at the centre of a box to come.
         """
         middle = hidden[len(hidden) // 2][0]
         # The dummy of a pack without images stands for no cell.
@@ -64,67 +84,125 @@ class CellsHead(Head):
         truth, known = pack.image_extras, self.norm(seen)
         if "cell_ids" not in truth or not len(seen):
             nothing = sum(parameter.sum() for parameter in self.parameters()) * 0 + seen.sum() * 0
-            return {name: Term(nothing, 0.0) for name in ("cells", "outline", "lookup")}
-        ids = truth["cell_ids"].flatten()
+            return {name: Term(nothing, 0.0) for name in ("cells", "outline", "mask", "lookup", "aim")}
+        cells = truth["cell_ids"]
+        ids = cells.flatten()
         if len(ids) != len(seen):
             raise DataError(
                 f"a pack of {len(seen)} visual tokens names {len(ids)} of them; with heads.cells every image "
                 "of the mix has to bring what its visual tokens show"
             )
         each = F.cross_entropy(model.lm_head(known), ids, reduction="none") * (ids > 0)
+        names, outlines = each.mean(), self.outline(known).sum() * 0
         shares = truth["shares"].flatten()
         drawn = shares > 0
-        lookup = self._lookup(model, hidden, pack, visual)
-        if not drawn.any():
-            return self._weighted(each.mean(), self.outline(known).sum() * 0, lookup)
-        weight = shares[drawn] / shares[drawn].sum()
-        guess, corners = self.outline(known[drawn]).sigmoid(), truth["outlines"].flatten(0, 1)[drawn]
-        points = corners.unflatten(1, (4, 2))
-        bounds = torch.cat([points.amin(1), points.amax(1)], dim=1)
-        miss = (guess - torch.cat([bounds, corners], dim=1)).abs().mean(dim=1)
-        return self._weighted(each.mean() + (each[drawn] * weight).sum(), (miss * weight).sum(), lookup)
+        if drawn.any():
+            weight = shares[drawn] / shares[drawn].sum()
+            names = names + (each[drawn] * weight).sum()
+            middles = _middles(cells)[drawn].repeat(1, 6)
+            guess = middles + self.outline(known[drawn])
+            outlines = (_miss(guess, truth["outlines"].flatten(0, 1)[drawn]) * weight).sum()
+        masks = self.mask(known).sum() * 0
+        if "masks" in truth:
+            masks = _balanced(self.mask(known), truth["masks"].flatten(0, 1))
+        order = torch.arange(1, cells.shape[1] + 1, device=ids.device).expand_as(cells)
+        lookups = self._attention(model, hidden, pack, visual, Lookup("named", cells, slice(LOOKING)))
+        aims = self._attention(model, hidden, pack, visual, Lookup("aimed", order, slice(-AIMING, None)))
+        settings = self.settings
+        return {
+            "cells": Term(names, settings["names"]),
+            "outline": Term(outlines, settings["outlines"]),
+            "mask": Term(masks, settings["masks"]),
+            "lookup": Term(lookups, settings["lookups"]),
+            "aim": Term(aims, settings["aims"]),
+        }
 
-    def _lookup(
-        self, model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack, visual: torch.Tensor
+    def _attention(
+        self,
+        model: VisionLanguageModel,
+        hidden: Sequence[torch.Tensor],
+        pack: Pack,
+        visual: torch.Tensor,
+        lookup: Lookup,
     ) -> torch.Tensor:
-        """Nats of the attention to what names name, a mean over names and heads; 0 without names.
+        """Nats of the attention to what is to be looked at, a mean over tokens and heads; 0 without any.
 
         Args:
             model: whose attention it is.
             hidden: as ``terms`` gets it; the attention that reads the middle of them is taught.
             pack: of L tokens.
             visual: (L,) which of them are visual.
+            lookup: what looks at what.
         """
-        named = pack.token_extras.get("named")
-        if named is None or not named.any() or not self.settings["lookups"]:
-            return hidden[0].sum() * 0
-        shown = named[0].new_zeros(len(visual))
-        shown[visual] = pack.image_extras["cell_ids"].flatten().to(shown.dtype)
+        nothing = hidden[0].sum() * 0
+        asked = pack.token_extras.get(lookup.extra)
+        if asked is None or not asked.any():
+            return nothing
+        key = lookup.keys.new_zeros(len(visual))
+        key[visual] = lookup.keys.flatten()
         image = visual.new_full((len(visual),), -1, dtype=torch.long)
-        cells = pack.image_extras["cell_ids"].shape[1]
-        image[visual] = torch.arange(int(visual.sum()), device=visual.device) // cells
-        asking = named[0].nonzero()[:, 0]
-        latest = image.cummax(0).values[asking]
+        image[visual] = torch.arange(int(visual.sum()), device=visual.device) // lookup.keys.shape[1]
+        latest = image.cummax(0).values
         sample, place = pack.sample[0], torch.arange(len(visual), device=visual.device)
+        asking = asked[0].nonzero()[:, 0]
         seen = (sample == sample[asking, None]) & (place <= asking[:, None])
-        wanted = seen & (image == latest[:, None]) & (shown == named[0, asking, None])
-        scores = _scores(model, hidden, pack, asking).masked_fill(~seen, -torch.inf)
+        wanted = seen & (image == latest[asking, None]) & (key == asked[0, asking, None])
+        found = wanted.any(1)
+        if not found.any():
+            return nothing
+        scores = _scores(model, hidden, pack, asking, lookup.heads).masked_fill(~seen, -torch.inf)
         paid = scores.log_softmax(-1).masked_fill(~wanted, -torch.inf).logsumexp(-1)
-        return -paid[:, wanted.any(1)].mean()
+        return -paid[:, found].mean()
 
-    def _weighted(self, names: torch.Tensor, outlines: torch.Tensor, lookup: torch.Tensor) -> dict[str, Term]:
-        settings = self.settings
-        return {
-            "cells": Term(names, settings["names"]),
-            "outline": Term(outlines, settings["outlines"]),
-            "lookup": Term(lookup, settings["lookups"]),
-        }
+
+@dataclass(frozen=True)
+class Lookup:
+    """Which visual tokens some heads of attention are to look at from where.
+
+    Attributes:
+        extra: token extra, (1, L) the key of what a token is to look at in the image before it; 0 for none.
+        keys: (n, cells) of what the visual tokens of each image show.
+        heads: which are taught.
+    """
+
+    extra: str
+    keys: torch.Tensor
+    heads: slice
+
+
+def _miss(guess: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
+    """(n,) mean errors of (n, 12) bounds and corners by the square root of the object's extent.
+
+    Without that, objects of a pixel or two would hardly count beside places that fill the view.
+    """
+    points = corners.unflatten(1, (4, 2))
+    low, high = points.amin(1), points.amax(1)
+    extent = (high - low).prod(1).sqrt().clamp(min=_LEAST_EXTENT)
+    miss = (guess - torch.cat([low, high, corners], dim=1)).abs().mean(dim=1)
+    relative: torch.Tensor = miss / extent.sqrt()
+    return relative
+
+
+def _middles(cells: torch.Tensor) -> torch.Tensor:
+    """(n * cells, 2) x, y of the middles of the visual tokens of n square images, as parts of a side."""
+    side = isqrt(cells.shape[1])
+    steps = (torch.arange(side, device=cells.device) + 0.5) / side
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    return torch.stack([x, y], dim=-1).flatten(0, 1).repeat(len(cells), 1)
+
+
+def _balanced(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy in which what is true and what is not count alike."""
+    each = F.binary_cross_entropy_with_logits(logits, truth.to(logits.dtype), reduction="none")
+    share = truth.to(logits.dtype).mean().clamp(1e-3, 1 - 1e-3)
+    balanced: torch.Tensor = (each * torch.where(truth, 0.5 / share, 0.5 / (1 - share))).mean()
+    return balanced
 
 
 def _scores(
-    model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack, asking: torch.Tensor
+    model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack, asking: torch.Tensor, heads: slice
 ) -> torch.Tensor:
-    """(heads, n, L) scores of n tokens' attention in the layer that reads the middle, by its first heads."""
+    """(heads, n, L) scores of n tokens' attention in the layer that reads the middle, by some heads."""
     middle, language = len(hidden) // 2, model.model.language_model
     layer = language.layers[middle]
     attention, states = layer.self_attn, layer.input_layernorm(hidden[middle])
@@ -132,6 +210,6 @@ def _scores(
     query = attention.q_norm(attention.q_proj(states).view(shape)).transpose(1, 2)
     key = attention.k_norm(attention.k_proj(states).view(shape)).transpose(1, 2)
     query, key = apply_rotary_pos_emb(query, key, *language.rotary_emb(states, pack.position_ids[1:]))
-    query, key = query[0, :LOOKING, asking], key[0].repeat_interleave(attention.num_key_value_groups, 0)
-    scores: torch.Tensor = query @ key[:LOOKING].transpose(-1, -2) * attention.scaling
+    query, key = query[0, heads][:, asking], key[0].repeat_interleave(attention.num_key_value_groups, 0)
+    scores: torch.Tensor = query @ key[heads].transpose(-1, -2) * attention.scaling
     return scores

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from rscovlm.data.synthetic import SHOTS, Scale, make_shot, zoom_chain
+from rscovlm.data.synthetic import SHOTS, Scale, make_shot, photograph, zoom_chain
 from rscovlm.data.synthetic_files import plan_zoom_world
 from rscovlm.models.families import FAMILIES
 from rscovlm.synth.render import render
-from rscovlm.synth.views import visible_polygons
+from rscovlm.synth.views import single_site, visible_polygons
 from tiling.view import Size, Window
 
 NANO, QWEN = Scale.of(FAMILIES["nano"]), Scale.of(FAMILIES["qwen2.5-vl"])
@@ -66,3 +67,16 @@ def test_a_family_sees_the_views_of_its_scale_without_resizing_them(name):
             assert abs(shown.width - width) <= family.resolution.factor / 2
             if task in ("grounding", "detection"):
                 assert 0.6 * wanted < photo.gsd_m < 1.5 * wanted
+
+
+def test_a_view_finer_than_a_file_shows_no_more_than_its_pixels():
+    world, site = single_site(np.random.default_rng(3), "car park")
+    x, y = site.focus.center
+    window = Window(x - 20, y - 20, 40, 40)
+    photo = photograph(np.random.default_rng(0), world, window, Size(160, 160)).read().astype(float)
+    own = Image.fromarray(render(world, window, Size(40, 40), supersample=3))
+    enlarged = np.asarray(own.resize((160, 160), Image.Resampling.BICUBIC)).astype(float)
+    drawn = render(world, window, Size(160, 160), supersample=3).astype(float)
+    # Noise and brightness apart, it is the one and not the other.
+    assert np.corrcoef(photo.ravel(), enlarged.ravel())[0, 1] > 0.99
+    assert np.corrcoef(photo.ravel(), drawn.ravel())[0, 1] < 0.985

@@ -95,8 +95,8 @@ def test_a_checkpoint_may_state_the_scale_of_each_class(checkpoint):
     family = family_of(checkpoint("trained", QWEN25, rscovlm=own))
     assert [family.gsd_of(name) for name in ("Small Vehicle", "plane")] == [0.3, 1.0]
     assert hash(family) == hash(replace(family, class_gsd_m=None))
-    assert FAMILIES["nano"].gsd_of("plane") == 1.5
-    assert FAMILIES["nano"].gsd_of("small vehicle") == 0.6
+    assert FAMILIES["nano"].gsd_of("plane") == 0.75
+    assert FAMILIES["nano"].gsd_of("small vehicle") == 0.3
     assert FAMILIES["qwen3-vl"].gsd_of("plane") is None
 
 

@@ -1,9 +1,9 @@
 """The checkpoint from which nano's course starts."""
 
-from rscovlm.models.families import family_of
+from rscovlm.models.families import FAMILIES, family_of
 from rscovlm.models.weights import read_settings
 from rscovlm.nano.base import corpus
-from rscovlm.nano.lessons import COARSE_GSD_M, FINE_CLASSES, make_lesson
+from rscovlm.nano.lessons import make_lesson
 from tests.rscovlm.nano.material import SMALL
 
 
@@ -22,8 +22,8 @@ def test_a_base_is_a_checkpoint_of_the_family_in_the_shape_asked_for(base):
     assert settings.text_config.hidden_size == SMALL.width
     assert settings.vision_config.depth == SMALL.vision_depth
     assert family_of(base).name == "nano"
-    assert family_of(base).detect_gsd_m == COARSE_GSD_M
-    assert set(family_of(base).class_gsd_m) == set(FINE_CLASSES)
+    assert family_of(base).detect_gsd_m == FAMILIES["nano"].detect_gsd_m
+    assert family_of(base).class_gsd_m == FAMILIES["nano"].class_gsd_m
     assert sorted(path.name for path in base.iterdir() if path.suffix == ".safetensors") == [
         "model.safetensors"
     ]

@@ -5,7 +5,7 @@ import numpy as np
 from detection_eval.detections import Detections
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
-from rscovlm.nano.lessons import COARSE_GSD_M, FINE_CLASSES, FINE_GSD_M, grounded_view, make_lesson
+from rscovlm.nano.lessons import CLASS_GSD_M, grounded_view, make_lesson
 from rscovlm.nano.model import VIEW_SIDE
 from rscovlm.synth.catalogue import CLASS_NAMES
 from rscovlm.tasks.ground import Grounding
@@ -41,14 +41,14 @@ def test_every_image_of_a_lesson_has_its_cells():
 
 def test_ease_makes_scenes_smaller():
     def largest(ease):
-        chains = [s for i in range(60) if (s := make_lesson(8, i, ease)).task == "chain"]
+        chains = [s for i in range(120) if (s := make_lesson(8, i, ease)).task == "chain"]
         return max(photo.world.width for s in chains for photo in s.conversation.images)
 
     assert largest(0.0) > 4096
     assert largest(1.0) == 4096
 
 
-def test_small_and_large_classes_are_listed_at_their_own_scale():
+def test_each_class_is_listed_at_its_own_scale():
     asked = {}
     for index in range(200):
         lesson = make_lesson(9, index)
@@ -60,7 +60,7 @@ def test_small_and_large_classes_are_listed_at_their_own_scale():
                     asked.setdefault(name, []).append(gsd_m)
     assert asked.keys() == set(CLASS_NAMES)
     for name, scales in asked.items():
-        wanted = FINE_GSD_M if name in FINE_CLASSES else COARSE_GSD_M
+        wanted = CLASS_GSD_M[name]
         assert wanted / 1.26 < min(scales) <= max(scales) < wanted * 1.26
 
 
@@ -85,7 +85,7 @@ def test_a_grounded_object_is_the_one_box_of_its_answer():
 
 
 def test_a_first_look_is_a_chain_up_to_its_first_request():
-    looks = [s for i in range(200) if (s := make_lesson(10, i)).task == "first look"]
+    looks = [s for i in range(260) if (s := make_lesson(10, i)).task == "first look"]
     assert len(looks) > 10
     asked = 0
     for lesson in looks:
@@ -97,7 +97,7 @@ def test_a_first_look_is_a_chain_up_to_its_first_request():
 
 def test_places_are_listed_with_the_outlines_that_the_plan_has():
     listed = 0
-    for index in range(200):
+    for index in range(420):
         lesson = make_lesson(11, index)
         if lesson.task != "places":
             continue
@@ -114,3 +114,22 @@ def test_places_are_listed_with_the_outlines_that_the_plan_has():
             assert min(np.abs(site.mean(0) - written.mean(0)).max() for site in sites) < 1.5
             listed += 1
     assert listed > 30
+
+
+def test_a_closer_look_is_at_one_object_that_is_large_in_view_or_at_none():
+    empty, filled = 0, []
+    for index in range(250):
+        lesson = make_lesson(12, index)
+        if lesson.task != "refine":
+            continue
+        asked, answer = (message.text for message in lesson.conversation.messages)
+        assert sum(name in asked for name in CLASS_NAMES) == 1
+        lines = [line.rpartition(" ")[2].split(",") for line in answer.splitlines()]
+        boxes = np.array([line for line in lines if len(line) == 8], dtype=float).reshape(-1, 4, 2)
+        empty += not len(boxes)
+        if len(boxes):
+            middle = np.abs(boxes.mean(axis=1) - 500).max(axis=1).argmin()
+            filled.append(np.ptp(boxes[middle], axis=0).max() / 1000)
+    assert 0 < empty < len(filled)
+    assert np.quantile(filled, 0.1) > 0.15
+    assert np.median(filled) > 0.25

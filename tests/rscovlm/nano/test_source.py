@@ -21,7 +21,7 @@ def test_exactly_the_assistant_turns_and_their_ends_are_learnt(tokenizer, lesson
 def test_coordinates_are_marked_and_counts_are_not(lessons):
     coded = [(lessons.encode(index, 0), make_lesson(4, index)) for index in range(150)]
     marked = Counter()
-    listing = {"detect", "places", "ground"}
+    listing = {"detect", "refine", "places", "ground"}
     for example, sample in coded:
         count = int(example.tokens["coordinate"].sum())
         marked[example.task] += count
@@ -72,3 +72,27 @@ def test_names_that_the_image_before_shows_are_marked_at_their_last_token(tokeni
             assert named[end] in images[picture[end]]
             marked += 1
     assert marked > 60
+
+
+def test_what_states_a_box_is_aimed_at_the_token_that_shows_its_centre(tokenizer, lessons):
+    tasks = Counter()
+    for index in range(100):
+        coded = lessons.encode(index, 0)
+        aimed, coordinate = coded.tokens["aimed"], coded.tokens["coordinate"]
+        assert ((aimed[:-1] > 0) <= coded.learnt[1:]).all(), "the next token is part of an answer"
+        for place in np.flatnonzero(coordinate):
+            assert aimed[place - 1] > 0, "whatever comes before a number states its box"
+        if coded.task not in ("detect", "ground", "places"):
+            continue
+        answers = [m.text for m in make_lesson(4, index).conversation.messages if m.role == "assistant"]
+        lines = [line.rpartition(" ")[2].split(",") for text in answers for line in text.splitlines()]
+        written = [numbers for numbers in lines if len(numbers) == 8]
+        if not written:
+            continue
+        x, y = np.array(written, dtype=float).reshape(-1, 4, 2).mean(axis=1).T // 125
+        ends = np.flatnonzero(coordinate)[7::8] - 1
+        np.testing.assert_array_equal(aimed[ends], 1 + np.minimum(y, 7) * 8 + np.minimum(x, 7))
+        tasks[coded.task] += len(ends)
+        if coded.task == "detect":
+            assert (np.diff(aimed[ends]) >= 0).all(), "in reading order of what shows them"
+    assert min(tasks[name] for name in ("detect", "ground", "places")) > 0

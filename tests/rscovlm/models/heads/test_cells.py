@@ -14,11 +14,12 @@ BOX = [0.2, 0.1, 0.6, 0.1, 0.6, 0.5, 0.2, 0.5]
 
 
 def head(**settings) -> CellsHead:
-    """A head that outlines the middle of the image everywhere: all twelve numbers are 0.5."""
+    """A head that outlines the middle of each visual token, and is undecided about its parts."""
     made = CellsHead(4, **settings)
     with torch.no_grad():
-        made.outline.weight.zero_()
-        made.outline.bias.zero_()
+        for layer in (made.outline, made.mask):
+            layer.weight.zero_()
+            layer.bias.zero_()
     return made
 
 
@@ -37,24 +38,38 @@ def test_names_count_each_token_and_each_object_and_outlines_each_object():
     # The norm makes (1, 0, 0, 0) and (0, 0, 0, 1) into 2 at one place: -log(e^2 / (e^2 + 3)) if that is the
     # name, else -log(1 / (e^2 + 3)).
     right, wrong = -math.log(math.e**2 / (math.e**2 + 3)), math.log(math.e**2 + 3)
-    truth = extras([3, 1, 0], [0.0, 0.5, 0.0])
+    truth = extras([3, 1, 0, 0], [0.0, 0.5, 0.0, 0.0])
     terms = head(names=0.7, outlines=3.0).terms(
-        MODEL, layers([0, 0, 0, 1], [1, 0, 0, 0], [1, 0, 0, 0]), pack("aaa", images=truth)
+        MODEL, layers([0, 0, 0, 1], *([[1, 0, 0, 0]] * 3)), pack("aaaa", images=truth)
     )
-    # An unknown name (0) costs nothing and stays in the mean; the one object weighs 1.
-    assert terms["cells"].value.item() == pytest.approx((right + wrong) / 3 + wrong, rel=1e-4)
-    # |0.5 - 0.2| + |0.5 - 0.1| + |0.5 - 0.6| + |0.5 - 0.5| = 0.8 of the bounds, twice that of the corners.
-    assert terms["outline"].value.item() == pytest.approx((0.8 + 1.6) / 12, rel=1e-4)
+    # Unknown names (0) cost nothing and stay in the mean; the one object weighs 1.
+    assert terms["cells"].value.item() == pytest.approx((right + wrong) / 4 + wrong, rel=1e-4)
+    # The second of 2 x 2 tokens has its middle at 0.75, 0.25: |0.75 - 0.2| + |0.25 - 0.1| + |0.75 - 0.6| +
+    # |0.25 - 0.5| = 1.1 of the bounds, twice that of the corners; by the square root of an extent of 0.4.
+    assert terms["outline"].value.item() == pytest.approx((1.1 + 2.2) / 12 / 0.4**0.5, rel=1e-4)
     assert (terms["cells"].weight, terms["outline"].weight) == (0.7, 3.0)
+
+
+@pytest.mark.parametrize("shown", [1, 8, 63])
+def test_parts_with_and_without_objects_count_alike(shown):
+    truth = extras([3], [1.0])
+    truth["masks"] = (torch.arange(64) < shown)[None, None]
+    made = head(masks=0.3)
+    with torch.no_grad():
+        made.mask.bias.fill_(2.0)
+    term = made.terms(MODEL, layers([0, 0, 0, 1]), pack("a", images=truth))["mask"]
+    right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
+    assert term.value.item() == pytest.approx((right + wrong) / 2, rel=1e-4)
+    assert term.weight == 0.3
 
 
 def test_an_object_of_many_tokens_weighs_as_much_as_one_of_few():
     token, other = [0, 0, 0, 1], [1, 0, 0, 0]
     right, wrong = -math.log(math.e**2 / (math.e**2 + 3)), math.log(math.e**2 + 3)
-    truth = extras([3, 3, 3], [1.0, 0.5, 0.5])
-    terms = head().terms(MODEL, layers(token, other, other), pack("aaa", images=truth))
+    truth = extras([3, 3, 3, 0], [1.0, 0.5, 0.5, 0.0])
+    terms = head().terms(MODEL, layers(token, other, other, other), pack("aaaa", images=truth))
     assert terms["cells"].value.item() == pytest.approx(
-        (right + 2 * wrong) / 3 + (right + wrong) / 2, rel=1e-4
+        (right + 2 * wrong) / 4 + (right + wrong) / 2, rel=1e-4
     )
 
 
