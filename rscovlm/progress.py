@@ -72,10 +72,11 @@ class Progress:
 
 def progress_line(verb: str, unit: str, done: int, total: int, rate: float | None) -> str:
     """For a log: ``detecting: 120 of 400 tiles, 3.1/s, 1:30 left``."""
-    line = f"{verb}: {done} of {counted(total, unit)}"
+    line = f"{verb}: {done:,} of {counted(total, unit)}"
     if rate is None:
         return line
-    return f"{line}, {rate:.2g}/s, {clock_time((total - done) / rate)} left"
+    shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+    return f"{line}, {shown}/s, {clock_time((total - done) / rate)} left"
 
 
 def clock_time(seconds: float) -> str:

@@ -33,3 +33,10 @@ def test_a_log_gets_a_line_at_most_every_ten_seconds_and_rates_ignore_what_was_r
         "detecting: 110 of 140 tiles, 1/s, 0:30 left",
         "detecting: 120 of 140 tiles, 1/s, 0:20 left",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(2000, "2,000/s"), (111.1, "111/s"), (9.96, "10/s"), (0.05, "0.05/s")]
+)
+def test_rates_are_written_without_exponents(rate, text):
+    assert f"1,000 of 4,000 tiles, {text}," in progress_line("detecting", "tile", 1000, 4000, rate)
