@@ -8,10 +8,10 @@ enough valid pixels are one batch, and the values are on the disk before the jou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from affine import Affine
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.inputs import PatchInput
     from zoom_chain.chat import Conversation, Reply
+
+Words = TypeVar("Words", bound="str | tuple[str | None, ...] | None")
 
 BLOCK = 16
 """Cells along the side of a block."""
@@ -257,22 +259,27 @@ class Run:
 
     def estimates(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Distribution]]]:
         """Some of the patches and a distribution of them for each target, batch by batch."""
-        for start in range(0, len(patches), self.batch):
-            for part, asked in self.prompts(patches[start : start + self.batch]):
-                yield part, self.engine.estimate(asked, self.targets)
+        for part, asked in self.prompts(patches):
+            yield part, self.engine.estimate(asked, self.targets)
 
-    def prompts(self, patches: list[Patch]) -> list[tuple[list[Patch], list[Conversation]]]:
-        """Prompts about patches, those of one length together; knowledge is asked for first (two-pass)."""
+    def prompts(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Conversation]]]:
+        """Prompts about patches, batch by batch, in each those of one length together.
+
+        Knowledge is asked for first (two-pass).
+        """
         inputs = self.inputs
-        if inputs.knowledge is None:
-            return [(patches, [inputs.conversation(each.pixels, inputs.bands) for each in patches])]
-        groups: dict[str, list[Patch]] = {}
-        for patch, said in zip(patches, self.known(patches), strict=True):
-            groups.setdefault(said, []).append(patch)
-        return [
-            (group, [inputs.conversation(each.pixels, inputs.bands, said) for each in group])
-            for said, group in groups.items()
-        ]
+        for batch in self.batches(patches):
+            for said, part in by_words(batch, self.words(batch)):
+                yield part, [inputs.conversation(each.pixels, inputs.bands, said) for each in part]
+
+    def batches(self, patches: list[Patch]) -> Iterator[list[Patch]]:
+        """As many patches at a time as the model sees at once."""
+        for start in range(0, len(patches), self.batch):
+            yield patches[start : start + self.batch]
+
+    def words(self, patches: list[Patch]) -> list[str | None]:
+        """What is said about each patch before its number; None where nothing is asked."""
+        return [None] * len(patches) if self.knowledge is None else [*self.known(patches)]
 
     def known(self, patches: list[Patch]) -> list[str]:
         """The model's own words about each patch before its number, where ``knowledge`` asks for some."""
@@ -306,6 +313,14 @@ class Run:
                 if progress:
                     progress(len(whole) + place + 1, total)
         return len(whole)
+
+
+def by_words(patches: list[Patch], said: Iterable[Words]) -> list[tuple[Words, list[Patch]]]:
+    """Patches about which the same was said before the number, with what that was."""
+    groups: dict[Words, list[Patch]] = {}
+    for patch, words in zip(patches, said, strict=True):
+        groups.setdefault(words, []).append(patch)
+    return list(groups.items())
 
 
 def replies_first(engine: Talker, questions: Sequence[Conversation]) -> list[Reply]:

@@ -182,12 +182,11 @@ class DenseRun(Run):
 
     def _said(self, shown: list[Patch]) -> Iterator[tuple[Patch, NDArray[np.float64]]]:
         """(targets, 4, R, R) of each window: mean, lower and upper end, deviation."""
-        for start in range(0, len(shown), self.batch):
-            for part, asked in self.prompts(shown[start : start + self.batch]):
-                maps = self.engine.estimate_maps(asked, self.targets)
-                numbers = np.stack([summary(each, self.interval) for each in maps]).astype(np.float64)
-                for place, patch in enumerate(part):
-                    yield patch, numbers[:, :, place]
+        for part, asked in self.prompts(shown):
+            maps = self.engine.estimate_maps(asked, self.targets)
+            numbers = np.stack([summary(each, self.interval) for each in maps]).astype(np.float64)
+            for place, patch in enumerate(part):
+                yield patch, numbers[:, :, place]
 
 
 def valid_shares(known: NDArray[np.bool_], across: int) -> Values:

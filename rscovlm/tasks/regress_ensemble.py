@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rscovlm.errors import UsageError
-from rscovlm.tasks.regress import Patch, Run
+from rscovlm.tasks.regress import Patch, Run, by_words
 
 if TYPE_CHECKING:
     from torch import nn
@@ -94,8 +94,9 @@ class EnsembleRun(Run):
         from rscovlm.engines.numbers import head_of
         from rscovlm.models.heads.ensemble import fused
 
-        for start in range(0, len(patches), self.batch):
-            for part, said in self._alike(patches[start : start + self.batch]):
+        for batch in self.batches(patches):
+            words = [each.words(self.own(each, batch)) for each in self.members.values()]
+            for said, part in by_words(batch, zip(*words, strict=True)):
                 each = [
                     self._asked(member, part, words)
                     for member, words in zip(self.members.values(), said, strict=True)
@@ -109,14 +110,3 @@ class EnsembleRun(Run):
         own = self.own(member, patches)
         asked = [member.inputs.conversation(each.pixels, member.bands, said) for each in own]
         return member.engine.estimate(asked, member.targets)
-
-    def _alike(self, patches: list[Patch]) -> list[tuple[list[Patch], tuple[str | None, ...]]]:
-        """Patches about which every model has said the same before the number, with what each has said."""
-        words = [
-            [None] * len(patches) if each.knowledge is None else each.known(self.own(each, patches))
-            for each in self.members.values()
-        ]
-        groups: dict[tuple[str | None, ...], list[Patch]] = {}
-        for patch, said in zip(patches, zip(*words, strict=True), strict=True):
-            groups.setdefault(said, []).append(patch)
-        return [(part, said) for said, part in groups.items()]
