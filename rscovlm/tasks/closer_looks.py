@@ -115,7 +115,7 @@ def _size(window: Window, resolution: Resolution) -> Size:
 
 
 def seen_again(
-    found: MergedDetections, closer: CloserLooks, replies: Sequence[TileReply], task: Detection
+    found: MergedDetections, closer: CloserLooks, replies: Sequence[TileReply], tasks: Sequence[Detection]
 ) -> SeenAgain:
     """The boxes that closer looks give.
 
@@ -123,7 +123,7 @@ def seen_again(
         found: the boxes of the look before.
         closer: the views of each.
         replies: about these, in order.
-        task: what was asked, but for the classes.
+        tasks: what was asked about each class.
     """
     boxes = found.detections
     polygons, kept = boxes.polygons.copy(), np.ones(len(boxes), dtype=bool)
@@ -133,7 +133,7 @@ def seen_again(
             place = ", ".join(f"{value:.0f}" for value in look.view.window.center)
             failures.append(f"closer look at {place}: {reply.error}")
             continue
-        parsed = replace(task, classes=(closer.classes[look.plan],)).read(reply.text, look.view.size)
+        parsed = tasks[look.plan].read(reply.text, look.view.size)
         if parsed.report.unreadable or parsed.report.refused:
             unread += 1
             continue

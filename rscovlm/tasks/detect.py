@@ -169,9 +169,10 @@ def _look_closer(
 ) -> SceneDetections:
     """The same after a closer look at each box."""
     closer = plan_closer_looks(scene, found.detections, engine.family.resolution)
-    prompts = [replace(run.task, classes=(name,)).prompt() for name in closer.classes]
+    tasks = [replace(run.task, classes=(name,)) for name in closer.classes]
+    prompts = [task.prompt() for task in tasks]
     replies = answers.to(Questions(closer.looks, prompts, run.options, run.batch_size))
-    again = seen_again(found.merged, closer, replies, run.task)
+    again = seen_again(found.merged, closer, replies, tasks)
     return replace(found, merged=again.merged, again=again if found.again is None else found.again + again)
 
 
