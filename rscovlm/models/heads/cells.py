@@ -102,9 +102,8 @@ class CellsHead(Head):
             middles = _middles(cells)[drawn].repeat(1, 6)
             guess = middles + self.outline(known[drawn])
             outlines = (_miss(guess, truth["outlines"].flatten(0, 1)[drawn]) * weight).sum()
-        masks = self.mask(known).sum() * 0
-        if "masks" in truth:
-            masks = _balanced(self.mask(known), truth["masks"].flatten(0, 1))
+        parts = self.mask(known)
+        masks = _balanced(parts, truth["masks"].flatten(0, 1)) if "masks" in truth else parts.sum() * 0
         order = torch.arange(1, cells.shape[1] + 1, device=ids.device).expand_as(cells)
         lookups = self._attention(model, hidden, pack, visual, Lookup("named", cells, slice(LOOKING)))
         aims = self._attention(model, hidden, pack, visual, Lookup("aimed", order, slice(-AIMING, None)))
