@@ -102,7 +102,12 @@ class Chart:
         """A point of a radius in px whose words appear under the mouse."""
         if x != x or y != y:
             return
-        px, py = self.place(x, y)
+        self.mark(*self.place(x, y), colour, title, filled, radius)
+
+    def mark(
+        self, px: float, py: float, colour: str, title: str, filled: bool = True, radius: float = 5.5
+    ) -> None:
+        """The same at a position in px, such as beside the words of a legend."""
         fill = colour if filled else "none"
         look = {"fill": fill, "stroke": colour, "stroke-width": 2}
         place = {"cx": f"{px:.1f}", "cy": f"{py:.1f}", "r": radius}

@@ -91,21 +91,11 @@ def draw(curves: Curves) -> str:
         chart.point(*smooth[-1], colour, f"{name}: {smooth[-1][1]:.3g}", radius=3)
         px, py = 66 + 690 // len(curves) * index, 12
         chart.words(px, py, name)
-        chart.point(*_value(chart, px - 6, py - 4), colour, name, radius=4)
+        chart.mark(px - 6, py - 4, colour, name, radius=4)
     svg = str(chart.svg("learning curve"))
     opening = svg.index(">") + 1
     return (
         svg[:opening].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + _STYLE + svg[opening:]
-    )
-
-
-def _value(chart: Chart, px: float, py: float) -> tuple[float, float]:
-    """The value of the axes at a position in px."""
-    (x0, y0), (x1, y1) = chart.place(chart.x[0], chart.y[0]), chart.place(chart.x[1], chart.y[1])
-    along, up = (px - x0) / (x1 - x0), (py - y0) / (y1 - y0)
-    return (
-        chart.x[0] + along * (chart.x[1] - chart.x[0]),
-        chart.y[0] + up * (chart.y[1] - chart.y[0]),
     )
 
 
