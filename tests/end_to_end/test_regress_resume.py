@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -12,15 +13,22 @@ from rscovlm.cli import main
 from tests.rscovlm.regression import map_checkpoint, number_checkpoint, plateau, scene
 
 
+def kill_once(command: list[str], journal: Path, lines: int) -> None:
+    """Run a command until its journal has more lines than that, and end it then and there."""
+    with subprocess.Popen([sys.executable, "-m", "rscovlm", *command]) as process:
+        while process.poll() is None and not (
+            journal.is_file() and journal.read_bytes().count(b"\n") > lines
+        ):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+
+
 def test_a_map_that_was_killed_is_finished_to_the_same_bytes(tmp_path):
     model = number_checkpoint(tmp_path / "model")
     path = scene(tmp_path / "s2.tif", plateau(40, 40, side=10)[1])
     common = ["regress", str(path), "--model", str(model), "--stride", "8", "--device", "cpu"]
     part, journal = tmp_path / "part.tif", tmp_path / "part.tif.journal.jsonl"
-    with subprocess.Popen([sys.executable, "-m", "rscovlm", *common, "--output", str(part)]) as process:
-        while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") > 3):
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
+    kill_once([*common, "--output", str(part)], journal, lines=3)
     assert not part.exists()
     done = journal.read_bytes().count(b"\n") - 1
     assert 0 < done < 16
@@ -43,10 +51,7 @@ def test_a_stitched_map_that_was_killed_is_finished_to_the_same_bytes(tmp_path):
     path = scene(tmp_path / "s2.tif", plateau(60, 50, side=10)[1])
     common = ["regress", str(path), "--model", str(model), "--device", "cpu", "--batch-size", "16"]
     part, journal = tmp_path / "part.tif", tmp_path / "part.tif.journal.jsonl"
-    with subprocess.Popen([sys.executable, "-m", "rscovlm", *common, "--output", str(part)]) as process:
-        while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") > 1):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+    kill_once([*common, "--output", str(part)], journal, lines=1)
     assert not part.exists()
     assert main([*common, "--output", str(part), "--resume"]) == 0
     assert main([*common, "--output", str(tmp_path / "whole.tif")]) == 0
