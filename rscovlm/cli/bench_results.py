@@ -194,7 +194,15 @@ def scored(folders: Sequence[Path], name: str | None, *, seed: int, write: bool)
         protocol = protocol_of(benchmark, name)
         labels = [run.label if _alone(run, runs) else f"{run.label} ({run.path.name})" for run in runs]
         scores = [
-            score_rows(run.rows, protocol, label=label, benchmark=benchmark, asked=run.asked, seed=seed)
+            score_rows(
+                run.rows,
+                protocol,
+                label=label,
+                benchmark=benchmark,
+                asked=run.asked,
+                seed=seed,
+                notes=run.notes,
+            )
             for run, label in zip(runs, labels)
         ]
         if write:

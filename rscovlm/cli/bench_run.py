@@ -103,6 +103,12 @@ def run(
             metavar="PROFILE|FILE",
         ),
     ] = None,
+    seen_tiles: Annotated[
+        bool,
+        typer.Option(
+            "--seen-tiles", help="Score plots on tiles that the model was fitted on, too; the scores say so."
+        ),
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(help="Ask so many items, drawn with --seed.", min=1, metavar="N")
     ] = None,
@@ -141,7 +147,7 @@ def run(
         limit=limit,
     )
     entries = _entries(benchmarks, given)
-    planned = planned_runs(entries, running, batch_size, output, audit=audit)
+    planned = planned_runs(entries, running, batch_size, output, audit=audit, seen_tiles=seen_tiles)
     if running.dry_run:
         tell_costs(planned, as_json)
         return
@@ -215,6 +221,7 @@ def planned_runs(
     *,
     audit: bool = False,
     bounds: Mapping[str, int] | None = None,
+    seen_tiles: bool = False,
 ) -> list[PlannedRun]:
     """All runs in order, each with its folder; nothing but headers and annotations is read.
 
@@ -225,6 +232,7 @@ def planned_runs(
         output: folder of the run; of several, it holds a folder of each.
         audit: make the runs of a resize audit of each.
         bounds: of the budget of zoom policies, in place of the recipe's.
+        seen_tiles: ask about plots on tiles that a model was fitted on, too.
 
     Raises:
         UsageError, DataError, ModelError, ConfigError: with one clear line.
@@ -241,7 +249,7 @@ def planned_runs(
             known[key] = _questions(entry, running.seed, several)
         questions = known[key]
         for each in audited(entry, questions.items) if audit else [entry]:
-            jobs.append(_job(each, questions, running, batch_size, bounds or {}))
+            jobs.append(_job(each, questions, running, batch_size, bounds or {}, seen_tiles))
     if len(jobs) == 1:
         return [PlannedRun(jobs[0], output)]
     planned = [PlannedRun(job, output / job.questions.benchmark.name / slug(job.label)) for job in jobs]
@@ -278,6 +286,7 @@ def _job(
     running: ModelOptions,
     batch_size: int | None,
     bounds: Mapping[str, int],
+    seen_tiles: bool,
 ) -> Job:
     from rscovlm.bench.prompts import load_profile
     from rscovlm.bench.runs.job import plan_job
@@ -301,7 +310,10 @@ def _job(
         seed=options.seed,
         settings=replace(settings, budget=replace(settings.budget, **bounds)),
         batch_size=batch_size or (HTTP_TOGETHER if checkpoint.runner == "http" else TOGETHER),
+        seen_tiles=seen_tiles,
     )
+    for note in job.notes:
+        print(f"{questions.benchmark.name}: {note}", file=sys.stderr)
     return job if entry.label is None else replace(job, label=entry.label)
 
 

@@ -17,7 +17,7 @@ from configs import ConfigError
 from configs.checking import Section, checked
 from detection_eval.files import write_json
 from rscovlm.errors import ModelError
-from rscovlm.models.sidecars import OWN, read_sidecar
+from rscovlm.models.sidecars import OWN, RECALIBRATION, read_sidecar
 from tiling.composites import Composite, Fit, Limits, bands_needed, composites_named, fitted, to_shares
 from tiling.errors import BandError
 from zoom_chain.chat import Conversation, ImagePart
@@ -212,6 +212,29 @@ def _of_sources(entry: Any, place: str) -> PatchInput:
                 f"{place}: {name} shows plots otherwise than {first}; train on sources that show them alike"
             )
     return alike[0].model_copy(update={"tiles": tuple(tiles)})
+
+
+def tiles_used(folder: Path) -> dict[str, frozenset[str]]:
+    """Tiles that a checkpoint in a folder was fitted on, by what was fitted; no weights are read.
+
+    Returns:
+        tiles by ``training``, ``the recalibration of agb`` (``rscovlm reo calibrate``) and
+        ``the weights of both`` (``rscovlm reo stack``).
+
+    Raises:
+        ModelError: where the entries cannot be understood.
+    """
+    known = read_sidecar(folder, OWN) or {}
+    try:
+        entry = known.get(ENTRY)
+        found = {} if entry is None else {"training": _of_sources(entry, f"{folder / OWN}: {ENTRY}").tiles}
+        fitted = {f"the recalibration of {name}": own for name, own in known.get(RECALIBRATION, {}).items()}
+        ensembles = known.get(HEADS, {}).get("ensembles", {})
+        fitted |= {f"the weights of {name}": own for name, own in ensembles.items()}
+        found |= {what: tuple(own.get("tiles", ())) for what, own in fitted.items()}
+    except (ConfigError, AttributeError, TypeError) as error:
+        raise ModelError(f"{folder / OWN}: {error}") from None
+    return {what: frozenset(tiles) for what, tiles in found.items() if tiles}
 
 
 def write_inputs(folder: Path, inputs: PatchInput | Mapping[str, Any]) -> None:

@@ -74,7 +74,12 @@ def save_ensemble(
     weights = stacking_weights(
         np.stack([each.mean[usable] for each in tables], axis=1), tables[0].truth[usable]
     )
-    made = {"members": list(validation), "fuse": "stacked", "weights": weights.tolist()}
+    made = {
+        "members": list(validation),
+        "fuse": "stacked",
+        "weights": weights.tolist(),
+        "tiles": sorted(set(tables[0].tile.tolist())),
+    }
     heads["ensembles"] = {**heads.get("ensembles", {}), name: made}
     write_json(folder / OWN, known | {"heads": heads}, indent=2)
     return dict(zip(validation, weights.tolist(), strict=True))

@@ -134,7 +134,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "written": run.manifest.get("written"),
     }
     rows = [[name, str(value)] for name, value in shown.items()]
-    return {"title": run.label, "head": (), "rows": rows, "kinds": [], "notes": ()}
+    return {"title": run.label, "head": (), "rows": rows, "kinds": [], "notes": run.notes}
 
 
 def _card(

@@ -55,6 +55,7 @@ class Scores:
         visual_tokens: of an item, the mean; NaN where the engine does not say.
         reply_tokens: likewise.
         baseline: whether it is no run of a model but an answer that needs none.
+        notes: what a reader of them has to know, one line each.
     """
 
     label: str
@@ -74,6 +75,7 @@ class Scores:
     visual_tokens: float = math.nan
     reply_tokens: float = math.nan
     baseline: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def headline(self) -> float:
@@ -90,6 +92,7 @@ def score_rows(
     asked: int | None = None,
     seed: int = 0,
     baseline: bool = False,
+    notes: Sequence[str] = (),
 ) -> Scores:
     """Judge and sum up the rows of a run.
 
@@ -101,6 +104,7 @@ def score_rows(
         asked: items of the whole run, of which an interrupted one has fewer rows.
         seed: of resampling.
         baseline: whether the rows are of no model.
+        notes: of the run.
     """
     verdicts = [protocol.judge(row) for row in rows]
     judged = [(row, v.score) for row, v in zip(rows, verdicts) if v.score is not None]
@@ -126,6 +130,7 @@ def score_rows(
         _mean(row.visual_tokens for row in rows),
         _mean(row.reply_tokens for row in rows),
         baseline,
+        tuple(notes),
     )
 
 
@@ -201,6 +206,7 @@ def to_json(scores: Scores, job: str = "") -> dict[str, Any]:
             }
             for (column, value), metrics in scores.summary.groups.items()
         ],
+        "notes": list(scores.notes),
         "statuses": dict(scores.statuses),
         "seconds": plain(scores.seconds),
         "visual_tokens": plain(scores.visual_tokens),

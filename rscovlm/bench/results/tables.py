@@ -151,6 +151,7 @@ def overview(scores: Sequence[Scores]) -> ResultTable:
         for each in scores
         if each.left_out
     ]
+    notes += [f"{each.label}: {note}" for each in scores for note in each.notes]
     return ResultTable(
         f"{first.benchmark}, protocol {first.protocol}", tuple(head), tuple(rows), tuple(notes)
     )

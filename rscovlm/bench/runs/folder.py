@@ -56,6 +56,11 @@ class Run:
         return str(self.manifest["label"])
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of its scores has to know, one line each."""
+        return tuple(map(str, self.manifest.get("notes", ())))
+
+    @property
     def asked(self) -> int:
         """Items that the run is about; more than there are rows where it was interrupted."""
         return int(self.manifest["benchmark"]["items"])

@@ -19,7 +19,7 @@ from rscovlm.bench.runs.asking import Asking, ask_items
 from rscovlm.bench.runs.detecting import TILES, forget
 from rscovlm.bench.runs.folder import library_versions, open_log, record, write_manifest
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, direct_resolution, shuffled_images
-from rscovlm.bench.runs.numbers import is_chained
+from rscovlm.bench.runs.numbers import is_chained, plots_seen
 from rscovlm.bench.suites.drawing import draw
 from rscovlm.bench.suites.hashes import file_hashes
 from rscovlm.bench.suites.reading import Drawn, Reader, Reading
@@ -27,7 +27,7 @@ from rscovlm.data.plot_prompts import file_of, inputs_for, is_plot
 from rscovlm.data.readers.common import Account
 from rscovlm.errors import DataError, UsageError
 from rscovlm.journal import parameters_hash
-from rscovlm.models.inputs import PatchInput, number_heads
+from rscovlm.models.inputs import PatchInput, number_heads, tiles_used
 from rscovlm.tasks.detection_run import wanted_classes
 from rscovlm.tasks.provenance import version
 from rscovlm.tasks.recipe import Recipe
@@ -171,12 +171,14 @@ class Job:
         asking: how they are asked.
         checkpoint: of the model.
         label: what tables call the run.
+        notes: what a reader of its scores has to know, one line each.
     """
 
     questions: Questions
     asking: Asking
     checkpoint: Checkpoint
     label: str
+    notes: tuple[str, ...] = ()
 
     def facts(self, engine: Engine) -> dict[str, Any]:
         """All that a reply depends on."""
@@ -206,6 +208,7 @@ def plan_job(
     seed: int = 0,
     batch_size: int = 16,
     settings: ZoomSettings | None = None,
+    seen_tiles: bool = False,
 ) -> Job:
     """The run of some questions by a model.
 
@@ -219,10 +222,12 @@ def plan_job(
         seed: of sampling and of shuffled images.
         batch_size: items that are asked together.
         settings: of the zoom chain, in place of the recipe's.
+        seen_tiles: ask about plots on tiles that the model was fitted on, too, which is then noted.
 
     Raises:
         UsageError: for a blind run that is to look closer, shuffled images of which there is only one, or
             classes to detect that the model does not know.
+        DataError: for plots on tiles that the model was fitted on, unless they are its own splits.
     """
     family = checkpoint.family
     settings = settings or recipe.zoom(family)
@@ -258,7 +263,28 @@ def plan_job(
     )
     tiles_alone = tiled and all(item.kind == "detect" for item in questions.items)
     shown = _shown("tiles" if tiles_alone else mode, blind)
-    return Job(questions, asking, checkpoint, f"{checkpoint.spec}, {shown}")
+    notes = _seen(questions, checkpoint, seen_tiles)
+    return Job(questions, asking, checkpoint, f"{checkpoint.spec}, {shown}", notes)
+
+
+_FITTED_SPLITS = ("train", "val")
+
+
+def _seen(questions: Questions, checkpoint: Checkpoint, allowed: bool) -> tuple[str, ...]:
+    """Notes on plots whose tiles the model was fitted on.
+
+    Raises:
+        DataError: there are some in a split that is held out, and that is not allowed.
+    """
+    if checkpoint.folder is None or not any(item.extra.get("tile") for item in questions.items):
+        return ()
+    notes = plots_seen(questions.items, tiles_used(checkpoint.folder))
+    if notes and not allowed and questions.split not in _FITTED_SPLITS:
+        raise DataError(
+            f"{questions.benchmark.name} {questions.split}: of {checkpoint.spec} {notes[0]}; plots of one "
+            "tile are alike, so leave those tiles out, or score them all the same with bench run --seen-tiles"
+        )
+    return notes
 
 
 def _inputs(items: Sequence[Item], checkpoint: Checkpoint) -> PatchInput | None:
@@ -314,7 +340,7 @@ def carry_out(
     with open_log(folder, facts, resume=resume, overwrite=overwrite) as (journal, rows):
         if not resume:
             shutil.rmtree(folder / TILES, ignore_errors=True)
-        about = {"prompts_hash": job.asking.profile.hash, **(more or {})}
+        about = {"prompts_hash": job.asking.profile.hash, "notes": list(job.notes), **(more or {})}
         write_manifest(folder, job.label, facts, job.questions.facts(), **about)
         rows = {key: row for key, row in rows.items() if row.error is None}
         if progress:

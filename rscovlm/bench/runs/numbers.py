@@ -6,10 +6,11 @@ or those that the model gave in this very run (``predicted``, put in here).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from detection_eval.words import counted
 from rscovlm.bench.item import Item
 from rscovlm.bench.row import Row
 from rscovlm.data.plot_prompts import pixels_of
@@ -65,6 +66,24 @@ def filled_in(items: Iterable[Item], said: Mapping[str, str]) -> list[Item]:
 def _answers(after: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]:
     lines = {place: spoken_text(said.get(key, "")).strip().splitlines()[:1] for place, key in after.items()}
     return {place: (line[0][:_MOST_SAID] if line else _UNKNOWN) for place, line in lines.items()}
+
+
+def plots_seen(items: Sequence[Item], used: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Tell what a model was fitted on among the plots that it is to be scored on, one line for each fit.
+
+    Args:
+        items: ``extra["tile"]`` is the tile of a plot; items without one are about something else.
+        used: tiles by what was fitted on them, as ``rscovlm.models.inputs.tiles_used`` gives them.
+    """
+    tiles = [item.extra["tile"] for item in items if item.extra.get("tile")]
+    told = []
+    for fit, own in used.items():
+        shared = sorted(set(tiles) & set(own))
+        if shared:
+            more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
+            held = f"{sum(tile in own for tile in tiles):,} of {counted(len(tiles), 'item')}"
+            told.append(f"{fit} has seen the tiles {', '.join(shared[:3])}{more}, which {held} are of")
+    return tuple(told)
 
 
 def plot_prompt(

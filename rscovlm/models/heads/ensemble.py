@@ -31,6 +31,7 @@ class EnsembleHead(PredictiveHead):
         fuse: see above.
         weights: of the members, for ``stacked``; 0 or more, of sum 1.
         target: of the members; None until they are known.
+        tiles: that the weights were fitted on.
 
     Raises:
         TypeError: for settings that mean nothing.
@@ -43,8 +44,11 @@ class EnsembleHead(PredictiveHead):
         fuse: Fuse = "mean",
         weights: Sequence[float] | None = None,
         target: str | None = None,
+        tiles: Sequence[str] = (),
     ) -> None:
-        super().__init__(width, members=list(members), fuse=fuse, weights=weights, target=target)
+        super().__init__(
+            width, members=list(members), fuse=fuse, weights=weights, target=target, tiles=list(tiles)
+        )
         if len(set(members)) < 2 or len(set(members)) < len(members):
             raise TypeError(f"members {list(members)} have to be two or more different heads")
         if fuse == "stacked" and (weights is None or len(weights) != len(members)):

@@ -82,3 +82,12 @@ def test_intervals_are_fitted_and_kept_beside_the_head(tmp_path, model, capsys):
     assert kept["low"]["plots"] == 50
     assert len(kept["low"]["tiles"]) == 10
     assert kept["low"]["steps"][0][-1] > 0, "the head says 40 of plots of up to 500"
+    scored = ["bench", "run", "agbd", "--data", str(tmp_path), "--model", str(model), "--limit", "2"]
+    out = tmp_path / "run"
+    assert main([*scored, "--output", str(out)]) == 2
+    assert "the recalibration of low has seen the tiles" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*scored, "--output", str(out), "--seen-tiles"]) == 0
+    told = capsys.readouterr()
+    for text in (told.out, told.err, (out / "manifest.json").read_text(), (out / "scores.json").read_text()):
+        assert "the recalibration of low has seen the tiles" in text

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from rscovlm.errors import ModelError
-from rscovlm.models.inputs import PatchInput, Scaling, Target, number_heads, read_inputs, write_inputs
+from rscovlm.models.inputs import (
+    PatchInput,
+    Scaling,
+    Target,
+    number_heads,
+    read_inputs,
+    tiles_used,
+    write_inputs,
+)
 
 SAR = PatchInput(
     views=("sar",),
@@ -64,6 +72,28 @@ def test_heads_are_known_by_name_without_their_weights(tmp_path):
     heads = {"numbers": {"agb": {"target": "agb_mg_per_ha", "mean": 3}}, "cells": {"names": 1}}
     (tmp_path / "rscovlm.json").write_text(json.dumps({"heads": heads}))
     assert number_heads(tmp_path) == {"agb": "agb_mg_per_ha"}
+
+
+def test_tiles_are_told_by_what_was_fitted_on_them(tmp_path):
+    assert tiles_used(tmp_path) == {}
+    entry = SAR.model_dump(mode="json")
+    stored = {
+        "inputs": {"a": entry | {"tiles": ["30UWB"]}, "b": entry | {"tiles": ["31UDQ"]}},
+        "recalibration": {"agb": {"steps": [], "tiles": ["10SEG"]}},
+        "heads": {
+            "numbers": {"agb": {}},
+            "ensembles": {"both": {"tiles": ["10SEH"]}, "plain": {"fuse": "mean"}},
+        },
+    }
+    (tmp_path / "rscovlm.json").write_text(json.dumps(stored))
+    assert tiles_used(tmp_path) == {
+        "training": {"30UWB", "31UDQ"},
+        "the recalibration of agb": {"10SEG"},
+        "the weights of both": {"10SEH"},
+    }
+    (tmp_path / "rscovlm.json").write_text('{"recalibration": ["agb"]}')
+    with pytest.raises(ModelError, match=r"rscovlm\.json: "):
+        tiles_used(tmp_path)
 
 
 def test_entries_of_the_sources_of_a_run_are_one_where_they_show_plots_alike(tmp_path):

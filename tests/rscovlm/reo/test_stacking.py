@@ -48,6 +48,7 @@ def test_an_ensemble_is_kept_beside_the_heads(tmp_path):
     assert kept["heads"]["numbers"] == heads["numbers"]
     assert kept["heads"]["ensembles"]["both"]["fuse"] == "stacked"
     assert kept["heads"]["ensembles"]["both"]["members"] == ["one", "other"]
+    assert kept["heads"]["ensembles"]["both"]["tiles"] == ["a"], "so that they are not scored on it"
 
 
 def test_plots_of_training_others_and_taken_names_are_refused(tmp_path):

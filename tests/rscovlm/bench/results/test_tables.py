@@ -8,7 +8,7 @@ import pytest
 from rscovlm.bench.results.baselines import baselines
 from rscovlm.bench.results.compare import compare
 from rscovlm.bench.results.published import load_publication
-from rscovlm.bench.results.scores import score_rows
+from rscovlm.bench.results.scores import score_rows, to_json
 from rscovlm.bench.results.tables import (
     ResultTable,
     by_group,
@@ -43,6 +43,13 @@ def test_the_overview_holds_totals_costs_and_baselines(scores):
     assert column(table, "unread") == ["1", "", ""]
     assert column(table, "s")[0] == "0.50"
     assert any("1 item was never asked" in note for note in table.notes)
+
+
+def test_what_a_run_says_of_itself_stands_below_its_scores():
+    note = "training has seen the tiles 30UWB"
+    run = score_rows(ROWS, STRICT, label="nano, off", benchmark="set", notes=[note])
+    assert overview([run]).notes[-1] == f"nano, off: {note}"
+    assert to_json(run)["notes"] == [note]
 
 
 def test_categories_stand_beside_each_other(scores):

@@ -7,9 +7,10 @@ from rscovlm.bench.item import Item, Truth
 from rscovlm.bench.prompts import load_profile
 from rscovlm.bench.runs.asking import ask_items
 from rscovlm.bench.runs.job import plan_job, read_questions
-from rscovlm.bench.runs.numbers import filled_in, in_waves
+from rscovlm.bench.runs.numbers import filled_in, in_waves, plots_seen
 from rscovlm.bench.suites import SUITES
 from rscovlm.data.agbd import write_agbd
+from rscovlm.errors import DataError
 from rscovlm.models.checkpoints import resolve
 from rscovlm.synth.forest import make_plot, make_tile
 from rscovlm.tasks.recipe import Recipe
@@ -63,6 +64,31 @@ def test_words_answer_where_nothing_is_shown_or_there_is_no_head(folder, tmp_pat
     rows, job = rows_of("agbd-lite", folder, model, Answers())
     assert {row.text.split(":")[0] for row in rows.values()} == {"1"}
     assert job.asking.inputs.views == ("natural",)
+
+
+def test_plots_of_tiles_that_a_model_was_fitted_on_are_counted():
+    items = [
+        Item(str(n), (), "number", "", Truth(("1",)), extra={"tile": tile} if tile else {})
+        for n, tile in enumerate(["a", "a", "b", ""])
+    ]
+    used = {"training": ["x"], "the recalibration of agb": ["a", "c"]}
+    assert plots_seen(items, used) == (
+        "the recalibration of agb has seen the tiles a, which 2 of 3 items are of",
+    )
+
+
+def test_held_out_plots_of_tiles_of_training_are_refused_unless_the_scores_are_to_say_so(folder, tmp_path):
+    seen = make_tile(4, 0).name
+    model = checkpoint(tmp_path / "model", INPUTS.model_copy(update={"tiles": (seen, "99ABC")}))
+    with pytest.raises(DataError, match=rf"test: .*training has seen the tiles {seen}, which 1 of 3 items"):
+        rows_of("agbd-lite", folder, model, Answers())
+    rows, job = rows_of("agbd-lite", folder, model, Answers(), seen_tiles=True)
+    assert len(rows) == 3
+    assert job.notes == (f"training has seen the tiles {seen}, which 1 of 3 items are of",)
+    (folder / "p_test.h5").rename(folder / "p_train.h5")
+    questions = read_questions(SUITES["agbd-lite"], folder, "train")
+    job = plan_job(questions, resolve(str(model)), Recipe(), load_profile("default"), mode="off")
+    assert len(job.notes) == 1, "of a model's own split a note is enough"
 
 
 def test_a_link_holds_what_the_model_said_before(folder, tmp_path):
