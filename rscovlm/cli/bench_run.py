@@ -363,7 +363,17 @@ def carried_out(planned: PlannedRun, engine: Engine, resume: bool, overwrite: bo
             f"interrupted; what was answered is in {folder}, continue with the same command and --resume"
         ) from None
     _tell_scale_head(engine, job, folder)
+    _tell_regions(job, rows)
     return [(folder, row) for row in rows if row.error is not None]
+
+
+def _tell_regions(job: Job, rows: Sequence[Row]) -> None:
+    """How many plots lie in regions that a model which learnt targets by region does not know."""
+    regions = None if job.asking.inputs is None else job.asking.inputs.regions
+    if regions is not None:
+        stated = [row.numbers for row in rows if row.numbers is not None]
+        if told := regions.told(each.get("region") for each in stated):
+            print(f"{job.questions.benchmark.name}: {told}", file=sys.stderr)
 
 
 def _tell_scale_head(engine: Engine, job: Job, folder: Path) -> None:

@@ -16,7 +16,7 @@ from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
 from rscovlm.cli.options import AsJson, Device, SensorName
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
-from rscovlm.cli.regress_models import Chosen, choose, layout_of, run_of
+from rscovlm.cli.regress_models import Chosen, check_region, choose, layout_of, run_of, standing_of
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
@@ -85,6 +85,14 @@ def regress(
             "default as a patch; patches of dense heads overlap by half.",
         ),
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Region of the scene, for a model that learnt targets by region; the statistics of "
+            "all its plots by default.",
+            metavar="NAME",
+        ),
+    ] = None,
     plots: Annotated[
         Path | None,
         typer.Option(
@@ -113,6 +121,7 @@ def regress(
     going_on = output is not None and goes_on([journal_path(output)], outputs.values(), resume=resume)
     check_outputs(outputs, [scene, sar, plots], overwrite=overwrite, resume=going_on)
     models = choose(model or ["nano"], target)
+    check_region(models, region)
     inputs, estimated = models[0].inputs, models[0].targets
     with ExitStack() as held:
         bands = list(dict.fromkeys(band for each in models for band in each.inputs.bands))
@@ -129,7 +138,7 @@ def regress(
             raise UsageError(
                 f"{scene} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
             )
-        run = run_of(stack, models, fuse.value, interval, layout, batch_size, plots, device, held)
+        run = run_of(stack, models, fuse.value, interval, layout, batch_size, plots, device, held, region)
         if output is None:
             _one(run, estimated, as_json)
         else:
@@ -207,6 +216,7 @@ def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
     for place, (name, target) in enumerate(estimated.items()):
         mean, low, high, deviation = numbers[OF_TARGET * place : OF_TARGET * (place + 1)]
         about = {"target": name, "unit": target.unit, "interval": run.interval, "coverage": coverage}
+        about |= standing_of(run)
         records.append(about | {"mean": mean, "lower": low, "upper": high, "standard_deviation": deviation})
     if as_json:
         if run.knowledge is not None:
@@ -288,6 +298,7 @@ def _parameters(run: Run, models: Sequence[Chosen]) -> dict[str, Any]:
         ],
         "targets": list(run.targets),
         "interval": run.interval,
+        "region": run.region,
         "stride": run.layout.stride,
         "block": run.layout.grid.block,
         "batch": run.batch,
@@ -325,4 +336,5 @@ def _tags(run: Run, models: Sequence[Chosen]) -> dict[str, str]:
             for name, each in _steps(run).items()
         ),
         "prompt": "one-pass" if run.knowledge is None else "two-pass",
+        **standing_of(run),
     }

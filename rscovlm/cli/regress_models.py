@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tiling.stack import Stack
 
 
+_NAMED = 8
+"""Regions that a message names."""
+
+
 class Chosen(NamedTuple):
     """A model that is asked.
 
@@ -133,6 +137,36 @@ def _targets(checkpoint: Checkpoint, inputs: PatchInput, asked: str | None) -> d
     return found
 
 
+def check_region(models: Sequence[Chosen], region: str | None) -> None:
+    """Say by which statistics models whose targets are standardised by region restore units.
+
+    Raises:
+        UsageError: for a region where no model learnt any.
+    """
+    learnt = {each.checkpoint.spec: each.inputs.regions for each in models}
+    if region is not None and not any(learnt.values()):
+        raise UsageError(f"{', '.join(learnt)} did not learn targets by region; leave --region {region} out")
+    for spec, regions in learnt.items():
+        if regions is None or region in regions.names:
+            continue
+        names = regions.names
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        told = "no --region is stated" if region is None else f"region {region!r} is not known"
+        note(
+            f"{spec}: {told}, so the mean and deviation of all training plots count; "
+            f"its regions ({regions.by}) are {', '.join(names[:_NAMED])}{more}"
+        )
+
+
+def standing_of(run: Run) -> dict[str, str]:
+    """By which statistics a run restores units, for tags and JSON; nothing where regions play no part."""
+    regions = [each.regions for each in run.shown if each.regions is not None]
+    if not regions:
+        return {}
+    known = all(run.region in each.names for each in regions)
+    return {"region": str(run.region) if known else "all training plots"}
+
+
 def layout_of(scene: Scene, chosen: Chosen, stride: str | None) -> Layout:
     """Of a stitched map where all targets are maps of the same cells; else a cell a patch."""
     from rscovlm.tasks.regress import Layout, scale_of
@@ -163,11 +197,13 @@ def run_of(
     plots: Path | None,
     device: str | None,
     held: ExitStack,
+    region: str | None = None,
 ) -> Run:
     """The run of models, which are loaded, after its heads have been fitted on plots where there are some.
 
     Args:
         held: closes the engines.
+        region: that the scene lies in; None where it is not stated.
 
     Raises:
         ModelError, UsageError: a head is missing, or states no quantiles so far out, or plots do not suit.
@@ -181,11 +217,12 @@ def run_of(
     runs: dict[str, Run] = {}
     for checkpoint, inputs, targets in models:
         engine: Any = held.enter_context(open_model(checkpoint, device))
-        runs[checkpoint.spec] = kind(stack, inputs, engine, tuple(targets), interval, layout, batch_size)
+        heads = tuple(targets)
+        runs[checkpoint.spec] = kind(stack, inputs, engine, heads, interval, layout, batch_size, region)
     run = next(iter(runs.values()))
     if len(runs) > 1:
         run = EnsembleRun(
-            stack, run.inputs, run.engine, run.targets, interval, layout, batch_size, runs, fuse
+            stack, run.inputs, run.engine, run.targets, interval, layout, batch_size, region, runs, fuse
         )
     if plots is not None:
         _fit(run, plots)

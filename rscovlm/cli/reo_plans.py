@@ -12,7 +12,7 @@ from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import Device, Model
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.errors import ModelError, UsageError
-from rscovlm.progress import Progress
+from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
     from rscovlm.data.plot_source import PlotSource
@@ -121,7 +121,7 @@ def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, p
 
     folder = checkpoint.local
     spec = PatchSpec.of_checkpoint(folder, read_settings(folder).vision_config)
-    return PlotSource(
+    source = PlotSource(
         "plots",
         Encoder(read_tokenizer(folder), spec),
         0,
@@ -133,7 +133,12 @@ def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, p
         fit=inputs.fit,
         split=split,
         scaling=inputs.scaling.model_dump(),
+        regions=None if inputs.regions is None else inputs.regions.by,
+        region_statistics=None if inputs.regions is None else inputs.regions.model_dump(),
     )
+    if source.regions is not None and (told := source.regions.told(source.region.tolist())):
+        note(told)
+    return source
 
 
 def teach(

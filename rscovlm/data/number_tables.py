@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from rscovlm.errors import DataError
 
 
-def further_numbers(files: Sequence[Path], keys: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+def further_numbers(
+    files: Sequence[Path], keys: Sequence[str], names: Sequence[str] = ()
+) -> dict[str, NDArray[np.float64]]:
     """(N,) of each column of some tables, for N keys; NaN where a table does not have a key.
 
     Args:
         files: CSV with a column ``key``.
         keys: as ``PlotSource.key`` gives them.
+        names: of columns that hold names and no numbers.
 
     Raises:
         DataError: a table cannot be read, or has none of the keys.
@@ -28,7 +31,7 @@ def further_numbers(files: Sequence[Path], keys: Sequence[str]) -> dict[str, NDA
         try:
             with file.open(encoding="utf-8", newline="") as opened:
                 rows = list(csv.DictReader(opened))
-            columns = [name for name in (rows[0] if rows else {}) if name != "key"]
+            columns = [name for name in (rows[0] if rows else {}) if name not in ("key", *names)]
             known = [(places[row["key"]], row) for row in rows if row["key"] in places]
             for name in columns:
                 values = found.setdefault(name, np.full(len(keys), np.nan))

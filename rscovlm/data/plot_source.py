@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.words import counted
-from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
+from rscovlm.data.agbd import ACTIVITY_CODES, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import further_numbers
+from rscovlm.data.plot_places import Places, plot_files
 from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, hint_of
+from rscovlm.data.plot_regions import cover_name, region_names
 from rscovlm.data.plot_views import (
     NATIVE,
     RASTER,
@@ -34,23 +35,16 @@ from rscovlm.data.plot_views import (
     scaling_of,
 )
 from rscovlm.data.randomness import generator
-from rscovlm.data.splits import Split, check_split, split_in_name, splitter
+from rscovlm.data.splits import check_split
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import Scaling
-from rscovlm.synth.forest import LAND_COVERS, PIXEL_M, SIDE
+from rscovlm.models.regions import LEAST, Regions
+from rscovlm.synth.forest import PIXEL_M, SIDE
 from tiling.composites import FITS, Fit
 from zoom_chain.chat import Conversation, Picture
 
 if TYPE_CHECKING:
     from rscovlm.data.encoding import Encoder
-
-TARGETS = {
-    "agbd": "agb_mg_per_ha",
-    "agbd_se": "agbd_se",
-    "rh98": "canopy_height_m",
-    "patch_count": "patch_count",
-}
-"""Numbers of a sample by what AGBD's files call them."""
 
 DESCRIBED = {
     "agb_mg_per_ha": {"unit": "Mg ha-1", "long_name": "above-ground biomass density"},
@@ -63,87 +57,7 @@ MAPS = ("canopy_height_m",)
 """Maps of a plot that dense heads may learn, where the files have them."""
 
 _SCALED = 256  # plots from which the ranges of channels are taken
-_PATCH_KINDS = {"activity": "GEDI/activity", "count": "GEDI/patch_count"}
-
-
-@dataclass(frozen=True, eq=False)
-class Places:
-    """Where the plots of a split are.
-
-    Attributes:
-        file, row: (n,) index of the file, and row in its group.
-        group: (n,) name of the group.
-        tile: (n,) name of the tile.
-        numbers: (n,) of each target, NaN where a file does not have it.
-    """
-
-    file: NDArray[np.int64]
-    group: NDArray[np.str_]
-    row: NDArray[np.int64]
-    tile: NDArray[np.str_]
-    numbers: Mapping[str, NDArray[np.float64]]
-
-    @classmethod
-    def of(cls, files: Sequence[Path], split: Split) -> Places:
-        """The plots of a split of some files, in order.
-
-        A file whose name says a split is of it as a whole; of others each tile is of one by AGBD's own
-        split where it stands beside them, else by its name.
-
-        Raises:
-            DataError: a file cannot be read, or there is none of the split.
-        """
-        columns: dict[str, list[NDArray[Any]]] = {}
-        for index, path in enumerate(files):
-            said, by_tile = split_in_name(path.name), splitter(path.parent)
-            with AgbdFile(path) as opened:
-                for group, tiles, stated in opened.tables(tuple(TARGETS)):
-                    names = np.unique(tiles)
-                    own = names[[split in ("all", said or by_tile(str(name))) for name in names]]
-                    rows = np.flatnonzero(np.isin(tiles, own))
-                    found = {
-                        "file": np.full(len(rows), index),
-                        "group": np.full(len(rows), group),
-                        "row": rows,
-                        "tile": tiles[rows],
-                        **{
-                            name: stated[stored][rows] if stored in stated else np.full(len(rows), np.nan)
-                            for stored, name in TARGETS.items()
-                        },
-                    }
-                    for name, values in found.items():
-                        columns.setdefault(name, []).append(values)
-        whole = {name: np.concatenate(parts) for name, parts in columns.items()}
-        if not whole or not len(whole["row"]):
-            raise DataError(f"{', '.join(map(str, files))}: no tile belongs to split {split}")
-        numbers = {name: whole.pop(name) for name in TARGETS.values()}
-        return cls(**whole, numbers=numbers)
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-    def thinned(self, most: int) -> Places:
-        """Evenly spaced ones, at most so many."""
-        if most >= len(self):
-            return self
-        kept = np.linspace(0, len(self) - 1, most).round().astype(np.int64)
-        numbers = {name: values[kept] for name, values in self.numbers.items()}
-        return Places(self.file[kept], self.group[kept], self.row[kept], self.tile[kept], numbers)
-
-
-def plot_files(root: Path, names: Sequence[str]) -> list[Path]:
-    """Files below a folder by name or pattern, such as ``data_subset-*.h5``.
-
-    Raises:
-        DataError: a pattern meets none.
-    """
-    found: list[Path] = []
-    for name in names:
-        met = sorted(root.glob(name)) if any(mark in name for mark in "*?[") else [root / name]
-        if not met:
-            raise DataError(f"{root} holds no file {name}")
-        found += met
-    return found
+_PATCH_KINDS = {"activity": "activity", "count": "patch_count"}
 
 
 class PlotSource:
@@ -168,9 +82,14 @@ class PlotSource:
         tables: CSV files of further numbers by ``key``, relative to the root; see
             ``rscovlm.data.number_tables``.
         scaling: ranges of channels, as in ``inputs``; None takes them from these plots.
+        regions: that targets are standardised by: ``tile``, ``cover``, a number of GEDI such as
+            ``region_cla``, or a column of names in ``tables``; None for none.
+        region_statistics: of a training split, as in ``inputs``; None takes them from these plots.
 
     Attributes:
         inputs: what a checkpoint has to keep, as ``rscovlm.models.inputs.PatchInput`` reads it.
+        regions: the statistics; None where targets are not standardised by region.
+        region: (N,) name of the region of each plot; empty where it is not known.
 
     Raises:
         DataError: for files, views or a split that cannot be used.
@@ -194,6 +113,8 @@ class PlotSource:
         knowledge: str | None = None,
         tables: Sequence[str] = (),
         scaling: Mapping[str, Any] | None = None,
+        regions: str | None = None,
+        region_statistics: Mapping[str, Any] | None = None,
     ) -> None:
         self.name, self.encoder, self.seed = name, encoder, seed
         self.files = plot_files(root, files)
@@ -223,8 +144,11 @@ class PlotSource:
         if self.side % factor:
             raise DataError(f"side {self.side} px is not a multiple of the visual tokens' {factor} px")
         self.places = Places.of(self.files, self.split).thinned(length)
-        self._further = further_numbers([root / table for table in tables], self._keys())
+        paths = [root / table for table in tables]
+        self._further = further_numbers(paths, self._keys(), [regions] if regions else [])
         self.scaling = read_scaling(scaling) if scaling else self._measured()
+        self.region = region_names(regions, self, paths) if regions else np.full(len(self), "")
+        self.regions = self._standing(regions, region_statistics) if regions else None
 
     @property
     def in_order(self) -> bool:
@@ -247,6 +171,7 @@ class PlotSource:
             "knowledge": None if self.knowledge is None else QUESTIONS[self.knowledge],
             "sensors": ["sentinel2-l2a", "alos2-palsar2"],
             "targets": DESCRIBED,
+            "regions": None if self.regions is None else self.regions.model_dump(mode="json"),
         }
 
     def __len__(self) -> int:
@@ -296,7 +221,8 @@ class PlotSource:
         """What is known of a plot, by name; what is not is left out."""
         every = {**self.places.numbers, **self._further}
         stated = {name: float(values[index]) for name, values in every.items()}
-        return {name: value for name, value in stated.items() if np.isfinite(value)}
+        standing = {} if self.regions is None else self.regions.numbers(str(self.region[index]))
+        return {name: value for name, value in stated.items() if np.isfinite(value)} | standing
 
     def encode(self, index: int, visit: int) -> Encoded:
         """The views of a plot, a question and its answer; see ``Source``.
@@ -380,9 +306,7 @@ class PlotSource:
             return BoxText(str(round(known))), " Mg/ha"
         if kind == "cover":
             return (self.cover(index),)
-        places = self.places
-        opened = open_plots(self.files[places.file[index]])
-        value = opened.number(str(places.group[index]), _PATCH_KINDS[kind], int(places.row[index]))
+        value = self.gedi(index, _PATCH_KINDS[kind])
         if value is None:
             raise DataError(f"{self.place(index)} has no {_PATCH_KINDS[kind]}, which answer {kind} is about")
         if kind == "activity":
@@ -400,7 +324,13 @@ class PlotSource:
         code = opened.cover(str(places.group[index]), int(places.row[index]))
         if code is None:
             raise DataError(f"{self.place(index)} has no land cover in the middle")
-        return LAND_COVERS.get(code, f"class {code}")
+        return cover_name(code)
+
+    def gedi(self, index: int, name: str) -> float | None:
+        """A number of GEDI about a plot by the file's own name; None where the file does not have it."""
+        places = self.places
+        opened = open_plots(self.files[places.file[index]])
+        return opened.number(str(places.group[index]), f"GEDI/{name}", int(places.row[index]))
 
     def covers(self) -> NDArray[np.str_]:
         """(N,) name of the land cover in the middle of each plot; empty where there is none."""
@@ -411,6 +341,30 @@ class PlotSource:
             except DataError:
                 names.append("")
         return np.array(names)
+
+    def _standing(self, by: str, stated: Mapping[str, Any] | None) -> Regions:
+        """The statistics of regions: those stated, else those of these plots, which have to be for training.
+
+        Raises:
+            DataError: plots of another split, or regions that nothing tells apart.
+        """
+        if stated is not None:
+            return Regions.model_validate(stated)
+        if self.split != "train":
+            raise DataError(
+                f"regions {by}: statistics are of split train alone, not of {self.split}; "
+                "state those of training by region_statistics"
+            )
+        if not (self.region != "").any():
+            raise DataError(
+                f"regions {by!r}: no plot has one; choose tile, cover, a number of GEDI in the files, or a "
+                "column of names in tables"
+            )
+        every = {**self.places.numbers, **self._further}
+        found = Regions.of(by, self.region, {name: every[name] for name in every if name != "agbd_se"}, LEAST)
+        if not found.names:
+            raise DataError(f"regions {by!r}: none has {LEAST} plots or more, which its statistics need")
+        return found
 
     def _measured(self) -> Scaling:
         """Ranges from evenly spaced plots."""

@@ -5,7 +5,7 @@ Shape letters: B rows of a batch, L tokens of each row (all alike), W width of h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,10 +75,14 @@ def dense_head_of(heads: nn.ModuleDict, name: str) -> DenseHead:
 
 
 def distributions_of(
-    model: VisionLanguageModel, heads: Sequence[PredictiveHead], prompts: Sequence[Prompt], spec: PatchSpec
+    model: VisionLanguageModel,
+    heads: Sequence[PredictiveHead],
+    prompts: Sequence[Prompt],
+    spec: PatchSpec,
+    numbers: Mapping[str, float] | None = None,
 ) -> list[Distribution]:
     """The distributions that heads give for prompts of one length; as ``read_by``."""
-    return read_by(model, heads, prompts, spec, lambda head, states: head.stated(states))
+    return read_by(model, heads, prompts, spec, lambda head, states: head.stated(states), numbers)
 
 
 def fields_of(
@@ -95,6 +99,7 @@ def read_by(
     prompts: Sequence[Prompt],
     spec: PatchSpec,
     asked: Callable[[H, Any], T],
+    numbers: Mapping[str, float] | None = None,
 ) -> list[T]:
     """What heads say of prompts of one length, each head's, in one forward pass.
 
@@ -104,6 +109,7 @@ def read_by(
         prompts: of one length or more, each of as many tokens as the others.
         spec: how the model wants its images.
         asked: what is taken of a head and the states that it reads.
+        numbers: what is known of all of them, by name, such as the statistics of their region.
 
     Raises:
         ModelError: for prompts of several lengths.
@@ -112,9 +118,8 @@ def read_by(
         raise ModelError(
             "prompts of one batch have to be of one length; ask the same about images of one size"
         )
-    pack = collate(
-        [encoded_prompt(prompt, spec) for prompt in prompts], spec, model.config.image_token_id, dummy=False
-    )
+    coded = [encoded_prompt(prompt, spec, numbers or {}) for prompt in prompts]
+    pack = collate(coded, spec, model.config.image_token_id, dummy=False)
     pack = pack.to(model.device)
     layers = sorted({layer for head in heads for layer in head.taps})
     with tapped(model, layers) as taps:
@@ -126,8 +131,8 @@ def read_by(
     ]
 
 
-def encoded_prompt(prompt: Prompt, spec: PatchSpec) -> Encoded:
-    """A prompt as a sample of a pack, in which nothing is learnt."""
+def encoded_prompt(prompt: Prompt, spec: PatchSpec, numbers: Mapping[str, float] | None = None) -> Encoded:
+    """A prompt as a sample of a pack, in which nothing is learnt; ``numbers`` are known of it."""
     grids = [(1, rows * spec.merge, columns * spec.merge) for rows, columns in prompt.grids]
     return Encoded(
         ids=prompt.ids,
@@ -139,6 +144,7 @@ def encoded_prompt(prompt: Prompt, spec: PatchSpec) -> Encoded:
         task="",
         tokens={"log_gsd": prompt.log_gsd},
         images={},
+        numbers=numbers or {},
     )
 
 

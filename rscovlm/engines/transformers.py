@@ -6,7 +6,7 @@ Shape letters: B rows of a batch, P kept (prefix) positions, S new (suffix) posi
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -181,19 +181,26 @@ class TransformersEngine:
         """One reply for each conversation, in order; see ``ChatModel``."""
         return self.answer([self.prompt(conversation) for conversation in conversations], options)
 
-    def estimate(self, conversations: Sequence[Conversation], targets: Sequence[str]) -> list[Distribution]:
+    def estimate(
+        self,
+        conversations: Sequence[Conversation],
+        targets: Sequence[str],
+        numbers: Mapping[str, float] | None = None,
+    ) -> list[Distribution]:
         """The distributions that the head of each target gives of all conversations, in one forward pass.
 
         Args:
             conversations: that ask the same about images of the same sizes, no more than a batch holds.
             targets: names of heads in ``heads``, or of what they give.
+            numbers: what is known of all of them, by name: the statistics of their region
+                (``rscovlm.models.regions``).
 
         Raises:
             ModelError: where no head gives the target.
         """
         prompts = prompts_of(self._prompter, conversations)
         heads = [head_of(self.heads, target) for target in targets]
-        return distributions_of(self.model, heads, prompts, self._spec)
+        return distributions_of(self.model, heads, prompts, self._spec, numbers)
 
     def estimate_maps(self, conversations: Sequence[Conversation], targets: Sequence[str]) -> list[Field]:
         """The maps that the dense head of each target gives of all conversations; otherwise as ``estimate``.

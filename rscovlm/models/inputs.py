@@ -17,6 +17,7 @@ from configs import ConfigError
 from configs.checking import Section, checked
 from detection_eval.files import write_json
 from rscovlm.errors import ModelError
+from rscovlm.models.regions import Regions
 from rscovlm.models.sidecars import OWN, RECALIBRATION, read_sidecar
 from tiling.composites import Composite, Fit, Limits, bands_needed, composites_named, fitted, to_shares
 from tiling.errors import BandError
@@ -81,6 +82,8 @@ class PatchInput(Section):
     """Question that is asked, and answered in words, before the number is; None for none."""
     targets: Mapping[str, Target]
     """Of numbers that heads learnt, by name."""
+    regions: Regions | None = None
+    """By whose means and deviations heads restore units; None where targets are not standardised so."""
     sensors: tuple[str, ...] = ()
     """That the bands were taken by, in the names of ``configs/sensors``."""
     tiles: tuple[str, ...] = ()
@@ -106,6 +109,10 @@ class PatchInput(Section):
     def bands(self) -> tuple[str, ...]:
         """Names of the bands that it needs."""
         return self.native or bands_needed(self.chosen)
+
+    def numbers(self, region: str | None = None) -> Mapping[str, float] | None:
+        """What a sample of a region brings for heads; None where regions play no part."""
+        return None if self.regions is None else self.regions.numbers(region)
 
     def images(self, pixels: NDArray[Any], names: Sequence[str]) -> list[ImagePart]:
         """One image for each composite, or one of all bands.

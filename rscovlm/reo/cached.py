@@ -7,6 +7,7 @@ loss of a batch does not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -65,10 +66,8 @@ def cached_states(
 
 def rows_of(states: States, rows: Tensor) -> States:
     """The states of some samples."""
-    visual, weights, words, is_word = (
-        part[rows] for part in (states.visual, states.weights, states.words, states.is_word)
-    )
-    return States(visual, weights, words, is_word, None if states.tapped is None else states.tapped[rows])
+    parts = (states.visual, states.weights, states.words, states.is_word, states.tapped, states.about)
+    return States(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
 
 
 def train_on(
@@ -125,6 +124,10 @@ def _loss(head: NumberHead, states: States, numbers: Mapping[str, Tensor]) -> Te
 @torch.inference_mode()
 def predicted_from(head: NumberHead, states: States, source: PlotSource) -> Predictions:
     """What a head says of states of a source's plots."""
+    standing = [source.regions.numbers(str(each)) for each in source.region] if source.regions else []
+    if standing:
+        numbers = {name: torch.tensor([each[name] for each in standing]) for name in standing[0]}
+        states = replace(states, about=head.standing(numbers))
     found = head.eval()(states)
     deviation = found.variance.clamp_min(0).sqrt().double().numpy()
     mean = found.mean.clamp(head.settings["low"], head.settings["high"]).double().numpy()

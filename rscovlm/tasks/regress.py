@@ -8,7 +8,7 @@ enough valid pixels are one batch, and the values are on the disk before the jou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -74,8 +74,16 @@ class Estimator(Talker, Protocol):
 
     heads: Any
 
-    def estimate(self, conversations: list[Conversation], targets: Sequence[str]) -> list[Any]:
-        """A ``rscovlm.models.heads.distribution.Distribution`` of all conversations for each target."""
+    def estimate(
+        self,
+        conversations: list[Conversation],
+        targets: Sequence[str],
+        numbers: Mapping[str, float] | None = None,
+    ) -> list[Any]:
+        """A ``rscovlm.models.heads.distribution.Distribution`` of all conversations for each target.
+
+        ``numbers`` are known of all of them, such as the statistics of their region.
+        """
         ...
 
     def estimate_maps(self, conversations: list[Conversation], targets: Sequence[str]) -> list[Any]:
@@ -197,6 +205,8 @@ class Run:
         interval: share of the distribution between lower and upper end.
         layout: of patches and cells.
         batch: patches of one forward pass.
+        region: that the scene lies in, for a model whose targets are standardised by region; None where it is
+            not stated, or plays no part.
     """
 
     stack: Stack
@@ -206,6 +216,7 @@ class Run:
     interval: float
     layout: Layout
     batch: int = 64
+    region: str | None = None
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -217,6 +228,11 @@ class Run:
         """By name; those of its targets are among them."""
         found: nn.ModuleDict = self.engine.heads
         return found
+
+    @property
+    def shown(self) -> tuple[PatchInput, ...]:
+        """How patches are shown to each model."""
+        return (self.inputs,)
 
     @property
     def knowledge(self) -> str | None:
@@ -260,7 +276,7 @@ class Run:
     def estimates(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Distribution]]]:
         """Some of the patches and a distribution of them for each target, batch by batch."""
         for part, asked in self.prompts(patches):
-            yield part, self.engine.estimate(asked, self.targets)
+            yield part, self.engine.estimate(asked, self.targets, self.inputs.numbers(self.region))
 
     def prompts(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Conversation]]]:
         """Prompts about patches, batch by batch, in each those of one length together.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.heads.ensemble import EnsembleHead, Fuse
+    from rscovlm.models.inputs import PatchInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,11 @@ class EnsembleRun(Run):
     def bands(self) -> tuple[str, ...]:
         """Of all models, each once."""
         return tuple(dict.fromkeys(band for each in self.members.values() for band in each.bands))
+
+    @property
+    def shown(self) -> tuple[PatchInput, ...]:
+        """How patches are shown to each model."""
+        return tuple(each.inputs for each in self.members.values())
 
     @property
     def knowledge(self) -> str | None:
@@ -109,4 +115,4 @@ class EnsembleRun(Run):
         """What a model says of patches after its own words about them."""
         own = self.own(member, patches)
         asked = [member.inputs.conversation(each.pixels, member.bands, said) for each in own]
-        return member.engine.estimate(asked, member.targets)
+        return member.engine.estimate(asked, member.targets, member.inputs.numbers(self.region))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from detection_eval.words import counted
 from rscovlm.bench.item import Item
 from rscovlm.bench.row import Row
-from rscovlm.data.plot_prompts import pixels_of
+from rscovlm.data.plot_prompts import is_plot, pixels_of, plot_named
+from rscovlm.data.plot_regions import region_of
 from rscovlm.scoring.predictions import LEVELS
 from rscovlm.synth.forest import SIDE
 from rscovlm.tasks.regress import replies_first
@@ -129,7 +130,7 @@ def estimated(engine: Engine, head: str, shown: Sequence[Shown], inputs: PatchIn
     """
     replies = {} if inputs is None or inputs.knowledge is None else _first_pass(engine, shown)
     rows: dict[str, Row] = {}
-    alike: dict[tuple[str, int], list[Shown]] = {}
+    alike: dict[tuple[str, int, str | None], list[Shown]] = {}
     for item, conversation, view, tokens in shown:
         reply = replies.get(item.key)
         if reply is not None and inputs is not None:
@@ -140,9 +141,10 @@ def estimated(engine: Engine, head: str, shown: Sequence[Shown], inputs: PatchIn
                 continue
             conversation = inputs.after_knowledge(conversation, reply.text.strip())
         words = "".join(each.text for each in conversation.messages)
-        alike.setdefault((words, len(conversation.images)), []).append((item, conversation, view, tokens))
-    for together in alike.values():
-        for row in _read(engine, head, together):
+        place = (words, len(conversation.images), _region(item, inputs))
+        alike.setdefault(place, []).append((item, conversation, view, tokens))
+    for (_, _, region), together in alike.items():
+        for row in _read(engine, head, together, inputs, region):
             rows[row.item.key] = _with_knowledge(row, replies.get(row.item.key))
     return [rows[item.key] for item, *_ in shown]
 
@@ -162,15 +164,28 @@ def _with_knowledge(row: Row, reply: Reply | None) -> Row:
     return replace(row, numbers=numbers, reply_tokens=reply.completion_tokens)
 
 
-def _read(engine: Engine, head: str, together: Sequence[Shown]) -> Iterator[Row]:
-    """Rows of items whose requests are of the same words."""
+def _region(item: Item, inputs: PatchInput | None) -> str | None:
+    """The region of a plot, for a model that learnt targets by region; None of one that it does not know."""
+    if inputs is None or inputs.regions is None or not item.images:
+        return None
+    found = region_of(inputs.regions.by, plot_named(item.images[0])) if is_plot(item.images[0]) else None
+    return found if found in inputs.regions.names else None
+
+
+def _read(
+    engine: Engine, head: str, together: Sequence[Shown], inputs: PatchInput | None, region: str | None
+) -> Iterator[Row]:
+    """Rows of items of a region whose requests are of the same words."""
     asked = [conversation for _, conversation, _, _ in together]
-    (found,) = engine.estimate(asked, [head])  # type: ignore[attr-defined]
+    known = None if inputs is None else inputs.numbers(region)
+    (found,) = engine.estimate(asked, [head], known)  # type: ignore[attr-defined]
     means = found.mean.double().cpu().tolist()
     deviations = found.variance.clamp(min=0).sqrt().double().cpu().tolist()
     levels = [found.quantile(level).double().cpu().tolist() for level in LEVELS]
     for index, (item, conversation, view, tokens) in enumerate(together):
         numbers: dict[str, Any] = {"target": head, "mean": means[index]}
+        if known is not None:
+            numbers["region"] = region
         if deviations[index] > 0:
             quantiles = [level[index] for level in levels]
             numbers |= {"deviation": deviations[index], "quantiles": quantiles}

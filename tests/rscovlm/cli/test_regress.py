@@ -8,7 +8,7 @@ import rasterio
 from PIL import Image
 
 from rscovlm.models.inputs import Scaling
-from tests.rscovlm.regression import INPUTS, Reader, checkpoint, plateau, scene, stored
+from tests.rscovlm.regression import INPUTS, REGIONS, Reader, checkpoint, plateau, scene, stored
 from tests.rscovlm.scripted import write_raster
 
 
@@ -38,6 +38,37 @@ def test_a_patch_prints_its_number_and_interval(run, reader, model, tmp_path):
     assert told["mean"] == 120
     assert told["upper"] == pytest.approx(120 + 6.745, abs=1e-2)
     assert told["coverage"] == 1
+
+
+@pytest.mark.parametrize(
+    ("region", "mean", "said", "words"),
+    [
+        ("forest", 200.0, "forest", None),
+        ("ice", 103.0, "all training plots", "region 'ice' is not known, so the mean and deviation of all"),
+        (None, 103.0, "all training plots", "no --region is stated"),
+    ],
+)
+def test_units_are_restored_by_the_region_of_the_scene(run, reader, tmp_path, region, mean, said, words):
+    engine = reader()
+    model = checkpoint(tmp_path / "model", INPUTS.model_copy(update={"regions": REGIONS}))
+    stated = [] if region is None else ["--region", region]
+    patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
+    done = run("regress", patch, "--model", model, "--json", *stated)
+    assert json.loads(done.out)["region"] == said
+    assert engine.numbers["region_mean/agb_mg_per_ha"] == mean
+    assert (words in done.err) if words else done.err == ""
+    assert ("its regions (cover) are crops, forest" in done.err) == bool(words)
+    large = scene(tmp_path / "scene.tif", plateau(2, 3)[1])
+    assert run("regress", large, "--model", model, "--output", tmp_path / "agb.tif", *stated).code == 0
+    with rasterio.open(tmp_path / "agb.tif") as dataset:
+        assert dataset.tags()["region"] == said
+
+
+def test_a_region_is_refused_where_none_was_learnt(run, reader, model, tmp_path):
+    patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
+    done = run("regress", patch, "--model", model, "--region", "forest")
+    assert done.code == 2
+    assert "did not learn targets by region; leave --region forest out" in done.err
 
 
 def test_a_scene_becomes_a_map_and_a_picture(run, reader, model, tmp_path):

@@ -16,8 +16,8 @@ class Shifted(Reader):
         super().__init__()
         self.shift = shift
 
-    def estimate(self, conversations, targets):
-        (said,) = super().estimate(conversations, targets)
+    def estimate(self, conversations, targets, numbers=None):
+        (said,) = super().estimate(conversations, targets, numbers)
         return [type(said).gaussian(said.mean + self.shift, said.variance.sqrt())]
 
 

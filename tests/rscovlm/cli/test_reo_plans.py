@@ -71,6 +71,22 @@ def test_one_tile_has_no_other_to_learn_from(tmp_path, capsys):
     assert "trees that have not seen a plot's tile need two or more" in capsys.readouterr().err
 
 
+def test_intervals_are_fitted_in_the_units_of_each_region(tmp_path, model, capsys):
+    """A head that says 40 alone says 400 where its regions lie about 400, which is too much for the plots."""
+    from rscovlm.models.regions import Regions
+
+    file = plots_file(tmp_path, tiles=10, plots=5)
+    high = Regions.of("cover", np.array(["x"] * 3), {"agb_mg_per_ha": np.array([370.0, 400, 430])}, least=3)
+    known = json.loads((model / "rscovlm.json").read_text())
+    known["inputs"]["regions"] = high.model_dump(mode="json")
+    (model / "rscovlm.json").write_text(json.dumps(known))
+    command = ["reo", "calibrate", str(file), "--model", str(model), "--split", "all", "--head", "low"]
+    assert main(command) == 0
+    assert "50 of 50 plots lie in no region (cover) that the model knows" in capsys.readouterr().err
+    kept = json.loads((model / "rscovlm.json").read_text())["recalibration"]
+    assert kept["low"]["steps"][0][0] < 0, "lower ends go down, where those of a head that says 40 go up"
+
+
 def test_intervals_are_fitted_and_kept_beside_the_head(tmp_path, model, capsys):
     file = plots_file(tmp_path, tiles=10, plots=5)
     command = ["reo", "calibrate", str(file), "--model", str(model), "--split", "all", "--head", "low"]

@@ -61,6 +61,16 @@ def test_a_batch_gives_each_what_it_gets_alone(engine, target):
     assert together.std() > 0
 
 
+def test_the_statistics_of_a_region_take_the_place_of_the_heads_own(engine):
+    asked_of = asked(engine, 2)
+    own = engine.estimate(asked_of, ["agb"])[0]
+    regional = {"region_mean/agb_mg_per_ha": 10.0, "region_deviation/agb_mg_per_ha": 5.0}
+    found = engine.estimate(asked_of, ["agb"], regional)[0]
+    torch.testing.assert_close((found.mean - 10) / 5, (own.mean - 100) / 50, rtol=1e-4, atol=1e-5)
+    other = engine.estimate(asked_of, ["agb"], {"region_mean/height": 10.0, "region_deviation/height": 5.0})
+    torch.testing.assert_close(other[0].mean, own.mean)
+
+
 @pytest.mark.parametrize("target", ["agb", "height"])
 def test_it_is_what_training_sees_in_a_pack(engine, target):
     from rscovlm.models.taps import tapped

@@ -181,9 +181,9 @@ class TwoPass(Reader):
             Reply("bright" if each.images[0].read()[32, 32, 1] > 140 else "dark") for each in conversations
         ]
 
-    def estimate(self, conversations, targets):
+    def estimate(self, conversations, targets, numbers=None):
         self.heard.append([each.messages[1].text for each in conversations])
-        return super().estimate(conversations, targets)
+        return super().estimate(conversations, targets, numbers)
 
 
 def test_in_two_passes_each_patch_is_asked_about_after_its_own_words(opened):

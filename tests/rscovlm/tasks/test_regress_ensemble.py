@@ -36,7 +36,7 @@ class Biased(Reader):
             for each in conversations
         ]
 
-    def estimate(self, conversations, targets):
+    def estimate(self, conversations, targets, numbers=None):
         self.heard += [each.messages[1].text for each in conversations if len(each.messages) > 1]
         seen = [float(each.images[0].read()[32, 32, self.channel]) + self.bias for each in conversations]
         return [Mixture.gaussian(torch.tensor(seen), torch.full((len(seen),), self.deviation))]

@@ -281,16 +281,17 @@ class Counts:
         return -self._log_mass(truth)
 
 
-def scaled(distribution: Distribution, mean: float, deviation: float) -> Distribution:
+def scaled(distribution: Distribution, mean: float | Tensor, deviation: float | Tensor) -> Distribution:
     """The distribution of ``mean + deviation x`` where x is distributed as given; counts stay as they are.
 
     Args:
         distribution: of x.
-        mean: added.
-        deviation: above 0.
+        mean: added; a number, or (S,) of each.
+        deviation: above 0; likewise.
     """
     if isinstance(distribution, Point):
         return Point(mean + deviation * distribution.mean)
+    mean, deviation = (each[:, None] if isinstance(each, Tensor) else each for each in (mean, deviation))
     if isinstance(distribution, Mixture):
         means = mean + deviation * distribution.means
         return Mixture(distribution.log_weights, means, deviation * distribution.deviations)

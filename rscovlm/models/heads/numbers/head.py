@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,7 @@ from rscovlm.models.heads.numbers.losses import Loss, loss_of, range_penalty
 from rscovlm.models.heads.numbers.outputs import OUTPUTS
 from rscovlm.models.heads.numbers.states import Readout, States, states_of
 from rscovlm.models.heads.numbers.trunks import TRUNKS, Feature, Trunk
+from rscovlm.models.regions import DEVIATION, MEAN
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
@@ -30,7 +32,8 @@ class NumberHead(PredictiveHead):
         target: name among the samples' numbers; samples without it do not count.
         trunk: name in ``TRUNKS`` with its settings.
         output: name in ``OUTPUTS`` with its settings.
-        mean, deviation: value and change of the target that are 0 and 1 inside the head.
+        mean, deviation: value and change of the target that are 0 and 1 inside the head; where a sample
+            states those of its region (``rscovlm.models.regions``), they take their place.
         readout: of visual tokens.
         spread: of the readout ``gaussian``, as a share of the image's side.
         images: of each sample, whose tokens are joined in their places; 1 takes tokens of all images alike.
@@ -102,7 +105,7 @@ class NumberHead(PredictiveHead):
 
     def forward(self, states: States) -> Distribution:
         """The distributions of S samples in the target's unit."""
-        mean, deviation = (self.settings[name] for name in ("mean", "deviation"))
+        mean, deviation = self._units(states.about)
         _, found = self._read(states)
         found = scaled(found, mean, deviation)
         low, high = self.settings["low"], self.settings["high"]
@@ -124,7 +127,30 @@ class NumberHead(PredictiveHead):
     ) -> States:
         """The states that it reads of a pack."""
         readout, spread = self.settings["readout"], self.settings["spread"]
-        return states_of(hidden[-1][0], pack, model.config.image_token_id, readout, spread, tapped)
+        found = states_of(hidden[-1][0], pack, model.config.image_token_id, readout, spread, tapped)
+        return replace(found, about=self.standing(pack.sample_extras))
+
+    def standing(self, numbers: Mapping[str, Tensor]) -> Tensor | None:
+        """(S, 2) mean and deviation of the target in the region of each sample; None where none is stated.
+
+        Args:
+            numbers: (S,) by name; NaN, and the head's own mean and deviation, where a sample has none.
+        """
+        target = self.settings["target"]
+        stated = [numbers.get(f"{prefix}{target}") for prefix in (MEAN, DEVIATION)]
+        if any(each is None for each in stated):
+            return None
+        found = torch.stack([each for each in stated if each is not None], dim=1)
+        own = found.new_tensor([self.settings["mean"], self.settings["deviation"]])
+        return torch.where(found.isfinite().all(dim=1, keepdim=True), found, own)
+
+    def _units(self, about: Tensor | None) -> tuple[float | Tensor, float | Tensor]:
+        """Value and change of the target that are 0 and 1 inside the head: numbers, or (S,) of regions."""
+        if not self.is_scaled:
+            return 0.0, 1.0
+        if about is None:
+            return self.settings["mean"], self.settings["deviation"]
+        return about[:, 0], about[:, 1]
 
     def terms(
         self,
@@ -147,7 +173,7 @@ class NumberHead(PredictiveHead):
         truth, usable = self._numbers(target, numbers, states)
         weights = usable / usable.sum().clamp_min(1)
         feature, found = self._read(states)
-        mean, deviation = (self.settings[n] for n in ("mean", "deviation")) if self.is_scaled else (0.0, 1.0)
+        mean, deviation = self._units(self.standing(numbers))
         noise = None
         if self.settings["noise"] is not None:
             stated, known = self._numbers(self.settings["noise"], numbers, states)
@@ -159,9 +185,9 @@ class NumberHead(PredictiveHead):
             each = taught / taught.sum().clamp_min(1)
             loss = (1 - share) * loss + share * loss_of("mse", found, (stated - mean) / deviation, each)
         outside = range_penalty(
-            mean + deviation * found.mean, self.settings["low"], self.settings["high"], weights
+            mean + deviation * found.mean, self.settings["low"], self.settings["high"], weights / deviation
         )
-        loss = loss + self.settings["penalty"] * outside / deviation
+        loss = loss + self.settings["penalty"] * outside
         return {target: Term(loss, weight), f"{target}_extra": Term(feature.extra, weight)}
 
     def _numbers(self, name: str, numbers: Mapping[str, Tensor], states: States) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -30,6 +30,8 @@ class States:
         words: (S, T, W) of the prompt: all before the first answer, which may state the number.
         is_word: (S, T) where there is one.
         tapped: (S, V, W') features of the same visual tokens in the vision tower; None where not asked for.
+        about: (S, 2) mean and deviation of the target in the region of each sample; None where no region is
+            stated.
     """
 
     visual: Tensor
@@ -37,6 +39,7 @@ class States:
     words: Tensor
     is_word: Tensor
     tapped: Tensor | None = None
+    about: Tensor | None = None
 
     @property
     def is_visual(self) -> Tensor:
@@ -54,13 +57,13 @@ class States:
         if not kept.any() or kept.all():
             return self
         tapped = None if self.tapped is None else self.tapped[:, kept]
-        return States(self.visual[:, kept], self.weights[:, kept], self.words, self.is_word, tapped)
+        return replace(self, visual=self.visual[:, kept], weights=self.weights[:, kept], tapped=tapped)
 
     def to(self, dtype: torch.dtype) -> States:
         """The same states in another precision, that of a head's weights: bfloat16 under DeepSpeed."""
         tapped = None if self.tapped is None else self.tapped.to(dtype)
         visual, weights, words = (part.to(dtype) for part in (self.visual, self.weights, self.words))
-        return States(visual, weights, words, self.is_word, tapped)
+        return replace(self, visual=visual, weights=weights, words=words, tapped=tapped)
 
     def pooled(self) -> Tensor:
         """(S, W) visual tokens by the readout."""

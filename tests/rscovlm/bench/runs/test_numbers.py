@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from rscovlm.bench.item import Item, Truth
 from rscovlm.bench.prompts import load_profile
@@ -9,9 +10,11 @@ from rscovlm.bench.runs.asking import ask_items
 from rscovlm.bench.runs.job import plan_job, read_questions
 from rscovlm.bench.runs.numbers import filled_in, in_waves, plots_seen
 from rscovlm.bench.suites import SUITES
-from rscovlm.data.agbd import write_agbd
+from rscovlm.data.agbd import AgbdFile, write_agbd
 from rscovlm.errors import DataError
 from rscovlm.models.checkpoints import resolve
+from rscovlm.models.heads.distribution import Mixture
+from rscovlm.models.regions import Regions
 from rscovlm.synth.forest import make_plot, make_tile
 from rscovlm.tasks.recipe import Recipe
 from tests.rscovlm.regression import INPUTS, Reader, checkpoint
@@ -91,6 +94,24 @@ def test_held_out_plots_of_tiles_of_training_are_refused_unless_the_scores_are_t
     assert len(job.notes) == 1, "of a model's own split a note is enough"
 
 
+def test_units_are_restored_by_the_region_of_each_plot(folder, tmp_path):
+    with AgbdFile(folder / "p_test.h5") as opened:
+        tiles = [plot.tile for plot in opened]
+    values = {"agb_mg_per_ha": np.array([4.0, 6.0, 8.0])}
+    regions = Regions.of("tile", np.array([tiles[1]] * 3), values, least=3)
+
+    class Standing(Answers):
+        def estimate(self, conversations, targets, numbers=None):
+            mean = numbers["region_mean/agb_mg_per_ha"]
+            return [Mixture.gaussian(torch.full((len(conversations),), mean), torch.ones(len(conversations)))]
+
+    model = checkpoint(tmp_path / "model", INPUTS.model_copy(update={"regions": regions}))
+    rows, _ = rows_of("agbd-lite", folder, model, Standing())
+    found = {key.split("/")[1]: row.numbers["region"] for key, row in rows.items()}
+    assert found == {tiles[0]: None, tiles[1]: tiles[1], tiles[2]: None}, "None is of all training plots"
+    assert {row.numbers["mean"] for row in rows.values()} == {6.0}
+
+
 def test_a_link_holds_what_the_model_said_before(folder, tmp_path):
     rows, _ = rows_of("reo-chain", folder, checkpoint(tmp_path / "model"), Answers())
     assert len(rows) == 30
@@ -134,9 +155,9 @@ class TwoPass(Answers):
             said[self.failing] = Reply("", stop_reason="error", error="out of memory")
         return said
 
-    def estimate(self, conversations, targets):
+    def estimate(self, conversations, targets, numbers=None):
         self.heard += [tuple((each.role, each.text) for each in one.messages) for one in conversations]
-        return super().estimate(conversations, targets)
+        return super().estimate(conversations, targets, numbers)
 
 
 TAUGHT = INPUTS.model_copy(update={"knowledge": "What is the land cover?"})

@@ -34,6 +34,50 @@ def test_values_are_in_the_unit_of_the_target():
     torch.testing.assert_close(found.mean, torch.tensor([50 + 30 * FIRST, 50 + 30 * SECOND]))
 
 
+def standing(first, second, means, deviations):
+    return {"agb": torch.tensor([first, second])} | {
+        f"region_{name}/agb": torch.tensor(values)
+        for name, values in (("mean", means), ("deviation", deviations))
+    }
+
+
+OUTPUTS = [{"name": name} for name in ("point", "gaussian", "mixture", "quantiles")]
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda each: each["name"])
+def test_units_of_a_region_are_restored_exactly(output):
+    """Each sample is said as a head of its region's mean and deviation alone says it."""
+    torch.manual_seed(0)
+    one = NumberHead(2, "agb", output=output, mean=50.0, deviation=30.0).eval()
+    packed = numbers_pack("a.b", [[1, 1, 1]] * 2, samples=standing(0.0, 0.0, [10.0, math.nan], [4.0, 7.0]))
+    found = one(one.states(MODEL, [HIDDEN], packed))
+    for sample, (mean, deviation) in enumerate([(10.0, 4.0), (50.0, 30.0)]):
+        other = NumberHead(2, "agb", output=output, mean=mean, deviation=deviation).eval()
+        other.load_state_dict(one.state_dict())
+        said = other(states_of(HIDDEN[0], pack(0.0, 0.0), IMAGE))
+        assert found.mean[sample] == said.mean[sample]
+        assert found.variance[sample] == said.variance[sample]
+        assert found.quantile(0.8)[sample] == said.quantile(0.8)[sample]
+
+
+def test_one_region_of_the_same_statistics_is_the_plain_head():
+    settings = {"mean": 50.0, "deviation": 30.0, "low": 0.0, "high": 60.0, "penalty": 2.0, "loss": "huber"}
+    plain = head(**settings)
+    same = numbers_pack("a.b", [[1, 1, 1]] * 2, samples=standing(80.0, 20.0, [50.0] * 2, [30.0] * 2))
+    terms = [plain.terms(MODEL, [HIDDEN], each)["agb"].value for each in (same, pack(80.0, 20.0))]
+    torch.testing.assert_close(terms[0], terms[1])
+    found = [plain.eval()(plain.states(MODEL, [HIDDEN], each)).mean for each in (same, pack(0.0, 0.0))]
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+
+
+def test_the_loss_is_of_deviations_from_the_region():
+    made = head(mean=50.0, deviation=30.0, loss="mse", noise=None)
+    packed = numbers_pack("a.b", [[1, 1, 1]] * 2, samples=standing(14.0, 100.0, [10.0, 100.0], [4.0, 9.0]))
+    # Standardised truths are 1 and 0.
+    expected = ((FIRST - 1) ** 2 + SECOND**2) / 2
+    assert made.terms(MODEL, [HIDDEN], packed)["agb"].value.item() == pytest.approx(expected, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "loss"),
     [

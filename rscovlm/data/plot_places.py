@@ -1,0 +1,103 @@
+"""Where the plots of a split are, in which files, and their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rscovlm.data.agbd import AgbdFile
+from rscovlm.data.splits import Split, split_in_name, splitter
+from rscovlm.errors import DataError
+
+TARGETS = {
+    "agbd": "agb_mg_per_ha",
+    "agbd_se": "agbd_se",
+    "rh98": "canopy_height_m",
+    "patch_count": "patch_count",
+}
+"""Numbers of a sample by what AGBD's files call them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the plots of a split are.
+
+    Attributes:
+        file, row: (n,) index of the file, and row in its group.
+        group: (n,) name of the group.
+        tile: (n,) name of the tile.
+        numbers: (n,) of each target, NaN where a file does not have it.
+    """
+
+    file: NDArray[np.int64]
+    group: NDArray[np.str_]
+    row: NDArray[np.int64]
+    tile: NDArray[np.str_]
+    numbers: Mapping[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, files: Sequence[Path], split: Split) -> Places:
+        """The plots of a split of some files, in order.
+
+        A file whose name says a split is of it as a whole; of others each tile is of one by AGBD's own
+        split where it stands beside them, else by its name.
+
+        Raises:
+            DataError: a file cannot be read, or there is none of the split.
+        """
+        columns: dict[str, list[NDArray[Any]]] = {}
+        for index, path in enumerate(files):
+            said, by_tile = split_in_name(path.name), splitter(path.parent)
+            with AgbdFile(path) as opened:
+                for group, tiles, stated in opened.tables(tuple(TARGETS)):
+                    names = np.unique(tiles)
+                    own = names[[split in ("all", said or by_tile(str(name))) for name in names]]
+                    rows = np.flatnonzero(np.isin(tiles, own))
+                    found = {
+                        "file": np.full(len(rows), index),
+                        "group": np.full(len(rows), group),
+                        "row": rows,
+                        "tile": tiles[rows],
+                        **{
+                            name: stated[stored][rows] if stored in stated else np.full(len(rows), np.nan)
+                            for stored, name in TARGETS.items()
+                        },
+                    }
+                    for name, values in found.items():
+                        columns.setdefault(name, []).append(values)
+        whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+        if not whole or not len(whole["row"]):
+            raise DataError(f"{', '.join(map(str, files))}: no tile belongs to split {split}")
+        numbers = {name: whole.pop(name) for name in TARGETS.values()}
+        return cls(**whole, numbers=numbers)
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def thinned(self, most: int) -> Places:
+        """Evenly spaced ones, at most so many."""
+        if most >= len(self):
+            return self
+        kept = np.linspace(0, len(self) - 1, most).round().astype(np.int64)
+        numbers = {name: values[kept] for name, values in self.numbers.items()}
+        return Places(self.file[kept], self.group[kept], self.row[kept], self.tile[kept], numbers)
+
+
+def plot_files(root: Path, names: Sequence[str]) -> list[Path]:
+    """Files below a folder by name or pattern, such as ``data_subset-*.h5``.
+
+    Raises:
+        DataError: a pattern meets none.
+    """
+    found: list[Path] = []
+    for name in names:
+        met = sorted(root.glob(name)) if any(mark in name for mark in "*?[") else [root / name]
+        if not met:
+            raise DataError(f"{root} holds no file {name}")
+        found += met
+    return found

@@ -1,0 +1,76 @@
+"""Regions of plots: what they are told apart by where targets are standardised by region."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rscovlm.data.agbd import Footprint
+from rscovlm.errors import DataError
+from rscovlm.synth.forest import LAND_COVERS, SIDE
+
+if TYPE_CHECKING:
+    from rscovlm.data.plot_source import PlotSource
+
+TILE, COVER = "tile", "cover"
+NO_COVER = 255
+
+
+def region_of(by: str, plot: Footprint) -> str:
+    """The region of a plot; empty where nothing is known.
+
+    Args:
+        by: ``tile``, ``cover`` (in the middle), or a number of GEDI such as ``region_cla``.
+        plot: as it is read.
+    """
+    if by == TILE:
+        return plot.tile
+    if by == COVER:
+        code = NO_COVER if plot.land_cover is None else int(plot.land_cover[SIDE // 2, SIDE // 2])
+        return "" if code == NO_COVER else cover_name(code)
+    return number_name(plot.numbers.get(by))
+
+
+def region_names(by: str, source: PlotSource, tables: Sequence[Path]) -> NDArray[np.str_]:
+    """(N,) the region of each plot of a source; empty where nothing is known.
+
+    Args:
+        by: as of ``region_of``, or a column of a table.
+        source: of N plots.
+        tables: CSV files with a column ``key``.
+
+    Raises:
+        DataError: a table cannot be read.
+    """
+    if by == TILE:
+        return source.places.tile
+    if by == COVER:
+        return source.covers()
+    keys = [source.key(index) for index in range(len(source))]
+    known = {key: name for table in tables for key, name in _column(table, by).items()}
+    if known:
+        return np.array([known.get(key, "") for key in keys])
+    return np.array([number_name(source.gedi(index, by)) for index in range(len(source))])
+
+
+def cover_name(code: int) -> str:
+    """Land cover of a CGLS-LC100 code."""
+    return LAND_COVERS.get(code, f"class {code}")
+
+
+def number_name(value: float | None) -> str:
+    """A class that a file numbers, such as GEDI's ``region_cla``; empty for none."""
+    return "" if value is None or not np.isfinite(value) else f"{value:g}"
+
+
+def _column(table: Path, name: str) -> dict[str, str]:
+    try:
+        with table.open(encoding="utf-8", newline="") as opened:
+            return {row["key"]: row[name].strip() for row in csv.DictReader(opened) if row.get(name)}
+    except (OSError, KeyError, csv.Error) as error:
+        raise DataError(f"{table} is no table of regions by key: {error}") from None

@@ -1,0 +1,76 @@
+"""Regions of plots: the same for a source of many and for a plot that is read."""
+
+import numpy as np
+import pytest
+
+from rscovlm.data.plot_regions import number_name, region_of
+from rscovlm.errors import DataError
+from rscovlm.models.checkpoints import NANO_FOLDER
+from tests.rscovlm.reo.material import plots_file, source_of
+
+
+@pytest.fixture
+def file(tmp_path):
+    return plots_file(tmp_path, tiles=4, plots=3)
+
+
+@pytest.fixture
+def everything(monkeypatch):
+    """Take every tile for training, and let three plots make a region."""
+    monkeypatch.setattr("rscovlm.data.plot_places.splitter", lambda folder: lambda tile: "train")
+    monkeypatch.setattr("rscovlm.data.plot_source.LEAST", 3)
+
+
+def opened(file, **options):
+    return source_of(file, NANO_FOLDER, **{"split": "train", **options})
+
+
+@pytest.mark.parametrize("by", ["tile", "cover", "activity"])
+def test_a_source_and_a_plot_say_the_same(file, everything, by):
+    source = opened(file, regions=by)
+    said = [region_of(by, source.footprint(index)) for index in range(len(source))]
+    assert said == source.region.tolist()
+    assert len(set(said)) > 1
+
+
+def test_statistics_are_those_of_training_and_stand_in_the_inputs(file, everything):
+    source = opened(file, regions="tile")
+    agb, tile = source.places.numbers["agb_mg_per_ha"], source.places.tile
+    for index in range(len(source)):
+        found = source.numbers(index)
+        assert found["region_mean/agb_mg_per_ha"] == pytest.approx(agb[tile == tile[index]].mean())
+        assert found["region_deviation/agb_mg_per_ha"] == pytest.approx(agb[tile == tile[index]].std())
+    stated = source.inputs["regions"]
+    assert stated["by"] == "tile"
+    assert "agbd_se" not in stated["overall"]
+    other = opened(file, split="all", regions="tile", region_statistics=stated)
+    assert other.regions == source.regions
+    assert source.digest != opened(file).digest
+
+
+def test_a_column_of_a_table_names_regions_and_is_no_number(file, everything, tmp_path):
+    keys = [opened(file).key(index) for index in range(12)]
+    lines = [f"{key},{'north' if place < 6 else 'south'},{place}" for place, key in enumerate(keys[:11])]
+    (tmp_path / "t.csv").write_text("\n".join(["key,biome,rank", *lines]) + "\n")
+    source = opened(file, regions="biome", tables=["t.csv"])
+    assert source.region.tolist() == ["north"] * 6 + ["south"] * 5 + [""]
+    assert source.numbers(3)["rank"] == 3
+    known = source.places.numbers["agb_mg_per_ha"]
+    assert source.numbers(11)["region_mean/agb_mg_per_ha"] == pytest.approx(known.mean()), "of all plots"
+
+
+def test_other_splits_and_regions_that_nothing_tells_apart_are_refused(file, everything):
+    with pytest.raises(DataError, match="statistics are of split train alone, not of all"):
+        opened(file, split="all", regions="cover")
+    with pytest.raises(DataError, match="regions 'biome': no plot has one; choose tile, cover"):
+        opened(file, regions="biome")
+
+
+def test_regions_of_too_few_plots_are_refused(file, monkeypatch):
+    monkeypatch.setattr("rscovlm.data.plot_places.splitter", lambda folder: lambda tile: "train")
+    with pytest.raises(DataError, match="regions 'tile': none has 20 plots or more"):
+        opened(file, regions="tile")
+
+
+def test_a_numbered_class_is_named_by_its_number():
+    assert [number_name(each) for each in (4.0, np.nan, None)] == ["4", "", ""]
