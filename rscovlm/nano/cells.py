@@ -25,6 +25,7 @@ FINE = 8
 """Parts along the side of a cell on the map that decides what it shows."""
 
 _OBJECT_SHARE, _SITE_SHARE = 0.12, 0.12
+_NO_TRAITS = ("", "")
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class CellTruth:
         shares: (CELLS * CELLS,) float32: 1 over how many cells show the same thing, 0 for land cover; with
             them as weights a place that fills the view does not outweigh everything else.
         masks: (CELLS * CELLS, FINE * FINE) bool: which parts of a cell, in reading order, show an object.
+        traits: (CELLS * CELLS) pairs of that object's sub-type and colour; empty words where there is none.
     """
 
     words: tuple[str, ...]
     outlines: NDArray[np.float32]
     shares: NDArray[np.float32]
     masks: NDArray[np.bool_]
+    traits: tuple[tuple[str, str], ...]
 
 
 def cell_truth(world: World, window: Window) -> CellTruth:
@@ -60,7 +63,9 @@ def cell_truth(world: World, window: Window) -> CellTruth:
     for number, corners in enumerate(outlines, start=1):
         pen.polygon([(float(x), float(y)) for x, y in corners], fill=number)
     names = [site.kind.name for site in sites] + [item.kind_of.name for item in objects]
-    return _by_cell(np.asarray(canvas), names, len(sites), outlines, _covers(world, view))
+    traits = [_NO_TRAITS] * len(sites) + [(item.kind, item.colour) for item in objects]
+    things = _Things(tuple(names), tuple(traits), tuple(outlines), len(sites))
+    return _by_cell(np.asarray(canvas), things, _covers(world, view))
 
 
 def _covers(world: World, view: View) -> list[str]:
@@ -70,13 +75,18 @@ def _covers(world: World, view: View) -> list[str]:
     return [cover or world.cover for cover in world.covers_at(x, y)]
 
 
-def _by_cell(
-    drawn: NDArray[np.integer],
-    names: list[str],
-    sites: int,
-    outlines: list[NDArray[np.float64]],
-    covers: list[str],
-) -> CellTruth:
+@dataclass(frozen=True)
+class _Things:
+    """What is drawn, places before objects: names, traits, outlines, and how many are places."""
+
+    names: tuple[str, ...]
+    traits: tuple[tuple[str, str], ...]
+    outlines: tuple[NDArray[np.float64], ...]
+    sites: int
+
+
+def _by_cell(drawn: NDArray[np.integer], things: _Things, covers: list[str]) -> CellTruth:
+    names, sites = things.names, things.sites
     cells = drawn.reshape(CELLS, FINE, CELLS, FINE).swapaxes(1, 2).reshape(CELLS * CELLS, -1)
     words, corners = [], np.full((CELLS * CELLS, 8), np.nan, dtype=np.float32)
     shown = np.full(CELLS * CELLS, -1)
@@ -93,7 +103,8 @@ def _by_cell(
             continue
         words.append(names[number])
         shown[index] = number
-        corners[index] = canonical(np.clip(outlines[number] / side, 0, 1)[None])[0].ravel()
+        corners[index] = canonical(np.clip(things.outlines[number] / side, 0, 1)[None])[0].ravel()
     same = np.bincount(shown[shown >= 0], minlength=len(names) + 1)
     shares = np.where(shown >= 0, 1 / np.maximum(1, same[shown]), 0)
-    return CellTruth(tuple(words), corners, shares.astype(np.float32), cells > sites)
+    traits = tuple(things.traits[number] if number >= 0 else _NO_TRAITS for number in shown.tolist())
+    return CellTruth(tuple(words), corners, shares.astype(np.float32), cells > sites, traits)

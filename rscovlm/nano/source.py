@@ -12,7 +12,7 @@ from rscovlm.data.example import Encoded, Example, Key
 from rscovlm.nano.cells import CELLS
 from rscovlm.nano.lessons import Lesson, make_lesson
 from rscovlm.nano.tokenizer import number_tokens
-from rscovlm.synth.catalogue import CLASS_NAMES, SITES
+from rscovlm.synth.catalogue import CLASS_NAMES, OBJECT_CLASSES, SITES
 
 NAMES = (*CLASS_NAMES, *(kind.name for kind in SITES))
 """Things that an image shows and a text may name."""
@@ -62,29 +62,50 @@ class Lessons:
             "outlines": np.stack([cells.outlines for cells in lesson.cells]),
             "shares": np.stack([cells.shares for cells in lesson.cells]),
             "masks": np.stack([cells.masks for cells in lesson.cells]),
+            "traits": np.array(
+                [[[self._answer_token(word) for word in own] for own in c.traits] for c in lesson.cells]
+            ),
         }
 
     def _named(self, coded: Encoded) -> np.ndarray:
-        """(length,) the cell id of the name that ends at a token, where the image before shows it; else 0."""
+        """(length,) the cell id that a token has to do with, where the image before shows it; else 0.
+
+        The last token of a name has to do with what it names, the token before an answer in words with the
+        class of objects that was named last before it.
+        """
         ids, named = coded.ids, np.zeros(len(coded.ids), dtype=np.int64)
-        images = np.cumsum(ids == self.encoder.image_id) // coded.images["cell_ids"].shape[1] - 1
+        said = np.zeros(len(ids), dtype=np.int64)
         for cell, tokens in self._spellings:
             for end in np.flatnonzero(ids[len(tokens) - 1 :] == tokens[-1]) + len(tokens) - 1:
-                start = end - len(tokens) + 1
-                shown = images[start] >= 0 and cell in coded.images["cell_ids"][images[start]]
-                if shown and np.array_equal(ids[start : end + 1], tokens):
+                if np.array_equal(ids[end - len(tokens) + 1 : end + 1], tokens):
                     named[end] = cell
+                    said[end] = cell in self._classes
+        said = np.maximum.accumulate(np.where(said, np.arange(len(ids)), 0))
+        edges = np.flatnonzero(np.diff(coded.learnt, prepend=False, append=False)).reshape(-1, 2)
+        for start, end in edges:
+            if not coded.tokens["coordinate"][start:end].any():
+                named[start - 1] = named[said[start - 1]]
+        images = np.cumsum(ids == self.encoder.image_id) // coded.images["cell_ids"].shape[1] - 1
+        for place in np.flatnonzero(named):
+            if images[place] < 0 or named[place] not in coded.images["cell_ids"][images[place]]:
+                named[place] = 0
         return named
+
+    @cached_property
+    def _classes(self) -> frozenset[int]:
+        return frozenset(self._first_token(name) for name in CLASS_NAMES)
 
     @cached_property
     def _spellings(self) -> list[tuple[int, np.ndarray]]:
         """The cell id and tokens of each name, as it begins a line and as it follows a word."""
         encode = self.encoder.tokenizer.encode
-        return [
-            (self._first_token(word), np.array(encode(text, add_special_tokens=False)))
-            for word in NAMES
+        plurals = {own.plural: own.name for own in OBJECT_CLASSES}
+        spelt = [
+            (self._first_token(name), np.array(encode(text, add_special_tokens=False)))
+            for word, name in ({name: name for name in NAMES} | plurals).items()
             for text in (word, f" {word}")
         ]
+        return sorted(spelt, key=lambda each: len(each[1]))  # "large vehicles" are no "vehicles"
 
     def _aimed(self, coded: Encoded) -> np.ndarray:
         """(length,) 1 + the visual token that shows the centre of the box that the next token helps to state.
@@ -111,6 +132,10 @@ class Lessons:
         values = np.zeros(len(self.encoder.tokenizer), dtype=np.int64)
         values[number_tokens(self.encoder.tokenizer)] = np.arange(1001)
         return values
+
+    def _answer_token(self, word: str) -> int:
+        """The token that an answer of these words begins with; 0 for none."""
+        return self.encoder.tokenizer.encode(word, add_special_tokens=False)[0] if word else 0
 
     def _first_token(self, word: str) -> int:
         if word not in self._first_tokens:

@@ -252,6 +252,8 @@ class Cells(Section):
     """Weight of the attention that names in a text are to pay to the visual tokens that show them."""
     aims: float = Field(0.5, ge=0)
     """Weight of the attention that boxes to come pay to the visual token at their centre, in nats."""
+    traits: float = Field(0.3, ge=0)
+    """Weight of the cross-entropy of sub-types and colours that visual tokens of objects tell."""
 
 
 class GsdSettings(Section):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LOOKING, AIMING = 2, 2
 """First heads of the attention above the middle, which are taught to look names up, and last ones, which are
 taught to look at what is about to be stated."""
+TRAITS = 2
+"""Words about an object beside its name: its sub-type and its colour."""
 PARTS = 64
 """Parts of a visual token, in reading order, of which each shows an object or does not."""
 _LEAST_EXTENT = 0.02  # of an object as part of the image's side
@@ -38,15 +40,18 @@ class CellsHead(Head):
     other, however many tokens show it; names count each token, too. Outlines count by the square root of the
     object's size. Masks say which parts of a visual token show an object: where in it the object lies.
 
+    Traits say which sub-type an object is of and what colour it has, by the words that would answer so.
+
     Needs the image extras ``cell_ids`` (n, cells) token ids, 0 where unknown, ``outlines`` (n, cells, 8)
     corners as parts of the image's side, and ``shares`` (n, cells) one over the cells that show the same
-    object, 0 for none. Masks need ``masks`` (n, cells, parts) bool. Lookups need the token extra ``named``,
+    object, 0 for none. Masks need ``masks`` (n, cells, parts) bool, traits ``traits`` (n, cells, 2)
+    token ids, 0 for none. Lookups need the token extra ``named``,
     (1, L) the cell id that stands for the name that ends at a token, 0 where none does or the image before
     does not show it; aims need ``aimed``, (1, L) 1 + which visual token of the image before, 0 for none.
 
     Args:
         width: of the hidden states.
-        names, outlines, masks, lookups, aims: weights beside the cross-entropy of answers.
+        names, outlines, masks, lookups, aims, traits: weights beside the cross-entropy of answers.
     """
 
     def __init__(
@@ -57,11 +62,14 @@ class CellsHead(Head):
         masks: float = 2.0,
         lookups: float = 0.5,
         aims: float = 0.5,
+        traits: float = 0.3,
     ) -> None:
-        super().__init__(width, names=names, outlines=outlines, masks=masks, lookups=lookups, aims=aims)
+        weights = {"names": names, "outlines": outlines, "masks": masks, "lookups": lookups, "aims": aims}
+        super().__init__(width, **weights, traits=traits)
         self.norm = nn.RMSNorm(width)
         self.outline = nn.Linear(width, 12)  # bounds and corners, from the middle of the visual token
         self.mask = nn.Linear(width, PARTS)
+        self.trait = nn.ModuleList(nn.Linear(width, width) for _ in range(TRAITS))
 
     def terms(
         self,
@@ -75,7 +83,8 @@ class CellsHead(Head):
         ``cells``: nats of the names; ``outline``: error of the outlines as part of the image's side, by the
         square root of the extent; ``mask``: nats of the parts, those with and without objects in equal
         shares; ``lookup``: nats of the attention that names pay to the visual tokens that show them; ``aim``:
-        of that which is paid to the visual token at the centre of a box to come.
+        of that which is paid to the visual token at the centre of a box to come; ``trait``: mean nats of
+        sub-types and colours.
         """
         middle = hidden[len(hidden) // 2][0]
         # The dummy of a pack without images stands for no cell.
@@ -84,7 +93,9 @@ class CellsHead(Head):
         truth, known = pack.image_extras, self.norm(seen)
         if "cell_ids" not in truth or not len(seen):
             nothing = sum(parameter.sum() for parameter in self.parameters()) * 0 + seen.sum() * 0
-            return {name: Term(nothing, 0.0) for name in ("cells", "outline", "mask", "lookup", "aim")}
+            return {
+                name: Term(nothing, 0.0) for name in ("cells", "outline", "mask", "lookup", "aim", "trait")
+            }
         cells = truth["cell_ids"]
         ids = cells.flatten()
         if len(ids) != len(seen):
@@ -104,6 +115,8 @@ class CellsHead(Head):
             outlines = (_miss(guess, truth["outlines"].flatten(0, 1)[drawn]) * weight).sum()
         parts = self.mask(known)
         masks = _balanced(parts, truth["masks"].flatten(0, 1)) if "masks" in truth else parts.sum() * 0
+        told = truth["traits"].flatten(0, 1) if "traits" in truth else ids.new_zeros(len(ids), TRAITS)
+        traits = self._traits(model, known, told, shares)
         order = torch.arange(1, cells.shape[1] + 1, device=ids.device).expand_as(cells)
         lookups = self._attention(model, hidden, pack, visual, Lookup("named", cells, slice(LOOKING)))
         aims = self._attention(model, hidden, pack, visual, Lookup("aimed", order, slice(-AIMING, None)))
@@ -114,7 +127,23 @@ class CellsHead(Head):
             "mask": Term(masks, settings["masks"]),
             "lookup": Term(lookups, settings["lookups"]),
             "aim": Term(aims, settings["aims"]),
+            "trait": Term(traits, settings["traits"]),
         }
+
+    def _traits(
+        self, model: VisionLanguageModel, known: torch.Tensor, ids: torch.Tensor, shares: torch.Tensor
+    ) -> torch.Tensor:
+        """Nats of the (n, TRAITS) token ids of what n visual tokens show; objects count alike."""
+        nats = known.sum() * 0
+        for layer, wanted in zip(self.trait, ids.unbind(1), strict=True):
+            told = wanted > 0
+            if told.any():
+                weight = shares[told] / shares[told].sum()
+                each = F.cross_entropy(model.lm_head(layer(known[told])), wanted[told], reduction="none")
+                nats = nats + (each * weight).sum() / TRAITS
+            else:
+                nats = nats + sum(parameter.sum() for parameter in layer.parameters()) * 0
+        return nats
 
     def _attention(
         self,

@@ -28,6 +28,10 @@ def test_each_visual_token_has_the_name_of_what_it_shows():
     corner = [truth.words[8 * row + column] for row in (1, 2) for column in (5, 6)]
     assert corner == ["plane"] * 4, "the plane stands on the corner of four cells"
     assert truth.words[56] == "desert"
+    assert [truth.traits[8 * row + column] for row in (1, 2) for column in (5, 6)] == [
+        (item.kind, item.colour)
+    ] * 4
+    assert truth.traits[56] == ("", "")
     assert np.isnan(truth.outlines[56]).all()
     np.testing.assert_allclose(
         truth.outlines[13].reshape(4, 2) * 128, canonical(item.polygon[None])[0], atol=1e-3

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_a_few_steps_lower_each_part_of_the_loss(model, lessons, tokenizer):
     optimizer = torch.optim.AdamW([*model.parameters(), *heads.parameters()], 3e-3)
     history = []
     for step in range(12):
-        seen = {"all": 0.0, "cells": 0.0, "outline": 0.0, "mask": 0.0, "lookup": 0.0, "aim": 0.0}
+        seen: dict[str, float] = defaultdict(float)
         for pack in packs:
             found = objective(model, heads, pack, reduction.weights(pack, totals), Moment(step, 12))
             found.loss.backward()
@@ -61,6 +62,7 @@ def test_a_few_steps_lower_each_part_of_the_loss(model, lessons, tokenizer):
     assert history[-1]["cells"] < 0.9 * history[0]["cells"]
     assert history[-1]["mask"] < history[0]["mask"]
     assert history[-1]["outline"] < history[0]["outline"]
+    assert history[-1]["trait"] < 0.9 * history[0]["trait"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Lessons as a source of a mix."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.nano.lessons import make_lesson
 from rscovlm.nano.source import NAMES, Lessons
+from rscovlm.synth.catalogue import CLASS_NAMES, OBJECT_CLASSES
 from tests.rscovlm.nano.material import SPEC
 
 
@@ -59,6 +61,10 @@ def test_a_source_is_as_long_as_said_and_drawn_in_order(lessons):
     assert lessons.encode(7, 2).key == ("lessons", 7, 2)
 
 
+PLURALS = {own.plural: own.name for own in OBJECT_CLASSES}
+PLURAL_OF = {own.name: own.plural for own in OBJECT_CLASSES}
+
+
 def test_names_that_the_image_before_shows_are_marked_at_their_last_token(tokenizer, lessons):
     marked = 0
     for index in range(60):
@@ -67,11 +73,51 @@ def test_names_that_the_image_before_shows_are_marked_at_their_last_token(tokeni
         picture = np.cumsum(coded.ids == lessons.encoder.image_id) // images.shape[1] - 1
         for end in np.flatnonzero(named):
             said = tokenizer.decode(coded.ids[: end + 1])
-            [name] = [word for word in NAMES if said.endswith(word)]
+            if said.endswith("assistant\n"):
+                continue
+            name = max((word for word in (*NAMES, *PLURALS) if said.endswith(word)), key=len)
+            name = PLURALS.get(name, name)
             assert named[end] == tokenizer.encode(f" {name}", add_special_tokens=False)[0]
             assert named[end] in images[picture[end]]
             marked += 1
     assert marked > 60
+
+
+def test_an_answer_in_words_begins_by_looking_at_the_class_that_was_asked_about(tokenizer, lessons):
+    marked = Counter()
+    for index in range(150):
+        coded, lesson = lessons.encode(index, 0), make_lesson(4, index)
+        if coded.task not in ("close", "chain"):
+            continue
+        starts = np.flatnonzero(np.diff(coded.learnt.astype(int), prepend=0) == 1) - 1
+        turns = lesson.conversation.messages
+        answered = [row for row, turn in enumerate(turns) if turn.role == "assistant"]
+        pictures = np.cumsum(coded.ids == lessons.encoder.image_id) // 64 - 1
+        for start, row in zip(starts, answered, strict=True):
+            words = " ".join(turn.text for turn in turns[:row])
+            last = max(CLASS_NAMES, key=lambda name: max(words.rfind(name), words.rfind(PLURAL_OF[name])))
+            looked, shown = coded.tokens["named"][start], coded.images["cell_ids"][pictures[start]]
+            cell = tokenizer.encode(f" {last}", add_special_tokens=False)[0]
+            if "bbox_2d" in turns[row].text:
+                assert looked == 0
+            elif last not in ("small vehicle", "large vehicle"):  # whose plurals share a word
+                assert looked == (cell if cell in shown else 0)
+                marked[bool(looked)] += 1
+    assert min(marked[True], marked[False]) > 5
+
+
+def test_traits_come_as_the_tokens_that_answers_about_them_begin_with(tokenizer, lessons):
+    asked = 0
+    for index in range(400):
+        lesson = make_lesson(4, index)
+        turns = lesson.conversation.messages if lesson.task == "close" else ()
+        for question, answer in pairwise(turns):
+            if "kind of" in question.text and "A." not in question.text:
+                [first, *_] = tokenizer.encode(answer.text, add_special_tokens=False)
+                told = lessons.encode(index, 0).images["traits"][0, :, 0]
+                assert first in told or not told.any(), "cars may be too small in view to be told about"
+                asked += told.any()
+    assert asked > 2
 
 
 def test_what_states_a_box_is_aimed_at_the_token_that_shows_its_centre(tokenizer, lessons):

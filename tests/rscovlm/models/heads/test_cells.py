@@ -73,6 +73,33 @@ def test_an_object_of_many_tokens_weighs_as_much_as_one_of_few():
     )
 
 
+def test_traits_are_words_of_objects_that_count_alike():
+    # The norm makes each token 2 at its own place, which the second trait's layer moves by one.
+    tokens, right, wrong = torch.eye(4).tolist(), math.log(1 + 3 / math.e**2), math.log(math.e**2 + 3)
+    truth = extras([3, 3, 3, 1], [0.5, 0.5, 1.0, 0.0])
+    truth["traits"] = torch.tensor([[[0, 0], [3, 2], [2, 1], [0, 0]]])
+    made = head(traits=0.4)
+    with torch.no_grad():
+        for layer, moved in zip(made.trait, (0, 1)):
+            layer.weight.copy_(torch.eye(4).roll(moved, 0))
+            layer.bias.zero_()
+    term = made.terms(MODEL, layers(*tokens), pack("aaaa", images=truth))["trait"]
+    # Of the objects told about, one has half the weight of the other: it shows in another token as well.
+    sub_type = (0.5 * wrong + 1.0 * right) / 1.5
+    colour = (0.5 * right + 1.0 * wrong) / 1.5
+    assert term.value.item() == pytest.approx((sub_type + colour) / 2, rel=1e-4)
+    assert term.weight == 0.4
+
+
+def test_traits_that_no_token_has_cost_nothing_and_leave_no_weight_without_a_gradient():
+    made = head()
+    for truth in (extras([3], [1.0]), extras([3], [1.0]) | {"traits": torch.zeros(1, 1, 2).long()}):
+        terms = made.terms(MODEL, layers([0, 0, 0, 1]), pack("a", images=truth))
+        assert terms["trait"].value.item() == 0
+        sum(term.value for term in terms.values()).backward()
+        assert all(parameter.grad is not None for parameter in made.parameters())
+
+
 def test_land_cover_alone_has_names_and_no_outlines():
     terms = head().terms(MODEL, layers([0, 0, 0, 1]), pack("a", images=extras([3], [0.0])))
     assert terms["cells"].value.item() == pytest.approx(-math.log(math.e**2 / (math.e**2 + 3)), rel=1e-4)
