@@ -32,6 +32,7 @@ from rscovlm.cli.options import (
     ShownAt,
     Timeout,
     Upright,
+    Vllm,
     read_bands,
 )
 from rscovlm.errors import UsageError
@@ -58,6 +59,7 @@ class ModelOptions:
     device: Device = None
     family: Family = None
     dtype: Dtype = None
+    vllm: Vllm = None
     timeout: Timeout = None
     attempts: Attempts = None
     in_flight: InFlight = None
@@ -94,7 +96,25 @@ class ModelOptions:
         serving = self._serving(on_server=found.runner == "http")
         if self.dtype is not None and found.runner == "http":
             raise UsageError(f"--dtype {self.dtype} is for models in process; {found.spec} chooses its own")
-        return replace(found, family=recipe.family(found.family), serving=serving, dtype=self.dtype)
+        return replace(
+            found,
+            family=recipe.family(found.family),
+            serving=serving,
+            dtype=self.dtype,
+            settings=self._settings(in_vllm=found.runner == "vllm"),
+        )
+
+    def _settings(self, in_vllm: bool) -> dict[str, Any]:
+        """Arguments of vLLM in process.
+
+        Raises:
+            UsageError: for a wrong one, or one for another engine.
+        """
+        from rscovlm.engines.vllm_settings import read_settings
+
+        if self.vllm and not in_vllm:
+            raise UsageError(f"--vllm {self.vllm[0]!r} is for vLLM in process (--model vllm:PATH)")
+        return read_settings(self.vllm or [])
 
     def _serving(self, on_server: bool) -> Serving | None:
         """The limits of requests to a server; None where none was given.

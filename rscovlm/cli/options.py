@@ -100,6 +100,13 @@ Dtype = Annotated[
         metavar="TYPE",
     ),
 ]
+Vllm = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Argument of vLLM for --model vllm:..., as tensor_parallel_size=2; may be repeated.",
+        metavar="NAME=VALUE",
+    ),
+]
 Timeout = Annotated[
     float | None, typer.Option(help="Seconds for one attempt at a request to a server; 600.", metavar="S")
 ]

@@ -85,6 +85,7 @@ def export(
 ) -> None:
     """Write the newest checkpoint of a run as a model that --model loads, or its adapters."""
     quiet_libraries()
+    from rscovlm.engines.vllm_settings import serving_arguments
     from rscovlm.tasks.passes import read_gsd
     from rscovlm.training.export import export_run
 
@@ -95,8 +96,7 @@ def export(
             f"largest gap to continuous gates, at {done.gap.gsd_m:.3g} m: {done.gap.probability:.3g} in the "
             f"distribution of the next token (total variation), {done.gap.logit:.3g} in a logit"
         )
-        folders = " ".join(f"{path.name}={path}" for path in sorted(done.folder.glob("gsd-*")))
-        note(f"vllm serve BASE --enable-lora --lora-modules {folders}")
+        note(f"vllm serve BASE {serving_arguments(sorted(done.folder.glob('gsd-*')))}")
     if done.checked is False:
         why = ": rounding to bfloat16 changed a close decision; compare both on your own data"
         differs = f"{done.folder} is written, but says something else than the adapters did"

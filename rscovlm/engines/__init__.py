@@ -86,7 +86,14 @@ def _engine(found: Checkpoint, device: str | None, dtype: str | None, tokenizer:
     if found.runner == "vllm":
         from rscovlm.engines.vllm import VllmEngine
 
-        return VllmEngine(found.local, found.family, found.spec, dtype=dtype or found.dtype)
+        return VllmEngine(
+            found.local,
+            found.family,
+            found.spec,
+            dtype=dtype or found.dtype,
+            adapter=found.adapter,
+            settings=found.settings,
+        )
     from rscovlm.engines.transformers import TransformersEngine
 
     return TransformersEngine.of_checkpoint(

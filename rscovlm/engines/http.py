@@ -14,6 +14,7 @@ from anyio.from_thread import start_blocking_portal
 
 from rscovlm.engines import connection, openai
 from rscovlm.engines.accounting import Accounting, Probed
+from rscovlm.engines.prefix_cache import PrefixCache
 from rscovlm.engines.sending import RequestBody
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
@@ -94,6 +95,20 @@ class HttpEngine:
     def close(self) -> None:
         """Close the connections; the server goes on."""
         self._closing.close()
+
+    def prefix_cache(self) -> PrefixCache | None:
+        """The counters of the prefix cache of a vLLM server, for all that was asked of it since its start.
+
+        None for a server that does not state them, or not beside its API.
+        """
+        return self._run(self._prefix_cache)
+
+    async def _prefix_cache(self) -> PrefixCache | None:
+        try:
+            response = await self._send("GET", f"{self.url.rstrip('/').removesuffix('/v1')}/metrics", 1)
+        except (Failed, ModelError):
+            return None
+        return PrefixCache.in_text(response.text)
 
     def _run(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         """The result of a coroutine function; an interrupt while waiting cancels it."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from rscovlm.engines import openai
+from rscovlm.engines.prefix_cache import PrefixCache
+from rscovlm.engines.vllm_settings import adapter_settings, require_known
 from rscovlm.errors import ModelError
 from rscovlm.models.families import ModelFamily
 from rscovlm.models.prompting import prompter_of
@@ -35,19 +38,30 @@ class VllmEngine:
         family: how the model sees and writes.
         name: for traces and provenance.
         dtype: ``bfloat16``, ``float16`` or ``float32``; None leaves it to the checkpoint.
+        adapter: folder of a LoRA adapter that is asked for with every request; not merged into the weights.
+        settings: further arguments of vLLM (``tensor_parallel_size``, ``enforce_eager``, ...), by name.
 
     Raises:
-        ModelError: where vLLM is not installed or cannot run the checkpoint.
+        ModelError: where vLLM is not installed, or cannot run the checkpoint or the adapter.
     """
 
     scores: Scores = "top"
 
-    def __init__(self, folder: Path, family: ModelFamily, name: str, *, dtype: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        family: ModelFamily,
+        name: str,
+        *,
+        dtype: str | None = None,
+        adapter: Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         # Results are printed to stdout; vLLM writes its log there unless told otherwise before its import.
         os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         try:
-            from vllm import LLM
+            from vllm import LLM, EngineArgs
         except ImportError as error:
             raise ModelError(
                 f"vllm:{folder} needs vLLM, which cannot be imported ({error}): pip install 'rscovlm[vllm]'"
@@ -56,21 +70,18 @@ class VllmEngine:
         self.name = name
         self._folder = folder
         self._prompter = prompter_of(folder, family)
-        bounds = family.resolution
+        stated = dict(settings or {})
+        require_known(stated, [field.name for field in fields(EngineArgs)])
+        arguments = {**_arguments(folder, family, dtype), **_for_adapter(adapter), **stated}
+        self._lora = None if adapter is None else _request(adapter)
         try:
-            self._llm = LLM(
-                model=str(folder),
-                dtype=dtype or "auto",
-                seed=0,
-                max_model_len=_model_length(folder),
-                limit_mm_per_prompt={"image": MOST_IMAGES},
-                mm_processor_kwargs={
-                    "size": {"shortest_edge": bounds.min_pixels, "longest_edge": bounds.max_pixels}
-                },
-            )
-        except (ValueError, RuntimeError, OSError) as error:
+            self._llm = LLM(model=str(folder), **arguments)
+            if self._lora is not None:
+                # At once, so that an adapter that does not fit is refused before anything is asked.
+                self._llm.llm_engine.add_lora(self._lora)
+        except Exception as error:  # its worker's errors come as those of many libraries
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelError(f"vLLM cannot run {folder}: {reason}") from error
+            raise ModelError(f"vLLM cannot run {adapter or folder}: {reason}") from error
         self._length = self._llm.llm_engine.model_config.max_model_len
 
     def __enter__(self) -> VllmEngine:
@@ -82,6 +93,10 @@ class VllmEngine:
     def close(self) -> None:
         """Let go of the weights; vLLM ends its worker with its last reference."""
         self._llm = None
+
+    def prefix_cache(self) -> PrefixCache:
+        """The counters of vLLM's prefix cache since the start."""
+        return PrefixCache.in_metrics(self._llm.get_metrics())
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``ChatModel``.
@@ -106,6 +121,7 @@ class VllmEngine:
                 [openai.chat_messages(conversations[index]) for index in fitting],
                 [_sampling(options, sampling, options.seed + index) for index in fitting],
                 use_tqdm=False,
+                lora_request=self._lora,
             )
             for index, output in zip(fitting, outputs, strict=True):
                 counted = len(output.prompt_token_ids)
@@ -113,6 +129,35 @@ class VllmEngine:
                     raise openai.resized(f"{counted} prompt tokens where {expected[index]} were sent")
                 replies[index] = _reply(output, options)
         return [replies[index] for index in range(len(conversations))]
+
+
+def _arguments(folder: Path, family: ModelFamily, dtype: str | None) -> dict[str, Any]:
+    """Arguments of vLLM that follow from a checkpoint and how it is shown images."""
+    bounds = family.resolution
+    return {
+        "dtype": dtype or "auto",
+        "seed": 0,
+        "max_model_len": _model_length(folder),
+        "limit_mm_per_prompt": {"image": MOST_IMAGES},
+        "mm_processor_kwargs": {
+            "size": {"shortest_edge": bounds.min_pixels, "longest_edge": bounds.max_pixels}
+        },
+        "disable_log_stats": False,  # else it counts nothing
+    }
+
+
+def _for_adapter(adapter: Path | None) -> dict[str, Any]:
+    if adapter is None:
+        return {}
+    from vllm.config.lora import MaxLoRARanks
+
+    return adapter_settings([adapter], get_args(MaxLoRARanks))
+
+
+def _request(adapter: Path) -> Any:
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(adapter.name, 1, str(adapter))
 
 
 def _sampling(options: Generation, sampling: Sampling, seed: int) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES, ModelFamily, family_in, family_named, family_of
@@ -41,6 +43,7 @@ class Checkpoint:
         serving: how requests are sent to a server; None for the usual limits.
         dtype: of the weights of a model in process; None for the usual one.
         adapter: folder of a LoRA adapter over the weights in ``folder``.
+        settings: arguments of vLLM in process, beyond those that follow from the rest.
     """
 
     spec: str
@@ -53,6 +56,7 @@ class Checkpoint:
     serving: Serving | None = None
     dtype: str | None = None
     adapter: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @cached_property
     def identity(self) -> str:
@@ -61,7 +65,7 @@ class Checkpoint:
 
     @property
     def _weights(self) -> str:
-        """The spec, a stated precision, and local files: weights, those of heads, facts about them."""
+        """The spec, what was stated of how it runs, and local files: weights, heads, facts about them."""
         if self.folder is None:
             return self.spec
         folders = [self.folder] if self.adapter is None else [self.folder, self.adapter]
@@ -69,6 +73,8 @@ class Checkpoint:
         files = [file for folder in folders for kind in kinds for file in sorted(folder.glob(kind))]
         facts = [(file.name, file.stat()) for file in files]
         spec = self.spec if self.dtype is None else f"{self.spec} in {self.dtype}"
+        if self.settings:
+            spec += f" with {json.dumps(self.settings, sort_keys=True)}"
         return "|".join(
             [spec, *(f"{name} {fact.st_size} bytes {fact.st_mtime_ns} ns" for name, fact in facts)]
         )
@@ -125,11 +131,11 @@ def _in_process(spec: str, family: str | None) -> Checkpoint:
     kind = next((each for each in (ADAPTER, SCALED_ADAPTER) if (folder / each).is_file()), None)
     if kind is not None and not (folder / "config.json").is_file():
         adapter, name = folder, _base_of(folder, kind)
-        if runner == "vllm":
-            how = "merge it: rscovlm export, or peft's own"
-            if kind == SCALED_ADAPTER:
-                how = "bake it at some scales: rscovlm export RUN --gsd 0.3,1,10"
-            raise ModelError(f"{folder} is a LoRA adapter; for vLLM {how}")
+        if runner == "vllm" and kind == SCALED_ADAPTER:
+            raise ModelError(
+                f"{folder} is an adapter that depends on the scale; for vLLM bake it at some scales: "
+                "rscovlm export RUN --gsd 0.3,1,10"
+            )
         folder, revision = _folder(name)
     known = family_of(folder, name)
     if family is not None:

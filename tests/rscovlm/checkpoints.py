@@ -132,6 +132,25 @@ def tiny_qwen35(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+BOTH_PARTS = r".*(language_model.*\.(q_proj|v_proj)|visual\.blocks.*\.attn\.qkv)"
+"""Layers of the language model and of the vision tower, as PEFT names targets."""
+
+
+def lora_over(base: Path, folder: Path, targets: str | list[str] = BOTH_PARTS, rank: int = 4) -> Path:
+    """A LoRA adapter of random weights over a checkpoint, as PEFT writes it."""
+    import peft
+    import torch
+
+    from rscovlm.models.weights import read_weights
+
+    torch.manual_seed(1)
+    settings = peft.LoraConfig(r=rank, target_modules=targets, init_lora_weights=False)
+    peft.get_peft_model(read_weights(base, torch.float32), settings).save_pretrained(folder)
+    stated = folder / "adapter_config.json"
+    stated.write_text(json.dumps({**json.loads(stated.read_text()), "base_model_name_or_path": str(base)}))
+    return folder
+
+
 def _qwen3_vision(channels: int) -> dict[str, object]:
     return {
         "depth": 4,

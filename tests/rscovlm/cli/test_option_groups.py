@@ -12,6 +12,7 @@ import typer
 
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions, ZoomingOptions, with_options
 from rscovlm.errors import UsageError
+from rscovlm.models.checkpoints import NANO_FOLDER
 from tiling.overrides import AS_STORED, Overrides
 
 ON_SERVER = "http://127.0.0.1:9/v1#model"
@@ -46,6 +47,14 @@ def test_limits_of_requests_reach_a_server_and_are_refused_without_one():
     typed = ModelOptions(ON_SERVER, family="qwen3-vl", dtype="float16")
     with pytest.raises(UsageError, match="--dtype float16 is for models in process"):
         typed.checkpoint(typed.recipe())
+
+
+def test_arguments_of_vllm_reach_it_and_are_refused_elsewhere():
+    given = ModelOptions(f"vllm:{NANO_FOLDER}", vllm=["tensor-parallel-size=2"])
+    assert given.checkpoint(given.recipe()).settings == {"tensor_parallel_size": 2}
+    in_process = ModelOptions("nano", vllm=["enforce_eager=true"])
+    with pytest.raises(UsageError, match="--vllm 'enforce_eager=true' is for vLLM in process"):
+        in_process.checkpoint(in_process.recipe())
 
 
 def test_options_go_before_the_recipe():

@@ -30,6 +30,7 @@ class ModelServer:
         max_pixels: shrinks larger images before they are counted, as a badly started server does.
         delay_s: of each reply.
         count: prompt tokens of a conversation, instead of this server's own count.
+        metrics: what ``/metrics`` says, where it says something.
         served: names of models; the one model alone by default.
         requests: bodies received; headers: of the last request; most_at_once: requests in flight.
         caller: ``headers`` of the request that the thread at hand answers.
@@ -43,6 +44,7 @@ class ModelServer:
         self.failures: list[tuple[int, dict[str, str], Any]] = []
         self.max_pixels, self.min_pixels, self.delay_s = 1 << 40, 0, 0.0
         self.key: str | None = None
+        self.metrics: str | None = None
         self.requests: list[dict[str, Any]] = []
         self.headers: dict[str, str] = {}
         self.now, self.most_at_once = 0, 0
@@ -113,7 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.owner.headers = dict(self.headers)
-        if self.path != "/v1/models":
+        if self.path == "/metrics" and self.owner.metrics is not None:
+            self._send(200, {"Content-Type": "text/plain"}, self.owner.metrics.encode())
+        elif self.path != "/v1/models":
             self._send(404, {}, {"detail": "Not Found"})
         elif self.owner.key and self.headers.get("Authorization") != f"Bearer {self.owner.key}":
             self._send(401, {}, {"error": {"message": "no such key"}})

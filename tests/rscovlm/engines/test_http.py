@@ -11,6 +11,7 @@ import pytest
 from rscovlm.engines import load_model
 from rscovlm.engines.connection import retry_after_s
 from rscovlm.engines.http import HttpEngine
+from rscovlm.engines.prefix_cache import HITS, QUERIES, PrefixCache
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES, family_of
@@ -355,3 +356,11 @@ def test_a_tokenizer_that_is_not_there_is_one_clear_error(server, tmp_path):
 def test_a_name_without_a_family_asks_for_the_option():
     with pytest.raises(ModelError, match="give --family"):
         load_model("http://127.0.0.1:9/v1#my-model")
+
+
+def test_the_counters_of_a_servers_prefix_cache_are_read_where_it_has_some(server, engine):
+    assert engine.prefix_cache() is None  # there is no such page
+    server.metrics = "requests_total 3\n"
+    assert engine.prefix_cache() is None
+    server.metrics = f'{QUERIES}_total{{engine="0"}} 10.0\n{HITS}_total{{engine="0"}} 4.0\n'
+    assert engine.prefix_cache() == PrefixCache(queries=10, hits=4)

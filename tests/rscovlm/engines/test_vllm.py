@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import subprocess
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,10 +14,10 @@ import pytest
 from rscovlm.cli import main
 from rscovlm.engines import load_model
 from rscovlm.errors import ModelError
-from rscovlm.models.checkpoints import NANO_FOLDER
+from rscovlm.models.checkpoints import NANO_FOLDER, resolve
 from rscovlm.synth.catalogue import CLASS_NAMES
-from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
-from tests.rscovlm.engines.real_vllm import GREEDY, conversations, replies_in_process, vllm_server
+from tests.rscovlm.checkpoints import lora_over, tiny_qwen3_vl, tiny_qwen25_vl
+from tests.rscovlm.engines.real_vllm import BLOCK, ROOT, asked, asked_in_process, vllm_server
 
 PYTHON = os.environ.get("RSCOVLM_VLLM", "")
 
@@ -24,6 +27,18 @@ pytestmark = pytest.mark.skipif(
 
 CHECKPOINTS = {"nano": None, "qwen3-vl-tiny": tiny_qwen3_vl, "qwen2.5-vl-tiny": tiny_qwen25_vl}
 
+TUNED = "tuned"
+"""Name under which every server has a LoRA adapter over its checkpoint."""
+
+
+@pytest.fixture(scope="module")
+def told(request):
+    """Lines that are printed at the end, whether or not tests fail."""
+    lines = []
+    yield lines.append
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print("\n" + "\n".join(lines))
+
 
 @pytest.fixture(scope="module", params=CHECKPOINTS)
 def folder(request, tmp_path_factory):
@@ -32,8 +47,17 @@ def folder(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(folder, tmp_path_factory):
-    with vllm_server(PYTHON, folder, tmp_path_factory.mktemp("vllm") / "log.txt") as server:
+def adapter(folder, tmp_path_factory):
+    """A LoRA adapter in the language model and in the vision tower."""
+    return lora_over(folder, tmp_path_factory.mktemp("adapter") / TUNED)
+
+
+@pytest.fixture(scope="module")
+def server(folder, adapter, tmp_path_factory, told):
+    log = tmp_path_factory.mktemp("vllm") / "log.txt"
+    lora = ("--enable-lora", "--lora-modules", f"{TUNED}={adapter}", "--enable-tower-connector-lora")
+    with vllm_server(PYTHON, folder, log, *lora) as server:
+        told(f"served {folder.name}: up after {server.start_s:.1f} s")
         yield server
 
 
@@ -53,14 +77,39 @@ def models(server, folder, most_pixels):
     )
 
 
-def by_transformers(folder):
-    with load_model(str(folder), device="cpu", dtype="float32") as engine:
-        return engine.chat(conversations(engine.family.resolution.factor), GREEDY)
+def by_transformers(model):
+    with load_model(str(model), device="cpu", dtype="float32") as engine:
+        return asked(engine)
+
+
+def by_server(server, folder, most_pixels, name):
+    # With the tokenizer at hand, each reply's count of prompt tokens is checked to be exactly ours.
+    model, family = f"{server.url}#{name}", resolve(str(folder)).family.name
+    with load_model(model, tokenizer=str(folder), max_pixels=most_pixels, family=family) as engine:
+        return asked(engine)
 
 
 @pytest.fixture(scope="module")
 def expected(folder):
     return by_transformers(folder)
+
+
+@pytest.fixture(scope="module")
+def served(server, folder, most_pixels, told):
+    found = by_server(server, folder, most_pixels, folder.name)
+    tell_caches(told, f"served {folder.name}", found)
+    return found
+
+
+@pytest.fixture(scope="module", params=["nano", "nano with an adapter"])
+def in_process(request, tmp_path_factory, told):
+    """The replies of vLLM in a process of its own, and those of the same weights by transformers."""
+    plain = request.param == "nano"
+    model = NANO_FOLDER if plain else lora_over(NANO_FOLDER, tmp_path_factory.mktemp("adapter") / TUNED)
+    found = asked_in_process(PYTHON, f"vllm:{model}", one_process=not plain)
+    told(f"{request.param} in process: up after {found.start_s:.1f} s")
+    tell_caches(told, f"{request.param} in process", found)
+    return found, by_transformers(model)
 
 
 @pytest.fixture(scope="module")
@@ -70,29 +119,109 @@ def scene(tmp_path_factory):
     return path
 
 
+def tell_caches(told, name, found):
+    for number, cache in enumerate(found.caches, 1):
+        told(f"{name}: turn {number} of a zoom chain: {cache}")
+
+
+def readable(text):
+    """Words without broken characters, as random weights write them; vLLM leaves unfinished ones out."""
+    return text.replace("\N{REPLACEMENT CHARACTER}", "")
+
+
 def same(found, expected):
     """Greedy replies of the same weights: the same text, counts, and all but the same probabilities."""
-    fields = ("text", "stop_reason", "prompt_tokens", "completion_tokens")
+    fields = ("stop_reason", "prompt_tokens", "completion_tokens")
     for one, other in zip(found, expected, strict=True):
+        assert readable(one.text) == readable(other.text)
         assert [getattr(one, field) for field in fields] == [getattr(other, field) for field in fields]
         shortest = min(len(one.logprobs), len(other.logprobs))  # with the end of the turn, or without
         np.testing.assert_allclose(one.logprobs[:shortest], other.logprobs[:shortest], atol=1e-3)
 
 
-# The first test, so that no server shares its memory.
-def test_vllm_in_a_process_of_its_own_gives_the_replies_of_transformers():
-    same(replies_in_process(PYTHON, NANO_FOLDER), by_transformers(NANO_FOLDER))
+def same_where_stopped(found, expected):
+    """A stop string ends the reply before itself, wherever the engine looks for it."""
+    whole = max((reply.text for reply in expected.replies), key=len)
+    assert found.stop == expected.stop
+    assert found.stopped.text == expected.stopped.text == whole[: whole.index(found.stop)]
+    assert found.stopped.stop_reason == "stop"
 
 
-def test_a_server_gives_the_replies_of_the_same_weights_in_process(server, folder, most_pixels, expected):
-    # With the tokenizer at hand, each reply's count of prompt tokens is checked to be exactly ours.
-    with load_model(server.spec, tokenizer=str(folder), max_pixels=most_pixels) as engine:
-        same(engine.chat(conversations(engine.family.resolution.factor), GREEDY), expected)
+def same_probabilities(found, expected):
+    """The likeliest first tokens hold the choice that begins with the very likeliest, and not the other."""
+    assert found.choices == expected.choices
+    likeliest, other = found.scored.choices
+    # Shorter beginnings of the choice count too, where choices are told from the likeliest tokens alone.
+    assert expected.scored.choices[0] - 1e-3 <= likeliest <= 1e-6
+    assert other == -np.inf
+    assert expected.scored.choices[1] < expected.scored.choices[0]
 
 
-def test_without_the_tokenizer_the_probes_find_the_server_honest(server, most_pixels, expected):
+def kept_between_turns(found):
+    """Of each later turn all whole blocks of the turn before come from vLLM's cache, as its metrics say."""
+    assert found.caches[0].queries == found.turns[0].prompt_tokens
+    for (before, reply), cache in zip(pairwise(found.turns), found.caches[1:], strict=True):
+        assert cache.queries == reply.prompt_tokens
+        assert 0 < cache.hits == reply.prompt_tokens - reply.prefilled_tokens
+        assert cache.hits >= before.prompt_tokens // BLOCK * BLOCK
+
+
+PARSER = """
+import json, sys
+from vllm.entrypoints.launchers.cli_args import make_arg_parser
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+parser = make_arg_parser(FlexibleArgumentParser())
+for line in json.load(sys.stdin):
+    parser.parse_args(line)
+"""
+
+
+def test_vllm_knows_every_argument_of_the_documented_command_lines():
+    start = "$ vllm serve "
+    lines = [
+        shlex.split(line.removeprefix(start), comments=True)
+        for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith(start)
+    ]
+    assert len(lines) >= 7
+    parsed = subprocess.run([PYTHON, "-c", PARSER], input=json.dumps(lines), capture_output=True, text=True)
+    assert parsed.returncode == 0, parsed.stderr[-2000:]
+
+
+# First those in process, so that no server shares their memory.
+def test_vllm_in_a_process_of_its_own_gives_the_replies_of_transformers(in_process):
+    found, expected = in_process
+    same(found.replies, expected.replies)
+    same(found.turns, expected.turns)
+    same_where_stopped(found, expected)
+    same_probabilities(found, expected)
+
+
+def test_in_process_the_turns_of_a_chain_find_the_turns_before_them_in_the_cache(in_process):
+    kept_between_turns(in_process[0])
+
+
+def test_a_server_gives_the_replies_of_the_same_weights_in_process(served, expected):
+    same(served.replies, expected.replies)
+    same(served.turns, expected.turns)
+    same_where_stopped(served, expected)
+    same_probabilities(served, expected)
+
+
+def test_on_a_server_the_turns_of_a_chain_find_the_turns_before_them_in_the_cache(served):
+    kept_between_turns(served)
+
+
+def test_a_served_adapter_is_asked_for_by_its_name(server, folder, adapter, most_pixels, expected):
+    found = by_server(server, folder, most_pixels, TUNED)
+    same(found.replies, by_transformers(adapter).replies)
+    assert abs(found.replies[0].logprobs[0] - expected.replies[0].logprobs[0]) > 1e-3
+
+
+def test_without_the_tokenizer_the_probes_find_the_server_honest(server, folder, most_pixels, expected):
     with load_model(server.spec, max_pixels=most_pixels) as engine:
-        same(engine.chat(conversations(engine.family.resolution.factor), GREEDY), expected)
+        same(asked(engine).replies, expected.replies)
 
 
 def test_a_server_that_would_shrink_larger_images_is_found_out(server, most_pixels):
@@ -100,19 +229,19 @@ def test_a_server_that_would_shrink_larger_images_is_found_out(server, most_pixe
         load_model(server.spec, max_pixels=4 * most_pixels) as engine,
         pytest.raises(ModelError, match="the server resizes images"),
     ):
-        engine.chat(conversations(engine.family.resolution.factor), GREEDY)
+        asked(engine)
 
 
 def test_ask_zooms_to_the_same_views_and_answers_alike(models, scene, tmp_path):
-    output, found = tmp_path / "answers.json", []
-    for options in models:
+    found = []
+    for number, options in enumerate(models):
+        output = tmp_path / f"{number}.json"
         questions = ["How many ships are at the harbour?", "Is there any plane at the airport?"]
         code = main(["ask", str(scene), *questions, *options, "--output", str(output)])
         answers = json.loads(output.read_text())["answers"]
         for answer in answers:
             del answer["seconds"]
-            # Random weights write broken characters, and vLLM leaves a last one out that is not finished.
-            answer["answer"] = answer["answer"].replace("\N{REPLACEMENT CHARACTER}", "")
+            answer["answer"] = readable(answer["answer"])
         found.append((code, answers))
     assert found[0] == found[1]
 

@@ -32,6 +32,24 @@ def test_a_folder_is_run_by_transformers_or_vllm(folder, prefix, runner):
     assert (found.runner, found.local, found.family) == (runner, folder, family_of(folder))
 
 
+@pytest.mark.parametrize(("prefix", "runner"), [("", "transformers"), ("vllm:", "vllm")])
+def test_an_adapter_is_found_over_its_base_for_both(folder, tmp_path, prefix, runner):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(folder)}))
+    found = resolve(f"{prefix}{adapter}")
+    assert (found.runner, found.folder, found.adapter) == (runner, folder, adapter)
+
+
+def test_gates_that_depend_on_the_scale_are_nothing_that_vllm_runs(folder, tmp_path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "scale_adapter.json").write_text(json.dumps({"base_model_name_or_path": str(folder)}))
+    assert resolve(str(adapter)).adapter == adapter
+    with pytest.raises(ModelError, match="depends on the scale; for vLLM bake it"):
+        resolve(f"vllm:{adapter}")
+
+
 def test_a_server_has_a_url_a_name_and_no_folder():
     found = resolve("http://localhost:8000/v1#Qwen3-VL-8B")
     assert (found.runner, found.url, found.served) == ("http", "http://localhost:8000/v1", "Qwen3-VL-8B")
@@ -56,6 +74,11 @@ def test_max_pixels_bounds_the_family(folder):
     assert resolve(str(folder), max_pixels=256**2).family.resolution.max_pixels == 256**2
     with pytest.raises(ModelError, match="--max-pixels 1 "):
         resolve(str(folder), max_pixels=1)
+
+
+def test_the_identity_follows_what_vllm_is_told(folder):
+    plain = resolve(f"vllm:{folder}")
+    assert plain.identity != replace(plain, settings={"quantization": "fp8"}).identity
 
 
 def test_the_identity_follows_the_weights(folder):

@@ -20,7 +20,7 @@ from rscovlm.models.weights import (
     read_weights,
     stop_tokens,
 )
-from tests.rscovlm.checkpoints import tiny_qwen3_vl
+from tests.rscovlm.checkpoints import lora_over, tiny_qwen3_vl
 
 CPU = torch.device("cpu")
 
@@ -143,13 +143,8 @@ def test_layers_can_be_spread_over_what_devices_there_are(folder):
 
 
 def test_an_adapter_lies_over_its_base_and_is_found_by_its_folder(folder, tmp_path):
-    peft = pytest.importorskip("peft")
-    base = read_weights(folder, torch.float32)
-    torch.manual_seed(1)
-    settings = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
-    peft.get_peft_model(base, settings).save_pretrained(tmp_path / "adapter")
-    stated = tmp_path / "adapter" / "adapter_config.json"
-    stated.write_text(json.dumps({**json.loads(stated.read_text()), "base_model_name_or_path": str(folder)}))
+    pytest.importorskip("peft")
+    lora_over(folder, tmp_path / "adapter", ["q_proj"], rank=2)
 
     found = resolve(str(tmp_path / "adapter"))
     assert (found.folder, found.adapter, found.family.name) == (folder, tmp_path / "adapter", "qwen3-vl")
@@ -160,6 +155,6 @@ def test_an_adapter_lies_over_its_base_and_is_found_by_its_folder(folder, tmp_pa
     changed = {name for name in plain if not torch.equal(plain[name], merged[name])}
     assert changed == {name for name in plain if name.endswith("q_proj.weight")}
 
-    stated.write_text("{}")
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match="names no base model"):
         resolve(str(tmp_path / "adapter"))
