@@ -12,12 +12,13 @@ programs on the machine disturb least, and wall-clock seconds on an accelerator.
 ``--together`` asks that many questions about one scene at once, each with so many zooms, and prints for each
 round which share of the prompts' tokens was computed. An ideal cache computes what is new and nothing else.
 The cache is made small on purpose (``--kept``): what does not fit it is what a larger model meets with fewer
-questions.
+questions. Peak memory is that of the process up to then, model and scene included.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import tempfile
 import time
@@ -126,11 +127,13 @@ class Zooming:
 
     def __init__(self, engine: TransformersEngine, zooms: int) -> None:
         self.engine, self.zooms = engine, zooms
-        self.kept_tokens = getattr(engine, "kept_tokens", 0)
+        self.kept_tokens, self.release = engine.kept_tokens, engine.release
+        self.most_kept = 0
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """Real replies in every respect but their text."""
         replies = self.engine.chat(conversations, options)
+        self.most_kept = max(self.most_kept, self.engine._memory.tokens)
         return [
             replace(reply, text=self._text(conversation), stop_reason="stop")
             for conversation, reply in zip(conversations, replies, strict=True)
@@ -145,6 +148,11 @@ class Zooming:
         number = int(question.split()[0]) + said
         left, top = 500 * (number % 2), 500 * (number // 2 % 2)
         return self.engine.family.dialect.render_call((left, top, left + 500, top + 500), 1000, 1000)
+
+
+def peak_mb() -> float:
+    """Most memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def together(folder: Path, options: argparse.Namespace) -> None:
@@ -166,8 +174,9 @@ def together(folder: Path, options: argparse.Namespace) -> None:
             )
             questions = [f"{number} What colour are the planes?" for number in range(count)]
             with Scene(path) as scene:
+                asked = Zooming(engine, options.zooms)
                 chain = ZoomChain(
-                    Zooming(engine, options.zooms),
+                    asked,
                     family.dialect,
                     family.resolution,
                     Budget(max_zooms=options.zooms, max_refusals=0),
@@ -184,7 +193,7 @@ def together(folder: Path, options: argparse.Namespace) -> None:
             print(
                 f"{count} questions, {len(rounds)} rounds, {options.kept:,} tokens kept | computed of the "
                 f"prompts by round: {shares} | in all {sum(computed):,} of {sum(prompts):,} tokens | "
-                f"{seconds:.2f} s",
+                f"{seconds:.2f} s | {asked.most_kept:,} tokens kept at most, peak memory {peak_mb():.0f} MB",
                 flush=True,
             )
 

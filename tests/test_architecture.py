@@ -162,6 +162,8 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "tiling/validity.py": "test_scene.py and test_foreign.py read nodata, alpha and masks",
     "rscovlm/cli/ask_journal.py": "tests/end_to_end/test_ask_resume.py kills and resumes the command",
     "zoom_chain/effects.py": "types alone; test_driver.py and test_controller.py run what yields them",
+    "zoom_chain/jobs.py": "test_driver.py and test_keeping.py run them",
+    "zoom_chain/reading.py": "test_driver.py and test_controller.py read views through it",
     "zoom_chain/policies/chain.py": "test_controller.py runs whole chains",
     "zoom_chain/policies/off.py": "test_controller.py runs it beside the chain",
     "zoom_chain/session.py": "test_controller.py and test_driver.py read what it records and is charged",

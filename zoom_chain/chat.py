@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -190,6 +191,15 @@ class Conversation:
         """This conversation with one more turn."""
         return Conversation((*self.messages, Message(role, content)))
 
+    def turns_of(self, role: Role) -> tuple[int, ...]:
+        """The places of the turns of a role."""
+        return tuple(place for place, message in enumerate(self.messages) if message.role == role)
+
+    def leads_to(self, other: Conversation) -> bool:
+        """Whether another one goes on from this one: it has the same turns, and maybe more."""
+        mine, theirs = self.messages, other.messages
+        return len(mine) <= len(theirs) and all(map(operator.is_, mine, theirs))
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -290,8 +300,10 @@ class ChatModel(Protocol):
     """A batch of conversations in, a batch of replies out, in the same order.
 
     A model that takes requests one by one, from several threads at once, has an attribute ``in_flight``: how
-    many. One that keeps keys and values between calls has ``kept_tokens``: of how many tokens.
-    One that states probabilities has an attribute ``scores``, see ``zoom_chain.scores``.
+    many. One that keeps keys and values between calls has ``kept_tokens``, of how many tokens, and may have
+    ``release(conversations, shared)``, which gives back those of conversations that do not go on, see
+    ``zoom_chain.keeping.release``. One that states probabilities has an attribute ``scores``, see
+    ``zoom_chain.scores``.
     """
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:

@@ -16,8 +16,9 @@ from tiling.resolution import Resolution
 from zoom_chain.budget import Budget
 from zoom_chain.chat import ChatModel, Generation
 from zoom_chain.dialect import ZoomDialect
-from zoom_chain.driver import Driver, Job
+from zoom_chain.driver import Driver
 from zoom_chain.effects import StopReason
+from zoom_chain.jobs import Job
 from zoom_chain.looks import CropRule, scene_gsd
 from zoom_chain.policies import CHAIN, ZoomPolicy
 from zoom_chain.scores import require_scores, scores_of

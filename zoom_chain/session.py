@@ -210,6 +210,6 @@ def failure_of(reply: Reply) -> str | None:
 
 def _told(conversation: Conversation) -> str:
     """The words that were added since the model spoke last."""
-    said = [index for index, message in enumerate(conversation.messages) if message.role == "assistant"]
+    said = conversation.turns_of("assistant")
     new = conversation.messages[said[-1] + 1 if said else 0 :]
     return "\n".join(message.text for message in new if message.text)

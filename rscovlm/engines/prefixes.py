@@ -25,10 +25,14 @@ Identities: TypeAlias = NDArray[np.int64]
 
 @dataclass(eq=False)
 class _Node:
-    """A stretch of tokens, the stretch that it goes on from, and those that go on from it by first token."""
+    """A stretch of tokens, the stretch that it goes on from, and those that go on from it by first token.
+
+    What the model said is a stretch of its own: the next turn may take it up in other tokens.
+    """
 
     keys: Identities
     layers: Layers
+    is_reply: bool = False
     parent: _Node | None = None
     children: dict[int, _Node] = field(default_factory=dict)
     used: int = 0
@@ -101,24 +105,52 @@ class Prefixes:
                 left -= common
         return Beginning(length, tuple(stretches))
 
-    def keep(self, keys: Identities, read: Callable[[int, int], Layers]) -> None:
+    def keep(self, keys: Identities, read: Callable[[int, int], Layers], reply: int = 0) -> None:
         """Hold a conversation, where there is room for what is new of it.
 
         Args:
             keys: of all its tokens.
             read: keys and values of its tokens from a place to another.
+            reply: tokens at its end that the model has just said.
         """
         node, length = self._root, 0
         for child, common in list(self._matches(keys)):
             node = child if common == len(child.keys) else self._split(child, common)
             self._use(node)
             length += common
-        new = len(keys) - length
-        if new and self._make_room(new):
-            child = _Node(keys[length:].copy(), read(length, len(keys)))
-            self._use(child)
-            node.add(child)
-            self.tokens += new
+        for end, is_reply in ((len(keys) - reply, False), (len(keys), True)):
+            if length < end and self._make_room(end - length):
+                child = _Node(keys[length:end].copy(), read(length, end), is_reply)
+                self._use(child)
+                node.add(child)
+                self.tokens += end - length
+                node, length = child, end
+
+    def release(self, keys: Identities, shared: int = 0) -> None:
+        """Forget a conversation up to where it parts with others that are held.
+
+        Args:
+            keys: of all its tokens but for the last reply.
+            shared: tokens at its beginning that stay.
+        """
+        # A stretch that agrees in part is another conversation's.
+        path = [node for node, common in self._matches(keys) if common == len(node.keys)]
+        start = sum(len(node.keys) for node in path)
+        for node in reversed(path):
+            start -= len(node.keys)
+            for each in [each for each in node.children.values() if each.is_reply and not each.children]:
+                self._drop(each)
+            if node.children or start + len(node.keys) <= shared:
+                return
+            if start < shared:
+                self._split(node, shared - start)
+            self._drop(node)
+
+    def _drop(self, node: _Node) -> None:
+        """Forget a stretch from which nothing goes on."""
+        assert node.parent is not None
+        del node.parent.children[int(node.keys[0])]
+        self.tokens -= len(node.keys)
 
     def _matches(self, keys: Identities) -> Iterator[tuple[_Node, int]]:
         """The stretches along which tokens agree, and in how many; the last may agree in part."""
@@ -139,7 +171,7 @@ class Prefixes:
         """Cut a stretch in two, of which each has its own memory; the first."""
         assert node.parent is not None
         parent = node.parent
-        first = _Node(node.keys[:at].copy(), _cut(node.layers, 0, at), used=node.used)
+        first = _Node(node.keys[:at].copy(), _cut(node.layers, 0, at), node.is_reply, used=node.used)
         parent.add(first)
         node.keys, node.layers = node.keys[at:].copy(), _cut(node.layers, at, len(node.keys))
         first.add(node)
@@ -155,10 +187,7 @@ class Prefixes:
             ends = [node for node in self._root.walk() if not node.children and node.used < self._batch]
             if not ends:
                 return False
-            oldest = min(ends, key=lambda node: node.used)
-            assert oldest.parent is not None
-            del oldest.parent.children[int(oldest.keys[0])]
-            self.tokens -= len(oldest.keys)
+            self._drop(min(ends, key=lambda node: node.used))
         return True
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rscovlm.models.scale_words import SAID, stated
-from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.chat import Conversation, Generation, Picture, Reply
+from zoom_chain.keeping import release
 
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
@@ -36,6 +37,10 @@ class StatingEngine:
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``zoom_chain.chat.ChatModel``."""
         return self._engine.chat([stated(conversation) for conversation in conversations], options)
+
+    def release(self, conversations: Sequence[Conversation], shared: Collection[Picture] = ()) -> None:
+        """Have the other one forget conversations; see ``zoom_chain.keeping.release``."""
+        release(self._engine, [stated(conversation) for conversation in conversations], shared)
 
     def close(self) -> None:
         """Close the other one."""

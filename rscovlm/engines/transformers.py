@@ -6,7 +6,7 @@ Shape letters: B rows of a batch, P kept (prefix) positions, S new (suffix) posi
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rscovlm.engines.numbers import dense_head_of, distributions_of, fields_of, head_of, prompts_of
-from rscovlm.engines.prefixes import Beginning, Layers, Prefixes
+from rscovlm.engines.prefixes import Layers, Prefixes
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters.scaled import read_scaled
 from rscovlm.models.checkpoints import SCALED_ADAPTER
@@ -39,7 +39,7 @@ from rscovlm.models.weights import (
     stop_tokens,
 )
 from tiling.gsd import Range
-from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
+from zoom_chain.chat import Conversation, Generation, ImagePart, Picture, Reply
 from zoom_chain.scores import Scores
 
 if TYPE_CHECKING:
@@ -181,6 +181,12 @@ class TransformersEngine:
         """One reply for each conversation, in order; see ``ChatModel``."""
         return self.answer([self.prompt(conversation) for conversation in conversations], options)
 
+    def release(self, conversations: Sequence[Conversation], shared: Collection[Picture] = ()) -> None:
+        """Forget conversations that do not go on; see ``zoom_chain.keeping.release``."""
+        for prompt in map(self.prompt, conversations):
+            opens = prompt.images and prompt.images[0] in shared
+            self._memory.release(prompt.keys, prompt.spans[0][1] if opens else 0)
+
     def estimate(
         self,
         conversations: Sequence[Conversation],
@@ -244,10 +250,7 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _chat_batch(self, prompts: list[Prompt], seeds: list[int], options: Generation) -> list[Reply]:
-        self._memory.next_batch()
-        beginnings = [self._memory.beginning(prompt) for prompt in prompts]
-        known = [each.length for each in beginnings]
-        cache, mask = self._restore(beginnings)
+        cache, mask, known = self._restore(prompts)
         logits, mask = self._prefill(prompts, known, cache, mask)
         scores = (
             self._score(prompts, logits, cache, mask, options.choices)
@@ -275,17 +278,20 @@ class TransformersEngine:
 
     # --- keys and values ----------------------------------------------------------------------------
 
-    def _restore(self, known: Sequence[Beginning]) -> tuple[DynamicCache, torch.Tensor]:
-        """A batch cache of the kept beginnings, right aligned, and its mask (B, P)."""
+    def _restore(self, prompts: list[Prompt]) -> tuple[DynamicCache, torch.Tensor, list[int]]:
+        """A batch cache of the kept beginnings, right aligned, its mask (B, P), and their lengths."""
         from transformers import DynamicCache
 
+        self._memory.next_batch()
+        known = [self._memory.beginning(prompt) for prompt in prompts]
+        lengths = [each.length for each in known]
         cache = DynamicCache(config=self.model.config.get_text_config())
-        longest = max(each.length for each in known)
+        longest = max(lengths)
         mask = torch.zeros(len(known), longest, dtype=torch.long, device=self.device)
         if longest == 0:
-            return cache, mask
-        for row, each in enumerate(known):
-            mask[row, longest - each.length :] = 1
+            return cache, mask, lengths
+        for row, length in enumerate(lengths):
+            mask[row, longest - length :] = 1
         example = next(each.stretches[0][0] for each in known if each.length)
         for index, layer in enumerate(example):
             pair = []
@@ -295,7 +301,7 @@ class TransformersEngine:
                     each.copy_to(index, which, stacked[row, :, longest - each.length :])
                 pair.append(stacked)
             cache.update(pair[0], pair[1], index)
-        return cache, mask
+        return cache, mask, lengths
 
     def _remember(self, prompts: list[Prompt], generated: _Generated, cache: DynamicCache) -> None:
         """Keep what each row of the cache holds, without padding."""
@@ -307,7 +313,7 @@ class TransformersEngine:
                 part = places[start:end]
                 return [(keys[row][:, part], values[row][:, part]) for keys, values in _held(cache)]
 
-            self._memory.keep(keys, read)
+            self._memory.keep(keys, read, len(generated.fed[row]))
 
     # --- running the model --------------------------------------------------------------------------
 
@@ -346,11 +352,14 @@ class TransformersEngine:
         ]
         if not new:
             return {}
-        patches = [torch.from_numpy(patchify(pixels, self._spec)).to(self.device) for pixels, _ in new]
-        return {
-            "pixel_values": torch.cat([normalise(each, self._spec).to(self.dtype) for each in patches]),
-            "image_grid_thw": self._tensor(np.array([grid for _, grid in new])),
-        }
+        grids = np.array([grid for _, grid in new])
+        ends = np.cumsum(grids.prod(axis=1)).tolist()
+        # Filled image by image, since the patches of a batch are too large to be held twice.
+        values = torch.empty(ends[-1], self._spec.numbers, dtype=self.dtype, device=self.device)
+        for (pixels, _), start, end in zip(new, [0, *ends], ends, strict=False):
+            patches = torch.from_numpy(patchify(pixels, self._spec)).to(self.device)
+            normalise(patches, self._spec, values[start:end])
+        return {"pixel_values": values, "image_grid_thw": self._tensor(grids)}
 
     def _generate(
         self,

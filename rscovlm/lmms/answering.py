@@ -12,6 +12,7 @@ from rscovlm.tasks.ask import ask_each
 from tiling.errors import SceneError
 from zoom_chain.answers import spoken_text
 from zoom_chain.chat import Conversation, Generation, Reply
+from zoom_chain.keeping import chat_once
 from zoom_chain.looks import image_of, scene_gsd
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _in_one_turn(
             outcomes[index] = Outcome("", "error", str(error))
         else:
             asked[index] = Conversation().say("user", *images, text)
-    replies = engine.chat(list(asked.values()), options) if asked else []
+    replies = chat_once(engine, list(asked.values()), options)
     for (index, conversation), reply in zip(asked.items(), replies, strict=True):
         outcomes[index] = _of_reply(reply, len(conversation.images))
     return [outcomes[index] for index in range(len(questions))]

@@ -25,6 +25,8 @@ _TEXT_TOKENS = 1024
 """Text beside an image in a usual prompt: system prompt, question and reply."""
 _BATCH_PIXELS = 16_000_000
 _MOST_ROWS = 64
+_CHUNK = 64
+"""Tokens that a layer of the gated delta rule reads at a time."""
 
 KEPT_TOKENS = 65_536
 """Positions whose keys and values are kept between calls, over all conversations."""
@@ -112,19 +114,22 @@ def _batch(
 ) -> int:
     """Bytes of a batch where its prompts are read: in the vision tower, or in the last layer after it.
 
-    The patches are there until the end, twice at first; so are the visual tokens, those for layers further up
-    (DeepStack), the embeddings, the cache and which token sees which. A layer adds what it gets and makes.
+    The patches are there until the end, at first with a frame of one image; so are the visual tokens, those
+    for layers further up (DeepStack), the embeddings, the cache and which token sees which. A layer adds what
+    it gets and makes.
     """
     vision = config.get("vision_config") or {}
     hidden = int(text.get("hidden_size", 0))
     length = visual + text_tokens
     patches = rows * visual * int(vision.get("spatial_merge_size") or 1) ** 2
-    patch = int(vision.get("patch_size") or 14) ** 2 * int(vision.get("temporal_patch_size") or 2)
+    frames = int(vision.get("temporal_patch_size") or 2)
+    patch = int(vision.get("patch_size") or 14) ** 2 * frames
     pixels = patches * patch * int(vision.get("in_channels") or vision.get("in_chans") or 3) * width
     seen = rows * visual * hidden * (2 + len(vision.get("deepstack_visual_indexes") or ())) * width
     tower = pixels + patches * _widest(vision) * width
-    around = rows * length * (2 * hidden + _widest(text)) * width
-    return max(2 * pixels, tower, pixels + seen + around + rows * length * token_cache + rows * length**2)
+    around = rows * length * (2 * hidden * width + max(_widest(text) * width, _recurrent(text)))
+    cache = rows * length * token_cache
+    return max(pixels + pixels // (rows * frames), tower, pixels + seen + around + cache + rows * length**2)
 
 
 def _widest(part: Mapping[str, Any]) -> int:
@@ -135,6 +140,16 @@ def _widest(part: Mapping[str, Any]) -> int:
     if experts:
         return 2 * hidden + experts * (hidden + 3 * int(part.get("moe_intermediate_size") or inner))
     return 2 * hidden + 3 * inner
+
+
+def _recurrent(text: Mapping[str, Any]) -> int:
+    """Bytes that one token takes in a layer of the gated delta rule, which runs in float32 by chunks.
+
+    Each head has query, key and value, two of them scaled besides, and four rows of a chunk: decays, masks.
+    """
+    heads = int(text.get("linear_num_value_heads") or 0)
+    sides = 4 * int(text.get("linear_key_head_dim") or 0) + 3 * int(text.get("linear_value_head_dim") or 0)
+    return heads * (4 * _CHUNK + sides) * _BYTES["float32"]
 
 
 def _weights(folder: Path, width: int) -> Iterator[int]:

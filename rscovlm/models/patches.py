@@ -55,6 +55,11 @@ class PatchSpec:
         return len(self.mean)
 
     @property
+    def numbers(self) -> int:
+        """Numbers of a patch as the vision tower takes it, all of its frames."""
+        return self.channels * self.temporal * self.patch**2
+
+    @property
     def factor(self) -> int:
         """Side of a visual token in px."""
         return self.patch * self.merge
@@ -123,7 +128,7 @@ def patchify(pixels: Pixels, spec: PatchSpec) -> Pixels:
     return blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, -1)
 
 
-def normalise(patches: torch.Tensor, spec: PatchSpec) -> torch.Tensor:
+def normalise(patches: torch.Tensor, spec: PatchSpec, out: torch.Tensor | None = None) -> torch.Tensor:
     """Normalised patches for the vision tower, on the device of the given ones.
 
     Bytes travel to a device, an eighth of what all frames would be as floats.
@@ -131,9 +136,10 @@ def normalise(patches: torch.Tensor, spec: PatchSpec) -> torch.Tensor:
     Args:
         patches: (P, channels * patch * patch) as ``patchify`` gives them.
         spec: how the checkpoint wants its images.
+        out: (P, channels * temporal * patch * patch), to be filled; None for a new one of float32.
 
     Returns:
-        (P, channels * temporal * patch * patch) float32.
+        ``out``.
     """
     device = patches.device
     unit = 255 if patches.dtype == torch.uint8 else 1
@@ -142,4 +148,7 @@ def normalise(patches: torch.Tensor, spec: PatchSpec) -> torch.Tensor:
     shift = torch.tensor(-np.array(spec.mean) / deviation, dtype=torch.float32, device=device)[:, None, None]
     frame = patches.view(len(patches), spec.channels, 1, spec.patch**2)
     frame = frame.to(torch.float32, copy=True).mul_(scale).add_(shift)
-    return frame.expand(-1, -1, spec.temporal, -1).reshape(len(patches), -1)
+    if out is None:
+        out = torch.empty(len(patches), spec.numbers, dtype=torch.float32, device=device)
+    out.view(len(patches), spec.channels, spec.temporal, spec.patch**2).copy_(frame)
+    return out

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from rscovlm.errors import JournalError
 from tiling.errors import SceneError
 from zoom_chain.chat import Conversation, Generation, Reply, StopReason
+from zoom_chain.keeping import chat_once
 from zoom_chain.looks import image_of, scene_gsd
 from zoom_chain.requests import Requests, in_flight
 from zoom_chain.session import failure_of
@@ -220,7 +221,7 @@ def _ask_in_batches(
     for batch in left:
         questions = list(islice(waiting, len(batch)))
         asked = [item for item in questions if isinstance(item, Conversation)]
-        replies = iter(engine.chat(asked, run.options) if asked else [])
+        replies = iter(chat_once(engine, asked, run.options))
         answered = {
             look.key: TileReply.of(next(replies)) if isinstance(item, Conversation) else _unread(item)
             for look, item in zip(batch, questions, strict=True)

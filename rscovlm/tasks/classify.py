@@ -14,6 +14,7 @@ from tiling.errors import SceneError
 from tiling.view import Size
 from zoom_chain.answers import spoken_text
 from zoom_chain.chat import Conversation, Generation
+from zoom_chain.keeping import chat_once
 from zoom_chain.looks import image_of, scene_gsd
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def classify_scenes(
             batch = scenes[start : start + TOGETHER]
             questions = list(readers.map(lambda scene: _question(scene, engine, task), batch))
             asked = [question for question in questions if isinstance(question, Conversation)]
-            replies = iter(engine.chat(asked, options) if asked else [])
+            replies = iter(chat_once(engine, asked, options))
             for scene, question in zip(batch, questions):
                 if isinstance(question, SceneError):
                     done.append(SceneClass(scene.source, None, "", str(question)))

@@ -13,7 +13,7 @@ import numpy as np
 from rscovlm.errors import JournalError
 from rscovlm.tasks.provenance import version
 from zoom_chain.chat import GREEDY, Conversation, Generation, Reply, digest_of
-from zoom_chain.driver import ENCODE
+from zoom_chain.keeping import ENCODE
 from zoom_chain.session import failure_of
 
 if TYPE_CHECKING:

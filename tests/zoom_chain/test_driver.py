@@ -11,7 +11,8 @@ from zoom_chain.budget import Budget
 from zoom_chain.chat import PngPart, Reply
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO
-from zoom_chain.driver import Driver, Job
+from zoom_chain.driver import Driver
+from zoom_chain.jobs import Job
 from zoom_chain.policies import OFF
 
 CALLS = [NANO.render_call((x, x, x + 250, x + 250), 1000, 1000) for x in (0, 250, 500, 700)]

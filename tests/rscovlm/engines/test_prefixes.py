@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rscovlm.engines.prefixes import Prefixes
@@ -19,11 +19,15 @@ def state_of(ids):
     return np.array([hash(tuple(ids[: place + 1])) % 2**40 for place in range(len(ids))], dtype=np.float64)
 
 
-def keep(memory, *ids):
+def keep(memory, *ids, reply=0):
     state = torch.from_numpy(state_of(ids))[None, :, None]
     memory.keep(
-        np.array(ids, dtype=np.int64), lambda start, end: [(state[:, start:end], -state[:, start:end])]
+        np.array(ids, dtype=np.int64), lambda start, end: [(state[:, start:end], -state[:, start:end])], reply
     )
+
+
+def release(memory, *ids, shared=0):
+    memory.release(np.array(ids, dtype=np.int64), shared)
 
 
 def kept_of(memory, *ids):
@@ -125,3 +129,41 @@ def test_nothing_is_held_after_it_was_cleared():
     keep(memory, 1, 2, 3)
     memory.clear()
     assert (memory.tokens, kept_of(memory, 1, 2, 3)) == (0, 0)
+
+
+@given(st.lists(words, max_size=8), words, words, st.integers(0, 8))
+def test_what_is_released_is_what_no_other_conversation_has(others, prompt, reply, shared):
+    assume(all(ids[: len(prompt)] != prompt for ids in others))
+    alone, memory = Prefixes(1000), Prefixes(1000)
+    for ids in others:
+        keep(alone, *ids)
+        keep(memory, *ids)
+    before = alone.tokens
+    keep(memory, *prompt, *reply, reply=len(reply))
+    release(memory, *prompt, shared=shared)
+    for ids in others:
+        if prompt[: len(ids)] != ids:  # it is no beginning of what is released
+            assert kept_of(memory, *ids, 9) == len(ids)
+    assert kept_of(memory, *prompt, 9) >= min(shared, len(prompt))
+    assert memory.tokens <= before + min(shared, len(prompt))
+    assert memory.tokens == sum(len(node.keys) for node in memory._root.walk())
+
+
+def test_a_conversation_of_several_turns_is_released_whole_though_a_reply_was_taken_up_in_other_tokens():
+    memory = Prefixes(100)
+    keep(memory, 1, 2, 5, 5, 6, reply=3)
+    keep(memory, 1, 2, 5, 7, 3, 8, reply=1)  # the reply 5 5 6 goes on as 5 7
+    keep(memory, 1, 4, 8, reply=1)
+    release(memory, 1, 2, 5, 7, 3)
+    assert memory.tokens == 3
+    assert kept_of(memory, 1, 4, 9) == 2
+    release(memory, 1, 4)
+    assert memory.tokens == 0
+
+
+def test_what_was_never_held_is_released_without_a_word():
+    memory = Prefixes(100)
+    keep(memory, 1, 2, 3)
+    release(memory, 1, 2, 4)
+    release(memory, 7)
+    assert memory.tokens == 3

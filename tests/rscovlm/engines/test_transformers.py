@@ -233,6 +233,21 @@ def test_two_questions_about_one_image_share_its_prefill_and_its_memory(engine):
     assert engine._memory.tokens - held <= second.prefilled_tokens + second.completion_tokens
 
 
+def test_a_question_that_ended_gives_back_all_but_the_image_that_others_open_with(folder, engine):
+    factor = engine.family.resolution.factor
+    engine = TransformersEngine.of_checkpoint(folder, engine.family, "it", device="cpu")
+    opening = question(1, factor, "How many ships?")
+    reply = engine.chat([opening], SHORT)[0]
+    closer = opening.say("assistant", reply.text).say("user", picture(2, factor), "And here?")
+    engine.chat([closer], SHORT)
+    engine.release([closer], opening.images)
+    assert engine._memory.tokens == engine.prompt(opening).spans[0][1]
+    second = question(1, factor, "What colour are the planes?")
+    assert engine.chat([second], SHORT)[0].prefilled_tokens < len(engine.prompt(second).ids) - 12
+    engine.release([second])
+    assert engine._memory.tokens == 0
+
+
 def test_a_conversation_that_diverges_reuses_only_what_is_common(fresh, engine):
     factor = engine.family.resolution.factor
     opening = question(1, factor)

@@ -10,7 +10,7 @@ from rscovlm.tasks.ask import ask
 from tests.rscovlm.scripted import ScriptedEngine, write_raster
 from tiling.scene import Scene
 from zoom_chain.chat import Conversation, Generation, Reply
-from zoom_chain.driver import TOGETHER
+from zoom_chain.keeping import TOGETHER
 from zoom_chain.policies import OFF
 from zoom_chain.settings import load_zoom_settings
 
