@@ -20,6 +20,7 @@ from rscovlm.reo.baselines import band_statistics, boosted
 from rscovlm.reo.predict import TARGET
 
 Floats = NDArray[np.float64]
+_KINDS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
 class Regressor(Protocol):
@@ -60,10 +61,12 @@ class OnnxRegressor:
         path: of the file.
 
     Raises:
-        UsageError: onnxruntime is not installed, or cannot read the file.
+        UsageError: there is no such file, onnxruntime is not installed, or it cannot read the file.
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise UsageError(f"{path} does not exist; give an ONNX file")
         try:
             import onnxruntime
         except ModuleNotFoundError:
@@ -72,11 +75,32 @@ class OnnxRegressor:
             self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no base
             raise UsageError(f"{path} cannot be read as ONNX: {str(error).splitlines()[0]}") from None
+        self._path = path
 
     def predict(self, features: Any) -> Any:
-        """(N,) numbers of (N, F) features."""
-        name = self._session.get_inputs()[0].name
-        return self._session.run(None, {name: np.asarray(features, np.float32)})[0]
+        """(N,) numbers of (N, F) features.
+
+        Raises:
+            UsageError: the model wants other features, several inputs, or gives other than a number each.
+        """
+        inputs, wide = self._session.get_inputs(), np.shape(features)[1]
+        if len(inputs) != 1:
+            names = ", ".join(each.name for each in inputs)
+            raise UsageError(f"{self._path} has the inputs {names}; a teacher has one, of band statistics")
+        given = np.asarray(features, _KINDS.get(inputs[0].type, np.float32))
+        try:
+            said = np.asarray(self._session.run(None, {inputs[0].name: given})[0])
+        except Exception as error:  # its exceptions share no base
+            reason = str(error).splitlines()[0]
+            raise UsageError(
+                f"{self._path} cannot say anything about {wide} band statistics: {reason}"
+            ) from None
+        if said.size != len(given) or said.dtype.kind not in "fiu":
+            raise UsageError(
+                f"{self._path} gives {said.dtype} of shape {said.shape} for {len(given)} plots; a teacher "
+                "gives a number each"
+            )
+        return said.reshape(-1)
 
 
 def write_teaching(path: Path, source: PlotSource, model: Regressor, column: str) -> int:
