@@ -252,6 +252,8 @@ class Generation:
         logprobs: whether replies carry the log-probability of each generated token, before penalties.
         stop: strings that end a reply and are no part of it; at most four, as servers take them.
         choices: answers whose log-probabilities replies carry, for models that state them (``scores``).
+        pattern: regular expression that whole replies match, for models that can be held to one (vLLM);
+            None lets them say what they like.
     """
 
     max_new_tokens: int = 512
@@ -260,6 +262,7 @@ class Generation:
     logprobs: bool = False
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    pattern: str | None = None
 
 
 StopReason = Literal["stop", "length", "error", "filtered", "refused", "aborted"]

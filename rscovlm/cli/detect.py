@@ -111,6 +111,13 @@ def detect(
             metavar="N",
         ),
     ] = None,
+    structured: Annotated[
+        bool,
+        typer.Option(
+            "--structured",
+            help="Hold each reply to the model's format of boxes and to the classes; for models in vLLM.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Go on at a scale at which the model cannot be right.")
     ] = False,
@@ -172,6 +179,7 @@ def detect(
         batch_size,
         force,
         closer_looks,
+        structured,
     )
     planned = plan_scenes(sources, request, recipe, reading, running, to)
     assert planned.checkpoint is not None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from detection_eval.text.patterns import reply_pattern
 from detection_eval.words import counted
 from rscovlm.cli.opening import open_scene, placed
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tiling.areas import Area
     from tiling.scene import Scene
     from tiling.view import Size, Window
+    from zoom_chain.chat import Generation
 
 
 class SceneRefused(UsageError):
@@ -47,6 +49,7 @@ class Request:
         batch_size: tiles of one batch.
         force: go on at a scale at which no box can be right.
         closer_looks: how many times each found object is looked at again; None for what suits the model.
+        structured: hold replies to the format of boxes and to the classes.
     """
 
     classes: tuple[str, ...] | None
@@ -61,6 +64,7 @@ class Request:
     batch_size: int
     force: bool
     closer_looks: int | None = None
+    structured: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,12 +232,22 @@ def plan_scene(
         wanted,
         plans=plans,
         contract=recipe.detection_contract(family),
-        options=running.generation(recipe, family.detection_tokens),
+        options=_options(family, wanted, request, recipe, running),
         batch_size=request.batch_size,
         as_written=request.as_written,
         aliases=words,
         closer_looks=request.closer_looks,
     )
+
+
+def _options(
+    family: ModelFamily, classes: Sequence[str], request: Request, recipe: Recipe, running: ModelOptions
+) -> Generation:
+    """How replies are generated, and what they are held to."""
+    options = running.generation(recipe, family.detection_tokens)
+    if not request.structured:
+        return options
+    return replace(options, pattern=reply_pattern(recipe.detection_contract(family), classes))
 
 
 def _facts(run: DetectionRun, scene: Scene, checkpoint: Checkpoint, device: str | None) -> dict[str, Any]:

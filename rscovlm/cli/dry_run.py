@@ -24,7 +24,8 @@ def print_request(prompt: Prompt, sizes: Sequence[Size], family: ModelFamily, op
     shown = ", ".join(f"{size.width} x {size.height} px ({tokens(size):,} visual tokens)" for size in sizes)
     print(f"image: {shown}\nuser: {prompt.user}")
     rules = "the checkpoint's own" if options.sampling is None else _rules(options.sampling)
-    print(f"reply: at most {counted(options.max_new_tokens, 'token')}, sampling {rules}", flush=True)
+    held = "" if options.pattern is None else f", matching {options.pattern}"
+    print(f"reply: at most {counted(options.max_new_tokens, 'token')}, sampling {rules}{held}", flush=True)
 
 
 def print_memory(checkpoint: Checkpoint) -> None:

@@ -72,6 +72,13 @@ def chat_request(
         body |= {"logprobs": True, "top_logprobs": TOP}
     if options.stop:
         body["stop"] = list(options.stop[:_MOST_STOPS])
+    if options.pattern is not None:
+        if not extra:
+            raise ModelError(
+                "replies are held to a pattern by vLLM alone, and the server does not say that it is vLLM; "
+                "leave --structured out"
+            )
+        body["structured_outputs"] = {"regex": options.pattern}
     return body
 
 

@@ -237,7 +237,16 @@ class TransformersEngine:
         return self._prompter.prompt(conversation)
 
     def answer(self, prompts: Sequence[Prompt], options: Generation) -> list[Reply]:
-        """One reply for each prompt, in order; those of a length share batches."""
+        """One reply for each prompt, in order; those of a length share batches.
+
+        Raises:
+            ModelError: where replies are to match a pattern.
+        """
+        if options.pattern is not None:
+            raise ModelError(
+                f"{self.name} in process is held to no pattern; run it in vLLM (vllm:PATH, or a server), or "
+                "leave --structured out"
+            )
         replies: dict[int, Reply] = {}
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index].ids))
         for start in range(0, len(order), self.max_batch):

@@ -162,7 +162,9 @@ def _request(adapter: Path) -> Any:
 
 def _sampling(options: Generation, sampling: Sampling, seed: int) -> Any:
     from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
 
+    held = None if options.pattern is None else StructuredOutputsParams(regex=options.pattern)
     return SamplingParams(
         max_tokens=options.max_new_tokens,
         seed=seed,
@@ -170,6 +172,7 @@ def _sampling(options: Generation, sampling: Sampling, seed: int) -> Any:
         stop=list(options.stop) or None,
         # 0: of the chosen token and no others
         logprobs=TOP if options.choices else 0 if options.logprobs else None,
+        structured_outputs=held,
         **openai.VLLM_PARAMETERS,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import shapely
 
 from detection_eval.detections import Detections
 from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.patterns import reply_pattern
 from detection_eval.text.writing import render_response
 from rscovlm.cli.detect_plan import read_window
 from rscovlm.errors import UsageError
@@ -374,6 +376,19 @@ def test_closer_looks_are_asked_for_by_number_counted_and_part_of_what_is_comple
     assert done.code == 1
     assert "1 boxes could not be looked at again; closer look at" in done.err
     assert "server gone" in done.err
+
+
+def test_structured_holds_each_reply_to_the_format_of_boxes_and_to_the_classes(run, scripted, squares):
+    engine = scripted(find_squares)
+    plain = run("detect", squares, "--model", MODEL, "--json")
+    assert {options.pattern for options in engine.options} == {None}
+    engine = scripted(find_squares)
+    held = run("detect", squares, "--model", MODEL, "--classes", "ship", "--structured", "--json")
+    assert held.code == 0, held.err
+    (pattern,) = {options.pattern for options in engine.options}
+    assert pattern == reply_pattern(CONTRACTS[FAMILY.detection], ("ship",))
+    assert all(re.fullmatch(pattern, find_squares(tile)) for batch in engine.batches for tile in batch)
+    assert json.loads(held.out)["objects"] == json.loads(plain.out)["objects"]
 
 
 def test_several_passes_are_one_layer_that_says_the_scale_of_each_box(run, scripted, fine, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rscovlm.cli.dry_run import print_memory, print_request
@@ -24,6 +26,10 @@ def test_a_request_is_told_in_full(capsys, sampling, rules):
     assert (first, image) == ("system: Be brief.", "image: 128 x 64 px (32 visual tokens)")
     assert user == "user: Any ship?"
     assert reply.startswith(f"reply: at most 1,234 tokens, sampling {rules}")
+    assert "matching" not in reply
+    held = replace(options, pattern="yes|no")
+    print_request(Prompt(None, "Any ship?"), [Size(64, 128)], FAMILIES["nano"], held)
+    assert capsys.readouterr().out.endswith(", matching yes|no\n")
 
 
 def test_memory_is_that_of_models_in_process(capsys):

@@ -30,6 +30,9 @@ from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 ROOT = Path(__file__).resolve().parents[3]
 GREEDY = Generation(max_new_tokens=24, logprobs=True)
 
+PATTERN = r"(?:red|blue), [0-9]{2}\."
+"""Something that no checkpoint says by itself."""
+
 BLOCK = 32
 """Tokens of a block of vLLM's cache; on a CPU it would take 128, more than a short turn has."""
 
@@ -91,6 +94,7 @@ class Asked:
         replies: to ``conversations``.
         stop: a character of the longest of them; ``stopped`` is that reply anew, with this as a stop string.
         scored: one token, with the probabilities of ``choices``: its own text, and what no reply begins with.
+        held: a reply that has to match ``PATTERN``; None where the engine is not vLLM.
         turns: replies to the turns of ``chain``, one after another.
         caches: what vLLM's prefix cache counted for each turn; none where the engine is not vLLM.
         start_s: seconds that loading took.
@@ -101,6 +105,7 @@ class Asked:
     stopped: Reply
     choices: tuple[str, str]
     scored: Reply
+    held: Reply | None
     turns: list[Reply]
     caches: list[PrefixCache]
     start_s: float
@@ -119,13 +124,16 @@ def asked(engine: Engine, start_s: float = 0.0) -> Asked:
     clear = next(index for index, text in enumerate(begun) if text.isascii() and text.isprintable() and text)
     choices = (begun[clear], "\N{SNOWMAN}")
     (scored,) = engine.chat([questions[clear]], replace(one, choices=choices))
+    held = None
+    if _cache(engine) is not None:
+        (held,) = engine.chat([questions[clear]], replace(GREEDY, pattern=PATTERN))
     turns, caches = [], []
     for turn in chain(factor):
         before = _cache(engine)
         turns += engine.chat([turn], GREEDY)
         if before is not None:
             caches.append(_cache(engine) - before)
-    return Asked(replies, stop, stopped, choices, scored, turns, caches, start_s)
+    return Asked(replies, stop, stopped, choices, scored, held, turns, caches, start_s)
 
 
 def _cache(engine: Engine) -> PrefixCache | None:
@@ -198,6 +206,7 @@ def asked_in_process(python: str, model: str, *, one_process: bool = False) -> A
         stopped=_replies([found["stopped"]])[0],
         choices=tuple(found["choices"]),
         scored=_replies([found["scored"]])[0],
+        held=_replies([found["held"]])[0],
         turns=_replies(found["turns"]),
         caches=[PrefixCache(**each) for each in found["caches"]],
         start_s=found["start_s"],

@@ -49,6 +49,15 @@ def test_a_request_holds_turns_options_and_what_the_server_is_known_to_take():
     assert data_url(picture(2, 3)) == shown["image_url"]["url"]
 
 
+def test_a_pattern_goes_to_vllm_in_its_own_parameter_and_to_no_other_server():
+    asked, options = Conversation().say("user", "red or blue?"), Generation(pattern="red|blue")
+    body = chat_request(asked, "served", options, seed=0, extra=VLLM_PARAMETERS)
+    assert body["structured_outputs"] == {"regex": "red|blue"}
+    assert "structured_outputs" not in chat_request(asked, "served", Generation(), 0, VLLM_PARAMETERS)
+    with pytest.raises(ModelError, match="the server does not say that it is vLLM; leave --structured out"):
+        chat_request(asked, "served", options, seed=0, extra={})
+
+
 def test_rules_of_sampling_are_left_to_the_checkpoint_or_limited_to_the_interface():
     assert sampling_parameters(None, known=True) == {}
     assert sampling_parameters(Sampling(0.5, 0.9), known=False) == {"temperature": 0.5, "top_p": 0.9}

@@ -118,6 +118,11 @@ def test_each_channel_is_normalised_by_its_own_statistics_and_floats_in_their_ow
     torch.testing.assert_close(normalise(whole, spec), normalise(as_floats, spec), atol=1e-6, rtol=0)
 
 
+def test_a_pattern_is_refused_with_what_could_hold_to_it(engine):
+    with pytest.raises(ModelError, match="held to no pattern; run it in vLLM"):
+        engine.chat([Conversation().say("user", "red or blue?")], Generation(pattern="red|blue"))
+
+
 def test_bands_that_a_checkpoint_does_not_take_are_one_clear_error(engine):
     side = engine.family.resolution.factor
     bands = ("B02", "B03", "B04", "B08")

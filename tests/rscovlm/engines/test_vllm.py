@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from itertools import pairwise
@@ -11,13 +12,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.patterns import reply_pattern
 from rscovlm.cli import main
 from rscovlm.engines import load_model
 from rscovlm.errors import ModelError
 from rscovlm.models.checkpoints import NANO_FOLDER, resolve
 from rscovlm.synth.catalogue import CLASS_NAMES
 from tests.rscovlm.checkpoints import lora_over, tiny_qwen3_vl, tiny_qwen25_vl
-from tests.rscovlm.engines.real_vllm import BLOCK, ROOT, asked, asked_in_process, vllm_server
+from tests.rscovlm.engines.real_vllm import BLOCK, PATTERN, ROOT, asked, asked_in_process, vllm_server
 
 PYTHON = os.environ.get("RSCOVLM_VLLM", "")
 
@@ -157,6 +160,11 @@ def same_probabilities(found, expected):
     assert expected.scored.choices[1] < expected.scored.choices[0]
 
 
+def held_to_the_pattern(found):
+    assert re.fullmatch(PATTERN, found.held.text)
+    assert (found.held.stop_reason, found.held.error) == ("stop", None)
+
+
 def kept_between_turns(found):
     """Of each later turn all whole blocks of the turn before come from vLLM's cache, as its metrics say."""
     assert found.caches[0].queries == found.turns[0].prompt_tokens
@@ -189,6 +197,22 @@ def test_vllm_knows_every_argument_of_the_documented_command_lines():
     assert parsed.returncode == 0, parsed.stderr[-2000:]
 
 
+GRAMMARS = """
+import json, sys
+import xgrammar
+for pattern in json.load(sys.stdin):
+    xgrammar.Grammar.from_regex(pattern)
+"""
+
+
+def test_vllm_takes_the_pattern_of_every_contract():
+    patterns = [reply_pattern(contract, CLASS_NAMES) for contract in CONTRACTS.values()]
+    taken = subprocess.run(
+        [PYTHON, "-c", GRAMMARS], input=json.dumps(patterns), capture_output=True, text=True
+    )
+    assert taken.returncode == 0, taken.stderr[-2000:]
+
+
 # First those in process, so that no server shares their memory.
 def test_vllm_in_a_process_of_its_own_gives_the_replies_of_transformers(in_process):
     found, expected = in_process
@@ -196,6 +220,7 @@ def test_vllm_in_a_process_of_its_own_gives_the_replies_of_transformers(in_proce
     same(found.turns, expected.turns)
     same_where_stopped(found, expected)
     same_probabilities(found, expected)
+    held_to_the_pattern(found)
 
 
 def test_in_process_the_turns_of_a_chain_find_the_turns_before_them_in_the_cache(in_process):
@@ -207,6 +232,7 @@ def test_a_server_gives_the_replies_of_the_same_weights_in_process(served, expec
     same(served.turns, expected.turns)
     same_where_stopped(served, expected)
     same_probabilities(served, expected)
+    held_to_the_pattern(served)
 
 
 def test_on_a_server_the_turns_of_a_chain_find_the_turns_before_them_in_the_cache(served):
