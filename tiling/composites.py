@@ -20,13 +20,14 @@ percentiles of a data set, so that a value looks the same in every patch; no dat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tiling.dates import dated, parted
 from tiling.errors import BandError
 
 Floats = NDArray[np.floating[Any]]
@@ -50,10 +51,17 @@ class Channel:
     Attributes:
         bands: names; a channel of several is their mean.
         power: whether values in dB are made linear first: ``10^(dB / 10)``.
+        date: of several of one place, at which bands are read (``tiling.dates``); limits are of all dates.
     """
 
     bands: tuple[str, ...]
     power: bool = False
+    date: int = 1
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Names of the bands at its date: ``B04@2``."""
+        return tuple(dated(band, self.date) for band in self.bands)
 
     @property
     def name(self) -> str:
@@ -66,10 +74,10 @@ class Channel:
         Raises:
             BandError: for a band that is not there.
         """
-        missing = [band for band in self.bands if band not in names]
+        missing = [band for band in self.read if band not in names]
         if missing:
             raise BandError(f"no band {missing[0]}; there are {', '.join(names)}")
-        chosen = pixels[..., [list(names).index(band) for band in self.bands]]
+        chosen = pixels[..., [list(names).index(band) for band in self.read]]
         return (10 ** (chosen / 10) if self.power else chosen).mean(axis=-1)
 
 
@@ -87,7 +95,12 @@ class Composite:
 
     def bands(self) -> tuple[str, ...]:
         """Names of the bands that it needs, each once."""
-        return tuple(dict.fromkeys(band for channel in self.channels for band in channel.bands))
+        return tuple(dict.fromkeys(band for channel in self.channels for band in channel.read))
+
+    def at(self, date: int) -> Composite:
+        """The same of a later date: ``natural@2``."""
+        red, green, blue = (replace(channel, date=date) for channel in self.channels)
+        return Composite(dated(self.name, date), (red, green, blue))
 
     def render(self, pixels: Floats, names: Sequence[str], limits: Limits) -> NDArray[np.uint8]:
         """(height, width, 3) uint8, 0 where there is no data.
@@ -145,16 +158,16 @@ MULTISPECTRAL = ("red_edge", "geology", "natural", "infrared", "swir")
 
 
 def composites_named(names: Iterable[str]) -> tuple[Composite, ...]:
-    """Composites by their names, in order.
+    """Composites by their names, in order; ``natural@2`` is ``natural`` of the second date of a place.
 
     Raises:
         BandError: for a name that is not in ``COMPOSITES``.
     """
-    chosen = tuple(names)
-    for name in chosen:
+    chosen = [parted(name) for name in names]
+    for name, date in chosen:
         if name not in COMPOSITES:
-            raise BandError(f"no composite {name!r}; choose from {', '.join(COMPOSITES)}")
-    return tuple(COMPOSITES[name] for name in chosen)
+            raise BandError(f"no composite {dated(name, date)!r}; choose from {', '.join(COMPOSITES)}")
+    return tuple(COMPOSITES[name].at(date) for name, date in chosen)
 
 
 def bands_needed(composites: Iterable[Composite]) -> tuple[str, ...]:

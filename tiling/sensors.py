@@ -9,7 +9,7 @@ scales, and (``tiling.plausible``) the statistics of its pixels. Nothing is gues
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from detection_eval.words import counted
 from tiling.bands import Band
+from tiling.dates import dated
 from tiling.errors import BandError
 from tiling.raster import Raster
 from tiling.scene import Scene
@@ -166,6 +167,10 @@ class Contract:
     def encoding(self) -> Encoding:
         """How values are stored."""
         return self.sensor.versions[self.version]
+
+    def at(self, date: int) -> Contract:
+        """The same file as that of a later date of a place: its bands are named ``B04@2``."""
+        return replace(self, found={dated(name, date): index for name, index in self.found.items()})
 
     def indexes(self, names: Iterable[str]) -> list[int | str]:
         """1-based numbers of bands.

@@ -34,7 +34,7 @@ class Stack:
         layers: of one scene or more.
 
     Raises:
-        BandError: where two files are of different size and not both are georeferenced.
+        BandError: where two files are of different size and not both are georeferenced, or lie apart.
     """
 
     layers: tuple[tuple[Scene, Contract], ...]
@@ -48,6 +48,8 @@ class Stack:
                     f"{other.source} is {other.width} x {other.height} px and {first.source} {first.width} x "
                     f"{first.height} px; without a georeference of both they have to be of one size"
                 )
+            if placed and not overlap(first, other):
+                raise BandError(f"{other.source} lies apart from {first.source}; give files of one place")
 
     @property
     def scene(self) -> Scene:
@@ -99,6 +101,25 @@ class Stack:
         """Close all files."""
         for scene, _ in self.layers:
             scene.close()
+
+
+def overlap(scene: Scene, other: Scene) -> bool:
+    """Whether two georeferenced scenes have a place in common, by the corners of the first."""
+    found = Window.around(_places(scene, _corners(scene), other))
+    across = found.x < other.width and found.x + found.width > 0
+    return across and found.y < other.height and found.y + found.height > 0
+
+
+def on_one_grid(scene: Scene, other: Scene) -> bool:
+    """Whether the pixels of two scenes lie on each other, maybe whole pixels apart; else one is resampled."""
+    corners = _corners(scene)
+    apart = _places(scene, corners, other) - corners
+    return bool((np.abs(apart - np.rint(apart[0])) <= ALONG).all())
+
+
+def _corners(scene: Scene) -> NDArray[np.float64]:
+    """(4, 2) pixels of the corners of a scene."""
+    return np.array([[x, y] for y in (0.0, scene.height) for x in (0.0, scene.width)])
 
 
 def read_on(scene: Scene, view: View, other: Scene, bands: Sequence[int | str] | None = None) -> Raster:

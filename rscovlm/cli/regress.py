@@ -16,7 +16,15 @@ from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
 from rscovlm.cli.options import AsJson, Device, SensorName
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
-from rscovlm.cli.regress_models import Chosen, check_region, choose, layout_of, run_of, standing_of
+from rscovlm.cli.regress_models import (
+    Chosen,
+    check_dates,
+    check_region,
+    choose,
+    layout_of,
+    run_of,
+    standing_of,
+)
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
@@ -39,7 +47,14 @@ class FuseName(StrEnum):
 
 
 def regress(
-    scene: Annotated[str, typer.Argument(help="A multi-band scene: a file or URL that GDAL reads.")],
+    scenes: Annotated[
+        list[str],
+        typer.Argument(
+            help="A multi-band scene: a file or URL that GDAL reads; for a model that learnt several dates "
+            "of a place, one of each, the earliest first.",
+            metavar="SCENE...",
+        ),
+    ],
     target: Annotated[
         str | None,
         typer.Option(
@@ -63,6 +78,10 @@ def regress(
     sar: Annotated[
         str | None,
         typer.Option(help="A radar scene of the same place, on any grid and in any CRS.", metavar="FILE"),
+    ] = None,
+    dates: Annotated[
+        str | None,
+        typer.Option(help="When the scenes were taken, for the map's tags.", metavar="YYYY-MM-DD,..."),
     ] = None,
     sensor: SensorName = None,
     sar_sensor: Annotated[
@@ -119,16 +138,17 @@ def regress(
     check_file(picture, "--quicklook", (".png",))
     outputs = {"--output": output, "--quicklook": picture}
     going_on = output is not None and goes_on([journal_path(output)], outputs.values(), resume=resume)
-    check_outputs(outputs, [scene, sar, plots], overwrite=overwrite, resume=going_on)
+    check_outputs(outputs, [*scenes, sar, plots], overwrite=overwrite, resume=going_on)
     models = choose(model or ["nano"], target)
     check_region(models, region)
+    check_dates(models, scenes, dates)
     inputs, estimated = models[0].inputs, models[0].targets
     with ExitStack() as held:
         bands = list(dict.fromkeys(band for each in models for band in each.inputs.bands))
-        stack = _open(scene, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), bands)
+        stack = _open(scenes, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), bands)
         held.callback(stack.close)
         stack.require(bands)
-        if sar is not None and not stack.layers[1][1].found.keys() & set(bands):
+        if sar is not None and not stack.layers[-1][1].found.keys() & set(bands):
             asked = " and ".join(each.checkpoint.spec for each in models)
             sees = "sees" if len(models) == 1 else "see"
             raise UsageError(f"{asked} {sees} no band of --sar {sar}: {', '.join(bands)}; leave it out")
@@ -136,14 +156,14 @@ def regress(
         if output is None and len(layout.grid) + sum(layout.grid.size) > 3:
             rows, columns = layout.grid.size
             raise UsageError(
-                f"{scene} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
+                f"{scenes[0]} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
             )
         run = run_of(stack, models, fuse.value, interval, layout, batch_size, plots, device, held, region)
         if output is None:
             _one(run, estimated, as_json)
         else:
             assert picture is not None
-            _map(run, models, output, picture, resume, overwrite)
+            _map(run, models, output, picture, resume, overwrite, dates)
             if as_json:
                 print(
                     json.dumps(
@@ -160,15 +180,29 @@ def _declared(text: str | None, inputs: PatchInput) -> list[Declared]:
 
 
 def _open(
-    scene: str, sar: str | None, sensors: list[Declared], sar_sensors: list[Declared], bands: list[str]
+    scenes: Sequence[str],
+    sar: str | None,
+    sensors: list[Declared],
+    sar_sensors: list[Declared],
+    bands: list[str],
 ) -> Stack:
-    from tiling.stack import Stack
+    """A scene of each date, and radar."""
+    from tiling.dates import parted
+    from tiling.stack import Stack, on_one_grid
 
-    layers = [_layer(scene, sensors, bands, optical=True)]
+    layers: list[tuple[Scene, Contract]] = []
     try:
+        for date, scene in enumerate(scenes, start=1):
+            own = [base for base, of in map(parted, bands) if of == date]
+            opened, contract = _layer(scene, sensors, own, optical=True)
+            layers.append((opened, contract.at(date)))
         if sar is not None:
             layers.append(_layer(sar, sar_sensors, bands, optical=False))
-        return Stack(tuple(layers))
+        stack = Stack(tuple(layers))
+        for opened, _ in layers[1 : len(scenes)]:
+            if not on_one_grid(stack.scene, opened):
+                note(f"{opened.source} lies on another grid than {scenes[0]} and is resampled to it")
+        return stack
     except BaseException:
         for opened, _ in layers:
             opened.close()
@@ -240,6 +274,7 @@ def _map(
     picture: Path,
     resume: bool,
     overwrite: bool,
+    dates: str | None,
 ) -> None:
     from rscovlm.journal import Journal, journal_path
     from rscovlm.tasks.regress import COVERAGE, map_bands
@@ -272,7 +307,7 @@ def _map(
                 [*bands, COVERAGE],
                 transform=transform,
                 crs=scene.crs,
-                tags=_tags(run, models),
+                tags=_tags(run, models) | ({} if dates is None else {"dates": dates}),
             )
         rows, columns = layout.grid.size
         shown = [band for name in estimated for band in (name, f"{name}_standard_deviation")]

@@ -137,6 +137,39 @@ def _targets(checkpoint: Checkpoint, inputs: PatchInput, asked: str | None) -> d
     return found
 
 
+def check_dates(models: Sequence[Chosen], scenes: Sequence[str], stated: str | None) -> None:
+    """Make sure that there is a scene of each date that models learnt, in order.
+
+    Args:
+        models: that are asked.
+        scenes: one of each date.
+        stated: when they were taken, as ``--dates`` says it.
+
+    Raises:
+        UsageError: too few or too many scenes, or dates that are not theirs.
+    """
+    from datetime import date
+
+    needed = max(each.inputs.dates for each in models)
+    if len(scenes) != needed:
+        told = " and ".join(each.checkpoint.spec for each in models)
+        raise UsageError(
+            f"{told} learnt {counted(needed, 'date')} of a place, and {counted(len(scenes), 'scene')} "
+            f"{'is' if len(scenes) == 1 else 'are'} given; give one of each date, the earliest first"
+        )
+    if stated is None:
+        return
+    try:
+        found = [date.fromisoformat(each.strip()) for each in stated.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--dates {stated}: {error}; write 2021-04-12,2021-07-01") from None
+    if len(found) != len(scenes) or found != sorted(found):
+        raise UsageError(
+            f"--dates {stated} has to state {counted(len(scenes), 'date')}, one of each scene, "
+            "the earliest first"
+        )
+
+
 def check_region(models: Sequence[Chosen], region: str | None) -> None:
     """Say by which statistics models whose targets are standardised by region restore units.
 

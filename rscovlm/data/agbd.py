@@ -6,6 +6,7 @@ AGBD keeps a group for each Sentinel-2 tile; AGBD-Lite keeps the same data sets 
 | data set | shape | stored as |
 |---|---|---|
 | ``S2_bands`` | (n, 25, 25, 12) uint16 | reflectance * 10000, + 1000 * ``S2_boa_offset``; 0 is no data |
+| ``S2_bands@2``, ... | as ``S2_bands`` | of later dates; AGBD has none, ``write_agbd`` may |
 | ``ALOS_bands`` | (n, 25, 25, 2) uint16 | HH and HV; gamma0 in dB is ``10 log10(DN^2) - 83``; 0 is no data |
 | ``LC`` | (n, 25, 25, 2) uint8 | CGLS-LC100 class and probability; 255 is no data |
 | ``DEM`` | (n, 25, 25) int16 | metres; -9999 is no data |
@@ -28,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from detection_eval.files import atomic_path
 from rscovlm.errors import DataError
 from rscovlm.synth.forest import BANDS, POLARISATIONS, SIDE, Plot, canopy_height
+from tiling.dates import dated
 
 if TYPE_CHECKING:
     import h5py
@@ -51,6 +53,7 @@ class Footprint:
         elevation_m: (25, 25); None where the file has none.
         canopy_height_m: (25, 25); None where the file has none.
         numbers: of the footprint, by the file's names: ``agbd``, ``agbd_se``, ``rh98``, ``lat``, ``lon`` ...
+        later: as ``reflectance``, of each later date.
     """
 
     key: str
@@ -61,6 +64,7 @@ class Footprint:
     elevation_m: Floats | None
     canopy_height_m: Floats | None
     numbers: dict[str, float]
+    later: tuple[Floats, ...] = ()
 
 
 class AgbdFile:
@@ -73,6 +77,7 @@ class AgbdFile:
         path: of the file.
         lite: whether tiles are no level of the file.
         counts: plots by tile, in file order.
+        dates: Sentinel-2 images of each plot.
 
     Raises:
         DataError: where it cannot be read, or is of another layout, with what was expected.
@@ -102,6 +107,9 @@ class AgbdFile:
         self._groups = groups
         self._tiles = _names(self._file["tile"]) if self.lite and "tile" in self._file else None
         self.counts = self._counted()
+        self.dates = 1
+        while all(dated("S2_bands", self.dates + 1) in group for group in groups.values()):
+            self.dates += 1
 
     def _counted(self) -> dict[str, int]:
         if self._tiles is None:
@@ -223,6 +231,10 @@ class AgbdFile:
                 None if height is None else np.where(height == NO_HEIGHT, np.nan, height),
                 None if canopy is None else np.where(canopy == NO_CLASS, np.nan, canopy),
                 _numbers(group["GEDI"], row),
+                tuple(
+                    reflectance(self._ordered(name, dated("S2_bands", date), row, BANDS), offset or 0.0)
+                    for date in range(2, self.dates + 1)
+                ),
             )
         except (OSError, KeyError, ValueError, IndexError) as error:
             raise DataError(
@@ -296,7 +308,7 @@ def write_agbd(path: Path, plots: Sequence[Plot], *, lite: bool = False, boa_off
 
     Args:
         path: of the new file.
-        plots: any number.
+        plots: any number, of as many dates each.
         lite: without the level of tiles.
         boa_offset: 1 where 1000 is added to stored reflectance, as since processing baseline 04.00.
     """
@@ -313,7 +325,8 @@ def write_agbd(path: Path, plots: Sequence[Plot], *, lite: bool = False, boa_off
                 # A chunk a plot, as AGBD has them: one is read without unpacking its neighbours.
                 chunks = (1, *values.shape[1:]) if values.ndim > 1 else None
                 place.create_dataset(part, data=values, chunks=chunks, compression="gzip", compression_opts=1)
-            place["S2_bands"].attrs["order"] = list(BANDS)
+            for date in range(1, 2 + len(group[0].later)):
+                place[dated("S2_bands", date)].attrs["order"] = list(BANDS)
             place["ALOS_bands"].attrs["order"] = list(POLARISATIONS)
         if lite:
             file.create_dataset("tile", data=[plot.tile.name.encode() for plot in plots])
@@ -324,8 +337,13 @@ def _stored(plots: Sequence[Plot], boa_offset: int) -> dict[str, NDArray[Any]]:
     backscatter = np.stack([plot.gamma0_db for plot in plots])
     cover = np.stack([plot.land_cover for plot in plots])
     lat, lon = (np.array([getattr(plot, axis) for plot in plots]) for axis in ("lat", "lon"))
+    later = {}
+    for date, seen in enumerate(zip(*(plot.later for plot in plots), strict=True), start=2):
+        days, images = zip(*seen, strict=True)
+        later[dated("S2_bands", date)] = _numbers_of(np.stack(images), boa_offset)
+        later[dated("Sentinel_metadata/S2_date", date)] = np.array(days, np.int16)
     return {
-        "S2_bands": np.clip(np.rint(spectra * 10_000 + 1000 * boa_offset), 1, 65535).astype(np.uint16),
+        "S2_bands": _numbers_of(spectra, boa_offset),
         "ALOS_bands": np.clip(np.rint(10 ** ((backscatter + 83) / 20)), 1, 65535).astype(np.uint16),
         "LC": np.stack([cover, np.full_like(cover, 90)], axis=-1),
         "DEM": np.stack([np.full((SIDE, SIDE), plot.elevation_m) for plot in plots]).astype(np.int16),
@@ -341,7 +359,13 @@ def _stored(plots: Sequence[Plot], boa_offset: int) -> dict[str, NDArray[Any]]:
         "GEDI/activity": np.array([ACTIVITY_CODES[plot.activity] for plot in plots], np.uint8),
         "Sentinel_metadata/S2_boa_offset": np.full(len(plots), boa_offset, np.uint8),
         "Sentinel_metadata/S2_date": np.array([plot.day for plot in plots], np.int16),
+        **later,
     }
+
+
+def _numbers_of(reflectance: Floats, boa_offset: int) -> NDArray[np.uint16]:
+    """As Sentinel-2 stores reflectance; never 0, which is no data."""
+    return np.clip(np.rint(reflectance * 10_000 + 1000 * boa_offset), 1, 65535).astype(np.uint16)
 
 
 SYNTHETIC = "rscovlm.synth.forest: made of known physics, in places that are invented"

@@ -13,6 +13,7 @@ from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.plot_source import DESCRIBED
 from rscovlm.data.plot_views import channels, open_plots, scaling_of
+from rscovlm.errors import DataError
 from rscovlm.models.inputs import PatchInput, Target, read_inputs
 from rscovlm.synth.forest import PIXEL_M, SIDE
 from zoom_chain.chat import Conversation
@@ -66,8 +67,15 @@ def plain_inputs(file: Path, factor: int) -> PatchInput:
 
 
 def pixels_of(plot: Footprint, bands: Sequence[str]) -> NDArray[np.float32]:
-    """(25, 25, bands) physical values of a plot; NaN where there is no data."""
+    """(25, 25, bands) physical values of a plot; NaN where there is no data.
+
+    Raises:
+        DataError: it has fewer dates than the bands are of.
+    """
     found = channels(plot)
+    missing = [band for band in bands if band not in found]
+    if missing:
+        raise DataError(f"{plot.key} has {', '.join(found)}, but not {', '.join(missing)}")
     return np.stack([found[band] for band in bands], axis=-1).astype(np.float32)
 
 

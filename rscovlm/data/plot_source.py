@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.words import counted
-from rscovlm.data.agbd import ACTIVITY_CODES, Footprint
+from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import further_numbers
 from rscovlm.data.plot_places import Places, plot_files
@@ -41,6 +41,7 @@ from rscovlm.models.inputs import Scaling
 from rscovlm.models.regions import LEAST, Regions
 from rscovlm.synth.forest import PIXEL_M, SIDE
 from tiling.composites import FITS, Fit
+from tiling.dates import parted
 from zoom_chain.chat import Conversation, Picture
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ class PlotSource:
         length: most plots; fewer than there are stand evenly among them, so that they are of all tiles.
         root: folder of the files.
         files: HDF5 files or patterns of them, relative to the root.
-        views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown; or ``native``
-            alone, for a checkpoint with a stem for all bands.
+        views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown, ``natural@2``
+            for the second date of each plot; or ``native`` alone, for a checkpoint with a stem for all bands.
         answers: kinds of ``QUESTIONS``; one is drawn at each visit.
         split: of ``rscovlm.data.splits``; by AGBD's own file beside the plots, else by the names of tiles.
         side: of each picture in pixels; None takes 5 visual tokens, of which one is in the middle.
@@ -119,6 +120,7 @@ class PlotSource:
         self.name, self.encoder, self.seed = name, encoder, seed
         self.files = plot_files(root, files)
         self.views, self.split, self.fit = check_views(views), check_split(split), fit
+        self._check_dates()
         wanted = len(RASTER) if self.views == (NATIVE,) else 3
         if encoder.patches.channels != wanted:
             raise DataError(
@@ -149,6 +151,16 @@ class PlotSource:
         self.scaling = read_scaling(scaling) if scaling else self._measured()
         self.region = region_names(regions, self, paths) if regions else np.full(len(self), "")
         self.regions = self._standing(regions, region_statistics) if regions else None
+
+    def _check_dates(self) -> None:
+        dates = max(parted(view)[1] for view in self.views)
+        for path in self.files if dates > 1 else ():
+            with AgbdFile(path) as opened:
+                if opened.dates < dates:
+                    raise DataError(
+                        f"{path} has {counted(opened.dates, 'date')} of each plot, and views of date {dates} "
+                        "are asked for; leave those views out"
+                    )
 
     @property
     def in_order(self) -> bool:

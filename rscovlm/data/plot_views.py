@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.words import counted
 from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import Scaling
@@ -30,6 +31,7 @@ from tiling.composites import (
     limits_of,
     to_shares,
 )
+from tiling.dates import dated, parted
 from tiling.errors import BandError
 from tiling.view import Size
 from zoom_chain.chat import Pixels
@@ -53,12 +55,12 @@ CHANNELS = tuple(channel.name for channel in _CHANNELS)
 
 
 def scaling_of(plots: Iterable[Footprint], percentiles: tuple[float, float] = PERCENTILES) -> Scaling:
-    """Ranges of all channels, from percentiles of some plots of the training set.
+    """Ranges of all channels, from percentiles of some plots of the training set, all their dates.
 
     Raises:
         DataError: where a channel has no values, or one value alone.
     """
-    pixels = np.stack([raster(plot) for plot in plots])
+    pixels = np.stack([raster(plot, date) for plot in plots for date in range(1, 2 + len(plot.later))])
     try:
         return Scaling.of(limits_of(pixels, RASTER, _CHANNELS, percentiles))
     except BandError as error:
@@ -81,27 +83,44 @@ def read_scaling(data: Any) -> Scaling:
     return found
 
 
-def raster(plot: Footprint) -> Floats:
-    """(25, 25, 14) of a plot, bands as in ``RASTER``; NaN where there is no data."""
-    return np.concatenate([plot.reflectance, plot.gamma0_db], axis=-1)
+def raster(plot: Footprint, date: int = 1) -> Floats:
+    """(25, 25, 14) of a plot, bands as in ``RASTER``; NaN where there is no data.
+
+    Args:
+        plot: as it is read.
+        date: of its Sentinel-2 image, counted from 1.
+
+    Raises:
+        DataError: it has no image of that date.
+    """
+    if date > 1 + len(plot.later):
+        raise DataError(
+            f"{plot.key} has {counted(1 + len(plot.later), 'date')}, and views of date {date} are asked for"
+        )
+    seen = plot.reflectance if date == 1 else plot.later[date - 2]
+    return np.concatenate([seen, plot.gamma0_db], axis=-1)
 
 
 def channels(plot: Footprint) -> dict[str, Floats]:
-    """(25, 25) of each channel of a plot."""
+    """(25, 25) of each channel of a plot, then of each optical band at later dates (``B04@2``)."""
     pixels = raster(plot)
-    return {each.name: np.asarray(each.of(pixels, RASTER), np.float64) for each in _CHANNELS}
+    found = {each.name: np.asarray(each.of(pixels, RASTER), np.float64) for each in _CHANNELS}
+    for date, seen in enumerate(plot.later, start=2):
+        found |= {dated(band, date): seen[..., place] for place, band in enumerate(BANDS)}
+    return found
 
 
 def check_views(views: Iterable[str]) -> tuple[str, ...]:
-    """Names of views.
+    """Names of views; ``natural@2`` is ``natural`` of the second date.
 
     Raises:
-        DataError: for none, or one that does not exist.
+        DataError: for none, or one that does not exist; radar has one date.
     """
     names = tuple(views)
     if names == (NATIVE,):
         return names
-    unknown = [name for name in names if name not in VIEWS]
+    optical = [name for name in names if name != SAR]
+    unknown = [name for name in optical if parted(name)[0] not in MULTISPECTRAL]
     if unknown or not names:
         told = f"view {unknown[0]!r} is unknown" if unknown else "no view is asked for"
         raise DataError(f"{told}; choose from {', '.join(VIEWS)}")
@@ -113,7 +132,7 @@ def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fi
 
     Args:
         plot: to show.
-        view: a name of ``VIEWS``, or ``native``.
+        view: a name of ``VIEWS``, of a later date ``natural@2``; or ``native``.
         scaling: of its channels.
         side: in pixels.
         fit: see ``tiling.composites``.
@@ -124,7 +143,8 @@ def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fi
     try:
         if view == NATIVE:
             return fitted(to_shares(raster(plot), RASTER, scaling.limits), side, fit)
-        return fitted(COMPOSITES[view].render(raster(plot), RASTER, scaling.limits), side, fit)
+        base, date = parted(view)
+        return fitted(COMPOSITES[base].render(raster(plot, date), RASTER, scaling.limits), side, fit)
     except BandError as error:
         raise DataError(str(error)) from None
 

@@ -20,6 +20,7 @@ from rscovlm.errors import ModelError
 from rscovlm.models.regions import Regions
 from rscovlm.models.sidecars import OWN, RECALIBRATION, read_sidecar
 from tiling.composites import Composite, Fit, Limits, bands_needed, composites_named, fitted, to_shares
+from tiling.dates import parted
 from tiling.errors import BandError
 from zoom_chain.chat import Conversation, ImagePart
 
@@ -104,6 +105,11 @@ class PatchInput(Section):
     def limits(self) -> Limits:
         """By the name of a channel."""
         return self.scaling.limits
+
+    @property
+    def dates(self) -> int:
+        """Of a place, that it needs images of."""
+        return max([1, *(parted(view)[1] for view in self.views)])
 
     @property
     def bands(self) -> tuple[str, ...]:

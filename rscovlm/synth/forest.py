@@ -8,7 +8,7 @@ differ in soil, leaves and moisture, so that plots of one tile are alike and a s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -97,6 +97,7 @@ class Plot:
         activity: of people, one of ``ACTIVITIES``.
         lat, lon: of the footprint in degrees.
         day: of the year of the Sentinel-2 image.
+        later: further Sentinel-2 images of the same place, each with its day since the same new year.
     """
 
     tile: Tile
@@ -113,6 +114,7 @@ class Plot:
     lat: float
     lon: float
     day: int
+    later: tuple[tuple[int, Floats], ...] = ()
 
 
 def make_tile(seed: int, index: int) -> Tile:
@@ -134,8 +136,15 @@ def make_tile(seed: int, index: int) -> Tile:
     )
 
 
-def make_plot(seed: int, tile: Tile, index: int) -> Plot:
-    """The index-th plot of a tile: a pure function of its arguments."""
+def make_plot(seed: int, tile: Tile, index: int, dates: int = 1) -> Plot:
+    """The index-th plot of a tile: a pure function of its arguments.
+
+    Args:
+        seed: of everything.
+        tile: that it lies in.
+        index: of the plot in the tile.
+        dates: Sentinel-2 images; the first is the same for any number, later ones are 45 to 110 days apart.
+    """
     rng = np.random.default_rng([seed, index, *tile.name.encode()])
     forest, activity = _forest(rng, tile)
     biomass = np.where(forest, _stand(rng, tile), rng.gamma(1.5, 4.0, (SIDE, SIDE)))
@@ -143,7 +152,7 @@ def make_plot(seed: int, tile: Tile, index: int) -> Plot:
     cover = _land_cover(rng, tile, biomass, forest, activity)
     footprint = _footprint(biomass)
     se = 3.0 + 0.08 * footprint + float(rng.gamma(2.0, 1.0))
-    return Plot(
+    made = Plot(
         tile,
         canopy_reflectance(rng, tile, biomass, cover),
         _gamma0(rng, tile, biomass, cover),
@@ -159,6 +168,20 @@ def make_plot(seed: int, tile: Tile, index: int) -> Plot:
         tile.lon + float(rng.uniform(-0.45, 0.45)),
         int(rng.integers(120, 270)),
     )
+    later, day = [], made.day
+    for date in range(2, dates + 1):
+        own = np.random.default_rng([seed, index, date, 29, *tile.name.encode()])
+        day += int(own.integers(45, 111))
+        later.append((day, canopy_reflectance(own, tile, biomass, cover, leaf_on=leaf_on(day))))
+    return replace(made, later=tuple(later))
+
+
+def leaf_on(day: int) -> float:
+    """Share of leaves that deciduous trees have and of grass that is green, by the day of the year.
+
+    1 from day 100 to 280, 0 from 330 to 415 (50 of the next year), straight lines between.
+    """
+    return float(np.interp(day % 365, [0, 50, 100, 280, 330, 365], [0, 0, 1, 1, 0, 0]))
 
 
 def canopy_height(biomass: ArrayLike) -> Floats:
@@ -231,8 +254,12 @@ def canopy_reflectance(
     biomass: Floats,
     cover: NDArray[np.uint8],
     light: Floats | None = None,
+    leaf_on: float = 1.0,
 ) -> Floats:
     """(height, width, 12) of leaves over ground, darker where a tall canopy shades itself.
+
+    Without leaves, deciduous trees hide the ground by stems and twigs alone, a quarter as much, so that the
+    signal saturates later; grass is dry, and as bright as soil.
 
     Args:
         rng: of noise, crops, haze and slopes.
@@ -240,14 +267,17 @@ def canopy_reflectance(
         biomass: (height, width) Mg/ha.
         cover: (height, width) codes of CGLS-LC100.
         light: (height, width) factor of haze and slopes; None draws that of a plot.
+        leaf_on: share of leaves and of green grass, 0 to 1.
     """
     ground = np.empty((*biomass.shape, len(BANDS)))
     ground[...] = np.array(_SOIL) * tile.soil
-    for code, spectrum in ((20, _GRASS), (30, _GRASS), (90, _GRASS), (80, _WATER), (50, _ROOFS)):
+    grass = leaf_on * np.array(_GRASS) + (1 - leaf_on) * np.array(_SOIL)
+    for code, spectrum in ((20, grass), (30, grass), (90, grass), (80, _WATER), (50, _ROOFS)):
         ground[cover == code] = spectrum
     green = float(rng.uniform(0.15, 0.85))  # of crops, which may be bare
     ground[cover == 40] = green * np.array(_GRASS) + (1 - green) * np.array(_SOIL) * tile.soil
-    closure = (1 - np.exp(-biomass / _CLOSURE))[..., None]
+    leafy = np.where(np.isin(cover, (114, 124)), 0.25 + 0.75 * leaf_on, 1.0)
+    closure = (1 - np.exp(-biomass * leafy / _CLOSURE))[..., None]
     shade = 0.08 * (1 - np.exp(-biomass / _SHADE))[..., None]
     # Needles are darker than leaves, most of all in the infrared.
     needles = np.where(np.isin(cover, (111, 121)), 0.82, 1.0)[..., None]

@@ -125,3 +125,18 @@ def test_a_picture_of_floats_stays_one_of_floats():
     assert (shown.dtype, shown.shape) == (np.float32, (8, 8, 5))
     assert 0 < shown[1, 0, 0] < 1 / 3
     np.testing.assert_array_equal(fitted(ramp, 6, "pad")[1:5, 1:5], ramp)
+
+
+def test_a_composite_of_a_later_date_reads_its_bands_by_the_same_limits():
+    (first, second) = composites_named(["natural", "natural@2"])
+    assert second.name == "natural@2"
+    assert bands_needed([first, second]) == ("B04", "B03", "B02", "B04@2", "B03@2", "B02@2")
+    names = bands_needed([first, second])
+    pixels = np.broadcast_to(np.array([0.2, 0.2, 0.2, 0.4, 0.6, 1.0]), (2, 2, 6))
+    limits = dict.fromkeys(S2, (0.0, 1.0))
+    assert first.render(pixels, names, limits)[0, 0].tolist() == [51, 51, 51]
+    assert second.render(pixels, names, limits)[0, 0].tolist() == [102, 153, 255]
+    with pytest.raises(BandError, match="no band B04@2; there are B04, B03, B02"):
+        second.render(pixels[..., :3], names[:3], limits)
+    with pytest.raises(BandError, match="no composite 'ndvi@2'"):
+        composites_named(["ndvi@2"])

@@ -8,7 +8,7 @@ from rasterio.warp import transform as warp
 from tiling.errors import BandError
 from tiling.scene import Scene
 from tiling.sensors import Encoding, Expected, Sensor, SensorBand, contract_of
-from tiling.stack import Stack, read_on
+from tiling.stack import Stack, on_one_grid, read_on
 from tiling.view import Size, View, Window
 
 UTM = "EPSG:32633"
@@ -91,3 +91,39 @@ def test_files_of_no_known_place_are_one_grid_if_of_one_size(make_raster):
         with pytest.raises(BandError, match=r"is 30 x 20 px and .* 30 x 10 px"):
             Stack(layers)
     assert tmp.exists()
+
+
+def test_a_file_that_lies_apart_is_refused(make_raster, first):
+    pixels = np.ones((1, 30, 30), np.float32)
+    path = make_raster(pixels, "far.tif", crs=UTM, transform=from_origin(500_600, 5_000_000, 10, 10))
+    with Scene(path) as other, pytest.raises(BandError, match=r"far\.tif lies apart from .*one place"):
+        Stack(((first, contract_of(first, sensor("a", "b"))), (other, contract_of(other, sensor("c")))))
+
+
+@pytest.mark.parametrize(
+    ("origin", "step", "together"),
+    [
+        ((500_000, 5_000_000), 10, True),
+        ((499_970, 5_000_050), 10, True),
+        ((500_003, 5_000_000), 10, False),
+        ((500_000, 5_000_000), 20, False),
+    ],
+)
+def test_grids_are_one_where_pixels_lie_on_pixels(make_raster, first, origin, step, together):
+    place = {"crs": UTM, "transform": from_origin(*origin, step, step)}
+    with Scene(make_raster(np.ones((1, 60, 60), np.float32), "other.tif", **place)) as other:
+        assert on_one_grid(first, other) is together
+
+
+def test_bands_of_two_dates_are_read_side_by_side(make_raster, first):
+    """The second file says 5 where the first has its ramp, under the names of the second date."""
+    path = make_raster(np.full((2, 60, 60), 5, np.float32), "later.tif", **PLACE)
+    with Scene(path) as other:
+        both = sensor("a", "b")
+        stack = Stack(((first, contract_of(first, both)), (other, contract_of(other, both).at(2))))
+        view = View(Window(3, 4, 9, 9), Size(9, 9))
+        values = stack.read(view, ["b@2", "a", "a@2"])
+    np.testing.assert_array_equal(values[..., [0, 2]], 5)
+    np.testing.assert_array_equal(values[..., 1], first.read_bands(view).pixels[..., 0])
+    with pytest.raises(BandError, match="no band a@3"):
+        stack.require(["a", "a@3"])

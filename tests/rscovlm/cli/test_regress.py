@@ -254,3 +254,69 @@ def test_a_patch_of_nodata_has_no_number(run, reader, model, tmp_path):
     done = run("regress", scene(tmp_path / "patch.tif", green), "--model", model)
     assert done.code == 2
     assert "its middle is not" in done.err
+
+
+@pytest.fixture
+def dated(tmp_path):
+    """A model that sees the second of two dates alone."""
+    return checkpoint(tmp_path / "dated", INPUTS.model_copy(update={"views": ("natural@2",)}))
+
+
+def test_each_date_is_a_scene_and_shown_as_the_model_learnt_it(run, reader, dated, tmp_path):
+    reader()
+    values, green = plateau(3, 4)
+    april, july = scene(tmp_path / "april.tif", green * 0 + 77), scene(tmp_path / "july.tif", green)
+    out = tmp_path / "agb.tif"
+    stated = ["--dates", "2021-04-12,2021-07-01"]
+    done = run("regress", april, july, "--model", dated, "--output", out, *stated)
+    assert (done.code, done.out) == (0, "")
+    with rasterio.open(out) as dataset:
+        np.testing.assert_array_equal(dataset.read(1), values)
+        assert dataset.tags()["scenes"] == "april.tif, july.tif"
+        assert dataset.tags()["dates"] == "2021-04-12,2021-07-01"
+
+
+def test_dates_of_another_grid_are_resampled_and_said_to_be(run, reader, dated, tmp_path):
+    reader()
+    green = np.full((60, 60), 90.0)
+    first = scene(tmp_path / "first.tif", green)
+    finer = scene(tmp_path / "finer.tif", np.full((120, 120), 90.0), gsd_m=5.0)
+    done = run("regress", first, finer, "--model", dated, "--output", tmp_path / "agb.tif")
+    assert done.code == 0
+    assert "finer.tif lies on another grid than" in done.err
+    with rasterio.open(tmp_path / "agb.tif") as dataset:
+        assert np.nanmin(dataset.read(1)) == np.nanmax(dataset.read(1)) == 90
+
+
+@pytest.mark.parametrize(
+    ("scenes", "stated", "words"),
+    [
+        (
+            1,
+            None,
+            "learnt 2 dates of a place, and 1 scene is given; give one of each date, the earliest first",
+        ),
+        (3, None, "learnt 2 dates of a place, and 3 scenes are given"),
+        (2, "2021-07-01,2021-04-12", "has to state 2 dates, one of each scene, the earliest first"),
+        (2, "2021-07-01", "has to state 2 dates"),
+        (2, "2021-07,2021-08", "write 2021-04-12,2021-07-01"),
+    ],
+)
+def test_missing_dates_and_wrong_ones_are_one_clear_line(run, reader, dated, tmp_path, scenes, stated, words):
+    reader()
+    patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
+    more = [] if stated is None else ["--dates", stated]
+    done = run("regress", *[patch] * scenes, "--model", dated, *more)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+
+
+def test_a_date_of_another_place_is_one_clear_line(run, reader, dated, tmp_path):
+    reader()
+    patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
+    away = scene(tmp_path / "away.tif", np.full((25, 25), 120.0))
+    with rasterio.open(away, "r+") as dataset:
+        dataset.transform = dataset.transform @ dataset.transform.translation(400, 0)
+    done = run("regress", patch, away, "--model", dated)
+    assert done.code == 2
+    assert "away.tif lies apart from" in done.err

@@ -95,3 +95,21 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, plots):
     with pytest.raises(AttributeError):
         write_agbd(tmp_path / "new.h5", [plots[0], None])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("lite", [False, True])
+def test_later_dates_of_a_plot_are_read_beside_the_first(tmp_path, lite):
+    made = [make_plot(6, make_tile(6, 0), index, dates=3) for index in range(3)]
+    write_agbd(tmp_path / "dates.h5", made, lite=lite)
+    with AgbdFile(tmp_path / "dates.h5") as opened:
+        assert opened.dates == 3
+        for plot, read in zip(made, opened, strict=True):
+            assert len(read.later) == 2
+            for (_, seen), stored in zip(plot.later, read.later, strict=True):
+                np.testing.assert_allclose(stored, seen, atol=6e-5)
+            np.testing.assert_allclose(read.reflectance, plot.reflectance, atol=6e-5)
+
+
+def test_a_file_of_one_date_has_no_later_ones(file):
+    assert file.dates == 1
+    assert next(iter(file)).later == ()

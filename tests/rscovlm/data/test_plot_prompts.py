@@ -1,9 +1,11 @@
 """Plots as prompts."""
 
 import numpy as np
+import pytest
 
 from rscovlm.data.agbd import AgbdFile
 from rscovlm.data.plot_prompts import asked, inputs_for, pixels_of, plain_inputs
+from rscovlm.errors import DataError
 from rscovlm.models.checkpoints import resolve
 from tests.rscovlm.regression import INPUTS, checkpoint
 from tests.rscovlm.reo.material import plots_file
@@ -34,3 +36,11 @@ def test_pixels_stand_in_the_order_of_bands(tmp_path):
     pixels = pixels_of(plot, ("HV", "B04"))
     np.testing.assert_allclose(pixels[..., 0], plot.gamma0_db[..., 1], rtol=1e-6)
     np.testing.assert_allclose(pixels[..., 1], plot.reflectance[..., 3], rtol=1e-6)
+
+
+def test_a_plot_of_too_few_dates_is_one_clear_line(tmp_path):
+    with (
+        AgbdFile(plots_file(tmp_path, tiles=1, plots=1)) as opened,
+        pytest.raises(DataError, match="but not B04@2"),
+    ):
+        pixels_of(next(iter(opened)), ("B04", "B04@2"))

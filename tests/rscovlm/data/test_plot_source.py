@@ -9,12 +9,13 @@ import pytest
 from configs import ConfigError
 from rscovlm.data.agbd import write_agbd
 from rscovlm.data.example import FIELD
+from rscovlm.data.plot_prompts import asked
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.plot_views import RASTER, open_plots, raster, read_scaling
 from rscovlm.data.splits import split_of
 from rscovlm.errors import DataError, ModelError
-from rscovlm.models.inputs import read_inputs
+from rscovlm.models.inputs import PatchInput, read_inputs
 from rscovlm.synth.forest import BANDS, LAND_COVERS, POLARISATIONS, make_plot, make_tile
 from rscovlm.training.building import open_base, write_fresh
 from rscovlm.training.config import load_train_config
@@ -256,3 +257,18 @@ def test_a_native_stem_sees_all_bands_in_one_image(folder, tmp_path):
             config.model_copy(update={"model": str(tmp_path / "base"), "stem": Stem(bands=("B02",))}),
             tmp_path,
         )
+
+
+def test_views_of_two_dates_are_shown_where_files_have_them(tmp_path, folder, base):
+    write_agbd(tmp_path / "plots.h5", [make_plot(3, make_tile(3, t), 0, dates=2) for t in range(3)])
+    source = opened(tmp_path, base, split="all", views=["natural", "natural@2", "sar"])
+    assert [picture.view for picture in source.encode(0, 0).pictures] == ["natural", "natural@2", "sar"]
+    first, later, _ = (picture.read() for picture in source.pictures(0))
+    assert np.abs(first.astype(int) - later).mean() > 1
+    stated = PatchInput.model_validate(source.inputs)
+    assert stated.dates == 2
+    shown = asked(stated, source.footprint(0)).images
+    for picture, image in zip(source.pictures(0), shown, strict=True):
+        np.testing.assert_allclose(picture.read(), image.read(), atol=1, rtol=0)  # one of both is float32
+    with pytest.raises(DataError, match=r"plots\.h5 has 1 date of each plot, and views of date 2 are asked"):
+        opened(folder, base, views=["natural", "natural@2"])

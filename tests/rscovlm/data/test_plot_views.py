@@ -10,6 +10,7 @@ from rscovlm.data.plot_views import (
     CHANNELS,
     VIEWS,
     PlotPicture,
+    channels,
     check_views,
     read_scaling,
     render_view,
@@ -106,3 +107,24 @@ def test_a_picture_is_read_when_it_is_asked_for_and_the_same_in_another_process(
 def test_views_that_do_not_exist_are_refused(views, words):
     with pytest.raises(DataError, match=f"{words}; choose from red_edge, geology"):
         check_views(views)
+
+
+def test_a_view_of_a_later_date_shows_it_by_the_ranges_of_all_dates(tmp_path):
+    write_agbd(tmp_path / "p.h5", [make_plot(6, make_tile(6, t), 0, dates=2) for t in range(4)])
+    with AgbdFile(tmp_path / "p.h5") as opened:
+        plots = list(opened)
+    scaling = scaling_of(plots)
+    red = np.stack([[plot.reflectance[..., 3], plot.later[0][..., 3]] for plot in plots])
+    assert scaling.limits["B04"] == pytest.approx(np.percentile(red, (1, 99)))
+    later = replace(plots[0], reflectance=plots[0].later[0], later=())
+    shown = render_view(plots[0], "swir@2", scaling, 80, "upsample")
+    np.testing.assert_array_equal(shown, render_view(later, "swir", scaling, 80, "upsample"))
+    assert channels(plots[0])["B04@2"] is not None
+    with pytest.raises(DataError, match="has 1 date, and views of date 2 are asked for"):
+        render_view(later, "swir@2", scaling, 80, "upsample")
+
+
+def test_radar_has_one_date():
+    assert check_views(["natural", "natural@2", "sar"]) == ("natural", "natural@2", "sar")
+    with pytest.raises(DataError, match="view 'sar@2' is unknown"):
+        check_views(["natural", "sar@2"])

@@ -1,5 +1,7 @@
 """Forest plots: the physics that a regression is to find again."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,9 @@ from rscovlm.synth.forest import (
     LAND_COVERS,
     SIDE,
     canopy_height,
+    canopy_reflectance,
     count_patches,
+    leaf_on,
     make_plot,
     make_tile,
 )
@@ -106,3 +110,31 @@ def test_patches_are_joined_by_sides():
     assert count_patches(forest) == 3
     assert count_patches(np.zeros((3, 3), dtype=bool)) == 0
     assert count_patches(np.ones((3, 3), dtype=bool)) == 1
+
+
+def test_later_dates_leave_the_first_as_it_is():
+    one, three = (make_plot(3, make_tile(3, 2), 5, dates) for dates in (1, 3))
+    assert one.later == ()
+    assert np.array_equal(one.reflectance, three.reflectance)
+    assert (one.agbd, one.lat, one.day) == (three.agbd, three.lat, three.day)
+    days = [three.day, *(day for day, _ in three.later)]
+    assert all(45 <= after - before <= 110 for before, after in pairwise(days))
+    assert not np.array_equal(three.later[0][1], three.reflectance)
+
+
+def test_leaves_fall_in_autumn_and_come_back_in_spring():
+    assert [leaf_on(day) for day in (200, 305, 340, 365 + 30, 365 + 75, 365 + 120)] == [1, 0.5, 0, 0, 0.5, 1]
+
+
+def test_without_leaves_deciduous_forest_lets_the_ground_through_and_evergreen_does_not():
+    """At 120 Mg/ha leaves hide the ground; stems and twigs hide 1 - exp(-30 / 32) of it."""
+    tile, biomass = make_tile(3, 2), np.full((SIDE, SIDE), 120.0)
+
+    def red(code, leaves):
+        cover = np.full((SIDE, SIDE), code, np.uint8)
+        light = np.ones((SIDE, SIDE))
+        seen = canopy_reflectance(np.random.default_rng(0), tile, biomass, cover, light, leaves)
+        return seen[..., BANDS.index("B04")].mean()
+
+    assert red(114, 0.0) > 2 * red(114, 1.0)
+    assert red(112, 0.0) == red(112, 1.0)

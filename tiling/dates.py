@@ -1,0 +1,21 @@
+"""Names of what was seen at several dates of one place: ``B04`` at the first, ``B04@2`` at the second."""
+
+from __future__ import annotations
+
+MARK = "@"
+
+
+def dated(name: str, date: int) -> str:
+    """The name of a band or a view at a date, counted from 1."""
+    return name if date == 1 else f"{name}{MARK}{date}"
+
+
+def parted(name: str) -> tuple[str, int]:
+    """The name at the first date, and the date; a name that is not written like this is of the first.
+
+    ``B04@1`` is not: one thing has one name.
+    """
+    base, mark, date = name.rpartition(MARK)
+    if mark and base and date.isdecimal() and date == str(int(date)) and int(date) > 1:
+        return base, int(date)
+    return name, 1
