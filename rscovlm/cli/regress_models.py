@@ -151,8 +151,13 @@ def check_dates(models: Sequence[Chosen], scenes: Sequence[str], stated: str | N
     from datetime import date
 
     needed = max(each.inputs.dates for each in models)
+    told = " and ".join(each.checkpoint.spec for each in models)
+    if len(scenes) > needed == 1:
+        raise UsageError(
+            f"{told} learnt places at one date, and {len(scenes)} scenes are given; give one, or a model "
+            "that learnt several dates"
+        )
     if len(scenes) != needed:
-        told = " and ".join(each.checkpoint.spec for each in models)
         raise UsageError(
             f"{told} learnt {counted(needed, 'date')} of a place, and {counted(len(scenes), 'scene')} "
             f"{'is' if len(scenes) == 1 else 'are'} given; give one of each date, the earliest first"

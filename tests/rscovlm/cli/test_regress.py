@@ -311,6 +311,13 @@ def test_missing_dates_and_wrong_ones_are_one_clear_line(run, reader, dated, tmp
     assert words in done.err
 
 
+def test_a_second_scene_is_refused_by_a_model_of_one_date(run, reader, model, tmp_path):
+    patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
+    done = run("regress", patch, patch, "--model", model)
+    assert done.code == 2
+    assert "learnt places at one date, and 2 scenes are given" in done.err
+
+
 def test_a_date_of_another_place_is_one_clear_line(run, reader, dated, tmp_path):
     reader()
     patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
