@@ -219,6 +219,7 @@ class Report:
                 f"{self._failed[0]}"
             )
         if self._outlines:
-            parts.append(f"{len(self._outlines)} boxes could not be looked at again; {self._outlines[0]}")
+            boxes = counted(len(self._outlines), "box")
+            parts.append(f"{boxes} could not be looked at again; {self._outlines[0]}")
         line = "; ".join(parts)
         return line + ("; --resume asks again about what has no reply" if resumable else "")

@@ -374,7 +374,7 @@ def test_closer_looks_are_asked_for_by_number_counted_and_part_of_what_is_comple
     scripted(failing_once(25, Reply("", "error", error="server gone")))
     done = run("detect", squares, "--model", MODEL, "--closer-looks", 1)
     assert done.code == 1
-    assert "1 boxes could not be looked at again; closer look at" in done.err
+    assert "1 box could not be looked at again; closer look at" in done.err
     assert "server gone" in done.err
 
 
