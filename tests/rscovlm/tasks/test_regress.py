@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 
 from rscovlm.errors import RscovlmError
 from rscovlm.journal import Journal
-from rscovlm.models.sensors import open_as, read_sensor
 from rscovlm.tasks.regress import Layout, Run, map_bands, scale_of, summary
-from tests.rscovlm.regression import DEVIATION, INPUTS, Reader, plateau, scene
+from tests.rscovlm.regression import DEVIATION, INPUTS, Reader, plateau
 from tiling.maps import BlockStore
-from tiling.overrides import AS_STORED
 from tiling.stack import Stack
 from tiling.view import Size, View
 from zoom_chain.chat import Reply
@@ -65,21 +63,6 @@ def test_scales_are_those_of_the_ground_within_reason():
     assert scale_of(INPUTS, 20.0) == 0.5
     with pytest.raises(RscovlmError, match=r"0\.3 m per pixel and the model learnt at 10 m"):
         scale_of(INPUTS, 0.3)
-
-
-@pytest.fixture
-def opened(tmp_path):
-    held = []
-
-    def make(green: np.ndarray, **more) -> Stack:
-        held.append(
-            Stack((open_as(scene(tmp_path / "s.tif", green), read_sensor("sentinel2-l2a"), AS_STORED),))
-        )
-        return held[-1]
-
-    yield make
-    for stack in held:
-        stack.close()
 
 
 def run_of(stack: Stack, engine: Reader, stride: int = 25, batch: int = 64) -> Run:

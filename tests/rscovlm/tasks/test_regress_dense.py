@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from rscovlm.errors import UsageError
 from rscovlm.models.heads.dense.head import Field
 from rscovlm.models.heads.distribution import Mixture
-from rscovlm.models.sensors import open_as, read_sensor
 from rscovlm.tasks.regress_dense import DenseLayout, DenseRun, hann, step_of, valid_shares
-from tests.rscovlm.regression import DEVIATION, INPUTS, Reader, plateau, scene
-from tiling.overrides import AS_STORED
+from tests.rscovlm.regression import DEVIATION, INPUTS, Reader, plateau
 from tiling.stack import Stack
 
 
@@ -33,21 +31,6 @@ class Mapper(Reader):
         cells = cells + self.at_edge * edge
         said = Mixture.gaussian(cells.flatten(), torch.full((cells.numel(),), DEVIATION))
         return [Field(said, tuple(cells.shape)) for _ in targets]
-
-
-@pytest.fixture
-def opened(tmp_path):
-    held = []
-
-    def make(green: np.ndarray) -> Stack:
-        held.append(
-            Stack((open_as(scene(tmp_path / "s.tif", green), read_sensor("sentinel2-l2a"), AS_STORED),))
-        )
-        return held[-1]
-
-    yield make
-    for stack in held:
-        stack.close()
 
 
 def stitched(stack: Stack, engine: Mapper, step: int, inputs=INPUTS) -> np.ndarray:

@@ -8,14 +8,11 @@ from rscovlm.errors import UsageError
 from rscovlm.models.heads.distribution import Mixture
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.inputs import Scaling
-from rscovlm.models.sensors import open_as, read_sensor
 from rscovlm.scoring.predictions import LEVELS
 from rscovlm.scoring.quantile_steps import QuantileSteps
 from rscovlm.tasks.regress import Layout, Run
 from rscovlm.tasks.regress_ensemble import EnsembleRun
-from tests.rscovlm.regression import INPUTS, Reader, plateau, scene
-from tiling.overrides import AS_STORED
-from tiling.stack import Stack
+from tests.rscovlm.regression import INPUTS, Reader, plateau
 from zoom_chain.chat import Reply
 
 
@@ -53,10 +50,10 @@ INFRARED = INPUTS.model_copy(
 
 
 @pytest.fixture
-def together(tmp_path):
+def together(opened):
     """An ensemble over 4 x 5 squares of 25 px, and the green values of those."""
     values, green = plateau(4, 5)
-    stack = Stack((open_as(scene(tmp_path / "s.tif", green), read_sensor("sentinel2-l2a"), AS_STORED),))
+    stack = opened(green)
     layout = Layout.of(stack.scene.width, stack.scene.height, 25, 25, 1.0)
 
     def make(fuse, *members):
@@ -69,8 +66,7 @@ def together(tmp_path):
             stack, first.inputs, first.engine, first.targets, 0.9, layout, 7, members=runs, fuse=fuse
         )
 
-    yield make, values
-    stack.close()
+    return make, values
 
 
 def test_a_mean_holds_the_disagreement_of_models(together):
