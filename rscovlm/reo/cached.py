@@ -15,11 +15,12 @@ from torch import Tensor
 
 from rscovlm.data.packing import model_inputs
 from rscovlm.data.plot_source import PlotSource
+from rscovlm.models.heads.distribution.stated import stated
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.heads.numbers.states import Readout, States, states_of
 from rscovlm.models.taps import tap_layers, tapped
 from rscovlm.reo.predict import packs, table
-from rscovlm.scoring.predictions import LEVELS, Predictions
+from rscovlm.scoring.predictions import Predictions
 
 if TYPE_CHECKING:
     from rscovlm.models.qwen import VisionLanguageConfig, VisionLanguageModel
@@ -128,10 +129,8 @@ def predicted_from(head: NumberHead, states: States, source: PlotSource) -> Pred
     if standing:
         numbers = {name: torch.tensor([each[name] for each in standing]) for name in standing[0]}
         states = replace(states, about=head.standing(numbers))
-    found = head.eval()(states)
-    deviation = found.variance.clamp_min(0).sqrt().double().numpy()
-    mean = found.mean.clamp(head.settings["low"], head.settings["high"]).double().numpy()
-    if not (deviation > 0).any():
-        return table(source, mean)
-    quantiles = torch.stack([found.quantile(level) for level in LEVELS], dim=1).double().numpy()
-    return table(source, mean, quantiles, deviation, head.settings["target"])
+    said = stated(head.eval()(states))
+    mean = said.mean.clip(head.settings["low"], head.settings["high"])
+    if not said.has_spread:
+        return table(source, mean, target=head.settings["target"])
+    return table(source, mean, said.quantiles, said.deviation, head.settings["target"])

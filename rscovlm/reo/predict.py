@@ -14,8 +14,9 @@ from rscovlm.data.packing import Pack, collate, model_inputs
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.errors import DataError, ModelError
 from rscovlm.models.heads.base import PredictiveHead
+from rscovlm.models.heads.distribution.stated import Stated, stated
 from rscovlm.models.taps import tapped
-from rscovlm.scoring.predictions import LEVELS, Predictions
+from rscovlm.scoring.predictions import Predictions
 from rscovlm.scoring.quantities import quantity_in
 from rscovlm.tasks.regress import replies_first
 from zoom_chain.chat import Generation
@@ -82,21 +83,11 @@ def predicted(
     Raises:
         DataError: a plot cannot be read.
     """
-    means, deviations, quantiles = [], [], []
-    for pack in packs(source, kind, known=known):
-        found = read(model, head, pack.to(model.device))
-        means.append(found.mean.float().cpu())
-        deviations.append(found.variance.clamp_min(0).sqrt().float().cpu())
-        quantiles.append(torch.stack([found.quantile(level) for level in LEVELS], dim=1).float().cpu())
-    deviation = torch.cat(deviations).double().numpy()
-    spread = bool((deviation > 0).any())
-    return table(
-        source,
-        torch.cat(means).double().numpy(),
-        torch.cat(quantiles).double().numpy() if spread else None,
-        deviation if spread else None,
-        head.target,
-    )
+    parts = [stated(read(model, head, pack.to(model.device))) for pack in packs(source, kind, known=known)]
+    said = Stated(*map(np.concatenate, zip(*parts, strict=True)))
+    if not said.has_spread:
+        return table(source, said.mean, target=head.target)
+    return table(source, said.mean, said.quantiles, said.deviation, head.target)
 
 
 @torch.inference_mode()

@@ -11,6 +11,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from rscovlm.scoring.quantile_steps import LEAST, QuantileSteps
 from rscovlm.tasks.regress import LEAST_VALID, Patch, Run
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
+
+if TYPE_CHECKING:
+    from rscovlm.models.heads.distribution.stated import Stated
 
 PLACES = (("lon", "lat"), ("longitude", "latitude"), ("x", "y"))
 """Pairs of columns that say where a plot is: degrees of WGS 84, or coordinates in the CRS of the scene."""
@@ -141,25 +145,26 @@ def _patches(run: Run, plots: KnownPlots) -> tuple[NDArray[np.int64], list[Patch
     return np.array(kept, dtype=np.int64), shown
 
 
-def _said(run: Run, shown: list[Patch]) -> dict[str, Floats]:
-    """(2 + levels, n) mean, deviation and quantiles of each target."""
-    found: dict[str, Floats] = {
-        target: np.full((2 + len(LEVELS), len(shown)), np.nan) for target in run.targets
+def _said(run: Run, shown: list[Patch]) -> dict[str, Stated]:
+    """What is stated of each patch, by target."""
+    from rscovlm.models.heads.distribution.stated import Stated, stated
+
+    count = len(shown)
+    found = {
+        target: Stated(*(np.full(shape, np.nan) for shape in ((count,), (count,), (count, len(LEVELS)))))
+        for target in run.targets
     }
     place = {id(patch): index for index, patch in enumerate(shown)}
     for part, estimates in run.estimates(shown):
         own = [place[id(patch)] for patch in part]
-        for target, said in zip(run.targets, estimates, strict=True):
-            parts = [said.mean, said.variance.clamp(min=0).sqrt()]
-            parts += [said.quantile(level) for level in LEVELS]
-            found[target][:, own] = [part.detach().double().cpu().numpy() for part in parts]
+        for target, estimate in zip(run.targets, estimates, strict=True):
+            for whole, some in zip(found[target], stated(estimate), strict=True):
+                whole[own] = some
     return found
 
 
-def _table(truth: Floats, said: Floats) -> Predictions:
-    mean, deviation, quantiles = said[0], said[1], said[2:].T.copy()
+def _table(truth: Floats, said: Stated) -> Predictions:
     names = np.arange(len(truth)).astype(str)
-    spread = bool((deviation > 0).any())
-    return Predictions(
-        names, names, truth, mean, quantiles if spread else None, deviation if spread else None
-    )
+    if not said.has_spread:
+        return Predictions(names, names, truth, said.mean)
+    return Predictions(names, names, truth, said.mean, said.quantiles, said.deviation)

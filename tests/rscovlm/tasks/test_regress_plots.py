@@ -8,6 +8,7 @@ from rscovlm.errors import DataError, UsageError
 from rscovlm.models.heads.distribution import Mixture
 from rscovlm.models.heads.distribution.recalibrated import recalibrated
 from rscovlm.models.sensors import open_as, read_sensor
+from rscovlm.scoring.predictions import LEVELS
 from rscovlm.tasks.regress import Layout, Run
 from rscovlm.tasks.regress_plots import fit_on_plots, read_plots
 from tests.rscovlm.regression import INPUTS, Reader, plateau, scene
@@ -67,8 +68,9 @@ def test_intervals_hold_in_the_scene_after_plots_of_it(ground, tmp_path):
     from rscovlm.tasks.regress_plots import _patches, _said
 
     kept, shown = _patches(run, read_plots(held))
-    said = _said(run, shown)["agb"]
-    inside = (truth[300:][kept] >= said[3]) & (truth[300:][kept] <= said[-2])  # at 0.05 and 0.95
+    quantiles = _said(run, shown)["agb"].quantiles
+    low, high = (quantiles[:, LEVELS.index(level)] for level in (0.05, 0.95))
+    inside = (truth[300:][kept] >= low) & (truth[300:][kept] <= high)
     assert inside.mean() == pytest.approx(0.9, abs=0.05)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rscovlm.models.heads.distribution import Distribution, Quantiles
+from rscovlm.models.heads.distribution.stated import stated
 from rscovlm.scoring.predictions import LEVELS
 from rscovlm.scoring.quantile_steps import QuantileSteps
 
@@ -58,9 +59,6 @@ def recalibrated(
         low, high: least and largest value that can be; None for none.
     """
     mean = found.mean
-    quantiles = torch.stack([found.quantile(level) for level in LEVELS], dim=1)
-    parts = (mean, found.variance.clamp_min(0).sqrt(), quantiles)
-    about, deviation, stated = (part.detach().double().cpu().numpy() for part in parts)
     ends = (-math.inf if low is None else low, math.inf if high is None else high)
-    values = torch.from_numpy(steps.moved(about, deviation, stated, *ends)).to(mean)
+    values = torch.from_numpy(steps.moved(*stated(found), *ends)).to(mean)
     return Recalibrated(mean, Quantiles(torch.tensor(LEVELS).to(mean), values))
