@@ -19,6 +19,24 @@ def available(folder: str = "") -> list[str]:
     return sorted(name for name in _names(resources.files(__name__)) if name.startswith(folder))
 
 
+def located(name_or_path: str | Path, folder: str) -> str:
+    """The configuration that a name within a folder means: ``nano`` in ``train`` is ``train/nano``.
+
+    What exists as a path stays one.
+
+    Raises:
+        ConfigError: for any other name, with those in the folder.
+    """
+    text = str(name_or_path)
+    if Path(text).is_file():
+        return text
+    names = [name.removeprefix(f"{folder}/") for name in available(f"{folder}/")]
+    name = text.removesuffix(SUFFIX).removeprefix(f"{folder}/")
+    if name not in names:
+        raise ConfigError(f"no configuration {text}: {_no_such(text, names)}")
+    return f"{folder}/{name}"
+
+
 def load_config(name_or_path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file: one that ships here, by name without suffix, or any other by its path.
 
@@ -78,11 +96,13 @@ def _read(name_or_path: str | Path) -> str:
             raise ConfigError(f"configuration {path} cannot be read: {error}") from None
     name = str(name_or_path).removesuffix(SUFFIX)
     if name not in available():
-        raise ConfigError(
-            f"no configuration {name_or_path}: no such file, and none ships by that name; "
-            f"shipped are {', '.join(available())}"
-        )
+        raise ConfigError(f"no configuration {name_or_path}: {_no_such(name_or_path, available())}")
     return resources.files(__name__).joinpath(*f"{name}{SUFFIX}".split("/")).read_text(encoding="utf-8")
+
+
+def _no_such(name_or_path: str | Path, names: list[str]) -> str:
+    what = "a folder, and no file" if Path(name_or_path).is_dir() else "no such file"
+    return f"{what}, and none ships by that name; shipped are {', '.join(names)}"
 
 
 def _names(folder: Traversable, prefix: str = "") -> list[str]:

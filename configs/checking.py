@@ -74,15 +74,30 @@ def _problem(entry: Mapping[str, Any], kind: Any) -> Problem:
         place = _kind_at(kind, path[:-1])
         if path[-1] in (former := getattr(place, "formerly", {})):
             return key, former[path[-1]]
-        names = list(_fields(place))
-        near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(names)}"
-        return key, f"unknown setting; {hint}"
+        return key, f"unknown setting; {_hint(path[-1], list(_fields(place)), list(_paths(kind)))}"
     if entry["type"] in _MISSING:
         return key, "is missing"
     if entry["type"] == "value_error":
         return key, entry["msg"].removeprefix("Value error, ")
     return key, f"{entry['msg'][:1].lower()}{entry['msg'][1:]}, not {reprlib.repr(entry['input'])}"
+
+
+def _hint(name: str, here: Sequence[str], everywhere: Sequence[str]) -> str:
+    """Advice for an unknown name: the same name in another section, else one like it, else what there is."""
+    same = [path for path in everywhere if path.rpartition(".")[2] == name]
+    near = same or difflib.get_close_matches(name, here, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near[:3])}?"
+    return f"known here are {', '.join(here)}"
+
+
+def _paths(kind: Any, before: str = "", inside: tuple[Any, ...] = ()) -> Iterator[str]:
+    """Keys of all settings of a kind that can be written without a place in a list or a name of one's own."""
+    for name, stated in _fields(kind).items():
+        yield f"{before}{name}"
+        for part in _alternatives(stated):
+            if _fields(part) and part not in inside:
+                yield from _paths(part, f"{before}{name}.", (*inside, part))
 
 
 def _kind_at(kind: Any, path: Sequence[str]) -> Any:
@@ -103,6 +118,17 @@ def _fields(kind: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(kind):
         return get_type_hints(kind)
     return {}
+
+
+def _alternatives(kind: Any) -> Iterator[Any]:
+    """A type, or those of a union; of an annotation, what it is about."""
+    if get_origin(kind) is Annotated:
+        yield from _alternatives(get_args(kind)[0])
+    elif get_origin(kind) in (Union, types.UnionType):
+        for inner in get_args(kind):
+            yield from _alternatives(inner)
+    else:
+        yield kind
 
 
 def _within(kind: Any) -> Iterator[Any]:

@@ -38,6 +38,12 @@ _PARENT = os.getpid()
 
 ABSENT = ("No such file or directory", "does not exist", "response code: 404")
 """Messages of GDAL about a missing file, archive member, object of a store or page."""
+_CAUSES = (
+    (("CURL error", "HTTP error code", "response code:"), ", its server cannot be reached or refuses"),
+    (("not recognized as being in a supported file format",), ""),
+    (ABSENT, ", a file that it names is missing"),
+)
+"""Messages of GDAL about a file that may well be whole, and what is to blame then."""
 
 logging.getLogger("rasterio").addHandler(logging.NullHandler())  # else Python prints GDAL's log to stderr
 
@@ -122,7 +128,13 @@ class HandlePool:
         # A file that is there may still lack another that it names, as a VRT does its sources.
         if not path.exists() and any(phrase in reason for phrase in ABSENT):
             return SceneNotFound(f"{self.source} does not exist")
-        return SceneUnreadable(f"{self.source} cannot be read, it may be corrupt or cut off: {reason}")
+        return SceneUnreadable(f"{self.source} cannot be read{_blame(reason)}: {reason}")
+
+
+def _blame(reason: str) -> str:
+    """What is to blame for an error of GDAL's, where its words do not say so themselves."""
+    known = (blame for phrases, blame in _CAUSES if any(phrase in reason for phrase in phrases))
+    return next(known, ", it may be corrupt or cut off")
 
 
 def decoding_threads() -> int:

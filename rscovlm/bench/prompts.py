@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
-from configs import available, load_config
+from configs import load_config, located
 from configs.checking import Section, checked
 from detection_eval.text.contracts import CONTRACTS, Contract
 from rscovlm.bench.item import Item, Kind
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rscovlm.models.families import ModelFamily
     from rscovlm.tasks.recipe import Recipe
 
-FOLDER = "prompts/"
+FOLDER = "prompts"
 SPOKEN: tuple[Kind, ...] = ("open", "number", "count", "choice")
 """Kinds of questions that are answered in words, so that a model may look closer before it answers."""
 
@@ -182,6 +182,5 @@ def load_profile(name_or_path: str) -> Profile:
     Raises:
         ConfigError: where there is no such file, naming all that is unknown or wrong in it.
     """
-    shipped = f"{FOLDER}{name_or_path}"
-    where = shipped if shipped in available(FOLDER) else name_or_path
+    where = located(name_or_path, FOLDER)
     return checked(Profile, load_config(where), where)

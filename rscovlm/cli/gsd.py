@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detection_eval.words import counted
-from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.info import ground_words
+from rscovlm.cli.opening import tell_of_each
 from rscovlm.cli.option_groups import SceneOptions, with_options
 from rscovlm.cli.options import AsJson
+from rscovlm.cli.scenes import Scenes, read_scenes
+
+if TYPE_CHECKING:
+    from tiling.scene import Scene
 
 
 @with_options(reading=SceneOptions)
 def gsd(
-    files: Annotated[list[str], typer.Argument(help="Anything that GDAL reads.", metavar="FILE...")],
+    files: Scenes,
     dataset: Annotated[
         str | None,
         typer.Option(help="The files are of this data set: aid, rsvqa-hr, ucmerced, ...", metavar="NAME"),
@@ -32,28 +33,17 @@ def gsd(
     Without a georeference, metadata, the sensor or the data set may tell; dots per inch never do.
     """
     from rscovlm.errors import UsageError
-    from tiling.errors import SceneError
     from tiling.gsd import DATASETS, resolve_gsd
 
     if dataset is not None and dataset.lower() not in DATASETS:
         raise UsageError(
             f"--dataset {dataset}: no data set of that name is known; choose {', '.join(DATASETS)}"
         )
-    found: list[dict[str, Any]] = []
-    failed: list[SceneError] = []
-    for source in files:
-        try:
-            with reading.open(source) as scene:
-                found.append({"file": source, **resolve_gsd(scene, dataset=dataset).to_json()})
-        except SceneError as error:
-            if len(files) == 1:
-                raise
-            failed.append(error)
-            print(f"rscovlm: {error}", file=sys.stderr)
-            continue
-        if not as_json:
-            print(f"{source}: {ground_words(found[-1])}", flush=True)
-    if as_json:
-        print(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1))
-    if failed:
-        raise Incomplete(f"{len(failed)} of {counted(len(files), 'file')} cannot be read: {failed[0]}")
+
+    def facts(scene: Scene) -> dict[str, Any]:
+        return {"file": scene.source, **resolve_gsd(scene, dataset=dataset).to_json()}
+
+    def words(known: dict[str, Any]) -> str:
+        return f"{known['file']}: {ground_words(known)}"
+
+    tell_of_each(read_scenes(files).sources, reading, facts, None if as_json else words)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from detection_eval.words import counted
-from rscovlm.cli.failures import Incomplete
+from rscovlm.cli.opening import tell_of_each
 from rscovlm.cli.option_groups import SceneOptions, with_options
 from rscovlm.cli.options import AsJson, Family, MaxPixels, Model, SensorName
 from rscovlm.cli.scenes import Scenes, read_scenes
@@ -32,32 +30,21 @@ def info(
 ) -> None:
     """Say what a scene is, how it is read, and what a model would see of it as a whole."""
     from rscovlm.models.sensors import read_sensor
-    from tiling.errors import SceneError
 
     sources = read_scenes(files).sources
     seen = _family(model, family, max_pixels)
     declared = None if sensor is None else read_sensor(sensor)
-    found: list[dict[str, Any]] = []
-    failed: list[SceneError] = []
-    for source in sources:
-        try:
-            with reading.open(source) as scene:
-                facts = record(scene, model, seen)
-                if sensor is not None and declared is not None:
-                    facts["sensor"] = sensor_record(scene, sensor, declared)
-                found.append(facts)
-        except SceneError as error:
-            if len(sources) == 1:
-                raise
-            failed.append(error)
-            print(f"rscovlm: {error}", file=sys.stderr)
-            continue
-        if not as_json:
-            print(("\n" if len(found) > 1 else "") + "\n".join(table(found[-1])), flush=True)
-    if as_json:
-        print(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1))
-    if failed:
-        raise Incomplete(f"{len(failed)} of {counted(len(sources), 'file')} cannot be read: {failed[0]}")
+
+    def facts(scene: Scene) -> dict[str, Any]:
+        known = record(scene, model, seen)
+        if sensor is not None and declared is not None:
+            known["sensor"] = sensor_record(scene, sensor, declared)
+        return known
+
+    def words(known: dict[str, Any]) -> str:
+        return "\n".join(table(known))
+
+    tell_of_each(sources, reading, facts, None if as_json else words, between="\n")
 
 
 def _family(model: str, family: str | None, max_pixels: int | None) -> ModelFamily:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from detection_eval.words import counted
+from rscovlm.cli.failures import Incomplete
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +49,49 @@ def _probe(scene: Scene) -> None:
         coarsest = scene.overviews[-1]
         size = Size(max(1, scene.height // coarsest), max(1, scene.width // coarsest))
         scene.read(View(scene.window, size))
+
+
+def tell_of_each(
+    sources: Sequence[str],
+    reading: SceneOptions,
+    facts: Callable[[Scene], dict[str, Any]],
+    words: Callable[[dict[str, Any]], str] | None,
+    *,
+    between: str = "",
+) -> None:
+    """Print what is known of each scene as soon as it was read; one that cannot be read costs itself.
+
+    Args:
+        sources: of the scenes.
+        reading: how they are read.
+        facts: of an open scene, as JSON holds them.
+        words: about facts; None prints the facts of all scenes as JSON.
+        between: printed between the words about two scenes.
+
+    Raises:
+        SceneError: for a single scene that cannot be read.
+        Incomplete: where some of several cannot be read; each is named on stderr.
+    """
+    from tiling.errors import SceneError
+
+    found: list[dict[str, Any]] = []
+    failed: list[SceneError] = []
+    for source in sources:
+        try:
+            with reading.open(source) as scene:
+                found.append(facts(scene))
+        except SceneError as error:
+            if len(sources) == 1:
+                raise
+            failed.append(error)
+            print(f"rscovlm: {error}", file=sys.stderr)
+            continue
+        if words is not None:
+            print((between if len(found) > 1 else "") + words(found[-1]), flush=True)
+    if words is None:
+        print(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1))
+    if failed:
+        raise Incomplete(f"{len(failed)} of {counted(len(sources), 'file')} cannot be read: {failed[0]}")
 
 
 def open_model(checkpoint: Checkpoint, device: str | None) -> Engine:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field
 
-from configs import load_config
+from configs import load_config, located
 from configs.checking import Section, checked
 from detection_eval.text.contracts import Contract, Json, detection_prompt
 from detection_eval.text.labels import by_spoken_name, spoken
@@ -135,8 +135,7 @@ def load_templates(name_or_path: str) -> Templates:
     Raises:
         ConfigError: naming all that is wrong with it.
     """
-    shipped = "/" not in name_or_path and not name_or_path.endswith(".yaml")
-    data = load_config(f"templates/{name_or_path}" if shipped else name_or_path)
+    data = load_config(located(name_or_path, "templates"))
     stated = checked(TemplateFile, data, f"templates {name_or_path}")
     rules = {"synonyms", "class_joiner", "verbatim", "grounding_label"}
     wordings = stated.model_dump(by_alias=True, exclude=rules, exclude_none=True)

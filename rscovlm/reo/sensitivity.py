@@ -17,14 +17,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from configs import available, load_config
+from configs import load_config, located
 from configs.checking import Section, checked
 from detection_eval.files import without_nan
 from rscovlm.scoring.quantities import quantity_in
 from zoom_chain.chat import Conversation, Generation
 
 Floats = NDArray[np.float64]
-FOLDER = "semantics/"
+FOLDER = "semantics"
 
 MOST_STYLE = 0.05
 """Deviations by which half of the paraphrases may move a number."""
@@ -66,8 +66,7 @@ def load_wordings(name_or_path: str) -> Wordings:
     Raises:
         ConfigError: where there is no such file, or it is wrong.
     """
-    shipped = f"{FOLDER}{name_or_path}"
-    where = shipped if shipped in available(FOLDER) else name_or_path
+    where = located(name_or_path, FOLDER)
     return checked(Wordings, load_config(where), where)
 
 

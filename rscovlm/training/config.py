@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from configs import ConfigError, available, load_config
+from configs import ConfigError, load_config, located
 from configs.checking import Problem, problems, told
 from rscovlm.training.conflicts import conflicts
 from rscovlm.training.settings import FREE_KEYS, Adapters, TrainConfig
@@ -53,9 +53,7 @@ def load_train_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -
 
 def _read(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
     """The full name of a configuration, and what it states."""
-    name = str(name_or_path)
-    if not Path(name).is_file() and f"{FOLDER}/{name.removesuffix('.yaml')}" in available(FOLDER):
-        name = f"{FOLDER}/{name}"
+    name = located(name_or_path, FOLDER)
     return name, dict(load_config(name))
 
 

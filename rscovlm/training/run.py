@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs import available
+from configs import located
 from detection_eval.files import locked, write_json, write_text
 from rscovlm.data.broken import skipped_counts, skipped_line
 from rscovlm.data.loading import Form, Loader, read_skipped
@@ -50,9 +50,8 @@ def open_mix(config: TrainConfig, base: Base) -> Mix:
     Raises:
         ConfigError: naming all that is wrong with it.
     """
-    name = f"mix/{config.mix}"
     return load_mix(
-        name if not Path(config.mix).is_file() and name in available("mix") else config.mix,
+        located(config.mix, "mix"),
         base.family,
         base.encoder,
         config.seed,

@@ -58,6 +58,8 @@ def test_what_is_right_is_read():
     [
         ({"titel": "x"}, "mine.yaml: titel: unknown setting; did you mean title?"),
         ({"zzz": 1}, "mine.yaml: zzz: unknown setting; known here are sources, limits, title, named"),
+        ({"most": 1}, "mine.yaml: most: unknown setting; did you mean limits.most?"),
+        ({"limits": {"title": 1}}, "mine.yaml: limits.title: unknown setting; did you mean title?"),
         ({"limits": {"mots": 1}}, "mine.yaml: limits.mots: unknown setting; did you mean most?"),
         (
             {"sources": [{"name": "a"}, {"name": "b", "wieght": 1}]},

@@ -547,8 +547,25 @@ def test_an_empty_file(tmp_path):
 
 def test_a_file_that_is_no_image(tmp_path):
     (tmp_path / "notes.tif").write_text("not an image")
-    with pytest.raises(SceneUnreadable, match=r"notes\.tif cannot be read.*not recognized"):
+    with pytest.raises(SceneUnreadable, match=r"notes\.tif cannot be read: .*not recognized"):
         Scene(tmp_path / "notes.tif")
+
+
+def test_a_mosaic_is_not_blamed_for_a_part_that_is_gone(tmp_path):
+    (tmp_path / "mosaic.vrt").write_text(
+        '<VRTDataset rasterXSize="4" rasterYSize="4"><VRTRasterBand dataType="Byte" band="1">'
+        '<SimpleSource><SourceFilename relativeToVRT="1">gone.tif</SourceFilename></SimpleSource>'
+        "</VRTRasterBand></VRTDataset>"
+    )
+    with pytest.raises(
+        SceneUnreadable, match=r"mosaic\.vrt cannot be read, a file that it names is missing:"
+    ):
+        shown(tmp_path / "mosaic.vrt")
+
+
+def test_a_server_that_is_not_there_is_no_corrupt_file():
+    with pytest.raises(SceneUnreadable, match=r"x\.tif cannot be read, its server cannot be reached"):
+        Scene("http://127.0.0.1:9/x.tif")
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from configs import ConfigError, available, load_config
+from configs import ConfigError, available, load_config, located
 from configs.checking import Section, checked
 from detection_eval.words import counted
 
-FOLDER = "published/"
+FOLDER = "published"
 
 
 class Table(Section):
@@ -54,8 +54,7 @@ def load_publication(name_or_path: str) -> list[PublishedTable]:
     Raises:
         ConfigError: where there is none, naming all that is wrong in it.
     """
-    shipped = f"{FOLDER}{name_or_path}"
-    where = shipped if shipped in available(FOLDER) else name_or_path
+    where = located(name_or_path, FOLDER)
     found = checked(Publication, load_config(where), where)
     for table in found.tables:
         for model, values in table.rows.items():
@@ -80,5 +79,9 @@ def load_publication(name_or_path: str) -> list[PublishedTable]:
 
 def published_for(benchmark: str) -> list[PublishedTable]:
     """All shipped tables about a benchmark."""
-    names = [name.removeprefix(FOLDER) for name in available(FOLDER)]
-    return [table for name in names for table in load_publication(name) if table.benchmark == benchmark]
+    return [
+        table
+        for name in available(f"{FOLDER}/")
+        for table in load_publication(name)
+        if table.benchmark == benchmark
+    ]

@@ -21,9 +21,9 @@ def asked(profile, item, family=RSCOVLM, recipe=None):
     return profile.filled_for(family, recipe or Recipe()).prompt(item)
 
 
-@pytest.mark.parametrize("name", available(FOLDER))
+@pytest.mark.parametrize("name", available(f"{FOLDER}/"))
 def test_every_profile_that_ships_is_whole(name):
-    assert load_profile(name.removeprefix(FOLDER)) == load_profile(name)
+    assert load_profile(name.removeprefix(f"{FOLDER}/")) == load_profile(name)
 
 
 def test_rscovlm_is_asked_in_the_words_of_its_evaluation():

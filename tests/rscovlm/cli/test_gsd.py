@@ -51,3 +51,10 @@ def test_a_file_that_cannot_be_read_costs_itself(run, files, tmp_path):
     assert done.code == 1
     assert len(done.out.splitlines()) == 2
     assert "none.tif" in done.err
+
+
+def test_files_may_be_a_folder_a_pattern_or_a_list(run, files, tmp_path):
+    (tmp_path / "scenes.lst").write_text(files[0] + "\n")
+    assert len(run("gsd", tmp_path).out.splitlines()) == 2
+    assert len(run("gsd", tmp_path / "*.tif").out.splitlines()) == 1
+    assert len(run("gsd", f"@{tmp_path / 'scenes.lst'}").out.splitlines()) == 1

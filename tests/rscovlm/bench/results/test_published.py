@@ -6,7 +6,7 @@ from configs import ConfigError, available
 from rscovlm.bench.results.published import FOLDER, load_publication, published_for
 from rscovlm.bench.suites import SUITES
 
-SHIPPED = available(FOLDER)
+SHIPPED = available(f"{FOLDER}/")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
