@@ -4,7 +4,15 @@ from __future__ import annotations
 
 
 class DetectionError(Exception):
-    """Boxes, or a request about them, that cannot be used as given; the message says what would be right."""
+    """Boxes, or a request about them, that cannot be used as given; the message says what would be right.
+
+    Attributes:
+        lacks: what was not given and would be enough: ``score``, ``size`` or ``classes``; else empty.
+    """
+
+    def __init__(self, message: str = "", *, lacks: str = "") -> None:
+        super().__init__(message)
+        self.lacks = lacks
 
 
 class FormatError(DetectionError):

@@ -117,7 +117,8 @@ def check_output(path: str | Path, scene: Scene, *, scored: bool = True, crs: st
         raise NotADirectoryError(f"{destination} is a file; choose another folder for DOTA Task1 results")
     if kind == TASK1 and not scored:
         raise CannotWrite(
-            f"{destination}: DOTA Task1 demands scores and the model states none; give a constant score"
+            f"{destination}: DOTA Task1 demands scores and the model states none; give a constant score",
+            lacks="score",
         )
     if kind in MAP_FORMATS and not scene.georeferenced:
         lacks = "coordinate reference system" if scene.crs is None else "transform to map coordinates"

@@ -59,7 +59,10 @@ class ReadOptions:
             FormatError: no class names are given.
         """
         if self.classes is None:
-            raise FormatError(f"{path}: holds numbers of classes and no names; give the class list, in order")
+            raise FormatError(
+                f"{path}: holds numbers of classes and no names; give the class list, in order",
+                lacks="classes",
+            )
         return self.classes
 
 
@@ -114,7 +117,7 @@ def _write_task1(path: Path, collection: Collection, options: WriteOptions) -> N
 
 def _read_ultralytics(path: Path, options: ReadOptions) -> Collection:
     if options.sizes is None:
-        raise FormatError(f"{path}: coordinates are parts of the images' sizes; give the sizes")
+        raise FormatError(f"{path}: coordinates are parts of the images' sizes; give the sizes", lacks="size")
     return read_ultralytics(path, options.class_list(path), options.sizes)
 
 

@@ -169,7 +169,9 @@ def write_coco_collection(path: str | Path, collection: Collection) -> None:
     boxes = []
     for image, held in collection.images.items():
         if held.size is None:
-            raise CannotWrite(f"{image}: COCO demands the image's size and it is not known; give the sizes")
+            raise CannotWrite(
+                f"{image}: COCO demands the image's size and it is not known; give the sizes", lacks="size"
+            )
         boxes.append(replace(held, file_name=held.file_name or image))
     _write(Path(path), boxes, collection.classes)
 
@@ -338,7 +340,9 @@ def write_detection_list(
     for image, boxes in collection.images.items():
         found = boxes.detections
         if found.scores is None and constant_score is None and len(found):
-            raise CannotWrite(f"{image}: the format demands scores and there are none; give a constant score")
+            raise CannotWrite(
+                f"{image}: the format demands scores and there are none; give a constant score", lacks="score"
+            )
         for row, (polygon, label) in enumerate(zip(found.polygons, found.labels.tolist())):
             content.append(
                 {

@@ -18,6 +18,8 @@ from detection_eval.formats.ultralytics import Sizes, size_of
 from detection_eval.text.contracts import Contract
 from detection_eval.words import counted
 
+_MAP_LAYERS = (".geojson", ".gpkg", ".fgb", ".parquet", ".kml", ".shp")
+
 
 def detect_format(path: str | Path) -> str:
     """The name of a file's or folder's format, by its content.
@@ -28,9 +30,16 @@ def detect_format(path: str | Path) -> str:
     """
     found = recognize(Path(path))
     if found is None:
-        choices = ", ".join(FORMATS)
-        raise FormatError(f"{path}: format not recognised; give {path}:FORMAT with {choices}")
+        raise FormatError(f"{path}: {_unrecognised(Path(path))}")
     return found
+
+
+def _unrecognised(path: Path) -> str:
+    if path.is_dir() and not any(path.iterdir()):
+        return "an empty folder; give one with the files of a format"
+    if path.suffix.lower() in _MAP_LAYERS:
+        return "a map layer holds no pixels of images; have boxes written as .json (COCO) or .txt (DOTA)"
+    return f"format not recognised; give {path}:FORMAT with {', '.join(FORMATS)}"
 
 
 def read(

@@ -268,7 +268,9 @@ def write_task1(
         scores = detections.scores
         if scores is None:
             if constant_score is None and len(detections):
-                raise CannotWrite(f"{image}: Task1 demands scores and there are none; give a constant score")
+                raise CannotWrite(
+                    f"{image}: Task1 demands scores and there are none; give a constant score", lacks="score"
+                )
             scores = np.full(len(detections), np.nan if constant_score is None else constant_score)
         for polygon, name, score in zip(detections.polygons, detections.names, scores):
             lines[name].append(f"{image} {shortest(score)} {spaced(polygon)}\n")

@@ -385,5 +385,7 @@ def _scores(image: str, found: Detections, constant: float | None) -> Floats:
     if found.scores is not None:
         return found.scores
     if constant is None and len(found):
-        raise CannotWrite(f"{image}: MMRotate results need scores and there are none; give a constant score")
+        raise CannotWrite(
+            f"{image}: MMRotate results need scores and there are none; give a constant score", lacks="score"
+        )
     return np.full(len(found), 0.0 if constant is None else constant)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import typer
 
-from rscovlm.cli.failures import COMPLETE, DEFECT, INTERRUPTED, failure
+from rscovlm.cli.failures import COMPLETE, DEFECT, INTERRUPTED, failure, options_of
 from rscovlm.cli.terminal import printable, ready_streams
 
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as error:
-        known = failure(error)
+        known = failure(error, options_of(command, arguments))
         if debug:
             traceback.print_exc()
         if known is None:

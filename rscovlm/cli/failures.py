@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import typer
 
@@ -31,8 +33,25 @@ class Failure:
     line: str
 
 
-def failure(error: Exception) -> Failure | None:
-    """Line and exit code for an error; None for an unexpected one."""
+def options_of(command: Any, arguments: Iterable[str]) -> frozenset[str]:
+    """The options, such as ``--score``, of the command that a command line names.
+
+    Args:
+        command: of click; a group has others by their names.
+        arguments: of the command line.
+    """
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word, command)
+    return frozenset(option for parameter in command.params for option in parameter.opts)
+
+
+def failure(error: Exception, options: Container[str] = ()) -> Failure | None:
+    """Line and exit code for an error; None for an unexpected one.
+
+    Args:
+        error: that ended the command.
+        options: of the command, to name the one that gives what is lacking.
+    """
     from configs import ConfigError
     from detection_eval.errors import DetectionError
     from tiling.errors import SceneError
@@ -50,6 +69,8 @@ def failure(error: Exception) -> Failure | None:
         return Failure(
             USAGE, "out of memory; show the model less at once: --max-pixels, for tiles --batch-size"
         )
+    if isinstance(error, DetectionError) and f"--{error.lacks}" in options:
+        return Failure(USAGE, f"{error} (--{error.lacks})")
     if isinstance(error, (RscovlmError, ConfigError, DetectionError, SceneError, ZoomError)):
         return Failure(USAGE, str(error))
     return None

@@ -7,6 +7,7 @@ from detection_eval.formats import (
     ReadOptions,
     WriteOptions,
     convert,
+    detect_format,
     losses,
     read,
     write,
@@ -59,3 +60,11 @@ def test_formats_that_need_the_size_of_images_ask_for_it(tmp_path, name):
         convert(tmp_path / "a.txt", tmp_path / "out", target_format=name)
     sized = ReadOptions(sizes=(10, 10))
     assert convert(tmp_path / "a.txt", tmp_path / "out", target_format=name, options=sized).boxes == 1
+
+
+def test_an_empty_folder_and_a_map_layer_are_told_from_unknown_formats(tmp_path):
+    with pytest.raises(FormatError, match="an empty folder"):
+        detect_format(tmp_path)
+    (tmp_path / "objects.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(FormatError, match=r"a map layer holds no pixels.* \.json \(COCO\)"):
+        detect_format(tmp_path / "objects.geojson")

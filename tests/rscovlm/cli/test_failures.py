@@ -25,6 +25,16 @@ def test_each_error_of_our_own_is_a_line_and_exit_code_2(kind):
     assert (known.code, known.line) == (USAGE, "what would be right")
 
 
+def test_what_is_lacking_is_told_with_the_option_that_gives_it_where_there_is_one(tmp_path, run):
+    (tmp_path / "a.txt").write_text("0 0 9 0 9 9 0 9 ship 0\n")
+    for target, option in (("a.pkl", "score"), ("a.json", "size")):
+        done = run("bench", "convert", tmp_path / "a.txt", "--output", tmp_path / target)
+        assert done.code == 2
+        assert done.err.endswith(f" (--{option})\n")
+        assert not (tmp_path / target).exists()
+    assert failure(CannotWrite("give a score", lacks="score"), ()).line == "give a score"
+
+
 @pytest.mark.parametrize("error", [ValueError("odd"), KeyError("odd"), AssertionError("odd")])
 def test_what_nobody_foresaw_is_no_mistake_of_the_user(error):
     assert failure(error) is None
