@@ -9,27 +9,18 @@ does not help models that were not trained to zoom, and such a view does, is its
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from tiling.focus import FocusedView
 from tiling.view import Size, View, Window
-from zoom_chain.answers import spoken_text
 from zoom_chain.chat import Conversation, ImagePart, Picture
 from zoom_chain.effects import Outcome, Showing, Steps, ask, look
 from zoom_chain.looks import coarseness
+from zoom_chain.policies.cells import CELLS, MOST_CELLS, cells_in, indexed, region_of
 from zoom_chain.session import Session, failure_of
 from zoom_chain.trace import RequestRecord
-
-CELLS = 4
-"""Cells along each side of the overview."""
-
-MOST_CELLS = 2
 
 WHERE = (
     "The image is divided into {cells} x {cells} cells, numbered row by row from 1 at the top left to {last} "
@@ -37,8 +28,6 @@ WHERE = (
     "{question}\n"
     "Reply with the numbers of the cells alone."
 )
-
-_NUMBER = re.compile(r"\d+")
 
 
 def focus(session: Session) -> Steps:
@@ -56,13 +45,15 @@ def focus(session: Session) -> Steps:
     session.record(said, conversation, about=(0,))
     if failure := failure_of(said.reply):
         return Outcome("error", error=failure)
-    cells = cells_in(said.reply.text)
-    if not cells:
-        session.amend_turn(refusal="the reply names no cell; the question is asked about the overview")
+    named = cells_in(said.reply.text)
+    if not named.cells:
+        why = "; ".join(["the reply names no cell", *named.notes])
+        session.amend_turn(refusal=f"{why}; the question is asked about the overview")
         return (yield from _answer(session, sight.image, 0))
-    region = region_of(overview, cells)
+    region = region_of(overview, named.cells)
     box = _fractions(overview, region)
-    session.amend_turn(request=RequestRecord(0, box, "cells " + ", ".join(map(str, cells)), region))
+    label = "cells " + ", ".join(map(str, named.cells))
+    session.amend_turn(request=RequestRecord(0, box, label, region, named.notes))
     view = FocusedView.of(_even(session, overview), region)
     gain = coarseness(overview) / coarseness(view.finest)
     closer = yield from look(Showing(view, gain, parent=0))
@@ -94,49 +85,8 @@ def _even(session: Session, overview: View) -> View:
     return replace(overview, size=Size(rows, columns))
 
 
-def cells_in(reply: str) -> tuple[int, ...]:
-    """The first cells that a reply names, from 1 on, each once; no more than may be chosen."""
-    found: list[int] = []
-    for digits in _NUMBER.findall(spoken_text(reply)):
-        number = int(digits) if len(digits) < 4 else 0
-        if 1 <= number <= CELLS**2 and number not in found:
-            found.append(number)
-    return tuple(found[:MOST_CELLS])
-
-
-def region_of(overview: View, cells: Sequence[int]) -> Window:
-    """The smallest part of the scene that holds some cells of its overview."""
-    height, width = overview.size
-    rows, columns = zip(*(divmod(cell - 1, CELLS) for cell in cells))
-    return overview.window_of(
-        (
-            min(columns) * width / CELLS,
-            min(rows) * height / CELLS,
-            (max(columns) + 1) * width / CELLS,
-            (max(rows) + 1) * height / CELLS,
-        )
-    )
-
-
 def _fractions(overview: View, region: Window) -> tuple[float, float, float, float]:
     height, width = overview.size
     corners = overview.from_scene(np.reshape(region.bounds, (2, 2))) / (width, height)
     (x0, y0), (x1, y1) = np.sort(corners, axis=0).tolist()
     return x0, y0, x1, y1
-
-
-def indexed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (height, width, 3) with the lines and numbers of its cells drawn on it."""
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    draw = ImageDraw.Draw(image)
-    width, height = image.size
-    font = ImageFont.load_default(max(10.0, min(width, height) / CELLS / 5))
-    for step in range(1, CELLS):
-        x, y = round(step * width / CELLS), round(step * height / CELLS)
-        draw.line([(x, 0), (x, height)], fill=(255, 255, 255))
-        draw.line([(0, y), (width, y)], fill=(255, 255, 255))
-    for cell in range(CELLS**2):
-        row, column = divmod(cell, CELLS)
-        place = column * width / CELLS + 3, row * height / CELLS + 2
-        draw.text(place, str(cell + 1), fill=(255, 255, 0), font=font, stroke_width=1, stroke_fill=(0, 0, 0))
-    return np.asarray(image)

@@ -2,49 +2,15 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tiling.resolution import Resolution
-from tiling.view import Size, View, Window
+from tiling.view import Window
 from zoom_chain.budget import Budget
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO
 from zoom_chain.policies import FOCUS
-from zoom_chain.policies.focus import cells_in, indexed, region_of
 from zoom_chain.report import render_report
 from zoom_chain.trace import Trace
-
-
-@pytest.mark.parametrize(
-    ("reply", "cells"),
-    [
-        ("6", (6,)),
-        ("Cells 6 and 7.", (6, 7)),
-        ("3, 3, 99, 0, 16, 1", (3, 16)),
-        ("<think>1 or 2?</think> 5", (5,)),
-        ("The top left", ()),
-        ("9" * 5000, ()),
-    ],
-)
-def test_cells_are_read_from_a_reply(reply, cells):
-    assert cells_in(reply) == cells
-
-
-def test_cells_are_numbered_row_by_row():
-    overview = View(Window(0, 0, 2048, 1024), Size(128, 256))
-    assert region_of(overview, (1,)) == Window(0, 0, 512, 256)
-    assert region_of(overview, (7,)) == Window(1024, 256, 512, 256)
-    # The smallest part that holds both.
-    assert region_of(overview, (6, 12)) == Window(512, 256, 1536, 512)
-
-
-def test_the_index_leaves_the_picture_its_size_and_most_of_its_pixels():
-    plain = np.full((256, 512, 3), 90, np.uint8)
-    drawn = indexed(plain)
-    assert drawn.shape == plain.shape
-    assert 0.01 < (drawn != plain).any(axis=-1).mean() < 0.2
-    assert (drawn[:, 128] == 255).any()
-    assert Image.fromarray(drawn).getpixel((64, 32)) is not None
 
 
 def test_the_answer_comes_from_one_view_of_the_whole_scene(scripted, small, scene):
@@ -77,6 +43,33 @@ def test_without_a_cell_the_overview_answers(scripted, small, scene):
     )
     assert (answer.text, len(answer.trace.views), len(answer.trace.turns)) == ("Blue.", 1, 2)
     assert "names no cell" in answer.trace.turns[0].refusal
+
+
+@pytest.mark.parametrize(
+    ("reply", "cells", "said"),
+    [
+        ('{"cells": ["B2", "C2"]}', "cells 6, 7", "named by letters"),
+        ("row 2, column 2 and row 2, column 3", "cells 6, 7", "by row and column"),
+        ("Cells 6, 99 and 7", "cells 6, 7", "there is no cell 99"),
+        ("5-8", "cells 5, 6", "of 4 cells the first 2 count"),
+    ],
+)
+def test_the_trace_says_how_cells_were_read(scripted, small, scene, reply, cells, said):
+    answer = ZoomChain(scripted(question=[reply, "Blue."]), NANO, small, policy=FOCUS).ask(scene, "question?")
+    request = answer.trace.turns[0].request
+    assert (answer.text, request.label) == ("Blue.", cells)
+    assert said in "; ".join(request.notes)
+    assert said in render_report([answer.trace])
+
+
+def test_a_cell_that_there_is_not_is_told_and_the_overview_answers(scripted, small, scene):
+    answer = ZoomChain(scripted(question=["Cell 17", "Blue."]), NANO, small, policy=FOCUS).ask(
+        scene, "question?"
+    )
+    assert (answer.text, answer.stop_reason) == ("Blue.", "answered")
+    assert answer.trace.turns[0].refusal == (
+        "the reply names no cell; there is no cell 17; the question is asked about the overview"
+    )
 
 
 def test_a_budget_without_zooms_is_kept(scripted, small, scene):
