@@ -89,6 +89,17 @@ def spoken_text(text: str) -> str:
     return _boxed(_tagged("".join([*pieces, text[stop:]]))).strip()
 
 
+def before_call(text: str, call_open: str) -> str:
+    """A reply up to a call that was not offered, outside of thoughts.
+
+    Args:
+        text: the reply, unmodified.
+        call_open: the tag that a call begins with.
+    """
+    place = without_thoughts(text)[0].find(call_open)
+    return text if place < 0 else text[:place]
+
+
 def _tagged(text: str) -> str:
     """What stands in the last ``<answer>``, which may lack its end; all of a text without one."""
     start, stop, inside = 0, len(text), False

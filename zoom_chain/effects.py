@@ -34,7 +34,7 @@ StopReason = Literal[
     "error",
 ]
 """Why a question ended: the model ``answered``; its reply was ``cut_off`` by the token limit, or holds no
-words (``no_answer``: it is empty, thoughts alone, or a call of the tool that was withdrawn); a budget ended
+words (``no_answer``: it is empty, thoughts alone, or a call of the tool that is not offered); a budget ended
 (``pixel_budget`` stands for visual tokens too); no refusals were left after the request named; a search is
 ``confident`` of its answer, or has ``exhausted`` the scene; the answer is ``partial``, since parts of the
 scene were not examined; or an ``error`` of the model or the file. After a

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zoom_chain.answers import INVENTED, own_turn, spoken_text, thoughts_in, without_thoughts
+from zoom_chain.answers import INVENTED, before_call, own_turn, spoken_text, thoughts_in, without_thoughts
 from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call
 from zoom_chain.chat import Reply, StopReason
 from zoom_chain.dialect import ZoomDialect
@@ -49,7 +49,7 @@ def read_reply(
     """
     turn, invented = own_turn(reply.text, dialect.announcement)
     call = parse_zoom_call(reply.text, dialect, width, height) if offered else None
-    words = spoken_text(turn if call is None else call.before)
+    words = spoken_text(before_call(turn, dialect.call_open) if call is None else call.before)
     notes = call.notes if isinstance(call, ZoomCall) else (INVENTED,) if invented else ()
     return ReadReply(
         turn=turn,

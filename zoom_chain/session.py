@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from detection_eval.text.contracts import Contract
 from tiling.resolution import Resolution
 from tiling.view import View
-from zoom_chain.answers import spoken_text
+from zoom_chain.answers import before_call, spoken_text
 from zoom_chain.budget import Bound, Budget, Spending
 from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 from zoom_chain.dialect import ZoomDialect
@@ -148,11 +148,11 @@ class Session:
         request: RequestRecord | None = None,
         final: bool = False,
     ) -> ReplyRecord:
-        """Record a reply to a conversation; ``words`` are what it says, by default all that is no thought."""
+        """Record a reply; ``words`` are what it says, by default all but thoughts and a call."""
         reply = said.reply
         turn = ReplyRecord(
             reply=reply.text,
-            words=spoken_text(reply.text) if words is None else words,
+            words=spoken_text(before_call(reply.text, self.dialect.call_open)) if words is None else words,
             request=request,
             final=final,
             told=_told(conversation),

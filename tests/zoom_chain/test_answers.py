@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoom_chain.answers import own_turn, spoken_text, thoughts_in, without_thoughts
+from zoom_chain.answers import before_call, own_turn, spoken_text, thoughts_in, without_thoughts
 
 CALL = '<tool_call>{"name": "image_zoom_in", "arguments": {"bbox": [1, 2, 3, 4]}}</tool_call>'
 
@@ -47,6 +47,13 @@ def test_the_end_of_the_turn_ends_it():
 def test_thoughts_may_speak_of_observations():
     text = "<think>a <tool_response> will come</think>red"
     assert own_turn(text) == (text, False)
+
+
+def test_a_call_that_was_not_offered_is_no_answer():
+    assert spoken_text(before_call(f"{CALL}\n", "<tool_call>")) == ""
+    assert spoken_text(before_call(f"Blue. {CALL}", "<tool_call>")) == "Blue."
+    thought = f"<think>{CALL} would help</think>Blue."
+    assert before_call(thought, "<tool_call>") == thought
 
 
 def test_thoughts_are_told_apart_from_words():

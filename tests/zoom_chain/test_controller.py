@@ -214,7 +214,7 @@ def test_policy_off_offers_no_tool_and_follows_no_call(chain_of, scene):
     chain = chain_of(nano_call(0, 0, 250, 250), policy=OFF)
     answer = chain.ask(scene, "question?")
     assert [message.role for message in chain.model.batches[0][0].messages] == ["user"]
-    assert (answer.text, answer.stop_reason) == (nano_call(0, 0, 250, 250), "answered")
+    assert (answer.text, answer.stop_reason) == ("", "no_answer")
 
 
 def test_policy_single_shows_one_crop_whatever_the_budget(chain_of, scene):

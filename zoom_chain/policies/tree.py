@@ -40,6 +40,13 @@ what is enough after many answers; and by how much it falls with each of them.""
 
 LIKELY = 0.5
 
+ALIKE = 0.1
+"""Scores of all views within so much of each other do not tell where to look: such a model says yes or no of
+whatever it is shown, as small and untuned ones do."""
+
+PARTS = 4
+"""Parts of a part, and answers that are compared at least where scores do not tell views apart."""
+
 OVERLAP = 0.125
 """By which parts reach into their neighbours, as a share of their side: a small object is whole in one."""
 
@@ -71,20 +78,29 @@ def cells(window: Window, columns: int, rows: int, scene: Window) -> list[Window
 
 @dataclass
 class _Search:
-    """What is known so far: parts by falling score, and answers."""
+    """What is known so far: parts by falling score, all scores, and answers."""
 
     open: list[tuple[float, int, Judged]] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
 
     def add(self, parts: list[Judged]) -> None:
+        self.scores += [part.score for part in parts]
         for part in parts:
             heapq.heappush(self.open, (-part.score, part.index, part))
 
     def next(self) -> Judged:
         return heapq.heappop(self.open)[2]
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the scores differ enough to say where to look; a few may be alike by chance."""
+        return len(self.scores) < PARTS or max(self.scores) - min(self.scores) >= ALIKE
+
     def is_sure(self) -> bool:
         """Whether the best answer ends the search."""
+        if not self.tells_apart and len(self.candidates) < PARTS:
+            return False
         enough = max(SURE_AT_LEAST, SURE - FALL * (len(self.candidates) - 1))
         best = self.best
         return best is not None and best.confidence >= enough and best.about.score >= LIKELY
@@ -141,6 +157,12 @@ def _conclude(session: Session, search: _Search, ended: StopReason, overview: Pi
         return (yield from without_data(session, overview))
     if failure := failure_of(best.said.reply):
         return Outcome("error", error=failure)
+    if not search.tells_apart:
+        session.notes.append(
+            f"the model says about the same of all {counted(len(search.scores), 'view')} (probabilities of "
+            f"{min(search.scores):.2f} to {max(search.scores):.2f}), which does not tell where to look: the "
+            "search went by the confidence of answers alone, and helps little with this model"
+        )
     if best.words.strip():
         if (likeliest := max(each.about.score for each in search.candidates)) < LIKELY:
             session.notes.append(

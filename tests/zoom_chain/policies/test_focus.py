@@ -8,7 +8,7 @@ from tiling.view import Window
 from zoom_chain.budget import Budget
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO
-from zoom_chain.policies import FOCUS
+from zoom_chain.policies import FOCUS, OFF
 from zoom_chain.report import render_report
 from zoom_chain.trace import Trace
 
@@ -70,6 +70,15 @@ def test_a_cell_that_there_is_not_is_told_and_the_overview_answers(scripted, sma
     assert answer.trace.turns[0].refusal == (
         "the reply names no cell; there is no cell 17; the question is asked about the overview"
     )
+
+
+@pytest.mark.parametrize("policy", [FOCUS, OFF], ids=lambda each: each.name)
+def test_a_call_that_was_not_offered_is_no_answer(scripted, small, scene, policy):
+    call = NANO.render_call((0, 0, 500, 500), 1000, 1000)
+    model = scripted(question=[*(["6"] if policy is FOCUS else []), call])
+    answer = ZoomChain(model, NANO, small, policy=policy).ask(scene, "question?")
+    assert (answer.text, answer.stop_reason) == ("", "no_answer")
+    assert answer.trace.turns[-1].reply == call
 
 
 def test_a_budget_without_zooms_is_kept(scripted, small, scene):

@@ -1,6 +1,7 @@
 """Tree search: it finds a place in few looks, keeps its budget, and says how it ended."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from zoom_chain.policies.tree import parts_of
 from zoom_chain.report import render_report
 from zoom_chain.trace import Trace
 
+SURE = np.log([0.99, 0.99])
 SCENE = Window(0, 0, 2048, 1024)
 
 
@@ -146,6 +148,28 @@ def test_a_model_that_says_no_of_everything_is_searched_to_the_end_and_the_reade
     # The order of what it denies still leads to the place, but no answer is trusted before the budget ends.
     assert (answer.text, answer.stop_reason) == ("Blue.", "view_budget")
     assert "of the likeliest one with probability 0.20" in answer.trace.notes[0]
+
+
+@pytest.mark.parametrize("yes", [0.98, 0.03])
+def test_a_model_that_says_the_same_of_all_views_is_found_out_and_several_answers_are_compared(
+    small, scene, yes
+):
+    class Same(PlaceModel):
+        def _reply(self, conversation, options):
+            reply = super()._reply(conversation, options)
+            shares = [yes if each.lower() == "yes" else 1 - yes for each in options.choices]
+            return Reply("yes", choices=np.log(shares)) if options.choices else replace(reply, logprobs=SURE)
+
+    answer = ZoomChain(Same((1500.0, 300.0)), QWEN3_VL, small, Budget(max_views=16), policy=TREE).ask(
+        scene, "Which colour?"
+    )
+    asked = [turn for turn in answer.trace.turns if turn.confidence is not None]
+    assert len(asked) >= 4
+    assert answer.stop_reason == ("confident" if yes > 0.5 else "view_budget")
+    assert (
+        f"the model says about the same of all {len(answer.trace.views) - 1} views" in answer.trace.notes[0]
+    )
+    assert f"({'probabilities of ' + format(yes, '.2f')} to {yes:.2f})" in answer.trace.notes[0]
 
 
 def test_a_budget_without_views_leaves_the_overview(scripted, small, scene):
