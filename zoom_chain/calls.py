@@ -19,14 +19,13 @@ import numpy as np
 from detection_eval.text.tree import Node, trees
 from detection_eval.words import counted
 from zoom_chain.answers import INVENTED, own_turn, without_thoughts
+from zoom_chain.call_boxes import Unreadable, box_numbers, is_fractions, loads, number, shorten
 from zoom_chain.dialect import ZoomDialect
 
 _BOX_KEYS = ("bbox_2d", "bbox", "box", "box_2d", "bounding_box")
 _NAME_KEYS = ("name", "function", "tool", "tool_name", "function_name")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "params", "input")
-_CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
 _LIKE_ZOOMING = re.compile(r"zoom|crop", re.IGNORECASE)
-_FAR = 1e9  # beyond any coordinate of a scene, and small enough never to overflow when scaled
 _DECODER = json.JSONDecoder()
 _LEAD_IN = re.compile(r"\s*(?:```\w*\s*)?")
 _LEAD_OUT = re.compile(r"\s*(?:```\s*)?")
@@ -71,10 +70,6 @@ class InvalidCall:
     before: str = ""
 
 
-class _Unreadable(Exception):
-    """Carries the reason of an InvalidCall up to where it is returned."""
-
-
 class _Span(NamedTuple):
     """The value of a call inside a reply: where the call starts and ends, and what was mended."""
 
@@ -113,7 +108,7 @@ def parse_zoom_call(
         before = own[: found.start]
         try:
             call = _interpret(found.value, dialect, width, height)
-        except _Unreadable as problem:
+        except Unreadable as problem:
             failures.append(InvalidCall(str(problem), before))
         else:
             calls.append(replace(call, before=before, notes=found.notes + call.notes))
@@ -143,7 +138,7 @@ def _spans(text: str, dialect: ZoomDialect) -> Iterator[_Span | InvalidCall]:
         close = dialect.call_close if tag[0] == dialect.call_open else "</tool_call>"
         try:
             span = _decode(text, tag.start(), after, close)
-        except _Unreadable as problem:
+        except Unreadable as problem:
             yield InvalidCall(str(problem), text[: tag.start()])
         else:
             yield span
@@ -156,10 +151,12 @@ def _untagged(text: str, dialect: ZoomDialect) -> Iterator[_Span | InvalidCall]:
     note = (f"the call was not inside {dialect.call_open} tags",)
     if dialect.tool_name and re.search(f"[\"']{re.escape(dialect.tool_name)}[\"']", text):
         for node in trees(text):
-            if node.is_object and dict(node.items).get("name") == dialect.tool_name:
+            if node.is_object and any(
+                key in _NAME_KEYS and name == dialect.tool_name for key, name in node.items
+            ):
                 try:
                     span = _decode(text, node.start, node.start, "")
-                except _Unreadable as problem:
+                except Unreadable as problem:
                     yield InvalidCall(str(problem), text[: node.start])
                 else:
                     yield span._replace(notes=note + span.notes)
@@ -176,7 +173,7 @@ def _decode(text: str, start: int, body: int, close: str) -> _Span:
     lead_in = _LEAD_IN.match(text, body)
     begin = lead_in.end() if lead_in else body
     if begin >= len(text):
-        raise _Unreadable("the call was cut off")
+        raise Unreadable("the call was cut off")
     notes: tuple[str, ...] = ("the call was inside a code fence",) if "```" in text[body:begin] else ()
     try:
         value, end = _DECODER.raw_decode(text, begin)
@@ -184,7 +181,7 @@ def _decode(text: str, start: int, body: int, close: str) -> _Span:
         value, end, mended = _mended(text, begin, close, error.msg, error.pos - body)
         notes += mended
     except (ValueError, RecursionError):  # a number of thousands of digits; thousands of nested brackets
-        raise _Unreadable("the call is not readable JSON") from None
+        raise Unreadable("the call is not readable JSON") from None
     lead_out = _LEAD_OUT.match(text, end)
     end = lead_out.end() if lead_out else end
     if close and text.startswith(close, end):
@@ -206,12 +203,12 @@ def _mended(text: str, begin: int, close: str, message: str, place: int) -> tupl
     node = next(trees(text, begin, stop), None) if text[begin] in "[{" else None
     if node is None or node.start != begin:
         if not closed and text[begin] in "[{\"'":
-            raise _Unreadable("the call was cut off")
-        raise _Unreadable(f"the call is not valid JSON: {message} at character {place}")
+            raise Unreadable("the call was cut off")
+        raise Unreadable(f"the call is not valid JSON: {message} at character {place}")
     repairs: dict[str, None] = {}
     value = _plain(node, repairs, closed)
     if node.cut and not closed and not _holds_box(value):
-        raise _Unreadable("the call was cut off")
+        raise Unreadable("the call was cut off")
     notes = repairs or ["quotes or brackets"]
     return value, node.stop, (f"the JSON of the call was mended: {', '.join(notes)}",)
 
@@ -236,7 +233,7 @@ def _plain(node: Any, repairs: dict[str, None], closed: bool) -> Any:
     repairs.update(dict.fromkeys(node.repairs))
     if node.cut:
         if not closed and not (node.is_object and node.items and node.key is None):
-            raise _Unreadable("the call was cut off")
+            raise Unreadable("the call was cut off")
         repairs["missing bracket"] = None
     if node.is_object:
         return {key: _plain(value, repairs, closed) for key, value in node.items if key is not None}
@@ -247,7 +244,7 @@ def _xml_call(text: str, head: re.Match[str], stop: int) -> dict[str, Any]:
     """``<function=NAME><parameter=KEY>VALUE</parameter>...</function>`` as the object it stands for."""
     arguments = {}
     for key, value in _XML_ARGUMENT.findall(text[head.end() : stop]):
-        read = _loads(value)
+        read = loads(value)
         arguments[key] = value.strip() if read is None else read
     return {"name": head[1], "arguments": arguments}
 
@@ -263,14 +260,12 @@ def _interpret(value: Any, dialect: ZoomDialect, width: int, height: int) -> Zoo
         )
         value = value[0]
     if not isinstance(value, dict):
-        raise _Unreadable("the call is not a JSON object" + _form(dialect))
+        raise Unreadable("the call is not a JSON object" + _form(dialect))
     expected = dialect.describe_box(width, height)
     arguments = _arguments(value, dialect, expected, notes)
     written = _box(arguments, dialect, expected, notes)
-    if dialect.space.extent != 1 and _fractions(written):
-        raise _Unreadable(
-            f"the box {_shorten(written)} is written in fractions of the image; give {expected}"
-        )
+    if dialect.space.extent != 1 and is_fractions(written):
+        raise Unreadable(f"the box {shorten(written)} is written in fractions of the image; give {expected}")
     points = np.array(written).reshape(2, 2)
     space = dialect.space_of(written)
     x1, y1, x2, y2 = (space.to_pixels(points, width, height) / (width, height)).ravel().tolist()
@@ -302,10 +297,10 @@ def _arguments(
     elif name != dialect.tool_name:
         if not (dialect.tool_name and isinstance(name, str) and _LIKE_ZOOMING.search(name)):
             known = f"the only tool is {dialect.tool_name!r}" if dialect.tool_name else f"give {{{expected}}}"
-            raise _Unreadable(f"there is no tool {_shorten(name)}; {known}")
-        notes.append(f"the tool was called {_shorten(name)} instead of {dialect.tool_name!r}")
+            raise Unreadable(f"there is no tool {shorten(name)}; {known}")
+        notes.append(f"the tool was called {shorten(name)} instead of {dialect.tool_name!r}")
     if not isinstance(arguments, dict):
-        raise _Unreadable(f'"arguments" is not a JSON object; give {{{expected}}}')
+        raise Unreadable(f'"arguments" is not a JSON object; give {{{expected}}}')
     if beside:
         notes.append("the arguments stood beside the name")
     return arguments
@@ -322,7 +317,7 @@ def _stated_arguments(value: Mapping[str, Any], notes: list[str]) -> tuple[Any, 
     arguments = value[key]
     if isinstance(arguments, str):
         notes.append("the arguments were JSON inside a string")
-        arguments = _loads(arguments)
+        arguments = loads(arguments)
     return arguments, False
 
 
@@ -330,56 +325,10 @@ def _box(arguments: Mapping[str, Any], dialect: ZoomDialect, expected: str, note
     """The four numbers of the box in arguments."""
     key = next((key for key in (dialect.box_key, *_BOX_KEYS) if key in arguments), None)
     if key is None:
-        raise _Unreadable(f"the box is missing; give {expected}")
+        raise Unreadable(f"the box is missing; give {expected}")
     if key != dialect.box_key:
         notes.append(f'the box was given as "{key}" instead of "{dialect.box_key}"')
-    return _box_numbers(arguments[key], expected, notes)
-
-
-def _box_numbers(value: Any, expected: str, notes: list[str]) -> list[float]:
-    """Four finite numbers, also from strings, a nested list, two corner points or named corners."""
-    if isinstance(value, str):
-        notes.append("the box was inside a string")
-        numbers = re.fullmatch(r"\s*[^,\s]+(?:\s*,\s*[^,\s]+){3}\s*", value)
-        value = value.split(",") if numbers and "[" not in value and "{" not in value else _loads(value)
-    if isinstance(value, dict):
-        keys = next((keys for keys in _CORNERS if all(key in value for key in keys)), None)
-        if keys:
-            notes.append("the box was given by named corners")
-            value = [value[key] for key in keys]
-    if isinstance(value, list) and value and all(isinstance(item, list) for item in value):
-        if len(value) == 2 and all(len(corner) == 2 for corner in value):
-            notes.append("the box was given as two corners")
-            value = value[0] + value[1]
-        else:
-            notes.append(
-                "the box was nested in a list"
-                if len(value) == 1
-                else "only the first of several boxes counts"
-            )
-            value = value[0]
-    if not isinstance(value, list) or len(value) != 4:
-        raise _Unreadable(f"the box {_shorten(value)} is not a list of four numbers; give {expected}")
-    return [_number(item, expected) for item in value]
-
-
-def _fractions(box: list[float]) -> bool:
-    """Whether numbers are fractions of an image rather than units: none above 1, and not all of them whole,
-    or the whole image."""
-    within = all(0 <= value <= 1 for value in box) and box[0] < box[2] and box[1] < box[3]
-    return within and (any(value % 1 for value in box) or box == [0, 0, 1, 1])
-
-
-def _number(value: Any, expected: str) -> float:
-    try:
-        number = (
-            float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
-        )
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not abs(number) <= _FAR:
-        raise _Unreadable(f"{_shorten(value)} in the box is not a coordinate; give {expected}")
-    return number
+    return box_numbers(arguments[key], expected, notes)
 
 
 def _image_index(value: Any, dialect: ZoomDialect) -> int | None:
@@ -390,26 +339,9 @@ def _image_index(value: Any, dialect: ZoomDialect) -> int | None:
         return named
     base = dialect.image_base
     try:
-        number = _number(value, "")
-    except _Unreadable:
-        number = math.nan
-    if not number >= base or number % 1:
-        raise _Unreadable(f'"{dialect.image_key}" {_shorten(value)} is not a whole number from {base}')
-    return int(number) - base
-
-
-def _loads(text: str) -> Any:
-    """JSON text as a value; None where it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _shorten(value: Any, limit: int = 60) -> str:
-    """A value from a model, quoted inside a message and no longer than that deserves."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        text = "of unprintable size"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+        found = number(value, "")
+    except Unreadable:
+        found = math.nan
+    if not found >= base or found % 1:
+        raise Unreadable(f'"{dialect.image_key}" {shorten(value)} is not a whole number from {base}')
+    return int(found) - base

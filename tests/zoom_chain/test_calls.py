@@ -57,6 +57,7 @@ def test_thousandths_are_fractions_of_each_side():
         (call_text([[80, 100, 400, 200]]), "nested in a list"),
         (call_text([[80, 100, 400, 200], [1, 2, 3, 4]]), "only the first of several boxes"),
         (call_text([[80, 100], [400, 200]]), "two corners"),
+        ('{"tool": "image_zoom_in", "args": {"bbox": [80, 100, 400, 200]}}', "not inside <tool_call> tags"),
         (call_text([80, 100, 400, 200], key="bbox_2d"), 'as "bbox_2d" instead of "bbox"'),
         (
             call_text([80, 100, 400, 200]).replace(
