@@ -127,6 +127,17 @@ def test_a_package_imports_without_loading_torch(package):
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("engine", ["http", "vllm", "transformers"])
+def test_an_engine_imports_where_no_library_for_rasters_is_installed(engine):
+    """Engines run in environments of their own, such as vLLM's."""
+    code = (
+        "import sys, importlib; sys.modules['rasterio'] = sys.modules['affine'] = None\n"
+        f"importlib.import_module('rscovlm.engines.{engine}')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 @pytest.mark.parametrize("package", [*LAYERS[:3], "rscovlm/scoring", "rscovlm/tasks", "rscovlm/bench"])
 def test_every_module_of_a_torch_free_package_imports_where_torch_is_not_installed(package):
     modules = [

@@ -9,10 +9,13 @@ once the last question about its scene has ended.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from zoom_chain.chat import ChatModel, Conversation, Generation, Picture, Reply
-from zoom_chain.jobs import Job
-from zoom_chain.session import Session
+
+if TYPE_CHECKING:  # engines need this module, and no rasters
+    from zoom_chain.jobs import Job
+    from zoom_chain.session import Session
 
 TOGETHER = 64
 """Most questions that are worked on at a time by an engine in process."""
