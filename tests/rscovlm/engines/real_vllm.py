@@ -188,7 +188,7 @@ def asked_in_process(python: str, model: str, *, one_process: bool = False) -> A
     Args:
         python: of an environment that has vLLM.
         model: what ``--model`` takes.
-        one_process: without vLLM's processes for its core and its worker, in a third of the processor time.
+        one_process: without processes for vLLM's core and worker; starts in half the time.
 
     Raises:
         RuntimeError: with the end of what it printed, where it fails.
