@@ -6,15 +6,18 @@ overview of a scene with the words before it is one stretch for all questions ab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rscovlm.models.prompting import Prompt
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache, PretrainedConfig
 
 Layers: TypeAlias = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of each layer: (heads, length, dim) twice."""
@@ -193,3 +196,34 @@ class Prefixes:
 
 def _cut(layers: Layers, start: int, end: int) -> Layers:
     return [(keys[:, start:end].clone(), values[:, start:end].clone()) for keys, values in layers]
+
+
+def restored(
+    known: Sequence[Beginning], config: PretrainedConfig, device: torch.device
+) -> tuple[DynamicCache, torch.Tensor]:
+    """A cache of the beginnings that the rows of a batch have, right aligned, and its mask (B, P).
+
+    Args:
+        known: of each row; empty ones are padding.
+        config: of the language model.
+        device: that holds them.
+    """
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=config)
+    longest = max(each.length for each in known)
+    mask = torch.zeros(len(known), longest, dtype=torch.long, device=device)
+    if longest == 0:
+        return cache, mask
+    for row, each in enumerate(known):
+        mask[row, longest - each.length :] = 1
+    example = next(each.stretches[0][0] for each in known if each.length)
+    for index, layer in enumerate(example):
+        pair = []
+        for which, like in enumerate(layer):
+            stacked = like.new_zeros(len(known), like.shape[0], longest, like.shape[2])
+            for row, each in enumerate(known):
+                each.copy_to(index, which, stacked[row, :, longest - each.length :])
+            pair.append(stacked)
+        cache.update(pair[0], pair[1], index)
+    return cache, mask

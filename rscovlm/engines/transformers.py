@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from rscovlm.engines.generating import Generated, before, logprobs_of
 from rscovlm.engines.numbers import dense_head_of, distributions_of, fields_of, head_of, prompts_of
-from rscovlm.engines.prefixes import Layers, Prefixes
+from rscovlm.engines.prefixes import Layers, Prefixes, restored
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters.scaled import read_scaled
 from rscovlm.models.checkpoints import SCALED_ADAPTER
@@ -272,10 +273,10 @@ class TransformersEngine:
         texts = [decoded(self._tokenizer, tokens) for tokens, _, _ in generated.replies()]
         return [
             Reply(
-                text=_before(text, options.stop),
+                text=before(text, options.stop),
                 stop_reason="stop" if stopped else "length",
                 prompt_tokens=len(prompt.ids),
-                completion_tokens=len(tokens) + (stopped and _before(text, options.stop) == text),
+                completion_tokens=len(tokens) + (stopped and before(text, options.stop) == text),
                 prefilled_tokens=len(prompt.ids) - length,
                 logprobs=np.array(logprobs) if options.logprobs else None,
                 choices=choices,
@@ -288,31 +289,13 @@ class TransformersEngine:
     # --- keys and values ----------------------------------------------------------------------------
 
     def _restore(self, prompts: list[Prompt]) -> tuple[DynamicCache, torch.Tensor, list[int]]:
-        """A batch cache of the kept beginnings, right aligned, its mask (B, P), and their lengths."""
-        from transformers import DynamicCache
-
+        """A batch cache of what is kept of prompts, its mask (B, P), and how long that is of each."""
         self._memory.next_batch()
         known = [self._memory.beginning(prompt) for prompt in prompts]
-        lengths = [each.length for each in known]
-        cache = DynamicCache(config=self.model.config.get_text_config())
-        longest = max(lengths)
-        mask = torch.zeros(len(known), longest, dtype=torch.long, device=self.device)
-        if longest == 0:
-            return cache, mask, lengths
-        for row, length in enumerate(lengths):
-            mask[row, longest - length :] = 1
-        example = next(each.stretches[0][0] for each in known if each.length)
-        for index, layer in enumerate(example):
-            pair = []
-            for which, like in enumerate(layer):
-                stacked = like.new_zeros(len(known), like.shape[0], longest, like.shape[2])
-                for row, each in enumerate(known):
-                    each.copy_to(index, which, stacked[row, :, longest - each.length :])
-                pair.append(stacked)
-            cache.update(pair[0], pair[1], index)
-        return cache, mask, lengths
+        cache, mask = restored(known, self.model.config.get_text_config(), self.device)
+        return cache, mask, [each.length for each in known]
 
-    def _remember(self, prompts: list[Prompt], generated: _Generated, cache: DynamicCache) -> None:
+    def _remember(self, prompts: list[Prompt], generated: Generated, cache: DynamicCache) -> None:
         """Keep what each row of the cache holds, without padding."""
         for row, prompt in enumerate(prompts):
             keys = np.concatenate([prompt.keys, np.array(generated.fed[row], dtype=np.int64)])
@@ -378,16 +361,16 @@ class TransformersEngine:
         mask: torch.Tensor,
         seeds: list[int],
         options: Generation,
-    ) -> _Generated:
+    ) -> Generated:
         """Tokens one after the other, until each row has ended its turn or met its limit."""
-        state = _Generated(len(prompts), mask)
+        state = Generated(len(prompts), mask)
         following = self._tensor(np.array([prompt.positions.max() + 1 for prompt in prompts]))
         sampling = options.sampling or sampling_of(self.model.generation_config)
         last = np.array([[prompt.log_gsd[-1]] for prompt in prompts])
         choose = Chooser(sampling, seeds, [prompt.ids for prompt in prompts], self.device)
         for step in range(options.max_new_tokens):
             chosen = choose(logits)
-            state.add(chosen.tolist(), _logprobs(logits, chosen) if options.logprobs else None, self._stops)
+            state.add(chosen.tolist(), logprobs_of(logits, chosen) if options.logprobs else None, self._stops)
             if options.stop:
                 state.end_at(options.stop, self._tokenizer)
             if state.finished or step + 1 == options.max_new_tokens:
@@ -459,61 +442,3 @@ class TransformersEngine:
 def _held(cache: DynamicCache) -> Layers:
     """Keys and values (B, heads, L, dim) of each layer of a cache that has been filled."""
     return [(layer.keys, layer.values) for layer in cast("list[Any]", cache.layers)]
-
-
-class _Generated:
-    """Tokens generated in each row of a batch, and which cache positions are real."""
-
-    def __init__(self, rows: int, mask: torch.Tensor) -> None:
-        self.tokens: list[list[int]] = [[] for _ in range(rows)]
-        self.logprobs: list[list[float]] = [[] for _ in range(rows)]
-        self.fed: list[list[int]] = [[] for _ in range(rows)]
-        self.stopped = [False] * rows
-        self.mask = mask
-
-    @property
-    def finished(self) -> bool:
-        return all(self.stopped)
-
-    def add(self, chosen: list[int], logprobs: list[float] | None, stops: set[int]) -> None:
-        """Take the next token of each row that has not ended; a stop token ends it and is not part of it."""
-        for row, token in enumerate(chosen):
-            if self.stopped[row]:
-                continue
-            if logprobs is not None:
-                self.logprobs[row].append(logprobs[row])
-            if token in stops:
-                self.stopped[row] = True
-            else:
-                self.tokens[row].append(token)
-
-    def end_at(self, strings: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> None:
-        """End rows whose text holds one of some strings, which may begin in the middle of a token."""
-        longest = max(len(string.encode()) for string in strings)
-        for row, tokens in enumerate(self.tokens):
-            # A token is at least a byte, so that no more of them than this hold the string.
-            if not self.stopped[row] and tokens:
-                tail = decoded(tokenizer, tokens[-longest - 1 :])
-                self.stopped[row] = any(string in tail for string in strings)
-
-    def feed(self, chosen: list[int], alive: torch.Tensor) -> None:
-        """Note that the model is about to read the chosen tokens; rows that ended read padding."""
-        self.mask = torch.cat([self.mask, alive], dim=1)
-        for row, token in enumerate(chosen):
-            if not self.stopped[row]:
-                self.fed[row].append(token)
-
-    def replies(self) -> list[tuple[list[int], bool, list[float]]]:
-        """Tokens, whether the turn ended, and log-probabilities of each row."""
-        return list(zip(self.tokens, self.stopped, self.logprobs, strict=True))
-
-
-def _before(text: str, stops: Sequence[str]) -> str:
-    """A text up to the first of some strings."""
-    places = [place for stop in stops if (place := text.find(stop)) >= 0]
-    return text[: min(places)] if places else text
-
-
-def _logprobs(logits: torch.Tensor, chosen: torch.Tensor) -> list[float]:
-    """Log-probabilities of the chosen tokens (B,) under the model's own distribution."""
-    return logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0].tolist()
