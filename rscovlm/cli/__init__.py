@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")  # of libraries, to programmers; what a user should know is said
     if own_process:
         ready_streams()
+        # Threads that spin for each other stand still as soon as something else takes one of the cores.
+        # OpenMP reads this when torch is imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from rscovlm.cli.app import app
 
     command = typer.main.get_command(app)

@@ -44,3 +44,16 @@ def test_an_ascii_stdout_gets_escapes_and_a_closed_one_nothing():
     assert (done.returncode, done.stdout) == (0, b"\\u98de\\u673a\n")
     closed = subprocess.run(["sh", "-c", f'exec "{sys.executable}" -c "{SAYS}" >&-'], capture_output=True)
     assert (closed.returncode, closed.stderr) == (0, b"")
+
+
+SET = (
+    "import os, sys; from rscovlm.cli import main; sys.argv = ['rscovlm', '--version']; main(); "
+    "assert 'torch' not in sys.modules; print(os.environ['OMP_WAIT_POLICY'])"
+)
+
+
+@pytest.mark.parametrize(("stated", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_the_environment_says_otherwise(stated, policy):
+    bare = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", SET], capture_output=True, text=True, env=bare | stated)
+    assert done.stdout.splitlines()[-1] == policy, done.stderr
