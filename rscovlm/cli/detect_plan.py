@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from detection_eval.text.patterns import reply_pattern
 from detection_eval.words import counted
 from rscovlm.cli.opening import open_scene, placed
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions
@@ -244,6 +243,8 @@ def _options(
     family: ModelFamily, classes: Sequence[str], request: Request, recipe: Recipe, running: ModelOptions
 ) -> Generation:
     """How replies are generated, and what they are held to."""
+    from detection_eval.text.patterns import reply_pattern
+
     options = running.generation(recipe, family.detection_tokens)
     if not request.structured:
         return options
