@@ -52,7 +52,7 @@ $(VENV)/.docs: $(READY) constraints-docs.txt
 
 # The main job, as a user would do it: a scene of 8192 x 8192 px, two questions, and a map layer of its objects.
 demo: $(READY) demo/scene.tif
-	sed -n '3p;9p' demo/scene.questions.jsonl > demo/questions.jsonl
+	sed -n '2p;11p' demo/scene.questions.jsonl > demo/questions.jsonl
 	$(BIN)/rscovlm ask demo/scene.tif --questions demo/questions.jsonl --trace demo/trace.html --overwrite
 	$(BIN)/rscovlm detect demo/scene.tif --classes "plane,ship,storage tank,soccer ball field,tennis court,bridge" \
 		--output demo/objects.gpkg --overlay demo/objects.png --overwrite

@@ -405,15 +405,15 @@ def _phrases(rng: np.random.Generator, most: int) -> tuple[Photo, list[tuple[str
 
 Subject = Callable[[np.random.Generator, float], tuple[Conversation, str]]
 _MIX: tuple[tuple[Subject, float], ...] = (
-    (_chain, 0.19),
-    (_first_look, 0.08),
+    (_chain, 0.24),
+    (_first_look, 0.11),
     (_places, 0.04),
-    (_close_question, 0.09),
+    (_close_question, 0.21),
     (_glance, 0.01),
     (_survey, 0.05),
     (_classify, 0.01),
-    (_detect, 0.41),
-    (_ground, 0.12),
+    (_detect, 0.24),
+    (_ground, 0.09),
 )
 _SUBJECTS = [subject for subject, _ in _MIX]
 _SHARES = np.array([share for _, share in _MIX]) / sum(share for _, share in _MIX)
