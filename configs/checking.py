@@ -83,9 +83,9 @@ def _problem(entry: Mapping[str, Any], kind: Any) -> Problem:
 
 
 def _hint(name: str, here: Sequence[str], everywhere: Sequence[str]) -> str:
-    """Advice for an unknown name: the same name in another section, else one like it, else what there is."""
+    """Advice for an unknown name: one much like it, the same in another section; else the likest, or all."""
     same = [path for path in everywhere if path.rpartition(".")[2] == name]
-    near = same or difflib.get_close_matches(name, here, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, here, n=1, cutoff=0.8 if same else 0.5) + same
     if near:
         return f"did you mean {' or '.join(near[:3])}?"
     return f"known here are {', '.join(here)}"
