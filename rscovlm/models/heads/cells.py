@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -38,16 +39,15 @@ class CellsHead(Head):
     where it is about to state a box, its last heads are to look at the visual token at its centre.
     Names are said by the model's own output layer. Names and outlines count each object as much as each
     other, however many tokens show it; names count each token, too. Outlines count by the square root of the
-    object's size. Masks say which parts of a visual token show an object: where in it the object lies.
-
-    Traits say which sub-type an object is of and what colour it has, by the words that would answer so.
+    object's size. Masks say which parts of a visual token show an object: where in it the object lies. Traits
+    say which sub-type an object is of and what colour it has, by the words that would answer so.
 
     Needs the image extras ``cell_ids`` (n, cells) token ids, 0 where unknown, ``outlines`` (n, cells, 8)
     corners as parts of the image's side, and ``shares`` (n, cells) one over the cells that show the same
     object, 0 for none. Masks need ``masks`` (n, cells, parts) bool, traits ``traits`` (n, cells, 2)
-    token ids, 0 for none. Lookups need the token extra ``named``,
-    (1, L) the cell id that stands for the name that ends at a token, 0 where none does or the image before
-    does not show it; aims need ``aimed``, (1, L) 1 + which visual token of the image before, 0 for none.
+    token ids, 0 for none. Lookups need the token extra ``named``, (1, L) the cell id that stands for the name
+    that ends at a token, 0 where none does or the image before does not show it; aims need ``aimed``, (1, L)
+    1 + which visual token of the image before, 0 for none.
 
     Args:
         width: of the hidden states.
@@ -118,8 +118,9 @@ class CellsHead(Head):
         told = truth["traits"].flatten(0, 1) if "traits" in truth else ids.new_zeros(len(ids), TRAITS)
         traits = self._traits(model, known, told, shares)
         order = torch.arange(1, cells.shape[1] + 1, device=ids.device).expand_as(cells)
-        lookups = self._attention(model, hidden, pack, visual, Lookup("named", cells, slice(LOOKING)))
-        aims = self._attention(model, hidden, pack, visual, Lookup("aimed", order, slice(-AIMING, None)))
+        attention = _Attention(model, hidden, pack)
+        lookups = self._attention(attention, visual, Lookup("named", cells, slice(LOOKING)))
+        aims = self._attention(attention, visual, Lookup("aimed", order, slice(-AIMING, None)))
         settings = self.settings
         return {
             "cells": Term(names, settings["names"]),
@@ -145,24 +146,16 @@ class CellsHead(Head):
                 nats = nats + sum(parameter.sum() for parameter in layer.parameters()) * 0
         return nats
 
-    def _attention(
-        self,
-        model: VisionLanguageModel,
-        hidden: Sequence[torch.Tensor],
-        pack: Pack,
-        visual: torch.Tensor,
-        lookup: Lookup,
-    ) -> torch.Tensor:
+    def _attention(self, attention: _Attention, visual: torch.Tensor, lookup: Lookup) -> torch.Tensor:
         """Nats of the attention to what is to be looked at, a mean over tokens and heads; 0 without any.
 
         Args:
-            model: whose attention it is.
-            hidden: as ``terms`` gets it; the attention that reads the middle of them is taught.
-            pack: of L tokens.
+            attention: that is taught, of a pack of L tokens.
             visual: (L,) which of them are visual.
             lookup: what looks at what.
         """
-        nothing = hidden[0].sum() * 0
+        pack = attention.pack
+        nothing = attention.hidden[0].sum() * 0
         asked = pack.token_extras.get(lookup.extra)
         if asked is None or not asked.any():
             return nothing
@@ -178,9 +171,47 @@ class CellsHead(Head):
         found = wanted.any(1)
         if not found.any():
             return nothing
-        scores = _scores(model, hidden, pack, asking, lookup.heads).masked_fill(~seen, -torch.inf)
+        scores = attention.scores(asking, lookup.heads).masked_fill(~seen, -torch.inf)
         paid = scores.log_softmax(-1).masked_fill(~wanted, -torch.inf).logsumexp(-1)
         return -paid[:, found].mean()
+
+
+@dataclass(frozen=True)
+class _Attention:
+    """The attention in the layer that reads the middle, of a pack; queries and keys are made once.
+
+    Attributes:
+        model: whose attention it is.
+        hidden: as ``CellsHead.terms`` gets it.
+        pack: of L tokens.
+    """
+
+    model: VisionLanguageModel
+    hidden: Sequence[torch.Tensor]
+    pack: Pack
+
+    def scores(self, asking: torch.Tensor, heads: slice) -> torch.Tensor:
+        """(heads, n, L) scores of n tokens' attention, by some heads."""
+        query, key = self._queries_and_keys
+        scaling = self._layer.self_attn.scaling
+        scores: torch.Tensor = query[heads][:, asking] @ key[heads].transpose(-1, -2) * scaling
+        return scores
+
+    @cached_property
+    def _queries_and_keys(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(heads, L, width of a head) each, turned by their positions."""
+        attention = self._layer.self_attn
+        states = self._layer.input_layernorm(self.hidden[len(self.hidden) // 2])
+        shape = (*states.shape[:-1], -1, attention.head_dim)
+        query = attention.q_norm(attention.q_proj(states).view(shape)).transpose(1, 2)
+        key = attention.k_norm(attention.k_proj(states).view(shape)).transpose(1, 2)
+        turns = self.model.model.language_model.rotary_emb(states, self.pack.position_ids[1:])
+        query, key = apply_rotary_pos_emb(query, key, *turns)
+        return query[0], key[0].repeat_interleave(attention.num_key_value_groups, 0)
+
+    @property
+    def _layer(self) -> Any:
+        return self.model.model.language_model.layers[len(self.hidden) // 2]
 
 
 @dataclass(frozen=True)
@@ -225,19 +256,3 @@ def _balanced(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     share = truth.to(logits.dtype).mean().clamp(1e-3, 1 - 1e-3)
     balanced: torch.Tensor = (each * torch.where(truth, 0.5 / share, 0.5 / (1 - share))).mean()
     return balanced
-
-
-def _scores(
-    model: VisionLanguageModel, hidden: Sequence[torch.Tensor], pack: Pack, asking: torch.Tensor, heads: slice
-) -> torch.Tensor:
-    """(heads, n, L) scores of n tokens' attention in the layer that reads the middle, by some heads."""
-    middle, language = len(hidden) // 2, model.model.language_model
-    layer = language.layers[middle]
-    attention, states = layer.self_attn, layer.input_layernorm(hidden[middle])
-    shape = (*states.shape[:-1], -1, attention.head_dim)
-    query = attention.q_norm(attention.q_proj(states).view(shape)).transpose(1, 2)
-    key = attention.k_norm(attention.k_proj(states).view(shape)).transpose(1, 2)
-    query, key = apply_rotary_pos_emb(query, key, *language.rotary_emb(states, pack.position_ids[1:]))
-    query, key = query[0, heads][:, asking], key[0].repeat_interleave(attention.num_key_value_groups, 0)
-    scores: torch.Tensor = query @ key[heads].transpose(-1, -2) * attention.scaling
-    return scores
