@@ -213,9 +213,7 @@ def test_vllm_takes_the_pattern_of_every_contract():
     assert taken.returncode == 0, taken.stderr[-2000:]
 
 
-# First those in process, so that no server shares their memory.
-def test_vllm_in_a_process_of_its_own_gives_the_replies_of_transformers(in_process):
-    found, expected = in_process
+def answers_as_transformers(found, expected):
     same(found.replies, expected.replies)
     same(found.turns, expected.turns)
     same_where_stopped(found, expected)
@@ -223,16 +221,17 @@ def test_vllm_in_a_process_of_its_own_gives_the_replies_of_transformers(in_proce
     held_to_the_pattern(found)
 
 
+# First those in process, so that no server shares their memory.
+def test_vllm_in_a_process_of_its_own_gives_the_replies_of_transformers(in_process):
+    answers_as_transformers(*in_process)
+
+
 def test_in_process_the_turns_of_a_chain_find_the_turns_before_them_in_the_cache(in_process):
     kept_between_turns(in_process[0])
 
 
 def test_a_server_gives_the_replies_of_the_same_weights_in_process(served, expected):
-    same(served.replies, expected.replies)
-    same(served.turns, expected.turns)
-    same_where_stopped(served, expected)
-    same_probabilities(served, expected)
-    held_to_the_pattern(served)
+    answers_as_transformers(served, expected)
 
 
 def test_on_a_server_the_turns_of_a_chain_find_the_turns_before_them_in_the_cache(served):
