@@ -127,12 +127,17 @@ def learnt_weights(learner: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _prune(run: Path, keep: int) -> None:
-    """Remove old checkpoints and what interrupted runs left half-written."""
+    """Remove all but the newest checkpoints."""
     for path in checkpoints(run)[:-keep]:
         # Renamed first, so that one that is half removed is never taken for whole.
         doomed = path.with_name(f"{_PARTIAL}-{path.name}")
         shutil.rmtree(doomed, ignore_errors=True)
         path.rename(doomed)
+    clear_partial(run)
+
+
+def clear_partial(run: Path) -> None:
+    """Remove checkpoints that an interrupted run left half-written or half-removed."""
     for path in (run / FOLDER).glob(f"{_PARTIAL}-*"):
         shutil.rmtree(path, ignore_errors=True)
 

@@ -21,7 +21,7 @@ from rscovlm.errors import DataError, UsageError
 from rscovlm.models.cost import CostModel
 from rscovlm.nano.source import Lessons
 from rscovlm.training.building import Base, build, open_base, write_fresh
-from rscovlm.training.checkpoint import checkpoints
+from rscovlm.training.checkpoint import checkpoints, clear_partial
 from rscovlm.training.conflicts import warmup_problem
 from rscovlm.training.evaluate import evaluator
 from rscovlm.training.export import INPUTS
@@ -94,6 +94,7 @@ def run_training(
     accelerator = start(config)
     with _alone_in(folder, accelerator.is_main_process):
         if accelerator.is_main_process:
+            clear_partial(folder)
             write_fresh(config, folder)
             if not checkpoints(folder):
                 (folder / SKIPPED).unlink(missing_ok=True)

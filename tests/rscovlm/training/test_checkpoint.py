@@ -13,6 +13,7 @@ from rscovlm.training.checkpoint import (
     State,
     check_resume,
     checkpoints,
+    clear_partial,
     learnt_weights,
     read_state,
     restore_weights,
@@ -37,6 +38,15 @@ def test_checkpoints_are_whole_folders_by_number_oldest_first(tmp_path):
     write(tmp_path, "step-00000050.old")
     assert [path.name for path in checkpoints(tmp_path)] == ["step-99999999", "step-100000000"]
     assert checkpoints(tmp_path / "nothing") == []
+
+
+def test_what_is_half_written_goes_and_nothing_else(tmp_path):
+    write(tmp_path, "step-00000030")
+    write(tmp_path, ".partial-step-00000020")
+    write(tmp_path, ".partial-old-step-00000030", state=None)
+    clear_partial(tmp_path)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000030"]
+    clear_partial(tmp_path / "nothing")
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path):
