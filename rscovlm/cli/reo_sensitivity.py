@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,14 @@ from detection_eval.words import counted
 from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import AsJson, Device, Model
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
-from rscovlm.progress import Progress
+from rscovlm.progress import Progress, note
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rscovlm.data.agbd import Footprint
+    from rscovlm.models.inputs import PatchInput
+    from zoom_chain.chat import Conversation
 
 
 def sensitivity(
@@ -58,16 +65,45 @@ def sensitivity(
             keys[round(place * (len(keys) - 1) / (plots - 1))] for place in range(min(plots, len(keys)))
         ]
         read = [opened.read(*key) for key in chosen]
-        numbers = of_words(engine) if name == "words" else of_head(engine, name)
-        found = measure(
-            numbers, lambda plot, words: asked(inputs, read[plot], words), len(read), ways, question, tell
-        )
+        if name == "words":
+            numbers, said = of_words(engine), None
+        else:
+            numbers, said = of_head(engine, name, _standing(inputs, read)), _knowledge(engine, inputs, read)
+
+        def prompt(plot: int, words: str) -> Conversation:
+            return asked(inputs, read[plot], words, None if said is None else said[plot])
+
+        found = measure(numbers, prompt, len(read), ways, question, tell)
     data = found.to_json() | {"model": model, "answered_by": name}
     if output is not None:
         from detection_eval.files import write_json
 
         write_json(output, data, indent=1)
     print(json.dumps(data, indent=1) if as_json else _told(found, model, name))
+
+
+def _standing(inputs: PatchInput, plots: Sequence[Footprint]) -> list[Mapping[str, float]] | None:
+    """What is known of each plot for heads that restore units by region; None where regions play no part."""
+    from rscovlm.data.plot_regions import region_of
+
+    if inputs.regions is None:
+        return None
+    regions = [region_of(inputs.regions.by, plot) for plot in plots]
+    if told := inputs.regions.told(regions):
+        note(told)
+    return inputs.numbers(regions)
+
+
+def _knowledge(engine: Any, inputs: PatchInput, plots: Sequence[Footprint]) -> list[str] | None:
+    """The model's own words about each plot before its number (two-pass); None where nothing is asked."""
+    from rscovlm.data.plot_prompts import asked_first
+    from rscovlm.tasks.regress import replies_first
+
+    if inputs.knowledge is None:
+        return None
+    return [
+        reply.text.strip() for reply in replies_first(engine, [asked_first(inputs, plot) for plot in plots])
+    ]
 
 
 def _told(found: Any, model: str, name: str) -> str:

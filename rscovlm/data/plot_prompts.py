@@ -107,14 +107,21 @@ def plot_named(name: str) -> Footprint:
     return open_plots(file_of(name)).read(group, int(row))
 
 
-def asked(inputs: PatchInput, plot: Footprint, words: str | None = None) -> Conversation:
+def asked(
+    inputs: PatchInput, plot: Footprint, words: str | None = None, known: str | None = None
+) -> Conversation:
     """The prompt about a plot.
 
     Args:
         inputs: how it is shown.
         plot: to ask about.
         words: in place of those of ``inputs``.
+        known: what the model has said about ``knowledge``; None for nothing.
     """
-    pixels = pixels_of(plot, inputs.bands)
-    images = inputs.images(pixels, inputs.bands)
-    return Conversation().say("user", *images, inputs.prompt if words is None else words)
+    own = inputs if words is None else inputs.model_copy(update={"prompt": words})
+    return own.conversation(pixels_of(plot, inputs.bands), inputs.bands, known)
+
+
+def asked_first(inputs: PatchInput, plot: Footprint) -> Conversation:
+    """The question of ``knowledge`` about a plot."""
+    return inputs.question_first(pixels_of(plot, inputs.bands), inputs.bands)

@@ -79,17 +79,21 @@ def distributions_of(
     heads: Sequence[PredictiveHead],
     prompts: Sequence[Prompt],
     spec: PatchSpec,
-    numbers: Mapping[str, float] | None = None,
+    numbers: Sequence[Mapping[str, float]] | None = None,
 ) -> list[Distribution]:
     """The distributions that heads give for prompts of one length; as ``read_by``."""
     return read_by(model, heads, prompts, spec, lambda head, states: head.stated(states), numbers)
 
 
 def fields_of(
-    model: VisionLanguageModel, heads: Sequence[DenseHead], prompts: Sequence[Prompt], spec: PatchSpec
+    model: VisionLanguageModel,
+    heads: Sequence[DenseHead],
+    prompts: Sequence[Prompt],
+    spec: PatchSpec,
+    numbers: Sequence[Mapping[str, float]] | None = None,
 ) -> list[Field]:
     """The maps that dense heads give for prompts of one length; as ``read_by``."""
-    return read_by(model, heads, prompts, spec, lambda head, states: head.stated_field(states))
+    return read_by(model, heads, prompts, spec, lambda head, states: head.stated_field(states), numbers)
 
 
 @torch.inference_mode()
@@ -99,7 +103,7 @@ def read_by(
     prompts: Sequence[Prompt],
     spec: PatchSpec,
     asked: Callable[[H, Any], T],
-    numbers: Mapping[str, float] | None = None,
+    numbers: Sequence[Mapping[str, float]] | None = None,
 ) -> list[T]:
     """What heads say of prompts of one length, each head's, in one forward pass.
 
@@ -109,7 +113,7 @@ def read_by(
         prompts: of one length or more, each of as many tokens as the others.
         spec: how the model wants its images.
         asked: what is taken of a head and the states that it reads.
-        numbers: what is known of all of them, by name, such as the statistics of their region.
+        numbers: what is known of each, by name, such as the statistics of its region; None for nothing.
 
     Raises:
         ModelError: for prompts of several lengths.
@@ -118,7 +122,8 @@ def read_by(
         raise ModelError(
             "prompts of one batch have to be of one length; ask the same about images of one size"
         )
-    coded = [encoded_prompt(prompt, spec, numbers or {}) for prompt in prompts]
+    known = [{}] * len(prompts) if numbers is None else numbers
+    coded = [encoded_prompt(prompt, spec, own) for prompt, own in zip(prompts, known, strict=True)]
     pack = collate(coded, spec, model.config.image_token_id, dummy=False)
     pack = pack.to(model.device)
     layers = sorted({layer for head in heads for layer in head.taps})

@@ -192,15 +192,15 @@ class TransformersEngine:
         self,
         conversations: Sequence[Conversation],
         targets: Sequence[str],
-        numbers: Mapping[str, float] | None = None,
+        numbers: Sequence[Mapping[str, float]] | None = None,
     ) -> list[Distribution]:
         """The distributions that the head of each target gives of all conversations, in one forward pass.
 
         Args:
             conversations: that ask the same about images of the same sizes, no more than a batch holds.
             targets: names of heads in ``heads``, or of what they give.
-            numbers: what is known of all of them, by name: the statistics of their region
-                (``rscovlm.models.regions``).
+            numbers: what is known of each, by name: the statistics of its region
+                (``rscovlm.models.regions``); None for nothing.
 
         Raises:
             ModelError: where no head gives the target.
@@ -209,7 +209,12 @@ class TransformersEngine:
         heads = [head_of(self.heads, target) for target in targets]
         return distributions_of(self.model, heads, prompts, self._spec, numbers)
 
-    def estimate_maps(self, conversations: Sequence[Conversation], targets: Sequence[str]) -> list[Field]:
+    def estimate_maps(
+        self,
+        conversations: Sequence[Conversation],
+        targets: Sequence[str],
+        numbers: Sequence[Mapping[str, float]] | None = None,
+    ) -> list[Field]:
         """The maps that the dense head of each target gives of all conversations; otherwise as ``estimate``.
 
         Raises:
@@ -217,7 +222,7 @@ class TransformersEngine:
         """
         prompts = prompts_of(self._prompter, conversations)
         heads = [dense_head_of(self.heads, target) for target in targets]
-        return fields_of(self.model, heads, prompts, self._spec)
+        return fields_of(self.model, heads, prompts, self._spec, numbers)
 
     def _estimate_gsd(self, image: ImagePart) -> Range:
         return self.gsd_of(image).interval(0)

@@ -6,7 +6,7 @@ Training writes it and inference reads it, so that a patch looks the same in bot
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +116,9 @@ class PatchInput(Section):
         """Names of the bands that it needs."""
         return self.native or bands_needed(self.chosen)
 
-    def numbers(self, region: str | None = None) -> Mapping[str, float] | None:
-        """What a sample of a region brings for heads; None where regions play no part."""
-        return None if self.regions is None else self.regions.numbers(region)
+    def numbers(self, regions: Iterable[str | None]) -> list[Mapping[str, float]] | None:
+        """What samples of some regions bring for heads, of each; None where regions play no part."""
+        return None if self.regions is None else [self.regions.numbers(each) for each in regions]
 
     def images(self, pixels: NDArray[Any], names: Sequence[str]) -> list[ImagePart]:
         """One image for each composite, or one of all bands.

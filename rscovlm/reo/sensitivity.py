@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -78,15 +78,29 @@ class Speaker(Protocol):
         ...
 
 
-Numbers = Callable[[list[Conversation], str], Floats]
-"""The number that a model gives in answer to each conversation, NaN for none, and the unit it is asked in."""
+Numbers = Callable[[Sequence[int], list[Conversation], str], Floats]
+"""The number that a model gives about each of some plots in answer to its conversation, NaN for none, and the
+unit it is asked in."""
 
 
-def of_head(engine: Any, target: str) -> Numbers:
-    """The mean that a head gives, whatever unit is asked for."""
+def of_head(engine: Any, target: str, known: Sequence[Mapping[str, float]] | None = None) -> Numbers:
+    """The mean that a head gives, whatever unit is asked for.
 
-    def numbers(conversations: list[Conversation], unit: str) -> Floats:
-        found: Floats = engine.estimate(conversations, [target])[0].mean.double().cpu().numpy()
+    Args:
+        engine: with heads.
+        target: name of one.
+        known: what is known of each plot, such as the statistics of its region; None for nothing.
+    """
+
+    def numbers(plots: Sequence[int], conversations: list[Conversation], unit: str) -> Floats:
+        found = np.empty(len(plots))
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for place, each in enumerate(conversations):
+            alike.setdefault(tuple(message.text for message in each.messages), []).append(place)
+        for places in alike.values():
+            own = None if known is None else [known[plots[place]] for place in places]
+            (said,) = engine.estimate([conversations[place] for place in places], [target], own)
+            found[places] = said.mean.double().cpu().numpy()
         return found
 
     return numbers
@@ -95,7 +109,7 @@ def of_head(engine: Any, target: str) -> Numbers:
 def of_words(engine: Speaker) -> Numbers:
     """The quantity that a reply states, as the number that it writes down."""
 
-    def numbers(conversations: list[Conversation], unit: str) -> Floats:
+    def numbers(plots: Sequence[int], conversations: list[Conversation], unit: str) -> Floats:
         replies = engine.chat(conversations, Generation(max_new_tokens=_TOKENS))
         found = [_number(reply.text, unit) for reply in replies]
         return np.array([math.nan if value is None else value for value in found], np.float64)
@@ -208,11 +222,8 @@ def _unit_of(wordings: Wordings, place: int) -> str:
 def _answers(
     numbers: Numbers, prompt: Callable[[int, str], Conversation], plots: int, words: str, unit: str
 ) -> Floats:
-    parts = [
-        numbers([prompt(plot, words) for plot in range(start, min(start + _AT_ONCE, plots))], unit)
-        for start in range(0, plots, _AT_ONCE)
-    ]
-    return np.concatenate(parts)
+    parts = [range(start, min(start + _AT_ONCE, plots)) for start in range(0, plots, _AT_ONCE)]
+    return np.concatenate([numbers(part, [prompt(plot, words) for plot in part], unit) for part in parts])
 
 
 def measured(wordings: Wordings, question: str, said: Floats, changed: Floats) -> Sensitivity:

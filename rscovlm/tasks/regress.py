@@ -78,11 +78,11 @@ class Estimator(Talker, Protocol):
         self,
         conversations: list[Conversation],
         targets: Sequence[str],
-        numbers: Mapping[str, float] | None = None,
+        numbers: Sequence[Mapping[str, float]] | None = None,
     ) -> list[Any]:
         """A ``rscovlm.models.heads.distribution.Distribution`` of all conversations for each target.
 
-        ``numbers`` are known of all of them, such as the statistics of their region.
+        ``numbers`` are known of each, such as the statistics of its region.
         """
         ...
 
@@ -276,7 +276,8 @@ class Run:
     def estimates(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Distribution]]]:
         """Some of the patches and a distribution of them for each target, batch by batch."""
         for part, asked in self.prompts(patches):
-            yield part, self.engine.estimate(asked, self.targets, self.inputs.numbers(self.region))
+            known = self.inputs.numbers([self.region] * len(part))
+            yield part, self.engine.estimate(asked, self.targets, known)
 
     def prompts(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Conversation]]]:
         """Prompts about patches, batch by batch, in each those of one length together.

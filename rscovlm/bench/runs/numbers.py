@@ -130,7 +130,7 @@ def estimated(engine: Engine, head: str, shown: Sequence[Shown], inputs: PatchIn
     """
     replies = {} if inputs is None or inputs.knowledge is None else _first_pass(engine, shown)
     rows: dict[str, Row] = {}
-    alike: dict[tuple[str, int, str | None], list[Shown]] = {}
+    alike: dict[tuple[str, int], list[Shown]] = {}
     for item, conversation, view, tokens in shown:
         reply = replies.get(item.key)
         if reply is not None and inputs is not None:
@@ -141,10 +141,9 @@ def estimated(engine: Engine, head: str, shown: Sequence[Shown], inputs: PatchIn
                 continue
             conversation = inputs.after_knowledge(conversation, reply.text.strip())
         words = "".join(each.text for each in conversation.messages)
-        place = (words, len(conversation.images), _region(item, inputs))
-        alike.setdefault(place, []).append((item, conversation, view, tokens))
-    for (_, _, region), together in alike.items():
-        for row in _read(engine, head, together, inputs, region):
+        alike.setdefault((words, len(conversation.images)), []).append((item, conversation, view, tokens))
+    for together in alike.values():
+        for row in _read(engine, head, together, inputs):
             rows[row.item.key] = _with_knowledge(row, replies.get(row.item.key))
     return [rows[item.key] for item, *_ in shown]
 
@@ -172,12 +171,11 @@ def _region(item: Item, inputs: PatchInput | None) -> str | None:
     return found if found in inputs.regions.names else None
 
 
-def _read(
-    engine: Engine, head: str, together: Sequence[Shown], inputs: PatchInput | None, region: str | None
-) -> Iterator[Row]:
-    """Rows of items of a region whose requests are of the same words."""
+def _read(engine: Engine, head: str, together: Sequence[Shown], inputs: PatchInput | None) -> Iterator[Row]:
+    """Rows of items whose requests are of the same words."""
     asked = [conversation for _, conversation, _, _ in together]
-    known = None if inputs is None else inputs.numbers(region)
+    regions = [_region(item, inputs) for item, *_ in together]
+    known = None if inputs is None else inputs.numbers(regions)
     (found,) = engine.estimate(asked, [head], known)  # type: ignore[attr-defined]
     means = found.mean.double().cpu().tolist()
     deviations = found.variance.clamp(min=0).sqrt().double().cpu().tolist()
@@ -185,7 +183,7 @@ def _read(
     for index, (item, conversation, view, tokens) in enumerate(together):
         numbers: dict[str, Any] = {"target": head, "mean": means[index]}
         if known is not None:
-            numbers["region"] = region
+            numbers["region"] = regions[index]
         if deviations[index] > 0:
             quantiles = [level[index] for level in levels]
             numbers |= {"deviation": deviations[index], "quantiles": quantiles}

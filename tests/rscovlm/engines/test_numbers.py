@@ -65,10 +65,13 @@ def test_the_statistics_of_a_region_take_the_place_of_the_heads_own(engine):
     asked_of = asked(engine, 2)
     own = engine.estimate(asked_of, ["agb"])[0]
     regional = {"region_mean/agb_mg_per_ha": 10.0, "region_deviation/agb_mg_per_ha": 5.0}
-    found = engine.estimate(asked_of, ["agb"], regional)[0]
+    found = engine.estimate(asked_of, ["agb"], [regional] * 2)[0]
     torch.testing.assert_close((found.mean - 10) / 5, (own.mean - 100) / 50, rtol=1e-4, atol=1e-5)
-    other = engine.estimate(asked_of, ["agb"], {"region_mean/height": 10.0, "region_deviation/height": 5.0})
+    of_height = {"region_mean/height": 10.0, "region_deviation/height": 5.0}
+    other = engine.estimate(asked_of, ["agb"], [of_height] * 2)
     torch.testing.assert_close(other[0].mean, own.mean)
+    mixed = engine.estimate(asked_of, ["agb"], [regional, of_height])[0]
+    torch.testing.assert_close(mixed.mean, torch.stack([found.mean[0], own.mean[1]]))
 
 
 @pytest.mark.parametrize("target", ["agb", "height"])

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from rscovlm.reo.sensitivity import load_wordings, measured, of_words, sensitivity
+from rscovlm.models.heads.distribution import Point
+from rscovlm.reo.sensitivity import load_wordings, measured, of_head, of_words, sensitivity
 from zoom_chain.chat import Conversation, Reply
 
 WAYS = load_wordings("agb")
@@ -12,7 +14,7 @@ WAYS = load_wordings("agb")
 def asked(model):
     """A model that is a function of plot and words."""
 
-    def numbers(conversations, unit):
+    def numbers(plots, conversations, unit):
         return np.array([model(*each.messages[0].text.split("|")) for each in conversations], float)
 
     def prompt(plot, words):
@@ -64,8 +66,21 @@ def test_words_are_read_in_the_unit_and_other_questions_in_any():
 
     numbers = of_words(Says())
     talk = [Conversation().say("user", text) for text in ("12 kg/m2", "no idea")]
-    np.testing.assert_array_equal(numbers(talk, "Mg/ha"), [120, np.nan])
-    np.testing.assert_array_equal(numbers(talk, ""), [12, np.nan])
+    np.testing.assert_array_equal(numbers([0, 1], talk, "Mg/ha"), [120, np.nan])
+    np.testing.assert_array_equal(numbers([0, 1], talk, ""), [12, np.nan])
+
+
+def test_a_head_is_told_what_is_known_of_each_plot_whatever_goes_together():
+    """Prompts of one batch are of one length, so that what was said before parts the plots."""
+
+    class Standing:
+        def estimate(self, conversations, targets, numbers):
+            assert len({each.messages[0].text for each in conversations}) == 1
+            return [Point(torch.tensor([each["mean"] for each in numbers]))]
+
+    talk = [Conversation().say("user", text) for text in ("crops", "forest", "crops")]
+    found = of_head(Standing(), "agb", [{"mean": float(place)} for place in range(9)])([6, 7, 8], talk, "")
+    np.testing.assert_array_equal(found, [6, 7, 8])
 
 
 def test_results_are_json():

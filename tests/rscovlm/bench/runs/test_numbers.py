@@ -102,8 +102,8 @@ def test_units_are_restored_by_the_region_of_each_plot(folder, tmp_path):
 
     class Standing(Answers):
         def estimate(self, conversations, targets, numbers=None):
-            mean = numbers["region_mean/agb_mg_per_ha"]
-            return [Mixture.gaussian(torch.full((len(conversations),), mean), torch.ones(len(conversations)))]
+            means = torch.tensor([each["region_mean/agb_mg_per_ha"] for each in numbers])
+            return [Mixture.gaussian(means, torch.ones(len(conversations)))]
 
     model = checkpoint(tmp_path / "model", INPUTS.model_copy(update={"regions": regions}))
     rows, _ = rows_of("agbd-lite", folder, model, Standing())
