@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tiling.bounds import Bounds, lonlat_bounds, map_bounds
 from tiling.georeference import KINDS
 from tiling.gsd import Gsd, resolve_gsd
@@ -111,6 +113,9 @@ def _validity(scene: Scene) -> str:
         said.append(f"alpha in band {validity.alpha}")
     if validity.nodata:
         said.append(f"nodata {', '.join(f'{v:g}' for v in _once(validity.nodata) if v is not None)}")
+    # A value that is no number is never valid, whatever else says so.
+    if np.issubdtype(scene.dtype, np.inexact) and not any("nan" in each for each in said):
+        said.append("NaN")
     return " and ".join(said) or "every pixel"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from rscovlm.cli.options import (
+    AssumeGsd,
     Attempts,
     Bands,
     Config,
@@ -207,10 +208,7 @@ class SceneOptions:
     assume_crs: Annotated[
         str | None, typer.Option(help="Coordinate reference system of the scene.", metavar="EPSG:N")
     ] = None
-    assume_gsd: Annotated[
-        float | None,
-        typer.Option(help="Metres per pixel of the scene, in place of what its file says.", metavar="M"),
-    ] = None
+    assume_gsd: AssumeGsd = None
 
     orientation: Annotated[
         Upright,

@@ -44,6 +44,11 @@ SensorName = Annotated[
     ),
 ]
 
+AssumeGsd = Annotated[
+    float | None,
+    typer.Option(help="Metres per pixel of the scene, in place of what its file says.", metavar="M"),
+]
+
 
 class Upright(StrEnum):
     """Which way up scenes are shown, for the help text."""

@@ -14,7 +14,7 @@ import typer
 from detection_eval.words import counted
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
-from rscovlm.cli.options import AsJson, Device, SensorName
+from rscovlm.cli.options import AsJson, AssumeGsd, Device, SensorName
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.cli.regress_models import (
     Chosen,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rscovlm.models.inputs import PatchInput, Target
     from rscovlm.models.sensors import Declared
     from rscovlm.tasks.regress import Run
+    from tiling.overrides import Overrides
     from tiling.scene import Scene
     from tiling.sensors import Contract
     from tiling.stack import Stack
@@ -84,6 +85,7 @@ def regress(
         typer.Option(help="When the scenes were taken, for the map's tags.", metavar="YYYY-MM-DD,..."),
     ] = None,
     sensor: SensorName = None,
+    assume_gsd: AssumeGsd = None,
     sar_sensor: Annotated[
         str | None, typer.Option(help="As --sensor, of --sar.", metavar="NAME[@VERSION]")
     ] = None,
@@ -130,6 +132,7 @@ def regress(
 ) -> None:
     """Estimate numbers about a patch, or map them over a scene of any size, with their uncertainty."""
     from rscovlm.journal import journal_path
+    from tiling.overrides import Overrides
 
     picture = quicklook or (None if output is None else output.with_suffix(".png"))
     if output is None and (quicklook is not None or resume):
@@ -145,7 +148,9 @@ def regress(
     inputs, estimated = models[0].inputs, models[0].targets
     with ExitStack() as held:
         bands = list(dict.fromkeys(band for each in models for band in each.inputs.bands))
-        stack = _open(scenes, sar, _declared(sensor, inputs), _declared(sar_sensor, inputs), bands)
+        stated = Overrides(gsd_m=assume_gsd)
+        sensors = _declared(sensor, inputs), _declared(sar_sensor, inputs)
+        stack = _open(scenes, sar, *sensors, bands, stated)
         held.callback(stack.close)
         stack.require(bands)
         if sar is not None and not stack.layers[-1][1].found.keys() & set(bands):
@@ -185,19 +190,21 @@ def _open(
     sensors: list[Declared],
     sar_sensors: list[Declared],
     bands: list[str],
+    stated: Overrides,
 ) -> Stack:
-    """A scene of each date, and radar."""
+    """A scene of each date, of which something may be stated, and radar."""
     from tiling.dates import parted
+    from tiling.overrides import AS_STORED
     from tiling.stack import Stack, on_one_grid
 
     layers: list[tuple[Scene, Contract]] = []
     try:
         for date, scene in enumerate(scenes, start=1):
             own = [base for base, of in map(parted, bands) if of == date]
-            opened, contract = _layer(scene, sensors, own, optical=True)
+            opened, contract = _layer(scene, sensors, own, stated, optical=True)
             layers.append((opened, contract.at(date)))
         if sar is not None:
-            layers.append(_layer(sar, sar_sensors, bands, optical=False))
+            layers.append(_layer(sar, sar_sensors, bands, AS_STORED, optical=False))
         stack = Stack(tuple(layers))
         for opened, _ in layers[1 : len(scenes)]:
             if not on_one_grid(stack.scene, opened):
@@ -209,14 +216,15 @@ def _open(
         raise
 
 
-def _layer(source: str, sensors: list[Declared], bands: list[str], optical: bool) -> tuple[Scene, Contract]:
+def _layer(
+    source: str, sensors: list[Declared], bands: list[str], stated: Overrides, optical: bool
+) -> tuple[Scene, Contract]:
     """A file as the sensor that it is of; of several, the first with wavelengths, or the first without.
 
     Raises:
         UsageError: where no sensor is known.
     """
     from rscovlm.models.sensors import open_as
-    from tiling.overrides import AS_STORED
 
     if not sensors:
         option = "--sensor" if optical else "--sar-sensor"
@@ -224,7 +232,7 @@ def _layer(source: str, sensors: list[Declared], bands: list[str], optical: bool
             f"neither the model nor {option} says what took {source}; give {option} NAME@VERSION"
         )
     seen = [each for each in sensors if (each.sensor.bands[0].wavelength_nm is not None) is optical]
-    opened, contract = open_as(source, (seen or sensors)[0], AS_STORED, bands)
+    opened, contract = open_as(source, (seen or sensors)[0], stated, bands)
     for warning in opened.warnings:
         if "shown" not in warning:  # which bands are red, green and blue plays no part
             note(f"warning: {source}: {warning}")

@@ -212,7 +212,7 @@ def layout_of(scene: Scene, chosen: Chosen, stride: str | None) -> Layout:
     from tiling.grid import parse_length
 
     inputs, targets = chosen.inputs, list(chosen.targets)
-    ratio = scale_of(inputs, scene.gsd_m)
+    ratio = scale_of(inputs, scene)
     apart = None if stride is None else parse_length(stride, scene.gsd_m) / ratio
     across = map_cells(chosen.checkpoint.local, inputs, targets)
     extent = (scene.width, scene.height, inputs.patch_px)

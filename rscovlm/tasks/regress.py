@@ -17,7 +17,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from rscovlm.errors import RscovlmError
+from rscovlm.errors import UsageError
 from tiling.maps import BlockStore, MapBand, MapGrid
 from tiling.stack import Stack
 from tiling.view import Size, View, Window
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rscovlm.journal import Journal
     from rscovlm.models.heads.distribution import Distribution
     from rscovlm.models.inputs import PatchInput
+    from tiling.scene import Scene
     from zoom_chain.chat import Conversation, Reply
 
 Words = TypeVar("Words", bound="str | tuple[str | None, ...] | None")
@@ -148,18 +149,23 @@ class Layout:
                 yield row, column, View(window, Size(self.patch, self.patch))
 
 
-def scale_of(inputs: PatchInput, gsd_m: float | None) -> float:
-    """Scene pixels per pixel of a patch; 1 where either is unknown, or where they differ by next to nothing.
+def scale_of(inputs: PatchInput, scene: Scene) -> float:
+    """Scene pixels per pixel of a patch; 1 where the model learnt no scale, or one that hardly differs.
 
     Raises:
-        RscovlmError: for a scene much coarser or finer than what the model learnt.
+        UsageError: for a scene of unknown scale, or much coarser or finer than what the model learnt.
     """
-    if inputs.gsd_m is None or gsd_m is None:
+    if inputs.gsd_m is None:
         return 1.0
-    ratio = inputs.gsd_m / gsd_m
+    if scene.gsd_m is None:
+        raise UsageError(
+            f"{scene.source} has no known ground sampling distance, and the model learnt at {inputs.gsd_m:g} "
+            "m per pixel; state that of the scene with --assume-gsd"
+        )
+    ratio = inputs.gsd_m / scene.gsd_m
     if not 1 / MOST_SCALED <= ratio <= MOST_SCALED:
-        raise RscovlmError(
-            f"the scene has {gsd_m:.3g} m per pixel and the model learnt at {inputs.gsd_m:g} m; "
+        raise UsageError(
+            f"{scene.source} has {scene.gsd_m:.3g} m per pixel and the model learnt at {inputs.gsd_m:g} m; "
             f"give a scene within {MOST_SCALED:g} times of that, or another model"
         )
     return 1.0 if abs(ratio - 1) <= SAME_GSD else ratio

@@ -101,6 +101,26 @@ def test_files_are_named_by_patterns_folders_and_lists_too(run, planet, tmp_path
         assert [facts["file"] for facts in found] == [str(path) for path in expected]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "declared", "said"),
+    [
+        (np.float32, None, "NaN"),
+        (np.float32, -1, "nodata -1 and NaN"),
+        (np.float32, np.nan, "nodata nan"),
+        (np.uint8, None, "every pixel"),
+    ],
+)
+def test_a_value_that_is_no_number_is_never_valid_and_said_to_be_what_counts(
+    run, tmp_path, dtype, declared, said
+):
+    pixels = np.full((1, 10, 10), 7, dtype)
+    if dtype is np.float32:
+        pixels[:, 0] = np.nan
+    path = write_raster(tmp_path / "s.tif", pixels=pixels, nodata=declared)
+    (found,) = json.loads(run("info", path, "--json").out)
+    assert (found["valid_by"], found["valid_fraction"]) == (said, 1.0 if dtype is np.uint8 else 0.9)
+
+
 def test_a_scene_of_nodata_is_described_all_the_same(run, tmp_path):
     path = write_raster(tmp_path / "empty.tif", pixels=np.zeros((3, 32, 32), np.uint8), nodata=0)
     done = run("info", path)

@@ -238,6 +238,25 @@ def test_values_that_are_none_of_the_sensors_are_refused(run, no_model, model, t
     assert not (tmp_path / "agb.tif").exists()
 
 
+def test_a_scene_without_a_place_needs_its_scale_stated(run, reader, model, tmp_path):
+    """At 20 m a patch of 250 m is half as many pixels."""
+    values, green = plateau(2, 3)
+    path = scene(tmp_path / "scene.tif", green, gsd_m=None)
+    out = tmp_path / "agb.tif"
+    refused = run("regress", path, "--model", model, "--output", out)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "scene.tif has no known ground sampling distance, and the model learnt at 10 m" in refused.err
+    assert not out.exists()
+    reader()
+    assert run("regress", path, "--model", model, "--output", out, "--assume-gsd", 10).code == 0
+    with rasterio.open(out) as dataset:
+        np.testing.assert_array_equal(dataset.read(1), values)
+    coarse = run("regress", path, "--model", model, "--output", out, "--assume-gsd", 20, "--overwrite")
+    assert coarse.code == 0
+    with rasterio.open(out) as dataset:
+        assert dataset.shape == (4, 6)
+
+
 def test_a_model_without_number_heads_is_named(run, no_model, tmp_path):
     path = scene(tmp_path / "scene.tif", plateau(2, 2)[1])
     model = checkpoint(tmp_path / "model")

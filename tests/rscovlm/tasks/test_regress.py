@@ -1,6 +1,7 @@
 """Patches and cells of a map, and what is in them."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rscovlm.errors import RscovlmError
+from rscovlm.errors import UsageError
 from rscovlm.journal import Journal
 from rscovlm.tasks.regress import Layout, Run, map_bands, scale_of, summary
 from tests.rscovlm.regression import DEVIATION, INPUTS, Reader, plateau
@@ -58,11 +59,16 @@ def test_a_scene_of_another_scale_is_read_at_that_of_training():
 
 
 def test_scales_are_those_of_the_ground_within_reason():
-    assert scale_of(INPUTS, 10.1) == 1.0
-    assert scale_of(INPUTS, None) == 1.0
-    assert scale_of(INPUTS, 20.0) == 0.5
-    with pytest.raises(RscovlmError, match=r"0\.3 m per pixel and the model learnt at 10 m"):
-        scale_of(INPUTS, 0.3)
+    def scale(gsd_m, inputs=INPUTS):
+        return scale_of(inputs, SimpleNamespace(source="s.tif", gsd_m=gsd_m))
+
+    assert scale(10.1) == 1.0
+    assert scale(20.0) == 0.5
+    assert scale(None, INPUTS.model_copy(update={"gsd_m": None})) == 1.0
+    with pytest.raises(UsageError, match=r"s\.tif has 0\.3 m per pixel and the model learnt at 10 m"):
+        scale(0.3)
+    with pytest.raises(UsageError, match=r"s\.tif has no known ground sampling distance.*--assume-gsd"):
+        scale(None)
 
 
 def run_of(stack: Stack, engine: Reader, stride: int = 25, batch: int = 64) -> Run:
