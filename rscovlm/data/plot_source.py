@@ -82,10 +82,10 @@ class PlotSource:
         knowledge: kind of ``QUESTIONS`` that is asked, and answered, before the number is; None for none.
         tables: CSV files of further numbers by ``key``, relative to the root; see
             ``rscovlm.data.number_tables``.
-        scaling: ranges of channels, as in ``inputs``; None takes them from these plots.
+        scaling: ranges of channels, as in ``inputs``; None measures them (see ``measure``).
         regions: that targets are standardised by: ``tile``, ``cover``, a number of GEDI such as
             ``region_cla``, or a column of names in ``tables``; None for none.
-        region_statistics: of a training split, as in ``inputs``; None takes them from these plots.
+        region_statistics: of a training split, as in ``inputs``; None measures them likewise.
 
     Attributes:
         inputs: what a checkpoint has to keep, as ``rscovlm.models.inputs.PatchInput`` reads it.
@@ -148,9 +148,26 @@ class PlotSource:
         self.places = Places.of(self.files, self.split).thinned(length)
         paths = [root / table for table in tables]
         self._further = further_numbers(paths, self._keys(), [regions] if regions else [])
-        self.scaling = read_scaling(scaling) if scaling else self._measured()
         self.region = region_names(regions, self, paths) if regions else np.full(len(self), "")
-        self.regions = self._standing(regions, region_statistics) if regions else None
+        self._by = regions
+        self._stated_scaling = read_scaling(scaling) if scaling else None
+        self._stated_regions = Regions.model_validate(region_statistics) if region_statistics else None
+        self.measure()
+
+    def measure(self, rows: NDArray[np.int64] | None = None) -> None:
+        """Take the ranges of channels and the statistics of regions that are not stated from some plots.
+
+        Args:
+            rows: plots that training may draw; None for all. Those held out may not tell what they are like.
+
+        Raises:
+            DataError: where these plots cannot tell.
+        """
+        every = np.arange(len(self)) if rows is None else rows
+        self.scaling = self._stated_scaling or self._ranges(every)
+        self.regions = self._stated_regions
+        if self._by and self.regions is None:
+            self.regions = self._standing(self._by, every)
 
     def _check_dates(self) -> None:
         dates = max(parted(view)[1] for view in self.views)
@@ -354,31 +371,31 @@ class PlotSource:
                 names.append("")
         return np.array(names)
 
-    def _standing(self, by: str, stated: Mapping[str, Any] | None) -> Regions:
-        """The statistics of regions: those stated, else those of these plots, which have to be for training.
+    def _standing(self, by: str, rows: NDArray[np.int64]) -> Regions:
+        """The statistics of regions, of some plots, which have to be for training.
 
         Raises:
             DataError: plots of another split, or regions that nothing tells apart.
         """
-        if stated is not None:
-            return Regions.model_validate(stated)
         if self.split != "train":
             raise DataError(
                 f"regions {by}: statistics are of split train alone, not of {self.split}; "
                 "state those of training by region_statistics"
             )
-        if not (self.region != "").any():
+        names = self.region[rows]
+        if not (names != "").any():
             raise DataError(
                 f"regions {by!r}: no plot has one; choose tile, cover, a number of GEDI in the files, or a "
                 "column of names in tables"
             )
-        every = {**self.places.numbers, **self._further}
-        found = Regions.of(by, self.region, {name: every[name] for name in every if name != "agbd_se"}, LEAST)
+        numbers = {**self.places.numbers, **self._further}
+        own = {name: values[rows] for name, values in numbers.items() if name != "agbd_se"}
+        found = Regions.of(by, names, own, LEAST)
         if not found.names:
             raise DataError(f"regions {by!r}: none has {LEAST} plots or more, which its statistics need")
         return found
 
-    def _measured(self) -> Scaling:
-        """Ranges from evenly spaced plots."""
-        chosen = np.unique(np.linspace(0, len(self) - 1, min(_SCALED, len(self))).round().astype(int))
-        return scaling_of(self.footprint(int(i)) for i in chosen)
+    def _ranges(self, rows: NDArray[np.int64]) -> Scaling:
+        """Ranges of channels, from evenly spaced ones of some plots."""
+        chosen = np.unique(np.linspace(0, len(rows) - 1, min(_SCALED, len(rows))).round().astype(int))
+        return scaling_of(self.footprint(int(row)) for row in rows[chosen])

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from configs import ConfigError
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.example import BROKEN, Encoded, Key, Source
-from rscovlm.data.holdout import hold_out
+from rscovlm.data.holdout import Split, hold_out
 from rscovlm.data.mix import ENDLESS, Mix, MixSettings, SourceSettings, draws_per_epoch, examine_mix
 from rscovlm.data.rendering import Rules, render_example
 from rscovlm.data.store import SampleFile
 from rscovlm.data.templates import load_templates
 from rscovlm.errors import DataError
 from rscovlm.models.families import ModelFamily
+from rscovlm.models.inputs import inputs_of
 from tiling.resolution import Resolution
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def load_mix(
         lines = [problem.removeprefix(f"mix {name_or_path}: ") for problem in problems]
         raise ConfigError(f"mix {name_or_path}: " + "; ".join(lines))
     splits = hold_out(sources, settings.holdout, seed, settings.holdout_by) if settings.holdout else None
+    _settle(sources, splits or {}, f"mix {name_or_path}")
     facts = json.dumps(
         [
             settings.model_dump(mode="json", exclude={"root"}),  # data that has moved is the same data
@@ -196,6 +198,23 @@ def load_mix(
     )
     draws = draws_per_epoch(settings, sources, splits)
     return Mix(sources, draws, seed, splits, facts, settings.curriculum)
+
+
+def _settle(sources: Mapping[str, Source], splits: Mapping[str, Split], place: str) -> None:
+    """Have sources that measure their samples do so on what training may draw, and show them alike.
+
+    Raises:
+        ConfigError: a source cannot measure them, or two show them otherwise.
+    """
+    for name, source in sources.items():
+        if name in splits and hasattr(source, "measure"):
+            try:
+                source.measure(splits[name].trained)
+            except DataError as error:
+                raise ConfigError(f"{place}: source {name}, without what is held out: {error}") from None
+    stated = {name: source.inputs for name, source in sources.items() if hasattr(source, "inputs")}
+    if stated:
+        inputs_of(stated, place)
 
 
 def _generated(

@@ -175,7 +175,7 @@ def read_inputs(folder: Path) -> PatchInput | None:
     if entry is None:
         return None
     try:
-        found = _of_sources(entry, f"{folder / OWN}: {ENTRY}")
+        found = inputs_of(entry, f"{folder / OWN}: {ENTRY}")
         missing = [
             channel.name
             for each in found.chosen
@@ -207,8 +207,12 @@ def weights_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _of_sources(entry: Any, place: str) -> PatchInput:
+def inputs_of(entry: Any, place: str) -> PatchInput:
     """An entry, or those of the sources of a training run by name, which have to show plots alike.
+
+    Args:
+        entry: as JSON has it.
+        place: of the entry, for errors.
 
     Raises:
         ConfigError: where it cannot be understood, or sources differ.
@@ -221,8 +225,12 @@ def _of_sources(entry: Any, place: str) -> PatchInput:
     alike = [own.model_copy(update={"tiles": ()}) for own in found.values()]
     for name, own in zip(found, alike, strict=True):
         if own != alike[0]:
+            differs = next(
+                each for each in PatchInput.model_fields if getattr(own, each) != getattr(alike[0], each)
+            )
             raise ConfigError(
-                f"{place}: {name} shows plots otherwise than {first}; train on sources that show them alike"
+                f"{place}: {name} shows plots otherwise than {first}: {differs} differs; list their files "
+                "in one source, or give both the same options"
             )
     return alike[0].model_copy(update={"tiles": tuple(tiles)})
 
@@ -240,7 +248,7 @@ def tiles_used(folder: Path) -> dict[str, frozenset[str]]:
     known = read_sidecar(folder, OWN) or {}
     try:
         entry = known.get(ENTRY)
-        found = {} if entry is None else {"training": _of_sources(entry, f"{folder / OWN}: {ENTRY}").tiles}
+        found = {} if entry is None else {"training": inputs_of(entry, f"{folder / OWN}: {ENTRY}").tiles}
         fitted = {f"the recalibration of {name}": own for name, own in known.get(RECALIBRATION, {}).items()}
         ensembles = known.get(HEADS, {}).get("ensembles", {})
         fitted |= {f"the weights of {name}": own for name, own in ensembles.items()}

@@ -12,7 +12,7 @@ from rscovlm.data.example import FIELD
 from rscovlm.data.plot_prompts import asked
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.plot_source import PlotSource
-from rscovlm.data.plot_views import RASTER, open_plots, raster, read_scaling
+from rscovlm.data.plot_views import RASTER, open_plots, raster, read_scaling, scaling_of
 from rscovlm.data.splits import split_of
 from rscovlm.errors import DataError, ModelError
 from rscovlm.models.inputs import PatchInput, read_inputs
@@ -125,6 +125,48 @@ def test_a_mix_reads_it_beside_its_file_and_holds_out_whole_tiles(folder):
     drawn = {str(mix.sources["p"].places.tile[key.index]) for key in mix.order(0)}
     assert len(mix.held_out["p"]) == 4
     assert not held & drawn
+
+
+def mixed(folder, text):
+    (folder / "mix.yaml").write_text(text)
+    config = load_train_config("synth", [f"mix={folder / 'mix.yaml'}"])
+    return open_mix(config, open_base(config, folder))
+
+
+def test_what_is_held_out_counts_neither_in_ranges_nor_in_statistics_of_regions(folder, base, monkeypatch):
+    """The same mix of files from which the tiles held out are gone says the same of each plot left."""
+    monkeypatch.setattr("rscovlm.data.plot_source.LEAST", 2)
+    monkeypatch.setattr("rscovlm.data.plot_places.splitter", lambda folder: lambda tile: "train")
+    options = "{files: [plots.h5], views: [natural, sar], regions: cover}"
+    mix = mixed(
+        folder,
+        f"holdout: 10\nholdout_by: tile\nsources:\n  - {{name: p, generator: agbd, options: {options}}}\n",
+    )
+    source = mix.sources["p"]
+    held = {key.index for key in mix.held_out["p"]}
+    left = np.array([row for row in range(len(source)) if row not in held])
+    assert len(held) == 10
+    whole = PlotSource(
+        "p", base.encoder, 1, 1 << 40, folder, ["plots.h5"], ["natural", "sar"], regions="cover"
+    )
+    agb = source.places.numbers["agb_mg_per_ha"]
+    assert source.regions.overall["agb_mg_per_ha"].plots == len(left)
+    assert source.regions.overall["agb_mg_per_ha"].mean == pytest.approx(agb[left].mean())
+    assert source.scaling == scaling_of(source.footprint(int(row)) for row in left)
+    assert source.scaling != whole.scaling
+    assert source.inputs["scaling"] == source.scaling.model_dump(mode="json")
+    stated = whole.scaling.model_dump()
+    own = PlotSource("p", base.encoder, 1, 1 << 40, folder, ["plots.h5"], scaling=stated)
+    own.measure(left)
+    assert own.scaling == whole.scaling, "ranges that are stated stay"
+
+
+def test_sources_that_show_plots_otherwise_are_refused_at_the_start(folder):
+    shown = "  - {{name: {0}, generator: agbd, options: {{files: [plots.h5], views: [{1}], split: all}}}}\n"
+    one, other = (shown.format(name, view) for name, view in (("a", "natural"), ("b", "swir")))
+    with pytest.raises(ConfigError, match=r"mix\.yaml: b shows plots otherwise than a: views differs; list"):
+        mixed(folder, f"sources:\n{one}{other}")
+    assert len(mixed(folder, f"sources:\n{one}{one.replace('name: a', 'name: b')}").sources) == 2
 
 
 @pytest.mark.parametrize(

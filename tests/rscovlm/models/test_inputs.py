@@ -104,7 +104,9 @@ def test_entries_of_the_sources_of_a_run_are_one_where_they_show_plots_alike(tmp
     assert read_inputs(tmp_path) == SAR.model_copy(update={"tiles": ("30UWB", "31UDQ")})
     sources["b"]["side"] = 96
     (tmp_path / "rscovlm.json").write_text(json.dumps({"inputs": sources}))
-    with pytest.raises(ModelError, match="b shows plots otherwise than a"):
+    with pytest.raises(
+        ModelError, match="b shows plots otherwise than a: side differs; list their files in one source"
+    ):
         read_inputs(tmp_path)
 
 
