@@ -23,6 +23,7 @@ from rscovlm.cli.data import data
 from rscovlm.cli.detect import detect
 from rscovlm.cli.doctor import doctor
 from rscovlm.cli.geoscale import geoscale
+from rscovlm.cli.ground import ground
 from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
 from rscovlm.cli.regress import regress
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(detect)
+app.command()(ground)
 app.command()(classify)
 app.command()(regress)
 app.add_typer(synth)

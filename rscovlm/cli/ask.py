@@ -129,8 +129,9 @@ def ask(
         raise UsageError('there is no question; give one as text ("How many ships?") or --questions FILE')
     check_file(trace, "--trace", (".html", ".json"))
     check_file(output, "--output", (".txt", ".json"))
-    outputs = {"--output": output, "--trace": trace, "--evidence": evidence}
-    kept_at = journal_beside(output, trace, resume=resume, overwrite=overwrite)
+    beside = {"--output": output, "--trace": trace}
+    outputs = {**beside, "--evidence": evidence}
+    kept_at = journal_beside(beside, resume=resume, overwrite=overwrite)
     going_on = kept_at is not None and goes_on([kept_at], outputs.values(), resume=resume)
     check_outputs(outputs, (scene, questions, running.config), overwrite=overwrite, resume=going_on)
     as_json = as_json or (output is not None and output.suffix.lower() == ".json")

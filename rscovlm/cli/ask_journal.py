@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from rscovlm.journal import Journal
 
 
-def journal_beside(output: Path | None, trace: Path | None, *, resume: bool, overwrite: bool) -> Path | None:
-    """Where the journal of a run lies: beside its answers, else beside its trace; None where it writes none.
+def journal_beside(outputs: Mapping[str, Path | None], *, resume: bool, overwrite: bool) -> Path | None:
+    """Where the journal of a run lies: beside the first file that it writes; None where it writes none.
+
+    Args:
+        outputs: files by the option that names them, in the order in which they are looked for.
+        resume: go on with a run.
+        overwrite: discard it.
 
     Raises:
         UsageError: for a run that cannot be resumed, or is to be resumed and discarded at once.
@@ -25,9 +30,9 @@ def journal_beside(output: Path | None, trace: Path | None, *, resume: bool, ove
 
     if resume and overwrite:
         raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
-    file = output or trace
+    file = next((path for path in outputs.values() if path is not None), None)
     if resume and file is None:
-        raise UsageError("--resume needs the --output or --trace of the run that is to go on")
+        raise UsageError(f"--resume needs the {' or '.join(outputs)} of the run that is to go on")
     return None if file is None else journal_path(file)
 
 

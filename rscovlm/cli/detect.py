@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +11,24 @@ from detection_eval.words import counted
 from rscovlm.cli.aliases import Aliases
 from rscovlm.cli.destinations import Destinations, goes_on, is_own_style
 from rscovlm.cli.detect_journals import Journals
-from rscovlm.cli.detect_plan import Planned, Request, plan_scenes, read_window
+from rscovlm.cli.detect_plan import Planned, Request, plan_scenes
 from rscovlm.cli.detect_summary import Report, summarise
 from rscovlm.cli.dry_run import print_memory, print_request
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions, with_options
-from rscovlm.cli.options import AsJson, Classes, read_classes
+from rscovlm.cli.options import (
+    AsJson,
+    Boxes,
+    Classes,
+    InBox,
+    InWindow,
+    LayerCrs,
+    Outlines,
+    Overlay,
+    read_classes,
+    read_window,
+)
 from rscovlm.cli.outputs import check_outputs
 from rscovlm.cli.scenes import Scenes, distinct, read_scenes, scene_names
 from rscovlm.errors import UsageError
@@ -27,13 +37,6 @@ from rscovlm.progress import Progress, note
 if TYPE_CHECKING:
     from rscovlm.engines import Engine
     from tiling.areas import Area
-
-
-class Boxes(StrEnum):
-    """Kinds of outlines, for the help text."""
-
-    rectangles = "rectangles"
-    as_written = "as-written"
 
 
 @with_options(reading=SceneOptions, running=ModelOptions)
@@ -57,15 +60,8 @@ def detect(
             metavar="FILE",
         ),
     ] = None,
-    crs: Annotated[
-        str | None,
-        typer.Option(
-            help="Of a .gpkg, .fgb or .parquet output; the (first) scene's by default.", metavar="EPSG:N"
-        ),
-    ] = None,
-    overlay: Annotated[
-        Path | None, typer.Option(help="Draw the boxes on the scene: .png.", metavar="FILE")
-    ] = None,
+    crs: LayerCrs = None,
+    overlay: Overlay = None,
     score: Annotated[
         float | None,
         typer.Option(
@@ -87,20 +83,13 @@ def detect(
             metavar="M[,M...]",
         ),
     ] = None,
-    window: Annotated[
-        str | None, typer.Option(help="Examine this part of the scene only, in pixels.", metavar="X,Y,W,H")
-    ] = None,
-    bbox: Annotated[
-        str | None,
-        typer.Option(help="Examine this box only, in degrees or a CRS.", metavar="LON,LAT,LON,LAT[,CRS]"),
-    ] = None,
+    window: InWindow = None,
+    bbox: InBox = None,
     area: Annotated[
         Path | None,
         typer.Option(help="Examine the polygons of this file only: .geojson, .gpkg, ...", metavar="FILE"),
     ] = None,
-    boxes: Annotated[
-        Boxes, typer.Option(help="Rectangles on the ground, or the four corners as the model wrote them.")
-    ] = Boxes.rectangles,
+    boxes: Boxes = Outlines.rectangles,
     closer_looks: Annotated[
         int | None,
         typer.Option(
@@ -175,7 +164,7 @@ def detect(
         read_window(window),
         _area(bbox, area),
         window or bbox or area,
-        boxes is Boxes.as_written,
+        boxes is Outlines.as_written,
         batch_size,
         force,
         closer_looks,

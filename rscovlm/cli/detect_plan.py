@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -311,26 +310,3 @@ def _refuse_scale(gap: ScaleGap, force: bool) -> None:
 
     if gap.ratio > SCALE_REFUSED and not force:
         raise SceneRefused(f"{gap}: no box could be right; choose another --gsd, --tile or scene, or --force")
-
-
-def read_window(text: str | None) -> Window | None:
-    """A window in scene pixels from ``x,y,width,height``; None stays None.
-
-    Raises:
-        UsageError: for what is no window.
-    """
-    from tiling.view import Window
-
-    if text is None:
-        return None
-    try:
-        numbers = [float(number) for number in text.split(",")]
-        if not all(map(math.isfinite, numbers)):
-            raise ValueError
-        x, y, width, height = numbers
-        return Window(x, y, width, height)
-    except ValueError:
-        raise UsageError(
-            f"--window {text!r} is not a window; "
-            "give left, top, width and height in pixels, such as 0,0,512,512"
-        ) from None

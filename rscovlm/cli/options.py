@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import math
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rscovlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from tiling.view import Window
 
 Model = Annotated[
     str,
@@ -135,6 +139,38 @@ Runs = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sent to the model, and stop.")]
 Seed = Annotated[int, typer.Option(help="Random seed.", metavar="N")]
+InWindow = Annotated[
+    str | None,
+    typer.Option("--window", help="Examine this part of the scene only, in pixels.", metavar="X,Y,W,H"),
+]
+InBox = Annotated[
+    str | None,
+    typer.Option(
+        "--bbox", help="Examine this box only, in degrees or a CRS.", metavar="LON,LAT,LON,LAT[,CRS]"
+    ),
+]
+LayerCrs = Annotated[
+    str | None,
+    typer.Option(
+        "--crs", help="Of a .gpkg, .fgb or .parquet output; the (first) scene's by default.", metavar="EPSG:N"
+    ),
+]
+Overlay = Annotated[
+    Path | None, typer.Option("--overlay", help="Draw the boxes on the scene: .png.", metavar="FILE")
+]
+
+
+class Outlines(StrEnum):
+    """Kinds of outlines, for the help text."""
+
+    rectangles = "rectangles"
+    as_written = "as-written"
+
+
+Boxes = Annotated[
+    Outlines,
+    typer.Option("--boxes", help="Rectangles on the ground, or the four corners as the model wrote them."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -189,3 +225,26 @@ def read_bands(text: str | None) -> list[int | str] | None:
             f"--bands {text!r} is not a list of bands; give one or three, such as 4,3,2 or red,green,blue"
         )
     return None if names is None else [int(name) if name.isdecimal() else name for name in names]
+
+
+def read_window(text: str | None) -> Window | None:
+    """A window in scene pixels from ``x,y,width,height``; None stays None.
+
+    Raises:
+        UsageError: for what is no window.
+    """
+    from tiling.view import Window
+
+    if text is None:
+        return None
+    try:
+        numbers = [float(number) for number in text.split(",")]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError
+        x, y, width, height = numbers
+        return Window(x, y, width, height)
+    except ValueError:
+        raise UsageError(
+            f"--window {text!r} is not a window; "
+            "give left, top, width and height in pixels, such as 0,0,512,512"
+        ) from None

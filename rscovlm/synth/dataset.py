@@ -23,10 +23,10 @@ from rscovlm.synth.render import render
 from rscovlm.synth.world import World, plan_world
 from tiling.output import coco_attributes, write_detections
 from tiling.scene import Scene
+from tiling.view import Size, Window
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetWriter
-from tiling.view import Size, Window
 
 BLOCK = 512
 _CRS = "EPSG:32631"
@@ -63,22 +63,7 @@ def write_scene(world: World, path: Path, *, cog: bool = False, progress: Progre
     from rasterio.enums import Resampling
     from rasterio.shutil import copy as copy_raster
 
-    profile = {
-        "driver": "GTiff",
-        "width": world.width,
-        "height": world.height,
-        "count": 3,
-        "dtype": "uint8",
-        "crs": _CRS,
-        "transform": rasterio.Affine(world.gsd_m, 0, _ORIGIN[0], 0, -world.gsd_m, _ORIGIN[1]),
-        "photometric": "RGB",
-        "compress": "deflate",
-        "predictor": 2,
-        "zlevel": 4,
-        "BIGTIFF": "IF_SAFER",
-    }
-    if min(world.width, world.height) >= 16:
-        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    profile = _profile(world.width, world.height, world.gsd_m)
     with (
         rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_TIFF_OVR_BLOCKSIZE=BLOCK),
         atomic_path(path) as partial,
@@ -92,6 +77,44 @@ def write_scene(world: World, path: Path, *, cog: bool = False, progress: Progre
             options = {"compress": "deflate", "predictor": "yes", "bigtiff": "if_safer", "blocksize": BLOCK}
             copy_raster(partial, arranged, driver="COG", copy_src_overviews=True, **options)
             os.replace(arranged, partial)
+
+
+def write_picture(pixels: NDArray[np.uint8], gsd_m: float, path: Path) -> None:
+    """Write (height, width, 3) pixels as a GeoTIFF like that of a scene, without overviews.
+
+    Raises:
+        OSError: the folder does not exist or the disk is full.
+    """
+    import rasterio
+
+    height, width, _ = pixels.shape
+    with (
+        atomic_path(path) as partial,
+        rasterio.open(partial, "w", **_profile(width, height, gsd_m)) as raster,
+    ):
+        raster.write(np.moveaxis(pixels, -1, 0))
+
+
+def _profile(width: int, height: int, gsd_m: float) -> dict[str, Any]:
+    """How a picture of so many pixels is stored, and where it lies."""
+    from rasterio import Affine
+
+    profile = {
+        "driver": "GTiff",
+        "width": width,
+        "height": height,
+        "count": 3,
+        "dtype": "uint8",
+        "crs": _CRS,
+        "transform": Affine(gsd_m, 0, _ORIGIN[0], 0, -gsd_m, _ORIGIN[1]),
+        "photometric": "RGB",
+        "compress": "deflate",
+        "predictor": 2,
+        "zlevel": 4,
+        "BIGTIFF": "IF_SAFER",
+    }
+    tiled = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK} if min(width, height) >= 16 else {}
+    return profile | tiled
 
 
 def _write_blocks(world: World, raster: DatasetWriter, progress: Progress | None) -> None:

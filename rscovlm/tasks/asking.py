@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from tiling.scene import Scene
     from tiling.view import View
 
+Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+
+
+READERS = 2
+"""Threads that read views ahead of the model."""
 
 
 class Look(NamedTuple):
@@ -253,3 +258,47 @@ def read_ahead(
                 yield value
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class Answers:
+    """Replies to the questions of a run: kept ones, and those that the model gives now, which are kept.
+
+    Args:
+        scene: that is asked about.
+        engine: the model.
+        journal: where replies are kept as they come, and taken from where they are there already.
+        progress: called with (looks done, looks in all).
+        readers: threads that read views ahead of the model.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        engine: Engine,
+        journal: Journal | None,
+        progress: Progress | None,
+        readers: int = READERS,
+    ) -> None:
+        self._scene, self._engine, self._readers = scene, engine, readers
+        self._journal, self._progress = journal, progress
+        self._known = kept_replies(journal)
+        self._asked = 0
+
+    def to(self, questions: Questions) -> list[TileReply]:
+        """The reply about each look, in order."""
+        keys = {look.key for look in questions.looks}
+        self._asked += len(keys)
+        self._tell()
+        for new in ask_tiles(self._scene, self._engine, questions, self._known, self._readers, self._keep):
+            self._known.update(new)
+            self._tell()
+        return [self._known[look.key] for look in questions.looks]
+
+    def _keep(self, new: Mapping[str, TileReply]) -> None:
+        usable = {key: reply.to_json() for key, reply in new.items() if reply.usable}
+        if self._journal is not None and usable:
+            self._journal.append(usable)
+
+    def _tell(self) -> None:
+        if self._progress:
+            self._progress(min(len(self._known), self._asked), self._asked)

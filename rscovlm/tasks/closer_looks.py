@@ -93,18 +93,41 @@ def plan_closer_looks(
         fill: that part, in (0, 1].
     """
     classes = tuple(sorted(set(found.names)))
-    x_shape, y_shape = scene.square_xy
-    looks = []
-    for index, (name, polygon) in enumerate(zip(found.names, found.polygons)):
-        (x0, y0), (x1, y1) = polygon.min(axis=0), polygon.max(axis=0)
-        side = max((x1 - x0) / x_shape, (y1 - y0) / y_shape, _LEAST_PX) / fill
-        width, height = side * x_shape, side * y_shape
-        about = Window((x0 + x1 - width) / 2, (y0 + y1 - height) / 2, width, height)
-        window = about.moved_inside(scene.window)
-        tile = Tile(index, 0, index, window, window)
-        key = f"again {name} " + ",".join(f"{value:.2f}" for value in (window.x, window.y, window.width))
-        looks.append(Look(key, classes.index(name), tile, View(window, _size(window, resolution))))
+    looks = (
+        closer_look(scene, polygon, resolution, name, classes.index(name), index, fill)
+        for index, (name, polygon) in enumerate(zip(found.names, found.polygons))
+    )
     return CloserLooks(tuple(looks), classes)
+
+
+def closer_look(
+    scene: Scene,
+    polygon: NDArray[np.float64],
+    resolution: Resolution,
+    name: str,
+    plan: int,
+    index: int,
+    fill: float = FILL,
+) -> Look:
+    """The view of the surroundings of one box.
+
+    Args:
+        scene: in which the box is.
+        polygon: (4, 2) the box in scene pixels.
+        resolution: the image sizes that the model accepts.
+        name: of what is asked about, in the key of the look.
+        plan: place of the words that are asked, among those of the questions.
+        index: place of the box among others.
+        fill: part of the sides of the view that its bounds take up, in (0, 1].
+    """
+    x_shape, y_shape = scene.square_xy
+    (x0, y0), (x1, y1) = polygon.min(axis=0), polygon.max(axis=0)
+    side = max((x1 - x0) / x_shape, (y1 - y0) / y_shape, _LEAST_PX) / fill
+    width, height = side * x_shape, side * y_shape
+    about = Window((x0 + x1 - width) / 2, (y0 + y1 - height) / 2, width, height)
+    window = about.moved_inside(scene.window)
+    key = f"again {name} " + ",".join(f"{value:.2f}" for value in (window.x, window.y, window.width))
+    return Look(key, plan, Tile(index, 0, index, window, window), View(window, _size(window, resolution)))
 
 
 def _size(window: Window, resolution: Resolution) -> Size:
@@ -137,7 +160,7 @@ def seen_again(
         if parsed.report.unreadable or parsed.report.refused:
             unread += 1
             continue
-        again = _nearest(look.view.to_scene(parsed.detections.polygons), polygons[index])
+        again = nearest_box(look.view.to_scene(parsed.detections.polygons), polygons[index])
         kept[index] = again is not None
         if again is not None:
             polygons[index] = again
@@ -148,7 +171,7 @@ def seen_again(
     )
 
 
-def _nearest(candidates: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def nearest_box(candidates: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """The box of (n, 4, 2) whose centre is nearest to that of (4, 2), None where none is near."""
     if not len(candidates):
         return None

@@ -6,7 +6,7 @@ A run makes one pass over the scene, or several at different scales, whose resul
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from detection_eval.detections import Detections
 from detection_eval.geometry.quads import area, bounds
 from detection_eval.text.parsing import ParsedResponse, ParseReport
 from detection_eval.words import counted
-from rscovlm.tasks.asking import Questions, TileReply, ask_tiles, kept_replies
+from rscovlm.tasks.asking import READERS, Answers, Progress, Questions, TileReply
 from rscovlm.tasks.closer_looks import SeenAgain, plan_closer_looks, seen_again
 from rscovlm.tasks.detection_run import DetectionRun, plan_detection
 from rscovlm.tasks.tiles import TilePlan
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from tiling.grid import Tile
     from tiling.scene import Scene
 
-READERS = 2
 LEAST_VALID = 0.1
 """Part of a box that has to be valid: what lies on nodata shows nothing, whatever the model says of it."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -121,51 +119,15 @@ def detect_scene(
         readers: threads that read tiles ahead of the model.
     """
     run = run or plan_detection(scene, engine.family)
-    answers = _Answers(scene, engine, journal, progress, readers)
+    answers = Answers(scene, engine, journal, progress, readers)
     found = _on_something(scene, read_replies(run, answers.to(run.questions)))
     for _ in range(run.closer_looks):
         found = _look_closer(scene, engine, run, found, answers)
     return found if run.as_written else _as_rectangles(scene, found)
 
 
-class _Answers:
-    """Replies to the questions of a run: kept ones, and those that the model gives now, which are kept."""
-
-    def __init__(
-        self,
-        scene: Scene,
-        engine: Engine,
-        journal: Journal | None,
-        progress: Progress | None,
-        readers: int,
-    ) -> None:
-        self._scene, self._engine, self._readers = scene, engine, readers
-        self._journal, self._progress = journal, progress
-        self._known = kept_replies(journal)
-        self._asked = 0
-
-    def to(self, questions: Questions) -> list[TileReply]:
-        """The reply about each look, in order."""
-        keys = {look.key for look in questions.looks}
-        self._asked += len(keys)
-        self._tell()
-        for new in ask_tiles(self._scene, self._engine, questions, self._known, self._readers, self._keep):
-            self._known.update(new)
-            self._tell()
-        return [self._known[look.key] for look in questions.looks]
-
-    def _keep(self, new: Mapping[str, TileReply]) -> None:
-        usable = {key: reply.to_json() for key, reply in new.items() if reply.usable}
-        if self._journal is not None and usable:
-            self._journal.append(usable)
-
-    def _tell(self) -> None:
-        if self._progress:
-            self._progress(min(len(self._known), self._asked), self._asked)
-
-
 def _look_closer(
-    scene: Scene, engine: Engine, run: DetectionRun, found: SceneDetections, answers: _Answers
+    scene: Scene, engine: Engine, run: DetectionRun, found: SceneDetections, answers: Answers
 ) -> SceneDetections:
     """The same after a closer look at each box."""
     closer = plan_closer_looks(scene, found.detections, engine.family.resolution)

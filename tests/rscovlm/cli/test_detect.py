@@ -16,7 +16,7 @@ from detection_eval.detections import Detections
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.patterns import reply_pattern
 from detection_eval.text.writing import render_response
-from rscovlm.cli.detect_plan import read_window
+from rscovlm.cli.options import read_window
 from rscovlm.errors import UsageError
 from tests.rscovlm.cli.conftest import MODEL
 from tests.rscovlm.painted import FAMILY, TRUTH, find_squares, paint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rscovlm.cli.detect_plan import read_window
+from rscovlm.cli.options import read_window
 from rscovlm.errors import UsageError
 from tests.rscovlm.cli.conftest import MODEL
 from tests.rscovlm.painted import find_squares, paint

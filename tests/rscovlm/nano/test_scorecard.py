@@ -4,15 +4,21 @@ import numpy as np
 
 from detection_eval.detections import Detections
 from detection_eval.geometry.quads import box_quads
+from detection_eval.text.writing import render_response
+from rscovlm.nano.lessons import grounded_view
 from rscovlm.nano.scorecard import (
     BOXES,
     CLASSES,
+    CLOSE_UP,
     EVIDENCE,
+    HELD_OUT_SEED,
     OBJECTS,
+    PHRASES,
     SCENES,
     ZOOMS,
     ScoreCard,
     evaluate_detections,
+    evaluate_phrases,
     evaluate_questions,
     report,
 )
@@ -87,3 +93,25 @@ def test_the_card_states_shares_with_their_counts():
     # Of two boxes one is right: 2 * 1 / (2 + 1).
     assert "| **all** | 50.0% | 100.0% | 66.7% | 1 |" in written
     assert BOXES.classes == CLASS_NAMES
+
+
+def test_phrases_are_asked_in_one_view_and_close_up_in_a_file_with_what_is_around_it(tmp_path):
+    photo, _, polygon = grounded_view(np.random.default_rng([HELD_OUT_SEED, 0]))
+    views = []
+
+    def answer(conversation):
+        pixels = conversation.images[0].pixels
+        views.append(pixels)
+        if len(views) == 3:
+            return "There are none."
+        box = Detections(polygon[None], np.zeros(1, dtype=np.int64), ("ship",))
+        return render_response(box, BOXES.contract, photo.size.width, photo.size.height)
+
+    card = ScoreCard()
+    evaluate_phrases(card, ScriptedEngine(answer), 1, tmp_path)
+    for group in (PHRASES, CLOSE_UP):
+        assert card.tally.metrics()[f"{group}/acc@0.5"] == 1, "what no closer look shows stays"
+    assert len(views) == 3
+    difference = views[0].astype(float) - photo.read()
+    assert abs(difference).mean() < 12, "the file shows what the photo shows"
+    assert not list(tmp_path.iterdir())
