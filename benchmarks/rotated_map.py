@@ -40,7 +40,8 @@ import numpy as np
 
 from detection_eval.formats.mmrotate import read_results
 from detection_eval.metrics.average_precision import class_average_precision, mean_over_classes
-from detection_eval.metrics.matching import FALSE, IGNORED, LEVELS, TRUE, Overlaps, match, overlap
+from detection_eval.metrics.matching import FALSE, IGNORED, LEVELS, TRUE, match
+from detection_eval.metrics.overlaps import Overlaps, overlap
 from detection_eval.metrics.presets import preset
 from detection_eval.metrics.thresholds import given_sweep, sweep
 

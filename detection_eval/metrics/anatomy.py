@@ -19,7 +19,8 @@ from detection_eval.metrics.average_precision import mean_over_classes
 from detection_eval.metrics.confidence_free import block_ap
 from detection_eval.metrics.counts import Counts, count
 from detection_eval.metrics.ground_truth import Indices
-from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps
+from detection_eval.metrics.matching import FALSE, TRUE, Matches
+from detection_eval.metrics.overlaps import Mask, Overlaps
 
 KINDS = ("class", "centre", "size", "angle", "swap", "both", "duplicate", "background", "missed")
 """Kinds of error, in the order of ``Anatomy.kind``; ``missed`` is one of objects, the others of detections.
@@ -27,7 +28,7 @@ KINDS = ("class", "centre", "size", "angle", "swap", "both", "duplicate", "backg
 class: overlaps an object of another class enough. centre, size, angle: overlaps an object of its own class,
 but not enough, and correcting this one alone helps most. swap: the same, and turned by a right angle it would
 overlap enough. both: overlaps an object of another class, and not enough. duplicate: overlaps an object that
-a better detection has found. background: overlaps nothing by ``matching.LOWEST_LEVEL``. missed: an object
+a better detection has found. background: overlaps nothing by ``overlaps.LOWEST_LEVEL``. missed: an object
 that no right detection, and no detection with an error of class or place, stands for.
 """
 
@@ -93,8 +94,8 @@ def _explained(overlaps: Overlaps, wrong: Mask, level: float) -> tuple[NDArray[n
     n = len(overlaps.detections)
     own, own_iou = _best(n, detection[same], found[same], iou[same])
     other, other_iou = _best(n, detection[~same], found[~same], iou[~same])
-    reaches = (lambda x: x >= level) if overlaps.preset.inclusive else (lambda x: x > level)
-    placed, named, again = (own >= 0) & ~reaches(own_iou), reaches(other_iou), reaches(own_iou)
+    again, named = (overlaps.preset.reaches(iou, level) for iou in (own_iou, other_iou))
+    placed = (own >= 0) & ~again
     kind = np.full(n, -1, dtype=np.int8)
     kind[wrong] = _BACKGROUND
     target = np.full(n, -1)

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.ground_truth import Indices
-from detection_eval.metrics.matching import IGNORED, TRUE, Mask, Matches, Overlaps
+from detection_eval.metrics.matching import IGNORED, TRUE, Matches
+from detection_eval.metrics.overlaps import Mask, Overlaps
 from detection_eval.metrics.presets import Preset
 
 _INTERVALS = {"11-point": 10, "101-point": 100}

@@ -9,7 +9,8 @@ import numpy as np
 from detection_eval.errors import EvaluationError
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.ground_truth import Indices
-from detection_eval.metrics.matching import IGNORED, TRUE, Matches, Overlaps
+from detection_eval.metrics.matching import IGNORED, TRUE, Matches
+from detection_eval.metrics.overlaps import Overlaps
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,8 +28,9 @@ from detection_eval.metrics.average_precision import (
     one_tie_at_best,
 )
 from detection_eval.metrics.counts import Counts, count
-from detection_eval.metrics.matching import Mask, Matches, Overlaps, match, select
+from detection_eval.metrics.matching import Matches, match
 from detection_eval.metrics.orders import most_true, shuffled_ap
+from detection_eval.metrics.overlaps import Mask, Overlaps, select
 from detection_eval.metrics.presets import Preset
 
 

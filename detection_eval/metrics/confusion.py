@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from detection_eval.metrics.ground_truth import Indices
-from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps
+from detection_eval.metrics.matching import FALSE, TRUE, Matches
+from detection_eval.metrics.overlaps import Mask, Overlaps
 
 
 def confusion_matrix(overlaps: Overlaps, level: float = 0.5, keep: Mask | None = None) -> Indices:
@@ -24,7 +25,7 @@ def confusion_matrix(overlaps: Overlaps, level: float = 0.5, keep: Mask | None =
     Returns:
         (classes + 1, classes + 1).
     """
-    kept = np.ones(len(overlaps.detections), dtype=bool) if keep is None else keep
+    kept = overlaps.kept(keep)
     detection, found, iou = overlaps.pairs_of_any_class
     paired = (iou >= level) & kept[detection] & ~overlaps.ignored[found]
     detection, found = detection[paired], found[paired]
@@ -57,7 +58,7 @@ def one_to_one_confusion(overlaps: Overlaps, matches: Matches, keep: Mask | None
     Returns:
         (classes + 1, classes + 1).
     """
-    kept = np.ones(len(overlaps.detections), dtype=bool) if keep is None else keep
+    kept = overlaps.kept(keep)
     right, wrong = kept & (matches.verdict == TRUE), kept & (matches.verdict == FALSE)
     lost = ~overlaps.ignored
     lost[matches.matched[right]] = False
@@ -66,7 +67,7 @@ def one_to_one_confusion(overlaps: Overlaps, matches: Matches, keep: Mask | None
     named = overlaps.detections.labels[right]
     matrix[:-1, :-1] = np.diag(np.bincount(named, minlength=classes))
     detection, found, iou = overlaps.pairs_of_any_class
-    reaches = iou >= matches.level if overlaps.preset.inclusive else iou > matches.level
+    reaches = overlaps.preset.reaches(iou, matches.level)
     free = np.flatnonzero(reaches & wrong[detection] & lost[found])
     for pair in free[np.argsort(-iou[free], kind="stable")]:
         d, o = detection[pair], found[pair]

@@ -10,16 +10,8 @@ from numpy.typing import ArrayLike
 from detection_eval.detections import Detections
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.ground_truth import GroundTruth, Indices
-from detection_eval.metrics.matching import (
-    FALSE,
-    IGNORED,
-    TRUE,
-    Mask,
-    Matches,
-    Overlaps,
-    match_by_overlap,
-    overlap,
-)
+from detection_eval.metrics.matching import FALSE, IGNORED, TRUE, Matches, match_by_overlap
+from detection_eval.metrics.overlaps import Mask, Overlaps, overlap
 from detection_eval.metrics.presets import STRICT
 
 
@@ -98,7 +90,7 @@ def count(overlaps: Overlaps, matches: Matches, keep: Mask | None = None) -> Cou
         keep: (detections,) those above a score threshold; None keeps all. Of the detections of one image and
             class it must keep those with the highest scores.
     """
-    kept = np.ones(len(matches.verdict), dtype=bool) if keep is None else keep
+    kept = overlaps.kept(keep)
     labels, classes = overlaps.detections.labels, len(overlaps.classes)
     return Counts(
         np.bincount(labels[kept & (matches.verdict == TRUE)], minlength=classes),
@@ -131,7 +123,7 @@ def count_by_scene(
     overlaps: Overlaps, matches: Matches, keep: Mask | None = None
 ) -> tuple[tuple[str, ...], Counts]:
     """Counts by scene and class, (scenes, classes), and the scenes' names in alphabetical order."""
-    kept = np.ones(len(matches.verdict), dtype=bool) if keep is None else keep
+    kept = overlaps.kept(keep)
     names, scene = np.unique(np.array(overlaps.scenes, dtype=str), return_inverse=True)
     detections, objects, classes = overlaps.detections, overlaps.objects, len(overlaps.classes)
 

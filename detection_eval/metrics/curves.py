@@ -8,7 +8,8 @@ import numpy as np
 
 from detection_eval.errors import EvaluationError
 from detection_eval.geometry.quads import Floats
-from detection_eval.metrics.matching import IGNORED, TRUE, Matches, Overlaps
+from detection_eval.metrics.matching import IGNORED, TRUE, Matches
+from detection_eval.metrics.overlaps import Overlaps
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """COCO's 101 recall points."""

@@ -20,7 +20,8 @@ from detection_eval.metrics.counts import Counts, count, count_by_scene, count_e
 from detection_eval.metrics.curves import precision_recall
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.metrics.localisation import best_localisation, localisation
-from detection_eval.metrics.matching import LEVELS, Mask, Matches, Overlaps, match, overlap
+from detection_eval.metrics.matching import LEVELS, Matches, match
+from detection_eval.metrics.overlaps import Mask, Overlaps, overlap
 from detection_eval.metrics.presets import Preset
 from detection_eval.metrics.presets import preset as preset_named
 from detection_eval.metrics.sizes import SizeResult, average_recall, by_size

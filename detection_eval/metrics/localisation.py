@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.counts import count
-from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps
+from detection_eval.metrics.matching import FALSE, TRUE, Matches
+from detection_eval.metrics.overlaps import Mask, Overlaps
 
 
 @dataclass(frozen=True, eq=False)

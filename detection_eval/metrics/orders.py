@@ -15,16 +15,8 @@ from numpy.typing import NDArray
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.average_precision import needed, one_tie
 from detection_eval.metrics.ground_truth import Indices
-from detection_eval.metrics.matching import (
-    FALSE,
-    IGNORED,
-    TRUE,
-    Mask,
-    Overlaps,
-    select,
-    take_turns,
-    wishes,
-)
+from detection_eval.metrics.matching import FALSE, IGNORED, TRUE, take_turns, wishes
+from detection_eval.metrics.overlaps import Mask, Overlaps, select
 from detection_eval.metrics.presets import Preset
 
 _DRAWS_AT_ONCE = 1 << 22
@@ -54,7 +46,7 @@ def most_true(overlaps: Overlaps, level: float, keep: Mask | None = None) -> Ind
     Under ``voc`` matching every order has as many. Under ``coco`` matching no order has more than there are
     objects that are reached, nor than detections that reach one.
     """
-    kept = _kept(overlaps, keep)
+    kept = overlaps.kept(keep)
     labels, classes = overlaps.objects.labels, len(overlaps.classes)
     if overlaps.preset.matching == "voc":
         return np.bincount(labels[_claims(overlaps, level, kept)[0] > 0], minlength=classes)
@@ -67,17 +59,13 @@ def most_true(overlaps: Overlaps, level: float, keep: Mask | None = None) -> Ind
     )
 
 
-def _kept(overlaps: Overlaps, keep: Mask | None) -> Mask:
-    return np.ones(len(overlaps.detections), dtype=bool) if keep is None else keep
-
-
 # --- voc ------------------------------------------------------------------------------------------
 
 
 def _claims(overlaps: Overlaps, level: float, kept: Mask) -> tuple[Indices, Indices]:
     """Detections that claim each object (objects,), and that claim none, by class (classes,)."""
     claimed, iou = overlaps.claims
-    reaches = (iou >= level) if overlaps.preset.inclusive else (iou > level)
+    reaches = overlaps.preset.reaches(iou, level)
     claims = kept & reaches
     rivals = np.bincount(claimed[claims], minlength=len(overlaps.objects))
     nowhere = np.bincount(overlaps.detections.labels[kept & ~reaches], minlength=len(overlaps.classes))
@@ -85,7 +73,7 @@ def _claims(overlaps: Overlaps, level: float, kept: Mask) -> tuple[Indices, Indi
 
 
 def _draw_voc(overlaps: Overlaps, level: float, keep: Mask | None, shuffles: int, seed: int) -> Floats:
-    rivals, nowhere = _claims(overlaps, level, _kept(overlaps, keep))
+    rivals, nowhere = _claims(overlaps, level, overlaps.kept(keep))
     drawn = np.full((shuffles, len(overlaps.classes)), np.nan)
     for label, positives in enumerate(overlaps.positives.tolist()):
         if positives:
@@ -135,7 +123,7 @@ def _first_of_groups(groups: Indices, detections: int, rows: int, rng: np.random
 
 
 def _draw_coco(overlaps: Overlaps, level: float, keep: Mask | None, shuffles: int, seed: int) -> Floats:
-    laid = select(overlaps, _kept(overlaps, keep))
+    laid = select(overlaps, overlaps.kept(keep))
     detection, wish = wishes(laid, level)
     fixed = np.full(len(laid.detections), FALSE)
     favourite = np.flatnonzero(np.diff(detection, prepend=-1))

@@ -17,7 +17,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detection_eval.errors import SettingError
+from detection_eval.geometry.quads import Floats
 
 Overlap = Literal["iou", "probiou"]
 Shape = Literal["rectangle", "polygon"]
@@ -98,6 +102,10 @@ class Preset:
     threshold_split: Split = "kfold"
     original_overlap: str = "float64, exact"
     units: str = "any"
+
+    def reaches(self, overlap: Floats, level: float) -> NDArray[np.bool_]:
+        """Mask of the overlaps (n,) that match at a level."""
+        return overlap >= level if self.inclusive else overlap > level
 
     def rows(self) -> dict[str, Any]:
         """Every row by name, for a report."""

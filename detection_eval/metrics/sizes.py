@@ -21,7 +21,8 @@ from detection_eval.metrics.average_precision import (
 )
 from detection_eval.metrics.confidence_free import block_ap
 from detection_eval.metrics.counts import count
-from detection_eval.metrics.matching import FALSE, IGNORED, LEVELS, Mask, Matches, Overlaps, match, select
+from detection_eval.metrics.matching import FALSE, IGNORED, LEVELS, Matches, match
+from detection_eval.metrics.overlaps import Mask, Overlaps, select
 
 SIZE_RANGES: Mapping[str, tuple[float, float]] = {
     "small": (0.0, 32.0**2),

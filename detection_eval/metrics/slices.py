@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from detection_eval.geometry.quads import Floats, area, bounds
 from detection_eval.geometry.rotated import LE90, quads_to_boxes
 from detection_eval.metrics.ground_truth import Boxes
-from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps
+from detection_eval.metrics.matching import FALSE, TRUE, Matches
+from detection_eval.metrics.overlaps import Mask, Overlaps
 
 _Bins = tuple[tuple[str, float], ...]  # name, and the value from which it counts
 

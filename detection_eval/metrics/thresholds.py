@@ -18,7 +18,8 @@ from detection_eval.metrics.average_precision import class_average_precision, me
 from detection_eval.metrics.confidence_free import block_ap, without_scores
 from detection_eval.metrics.counts import Counts
 from detection_eval.metrics.ground_truth import Indices
-from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps, match
+from detection_eval.metrics.matching import FALSE, TRUE, Matches, match
+from detection_eval.metrics.overlaps import Mask, Overlaps
 from detection_eval.metrics.presets import Preset, Split
 
 

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.average_precision import average_precision, mean_over_classes
 from detection_eval.metrics.counts import Counts
-from detection_eval.metrics.matching import IGNORED, TRUE, Matches, Overlaps
+from detection_eval.metrics.matching import IGNORED, TRUE, Matches
+from detection_eval.metrics.overlaps import Overlaps
 
 Statistic = Callable[[Counts], Floats]
 """A value from counts (..., classes): (...) for one number, (..., classes) for one a class."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from detection_eval.metrics.anatomy import KINDS, Anatomy
 from detection_eval.metrics.localisation import matched_iou
-from detection_eval.metrics.matching import FALSE, IGNORED, TRUE, Mask, Matches, Overlaps
+from detection_eval.metrics.matching import FALSE, IGNORED, TRUE, Matches
+from detection_eval.metrics.overlaps import Mask, Overlaps
 
 Columns = dict[str, list[Any]]
 """Values by column name, None where there is none; all columns are equally long."""
@@ -96,7 +97,7 @@ def image_sums(overlaps: Overlaps, matches: Matches, keep: Mask | None = None) -
         matches: the verdicts at one level.
         keep: (detections,) those above the threshold; None for all.
     """
-    kept = np.ones(len(overlaps.detections), dtype=bool) if keep is None else keep
+    kept = overlaps.kept(keep)
     images = len(overlaps.images)
 
     def number(of: Any, mask: Any) -> Any:

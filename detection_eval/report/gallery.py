@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from detection_eval.geometry.quads import Floats
 from detection_eval.metrics.anatomy import KINDS, Anatomy
-from detection_eval.metrics.matching import FALSE, TRUE, Mask, Matches, Overlaps
+from detection_eval.metrics.matching import FALSE, TRUE, Matches
+from detection_eval.metrics.overlaps import Mask, Overlaps
 from detection_eval.report.svg import Shape, drawing
 
 MISSED = KINDS.index("missed")
@@ -57,7 +58,7 @@ def gallery(
         each: drawings of a kind.
         pixels: reads what the image shows there; None draws the boxes alone.
     """
-    shown = np.ones(len(overlaps.detections), dtype=bool) if keep is None else keep
+    shown = overlaps.kept(keep)
     figures = []
     for kind in range(len(KINDS)):
         for index in _typical(overlaps, errors, kind, each):

@@ -11,7 +11,8 @@ from detection_eval.metrics.anatomy import KINDS, anatomy, misplacement
 from detection_eval.metrics.confidence_free import block_ap
 from detection_eval.metrics.counts import count
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import FALSE, match, overlap
+from detection_eval.metrics.matching import FALSE, match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import PRESETS, STRICT, preset
 from tests.detection_eval.problems import apart, boxes, random_problem
 

@@ -19,7 +19,8 @@ from detection_eval.metrics.average_precision import (
 from detection_eval.metrics.confidence_free import block_ap, confidence_free_ap, given_ap
 from detection_eval.metrics.counts import count
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, merge, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import merge, overlap
 from detection_eval.metrics.presets import PRESETS, STRICT, preset
 from tests.detection_eval.problems import CLASSES, apart, boxes, permuted, random_problem
 

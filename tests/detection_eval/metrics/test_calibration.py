@@ -5,7 +5,8 @@ import pytest
 from detection_eval.errors import EvaluationError
 from detection_eval.metrics.calibration import calibration
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT
 from tests.detection_eval.problems import apart, boxes
 

@@ -5,7 +5,8 @@ import pytest
 from detection_eval.metrics.confidence_free import block_ap, confidence_free_ap, given_ap, without_scores
 from detection_eval.metrics.counts import count
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT
 from tests.detection_eval.problems import apart, boxes
 

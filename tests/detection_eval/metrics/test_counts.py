@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from detection_eval.metrics.counts import Counts, count, count_by_scene, count_error, count_image
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import PRESETS, STRICT, preset
 from tests.detection_eval.problems import apart, boxes, random_problem
 

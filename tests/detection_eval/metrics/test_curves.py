@@ -10,7 +10,8 @@ from detection_eval.metrics.counts import count
 from detection_eval.metrics.curves import precision_recall
 from detection_eval.metrics.evaluation import evaluate
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT
 from detection_eval.metrics.verdicts import box_verdicts, image_sums
 from tests.detection_eval.problems import apart, boxes, random_problem

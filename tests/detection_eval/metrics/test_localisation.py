@@ -5,7 +5,8 @@ import pytest
 
 from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.metrics.localisation import best_localisation, localisation
-from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT
 from detection_eval.metrics.thresholds import above
 from tests.detection_eval.problems import boxes, random_problem

@@ -13,8 +13,9 @@ from detection_eval.metrics.average_precision import one_tie, one_tie_at_best
 from detection_eval.metrics.confidence_free import ConfidenceFreeAP, confidence_free_ap, given_ap
 from detection_eval.metrics.counts import count
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap, select
+from detection_eval.metrics.matching import match
 from detection_eval.metrics.orders import most_true, shuffled_ap
+from detection_eval.metrics.overlaps import overlap, select
 from detection_eval.metrics.presets import STRICT
 from tests.detection_eval.problems import apart, boxes, random_problem
 

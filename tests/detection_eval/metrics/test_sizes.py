@@ -9,7 +9,8 @@ from detection_eval.errors import EvaluationError
 from detection_eval.metrics.coco_metrics import coco_metrics
 from detection_eval.metrics.evaluation import evaluate
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import FALSE, IGNORED, TRUE, match, overlap
+from detection_eval.metrics.matching import FALSE, IGNORED, TRUE, match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT, preset
 from detection_eval.metrics.sizes import average_recall, by_size, match_size, of_size
 from tests.detection_eval.problems import CLASSES, boxes, random_problem

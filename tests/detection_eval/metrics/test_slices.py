@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from detection_eval.detections import Detections
 from detection_eval.geometry.rotated import boxes_to_quads
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import TRUE, match, overlap
+from detection_eval.metrics.matching import TRUE, match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT
 from detection_eval.metrics.slices import slices
 from tests.detection_eval.problems import CLASSES, apart, boxes, random_problem

@@ -9,7 +9,8 @@ from detection_eval.errors import EvaluationError
 from detection_eval.metrics.confidence_free import block_ap, given_ap
 from detection_eval.metrics.counts import count
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap, select
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap, select
 from detection_eval.metrics.presets import PRESETS, STRICT, preset
 from detection_eval.metrics.thresholds import (
     ThresholdChoice,

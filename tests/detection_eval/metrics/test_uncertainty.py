@@ -7,7 +7,8 @@ from detection_eval.metrics.average_precision import class_average_precision, me
 from detection_eval.metrics.counts import Counts
 from detection_eval.metrics.evaluation import micro_f1
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT
 from detection_eval.metrics.uncertainty import bootstrap, bootstrap_ap, draw_scenes, holm, paired_test
 from tests.detection_eval.problems import random_problem

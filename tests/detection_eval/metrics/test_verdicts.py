@@ -4,7 +4,8 @@ import numpy as np
 
 from detection_eval.metrics.anatomy import anatomy
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT
 from detection_eval.metrics.verdicts import box_verdicts, image_sums
 from tests.detection_eval.problems import apart, boxes

@@ -2,7 +2,8 @@
 
 from detection_eval.metrics.anatomy import anatomy
 from detection_eval.metrics.ground_truth import GroundTruth
-from detection_eval.metrics.matching import match, overlap
+from detection_eval.metrics.matching import match
+from detection_eval.metrics.overlaps import overlap
 from detection_eval.metrics.presets import STRICT
 from detection_eval.report.gallery import gallery
 from tests.detection_eval.problems import apart, boxes
