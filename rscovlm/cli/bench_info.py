@@ -35,7 +35,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Tell how a benchmark is laid out, how to get it, and under which licence; of --data, what is there."""
-    from rscovlm.cli.bench_run import benchmark_named
+    from rscovlm.cli.bench_plan import benchmark_named
 
     benchmark = benchmark_named(name)
     record = _record(benchmark)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detection_eval.words import counted
-from rscovlm.cli.bench_run import PlannedRun, carried_out, engines, planned_runs, tell_costs
+from rscovlm.cli.bench_plan import Limit, PlannedRun, ReplaceRuns, Split, planned_runs, tell_costs
+from rscovlm.cli.bench_run import carried_out, engines
 from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.option_groups import ModelOptions, with_options
 from rscovlm.cli.options import AsJson
@@ -32,7 +33,7 @@ def zoom(
         str, typer.Argument(help="A name (rscovlm bench list), or a file of items.", metavar="NAME")
     ],
     data: Annotated[Path | None, typer.Option(help="Folder of the benchmark.", metavar="ROOT")] = None,
-    split: Annotated[str | None, typer.Option(help="Part of it; its first by default.")] = None,
+    split: Split = None,
     policies: Annotated[
         str | None,
         typer.Option(
@@ -45,9 +46,7 @@ def zoom(
         int | None, typer.Option(help="Most views that tree and retrieve rank.", min=1)
     ] = None,
     max_tiles: Annotated[int | None, typer.Option(help="Most tiles of a sweep.", min=1)] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Ask so many items, drawn with --seed.", min=1, metavar="N")
-    ] = None,
+    limit: Limit = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Items that are asked together.", min=1, metavar="N")
     ] = None,
@@ -57,7 +56,7 @@ def zoom(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with runs that were interrupted; ask again what failed.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace runs that exist.")] = False,
+    overwrite: ReplaceRuns = False,
     as_json: AsJson = False,
     *,
     running: ModelOptions,

@@ -140,33 +140,3 @@ def test_a_file_of_runs(run, scripted, data, tmp_path):
     done = run("bench", "run", plan, "--output", tmp_path / "out")
     assert done.code == 0
     assert {manifest(path)["label"] for path in (tmp_path / "out/synth").iterdir()} == {"plain", "grey"}
-
-
-def test_a_dry_run_tells_the_cost_and_loads_nothing(run, no_model, data, tmp_path):
-    done = run(
-        "bench", "run", "synth", "--data", data, "--zoom", "off", "--dry-run", "--output", tmp_path / "x"
-    )
-    assert done.code == 0
-    assert "requests: " in done.out
-    assert 'first request (class/0): "Classify the image into one of' in done.out
-    assert not (tmp_path / "x").exists()
-    (record,) = json.loads(run("bench", "run", "synth", "--data", data, "--dry-run", "--json").out)
-    assert record["visual_tokens"][0] < record["visual_tokens"][1]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("synht", "--data", "."), "did you mean synth"),
-        (("synth",), "needs --data"),
-        (("synth", "--data", "gone"), "is no folder"),
-        (("synth", "--data", ".", "--split", "train"), "choose from test"),
-        (("synth", "--data", "DATA", "--prompts", "rude"), "no configuration rude"),
-        (("synth", "--data", "DATA", "--blind", "text", "--zoom", "chain"), "leave out --zoom chain"),
-    ],
-)
-def test_bad_usage_is_one_clear_line(run, no_model, data, arguments, words):
-    done = run("bench", "run", *(data if word == "DATA" else word for word in arguments), "--model", MODEL)
-    assert done.code == 2
-    assert words in done.err
-    assert len(done.err.strip().splitlines()) == 1
