@@ -34,6 +34,12 @@ class Section(BaseModel):
     )
 
 
+def given(table: Section) -> dict[str, Any]:
+    """The entries of a table of optional sections that a configuration states, in the order of the table."""
+    found = {name: getattr(table, name) for name in type(table).model_fields}
+    return {name: entry for name, entry in found.items() if entry is not None}
+
+
 def checked(kind: type[Settings], data: Mapping[str, Any], source: str) -> Settings:
     """Settings of a kind from the mapping in a YAML file; nothing is converted, so that "3" is not a number.
 

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from configs import ConfigError, load_config, located
 from configs.checking import Problem, problems, told
+from rscovlm.training.adapter_settings import Adapters
 from rscovlm.training.conflicts import conflicts
-from rscovlm.training.settings import FREE_KEYS, Adapters, TrainConfig
+from rscovlm.training.settings import FREE_KEYS, TrainConfig
 
 FOLDER = "train"
 COMMAND_LINE = "the command line"

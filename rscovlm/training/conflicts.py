@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from configs.checking import Problem
 from detection_eval.words import counted
-from rscovlm.training.settings import TOWERS, Scaled, TrainConfig
+from rscovlm.training.adapter_settings import Scaled
+from rscovlm.training.settings import TOWERS, TrainConfig
 
 Conflict = tuple[tuple[str, ...], str]
 """The keys that contradict each other, the one that is told first, and what is wrong."""

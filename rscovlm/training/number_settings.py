@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from configs.checking import Section
+from configs.checking import Section, given
 
 
 class Parallel(Section):
@@ -103,16 +103,12 @@ class Choice(Section):
     @property
     def chosen(self) -> dict[str, Any]:
         """Its name and settings, as heads take them."""
-        ((name, own),) = self._stated().items()
+        ((name, own),) = given(self).items()
         return {"name": name, **own.model_dump()}
-
-    def _stated(self) -> dict[str, Section]:
-        found = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: own for name, own in found.items() if own is not None}
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        stated = self._stated()
+        stated = given(self)
         if len(stated) != 1:
             names = ", ".join(type(self).model_fields)
             raise ValueError(f"give exactly one of {names}, not {' and '.join(stated) or 'none'}")

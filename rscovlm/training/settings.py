@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from configs.checking import Section
-from rscovlm.models.scale.defaults import NEUTRAL_M, SHARPNESS, TIERS_M
-from rscovlm.training.dense_settings import Dense
-from rscovlm.training.number_settings import Ensemble, Number
+from rscovlm.training.adapter_settings import Adapted, Adapters, Tower
+from rscovlm.training.head_settings import Heads
 
 Group = Literal["vision", "merger", "language", "heads"]
-Tower = Literal["vision", "merger", "language"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 TOWERS: tuple[Tower, ...] = get_args(Tower)
-
-
-def given(table: Section) -> dict[str, Any]:
-    """The entries of a table of names that a configuration states, in the order of the table."""
-    found = {name: getattr(table, name) for name in type(table).model_fields}
-    return {name: entry for name, entry in found.items() if entry is not None}
 
 
 class Batch(Section):
@@ -109,92 +101,6 @@ class Checkpointing(Section):
     """In the language model."""
 
 
-class Adapted(Section):
-    """Where adapters of any kind stand, and what learns in full beside them; all else stays as it is."""
-
-    towers: tuple[Tower, ...] = ("language",)
-    """Towers whose linear layers get adapters."""
-    full: tuple[Tower, ...] = ()
-    """Towers that learn in full beside the adapters of others, such as the merger."""
-
-    @property
-    def own(self) -> dict[str, Any]:
-        """The settings of the kind itself."""
-        return self.model_dump(exclude=set(Adapted.model_fields))
-
-
-class LowRank(Adapted):
-    """Adapters of low rank."""
-
-    rank: int = Field(64, gt=0)
-    """Inner dimension of the adapters."""
-    alpha: float = Field(128, gt=0)
-    """Adapters are scaled by ``alpha / rank``."""
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Dropout on the input of an adapter."""
-
-
-class Scaled(LowRank):
-    """Adapters of low rank whose dimensions are weighted by the ground sampling distance of each token."""
-
-    alpha: float = Field(32, gt=0)
-    """Adapters are scaled by ``alpha / rank``."""
-    projections: tuple[str, ...] = ()
-    """Layers by the last part of their name, such as q_proj; empty for all of the towers."""
-    shared: bool = False
-    """Whether all layers have one gate; else each its own."""
-    withheld: float = Field(0.0, ge=0, le=1)
-    """Part of the samples whose distance is withheld in training, which are read at the neutral one."""
-    neutral_m: float = Field(NEUTRAL_M, gt=0)
-    """Metres per pixel that stand in for an unknown distance."""
-
-
-class CsHlora(Scaled):
-    """Sigmoid gates with thresholds that learn (ScaleEarth)."""
-
-    tiers_m: tuple[float, ...] = TIERS_M
-    """Metres per pixel at which the dimensions of each tier are half open at the start."""
-    sharpness: float = Field(SHARPNESS, gt=0)
-    """Slope of the gates per decade of distance."""
-    learns_sharpness: bool = True
-    """Whether the slope learns."""
-    normalised: bool = False
-    """Whether weights are scaled to the same sum at every distance."""
-
-
-class BucketedLora(Scaled):
-    """A mixture of LoRA of which the distance chooses one."""
-
-    edges_m: tuple[float, ...] = (1.0, 5.0)
-    """Metres per pixel between neighbouring buckets."""
-    normalised: bool = True
-    """Whether the chosen part counts as much as the whole rank would."""
-
-
-class Adapters(Section):
-    """Weights that learn in place of the model's own, by name, one kind at most; see
-    ``rscovlm.models.adapters``."""
-
-    lora: LowRank | None = None
-    """Low-rank adapters of linear layers."""
-    dora: LowRank | None = None
-    """The same, with the lengths of a layer's rows learnt apart from their directions."""
-    qlora: LowRank | None = None
-    """The same as lora, with the towers that are adapted held in 4 bits (CUDA only)."""
-    cs_hlora: CsHlora | None = None
-    """Low-rank adapters whose dimensions open and close with the ground sampling distance."""
-    cs_hqlora: CsHlora | None = None
-    """The same as cs_hlora, with the towers that are adapted held in 4 bits (CUDA only)."""
-    bucketed_lora: BucketedLora | None = None
-    """Low-rank adapters of which each range of distances has its own."""
-
-    @property
-    def chosen(self) -> dict[str, Adapted]:
-        """The sections of the kinds that are asked for, by name; one at most in a configuration that is
-        whole."""
-        return given(self)
-
-
 class SoftNumbers(Section):
     """Coordinates for which a near miss is nearly right: targets are Gaussians around the true number."""
 
@@ -237,83 +143,6 @@ class ObjectiveSettings(Section):
     """A loss of the distance of numbers beside the cross-entropy; goes with soft_numbers as well."""
     teacher: Teacher | None = None
     """Targets are partly another model's probabilities."""
-
-
-class Cells(Section):
-    """Names and outlines of what each visual token shows, read off half-way up; for training alone."""
-
-    names: float = Field(0.5, ge=0)
-    """Weight of the names' cross-entropy beside that of answers."""
-    outlines: float = Field(6.0, ge=0)
-    """Weight of the outlines' error, in parts of the image's side, by the square root of the extent."""
-    masks: float = Field(2.0, ge=0)
-    """Weight of the cross-entropy of which parts of a visual token show an object."""
-    lookups: float = Field(0.5, ge=0)
-    """Weight of the attention that names in a text are to pay to the visual tokens that show them."""
-    aims: float = Field(0.5, ge=0)
-    """Weight of the attention that boxes to come pay to the visual token at their centre, in nats."""
-    traits: float = Field(0.3, ge=0)
-    """Weight of the cross-entropy of sub-types and colours that visual tokens of objects tell."""
-
-
-class GsdSettings(Section):
-    """Ground sampling distance of each image with its uncertainty, for scenes that do not state it."""
-
-    taps: Literal["last", "half", "half_deep", "all"] | tuple[int, ...] = "last"
-    """Layers of the vision tower that it reads: by REO-VLM's names, or by index from 0."""
-    hidden: int = Field(64, gt=0)
-    """Width of its hidden layer."""
-    weight: float = Field(0.1, gt=0)
-    """Weight of its likelihood beside the cross-entropy of answers."""
-    ramp: float = Field(0.2, ge=0, le=1)
-    """Share of the run over which the weight rises from 0."""
-    least_deviation: float = Field(0.02, gt=0)
-    """Floor of the deviation, in decades."""
-    detached: bool = True
-    """Whether the vision tower does not learn from it."""
-
-
-class Heads(Section):
-    """Modules that learn beside the model, by name; see ``rscovlm.models.heads``."""
-
-    formerly: ClassVar[Mapping[str, str]] = {
-        "regression": "is numbers now: write heads: {numbers: {agb: {target: agb_mg_per_ha, loss: huber}}}, "
-        "any number of them by names of your own"
-    }
-
-    cells: Cells | None = None
-    """Names and outlines of visual tokens; needs samples that bring them, such as nano's lessons."""
-    gsd: GsdSettings | None = None
-    """Ground sampling distance of each image; needs samples that state it."""
-    numbers: dict[str, Number] = Field(default={})
-    """Numbers of each sample with their uncertainty, by names of your own; see ``Number``."""
-    dense: dict[str, Dense] = Field(default={})
-    """Maps of each sample with their uncertainty, by names of your own; see ``Dense``."""
-    ensembles: dict[str, Ensemble] = Field(default={})
-    """Numbers of several of these heads together, by names of your own; see ``Ensemble``."""
-
-    @field_validator("numbers", "dense", "ensembles")
-    @classmethod
-    def _names(cls, heads: dict[str, Any]) -> dict[str, Any]:
-        wrong = [name for name in heads if not name.isidentifier() or name in cls.model_fields]
-        if wrong:
-            raise ValueError(
-                f"a head needs a name of letters, digits and _ that no kind of head has, not {wrong[0]!r}"
-            )
-        return heads
-
-    @property
-    def chosen(self) -> dict[str, dict[str, Any]]:
-        """The settings of the heads that are asked for, as ``make_heads`` takes them."""
-        several: dict[str, Mapping[str, Number | Dense | Ensemble]] = {
-            "numbers": self.numbers,
-            "dense": self.dense,
-            "ensembles": self.ensembles,
-        }
-        named = {kind: {name: own.settings for name, own in heads.items()} for kind, heads in several.items()}
-        single = {"cells": self.cells, "gsd": self.gsd}
-        alone = {kind: own.model_dump() for kind, own in single.items() if own is not None}
-        return alone | {kind: heads for kind, heads in named.items() if heads}
 
 
 class Stem(Section):

@@ -19,10 +19,11 @@ from rscovlm.models.heads.numbers.states import States
 from rscovlm.models.weights import read_weights
 from rscovlm.training.building import build, open_base
 from rscovlm.training.config import load_train_config
+from rscovlm.training.head_settings import Heads
 from rscovlm.training.logs import read_log
 from rscovlm.training.objective import FromTeacher, Moment, NearNumbers, objective_of
 from rscovlm.training.run import open_mix
-from rscovlm.training.settings import Heads, SoftNumbers
+from rscovlm.training.settings import SoftNumbers
 from rscovlm.training.targets import DigitNumbers, WholeNumbers
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tests.rscovlm.painted import paint

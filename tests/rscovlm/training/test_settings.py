@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from rscovlm.training.settings import GROUPS, Heads, Optimizer, Rates, TrainConfig
+from rscovlm.training.settings import GROUPS, Optimizer, Rates, TrainConfig
 
 LEAST = {"model": "nano", "mix": "synth", "steps": 1, "batch": {"samples": 1}, "optimizer": {"lr": 1e-3}}
 
@@ -21,11 +21,6 @@ def test_a_decay_of_zero_is_a_groups_own():
     )
     assert config.optimizer.rates("merger") == (1e-3, 0.0)
     assert config.own_rates == ["merger"]
-
-
-def test_heads_that_are_asked_for_are_told_by_name():
-    assert Heads().chosen == {}
-    assert list(Heads.model_validate({"cells": {}}).chosen) == ["cells"]
 
 
 def test_a_setting_cannot_be_changed_once_it_is_read():

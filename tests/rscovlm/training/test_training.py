@@ -23,8 +23,8 @@ from rscovlm.models.scale.gates import SigmoidGate
 from rscovlm.models.weights import read_weights
 from rscovlm.training.checkpoint import checkpoints
 from rscovlm.training.export import export_run
+from rscovlm.training.head_settings import Heads
 from rscovlm.training.logs import read_log
-from rscovlm.training.settings import Heads
 from tests.rscovlm.checkpoints import tiny_qwen3_vl, tiny_qwen25_vl
 from tests.rscovlm.painted import paint
 from tests.rscovlm.training.ranks import Ranks, kill

@@ -5,7 +5,7 @@ import pytest
 from rscovlm.errors import ModelError
 from rscovlm.models.adapters import ADAPTERS, make_adapter
 from rscovlm.models.adapters.base import Adapter
-from rscovlm.training.settings import Adapters
+from rscovlm.training.adapter_settings import Adapters
 
 
 def test_a_configuration_can_name_each_kind_and_no_other():
