@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
@@ -18,27 +19,30 @@ from rasterio.crs import CRS
 from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.contrast import automatic_contrast
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
-from tiling.georeference import Georeference, Kind, crs_name, locate
+from tiling.georeference import Georeference, Kind
 from tiling.handles import HandlePool
+from tiling.locating import crs_name, locate
 from tiling.orientation import Storage, nearest_to_north_up
 from tiling.overrides import AS_STORED, Overrides
 from tiling.pyramid import Pyramid
 from tiling.raster import Raster
 from tiling.resolution import Resolution
+from tiling.square_views import fitted_view, scaled_view, stretch_to_square
 from tiling.stretch import Stretch
 from tiling.view import UPRIGHT, Orientation, Size, View, Window
 
-SQUARE = 0.01
-"""Relative difference of a pixel's two sides on the ground up to which it is shown as it is."""
-
-MOST_STRETCHED = 32.0
-"""Largest ratio of a pixel's two sides on the ground that is made up for; 88 degrees north in degrees."""
-
-WIDEST_VIEW = 100
-"""Largest aspect ratio of a view; rounding to a model's cells keeps it below 200."""
-
 MOST_PYRAMIDS = 4
 """Choices of bands, besides those shown, of which levels are kept; each may hold one in memory."""
+
+
+class _OpenedWith(NamedTuple):
+    """The arguments of a scene, by which another process opens it again."""
+
+    source: str
+    bands: tuple[int | str, ...] | None
+    stretch: Stretch | None
+    overrides: Overrides
+    north_up: bool
 
 
 class Scene:
@@ -99,7 +103,8 @@ class Scene:
         north_up: bool = True,
     ) -> None:
         self.source = str(source)
-        self._arguments = (self.source, None if bands is None else tuple(bands), stretch, overrides, north_up)
+        chosen = None if bands is None else tuple(bands)
+        self._opened_with = _OpenedWith(self.source, chosen, stretch, overrides, north_up)
         self._pool = HandlePool(self.source)
         with self._pool.borrow() as dataset:
             if dataset.count == 0:
@@ -107,8 +112,8 @@ class Scene:
                 raise SceneUnreadable(f"{self.source} holds no bands itself; open one of its parts: {inside}")
             if dataset.width == 0 or dataset.height == 0:
                 raise EmptyScene(f"{self.source} is {dataset.width} x {dataset.height} px")
-            shown = shown_bands(dataset, self._arguments[1])
-            layout = band_layout(dataset, shown.indexes, bands is not None, overrides)
+            shown = shown_bands(dataset, chosen)
+            layout = band_layout(dataset, shown.indexes, chosen is not None, overrides)
             self.all_bands = bands_of(dataset)
             self.colours = tuple(kind.name for kind in dataset.colorinterp)
             exif = dataset.tags().get("EXIF_Orientation", "1")
@@ -163,7 +168,7 @@ class Scene:
         return f"Scene({self.source!r}, {self.width} x {self.height} px, bands {self.bands}, {self.dtype})"
 
     def __reduce__(self) -> tuple[type[Scene], tuple[object, ...]]:
-        return Scene, self._arguments
+        return Scene, tuple(self._opened_with)
 
     def close(self) -> None:
         """Close the file; views can no longer be read."""
@@ -212,9 +217,9 @@ class Scene:
         else:
             file = f"{self.source}|{self.width}x{self.height}x{self.band_count} {self.dtype}"
         stated = f"|{self.overrides}" if self.overrides != AS_STORED else ""
-        shown = "" if self._arguments[4] else "|orientation of the file"
+        shown = "" if self._opened_with.north_up else "|orientation of the file"
         return (
-            f"{file}|bands {','.join(map(str, self.bands))}|stretch {self._arguments[2] or 'auto'}"
+            f"{file}|bands {','.join(map(str, self.bands))}|stretch {self._opened_with.stretch or 'auto'}"
             f"{stated}{shown}"
         )
 
@@ -275,24 +280,11 @@ class Scene:
                 f"window {tuple(round(v, 1) for v in window.bounds)} lies outside the scene of "
                 f"{self.width} x {self.height} px"
             )
-        wider, taller = self._to_square(inside)
-        least = max(1.0, max(inside.width * wider, inside.height * taller) / WIDEST_VIEW)
-        inside = inside.resized(max(inside.width, least / wider), max(inside.height, least / taller))
-        shrink = 1.0 if reduction is None else reduction * math.sqrt(wider * taller)
-        rows, columns = (
-            max(1, round(length / shrink)) for length in (inside.height * taller, inside.width * wider)
-        )
-        size = resolution.fit(*self.orientation.size(Size(rows, columns)))
-        return View(inside, size, self.orientation)
+        return fitted_view(inside, self._to_square(inside), self.orientation, resolution, reduction)
 
     def plain_view(self, window: Window, scale: float) -> View:
         """A window at ``scale`` view pixels per scene pixel (geometric mean), in the scene's orientation."""
-        wider, taller = self._to_square(window)
-        share = scale / math.sqrt(wider * taller)
-        size = Size(
-            max(1, round(window.height * taller * share)), max(1, round(window.width * wider * share))
-        )
-        return View(window, self.orientation.size(size), self.orientation)
+        return scaled_view(window, self._to_square(window), self.orientation, scale)
 
     @property
     def square_xy(self) -> tuple[float, float]:
@@ -304,18 +296,11 @@ class Scene:
         return math.sqrt(taller / wider), math.sqrt(wider / taller)
 
     def _to_square(self, window: Window) -> tuple[float, float]:
-        """How much wider and taller the pixels in the middle of a window become to be square on the ground.
-
-        One of the two is 1, so that no detail is lost. Both are for a difference within 1 %, which the
-        rounding to a model's cells exceeds.
-        """
+        """``stretch_to_square`` of the pixels in the middle of a window."""
         ground = self.gsd_xy_m
         if self._georeference is not None:
             ground = self._georeference.gsd_at(*window.center) or ground
-        if ground is None or math.isclose(*ground, rel_tol=SQUARE):
-            return 1.0, 1.0
-        ratio = min(max(ground[0] / ground[1], 1 / MOST_STRETCHED), MOST_STRETCHED)
-        return max(1.0, ratio), max(1.0, 1 / ratio)
+        return stretch_to_square(ground)
 
     def read(self, view: View) -> Raster:
         """A view rendered for the eye: the bands shown as uint8 red, green and blue; black where invalid.

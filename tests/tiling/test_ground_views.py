@@ -14,8 +14,9 @@ from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 
-from tiling.georeference import Georeference, affine_mapping
+from tiling.georeference import Georeference
 from tiling.ground import ground_rectangles
+from tiling.mappings import affine_mapping
 from tiling.orientation import nearest_to_north_up
 from tiling.resolution import Resolution
 from tiling.scene import Scene

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from tiling.georeference import apply_affine
+from tiling.mappings import apply_affine
 from tiling.orientation import Storage
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
