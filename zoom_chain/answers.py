@@ -7,10 +7,14 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from detection_eval.text.plain import blanked, thought_spans
+from zoom_chain.call_styles import styled_call
 
 _TURN_END = re.compile(r"<\|(?:im_end|im_start|endoftext|eot_id)\|>")
 _OBSERVATION = re.compile(r"</?tool_response>|<sandbox_output>|<observation>", re.IGNORECASE)
 _CALL = re.compile(r"<(?:tool_call|grounding)>\s*(?:```\w*\s*)?[\[{<]")
+_OBSERVED = re.compile(r"^[ \t*]*Observation[ \t*]*:", re.IGNORECASE | re.MULTILINE)
+_FINAL = re.compile(r"^[ \t*]*Final Answer[ \t*]*:[ \t*]*", re.IGNORECASE | re.MULTILINE)
+_THOUGHT = re.compile(r"[\s*]*Thought[ \t*]*:", re.IGNORECASE)
 _ANSWER = re.compile(r"<(?P<close>/)?answer>", re.IGNORECASE)
 _MARK = re.compile(r"^<[^<>]*>|</[^<>]*>$")
 _BOXED = re.compile(r"\\boxed\s*\{")
@@ -55,6 +59,8 @@ def own_turn(text: str, announced: str = "") -> OwnTurn:
     ]
     if announced and call and (place := text.find(announced, call.end())) >= 0:
         places.append(place)
+    if (styled := styled_call(text)) and (mark := _OBSERVED.search(text, styled.stop)):
+        places.append(mark.start())
     return OwnTurn(text[: min(places)], True) if places else OwnTurn(text, invented)
 
 
@@ -79,14 +85,14 @@ def spoken_text(text: str) -> str:
     r"""The answer in a reply: without thoughts, end-of-turn marks and surrounding white space.
 
     Where there is an ``<answer>`` it is what stands inside the last one, and where there is a ``\\\\boxed{}``
-    what stands inside the last one.
+    what stands inside the last one; in the lines of ReAct what stands behind ``Final Answer:``.
     """
     text = own_turn(text).text
     pieces, stop = [], 0
     for start, end in thought_spans(text)[0]:
         pieces.append(text[stop:start])
         stop = end
-    return _boxed(_tagged("".join([*pieces, text[stop:]]))).strip()
+    return _boxed(_tagged(_final("".join([*pieces, text[stop:]])))).strip()
 
 
 def before_call(text: str, call_open: str) -> str:
@@ -98,6 +104,12 @@ def before_call(text: str, call_open: str) -> str:
     """
     place = without_thoughts(text)[0].find(call_open)
     return text if place < 0 else text[:place]
+
+
+def _final(text: str) -> str:
+    """What stands behind the last ``Final Answer:`` of lines that begin with ``Thought:``; else all of it."""
+    found = list(_FINAL.finditer(text)) if _THOUGHT.match(text) else []
+    return text[found[-1].end() :] if found else text
 
 
 def _tagged(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,14 +18,15 @@ import numpy as np
 
 from detection_eval.text.tree import Node, trees
 from detection_eval.words import counted
+from tiling.view import Size
 from zoom_chain.answers import INVENTED, own_turn, without_thoughts
-from zoom_chain.call_boxes import Unreadable, box_numbers, is_fractions, loads, number, shorten
+from zoom_chain.call_boxes import Unreadable, WrittenBox, is_fractions, loads, number, read_box, shorten
+from zoom_chain.call_styles import LIKE_ZOOMING, StyledCall, arguments_of, styled_call
 from zoom_chain.dialect import ZoomDialect
 
 _BOX_KEYS = ("bbox_2d", "bbox", "box", "box_2d", "bounding_box")
 _NAME_KEYS = ("name", "function", "tool", "tool_name", "function_name")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "params", "input")
-_LIKE_ZOOMING = re.compile(r"zoom|crop", re.IGNORECASE)
 _DECODER = json.JSONDecoder()
 _LEAD_IN = re.compile(r"\s*(?:```\w*\s*)?")
 _LEAD_OUT = re.compile(r"\s*(?:```\s*)?")
@@ -80,20 +81,22 @@ class _Span(NamedTuple):
 
 
 def parse_zoom_call(
-    text: str, dialect: ZoomDialect, width: int, height: int
+    text: str, dialect: ZoomDialect, width: int, height: int, images: Sequence[Size] = ()
 ) -> ZoomCall | InvalidCall | None:
     """The zoom call in a reply, an explanation of why it cannot be read, or None for a plain answer.
 
     Of several calls the first readable one counts. A call is also recognised outside its tags, inside a
-    code fence, without its closing tag, as XML, and in JSON that has to be mended; each of these is noted.
+    code fence, without its closing tag, as XML, and in JSON that has to be mended, and without tags as Python
+    or in the lines of ReAct; each of these is noted.
     What is thought holds no calls, unless the thought never ends. What follows an observation that the model
     wrote itself is no part of the reply; then a call counts wherever it stands before it.
 
     Args:
         text: the reply, unmodified.
         dialect: the wire format that the model was offered.
-        width: pixels of the image that the box refers to.
-        height: pixels of the image that the box refers to.
+        width: pixels of the image that the box refers to where the call names none.
+        height: pixels of that image.
+        images: sizes of all images shown, for calls that name one.
     """
     own, invented = own_turn(text, dialect.announcement)
     searched, unfinished = without_thoughts(own)
@@ -107,7 +110,7 @@ def parse_zoom_call(
             continue
         before = own[: found.start]
         try:
-            call = _interpret(found.value, dialect, width, height)
+            call = _interpret(found.value, dialect, Size(height, width), images)
         except Unreadable as problem:
             failures.append(InvalidCall(str(problem), before))
         else:
@@ -161,11 +164,31 @@ def _untagged(text: str, dialect: ZoomDialect) -> Iterator[_Span | InvalidCall]:
                 else:
                     yield span._replace(notes=note + span.notes)
                 return
+    if dialect.tool_name and (styled := styled_call(text)):
+        try:
+            found = _styled(text, styled, dialect)
+        except Unreadable as problem:
+            yield InvalidCall(str(problem), text[: styled.start])
+            return
+        if found is not None:
+            yield found
+            return
     opening = dialect.call_open
     for length in range(len(opening) - 1, min(4, len(opening) - 1), -1):
         if text.endswith(opening[:length]):
             yield InvalidCall("the call was cut off", text[:-length])
             return
+
+
+def _styled(text: str, call: StyledCall, dialect: ZoomDialect) -> _Span | None:
+    """A call in another form as the object that it stands for; None where it calls nothing."""
+    written = _plain(call.arguments, {}, closed=False)
+    arguments = arguments_of(written, dialect.box_key)
+    holds_box = isinstance(arguments, dict) and any(key in arguments for key in _BOX_KEYS)
+    if call.style == "Python" and call.name != dialect.tool_name and not holds_box:
+        return None
+    note = f"the call was not inside {dialect.call_open} tags but written as in {call.style}"
+    return _Span(call.start, call.stop, {"name": call.name, "arguments": arguments}, (note,))
 
 
 def _decode(text: str, start: int, body: int, close: str) -> _Span:
@@ -252,7 +275,7 @@ def _xml_call(text: str, head: re.Match[str], stop: int) -> dict[str, Any]:
 # --- what calls ask for -------------------------------------------------------------------------------
 
 
-def _interpret(value: Any, dialect: ZoomDialect, width: int, height: int) -> ZoomCall:
+def _interpret(value: Any, dialect: ZoomDialect, size: Size, images: Sequence[Size]) -> ZoomCall:
     notes: list[str] = []
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         notes.append(
@@ -261,16 +284,20 @@ def _interpret(value: Any, dialect: ZoomDialect, width: int, height: int) -> Zoo
         value = value[0]
     if not isinstance(value, dict):
         raise Unreadable("the call is not a JSON object" + _form(dialect))
-    expected = dialect.describe_box(width, height)
+    expected = dialect.describe_box(size.width, size.height)
     arguments = _arguments(value, dialect, expected, notes)
-    written = _box(arguments, dialect, expected, notes)
-    if dialect.space.extent != 1 and is_fractions(written):
-        raise Unreadable(f"the box {shorten(written)} is written in fractions of the image; give {expected}")
-    points = np.array(written).reshape(2, 2)
-    space = dialect.space_of(written)
-    x1, y1, x2, y2 = (space.to_pixels(points, width, height) / (width, height)).ravel().tolist()
-    label = arguments.get("label")
     index = _image_index(arguments.get(dialect.image_key), dialect) if dialect.takes_image_index else None
+    if index is not None and index < len(images):
+        size = images[index]
+    written = _box(arguments, dialect, expected, notes)
+    numbers = written.numbers
+    if written.space is None and dialect.space.extent != 1 and is_fractions(numbers):
+        raise Unreadable(f"the box {shorten(numbers)} is written in fractions of the image; give {expected}")
+    points = np.array(numbers).reshape(2, 2)
+    space = written.space or dialect.space_of(numbers)
+    sides = (size.width, size.height)
+    x1, y1, x2, y2 = (space.to_pixels(points, *sides) / sides).ravel().tolist()
+    label = arguments.get("label")
     return ZoomCall((x1, y1, x2, y2), label if isinstance(label, str) else "", index, notes=tuple(notes))
 
 
@@ -295,7 +322,7 @@ def _arguments(
     if name is None and isinstance(arguments, dict) and any(box in arguments for box in _BOX_KEYS):
         notes.append("the call named no tool")
     elif name != dialect.tool_name:
-        if not (dialect.tool_name and isinstance(name, str) and _LIKE_ZOOMING.search(name)):
+        if not (dialect.tool_name and isinstance(name, str) and LIKE_ZOOMING.search(name)):
             known = f"the only tool is {dialect.tool_name!r}" if dialect.tool_name else f"give {{{expected}}}"
             raise Unreadable(f"there is no tool {shorten(name)}; {known}")
         notes.append(f"the tool was called {shorten(name)} instead of {dialect.tool_name!r}")
@@ -321,14 +348,14 @@ def _stated_arguments(value: Mapping[str, Any], notes: list[str]) -> tuple[Any, 
     return arguments, False
 
 
-def _box(arguments: Mapping[str, Any], dialect: ZoomDialect, expected: str, notes: list[str]) -> list[float]:
-    """The four numbers of the box in arguments."""
+def _box(arguments: Mapping[str, Any], dialect: ZoomDialect, expected: str, notes: list[str]) -> WrittenBox:
+    """The box in arguments."""
     key = next((key for key in (dialect.box_key, *_BOX_KEYS) if key in arguments), None)
     if key is None:
         raise Unreadable(f"the box is missing; give {expected}")
     if key != dialect.box_key:
         notes.append(f'the box was given as "{key}" instead of "{dialect.box_key}"')
-    return box_numbers(arguments[key], expected, notes)
+    return read_box(arguments[key], expected, notes)
 
 
 def _image_index(value: Any, dialect: ZoomDialect) -> int | None:

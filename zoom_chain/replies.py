@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tiling.view import Size
 from zoom_chain.answers import INVENTED, before_call, own_turn, spoken_text, thoughts_in, without_thoughts
 from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call
 from zoom_chain.chat import Reply, StopReason
@@ -36,19 +38,26 @@ class ReadReply:
 
 
 def read_reply(
-    reply: Reply, dialect: ZoomDialect, width: int, height: int, *, offered: bool = True
+    reply: Reply,
+    dialect: ZoomDialect,
+    width: int,
+    height: int,
+    *,
+    images: Sequence[Size] = (),
+    offered: bool = True,
 ) -> ReadReply:
     """Take a reply apart; no text raises.
 
     Args:
         reply: of a model.
         dialect: the wire format that it was offered.
-        width: pixels of the image that a box refers to.
-        height: pixels of the image that a box refers to.
+        width: pixels of the image that a box refers to where its call names none.
+        height: pixels of that image.
+        images: sizes of all images shown, for calls that name one.
         offered: whether the tool was offered, so that calls are looked for.
     """
     turn, invented = own_turn(reply.text, dialect.announcement)
-    call = parse_zoom_call(reply.text, dialect, width, height) if offered else None
+    call = parse_zoom_call(reply.text, dialect, width, height, images) if offered else None
     words = spoken_text(before_call(turn, dialect.call_open) if call is None else call.before)
     notes = call.notes if isinstance(call, ZoomCall) else (INVENTED,) if invented else ()
     return ReadReply(

@@ -50,6 +50,12 @@ class Percent(str):
     __slots__ = ()
 
 
+class Pixels(float):
+    """A number with ``px`` behind it."""
+
+    __slots__ = ()
+
+
 def unquoted(content: str) -> str:
     """The content of a string, escapes and HTML entities resolved."""
     if "\\" in content:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from detection_eval.text.lexing import TOKEN, Percent, Word, number, unquoted, word
+from detection_eval.text.lexing import TOKEN, Percent, Pixels, Word, number, unquoted, word
 
 DEEPEST = 40
 """Nodes that may be open at once; beyond, the outermost one is given up and its children stand alone."""
@@ -33,8 +33,9 @@ class Node:
         is_object: else a list.
         start: position of its opening bracket.
         stop: position after its closing bracket.
-        items: (key, value) pairs of an object, values of a list; a value is a Node, a float, a str (``Word``
-            if it had no quotes, ``Percent`` for numbers with the sign) or None. A missing key is None.
+        items: (key, value) pairs of an object, values of a list; a value is a Node, a float (``Pixels`` with
+            that unit), a str (``Word`` if it had no quotes, ``Percent`` for numbers with the sign) or None. A
+            missing key is None.
         repairs: what had to be mended.
         cut: the text ended before the node did.
     """
@@ -152,7 +153,8 @@ class _Builder:
         if top.implicit and top.key is None and len(self.stack) == 1:
             self._pop(token.start())
             return
-        self._attach(number(token["value"]))
+        value = number(token["value"])
+        self._attach(Pixels(value) if unit and unit[0] == "p" else value)
 
     def _word(self, token: re.Match[str], after_word: bool) -> None:
         if not self.stack:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tiling.view import Size
 from zoom_chain.answers import spoken_text
 from zoom_chain.calls import InvalidCall, ZoomCall, parse_zoom_call
 from zoom_chain.dialect import DIALECTS, NANO, QWEN3_VL, RSCOVLM
@@ -136,6 +137,22 @@ def test_an_image_index_is_a_whole_number(index):
     found = parse(call_text([1, 2, 3, 4], "image_zoom_in_tool", "bbox_2d", img_idx=index), QWEN3_VL)
     assert isinstance(found, InvalidCall)
     assert "img_idx" in found.reason
+
+
+@pytest.mark.parametrize(
+    "box", ["[10%, 25%, 50%, 50%]", '["80px", "100px", "400px", "200px"]', "[80px, 100px, 400px, 200px]"]
+)
+def test_a_box_with_its_unit_is_read_in_every_dialect(box):
+    for dialect in DIALECTS.values():
+        name, key = dialect.tool_name, dialect.box_key
+        call = parse(f'<tool_call>{{"name": "{name}", "arguments": {{"{key}": {box}}}}}</tool_call>', dialect)
+        assert call.box == pytest.approx(BOX), call
+
+
+def test_pixels_are_those_of_the_image_that_a_call_names():
+    text = call_text(["80px", "100px", "400px", "200px"], "image_zoom_in_tool", "bbox_2d", img_idx=1)
+    sizes = (Size(HEIGHT, WIDTH), Size(200, 400))
+    assert parse_zoom_call(text, QWEN3_VL, WIDTH, HEIGHT, sizes).box == pytest.approx((0.2, 0.5, 1, 1))
 
 
 def test_calls_inside_thoughts_are_thoughts():

@@ -61,6 +61,15 @@ def test_the_call_before_an_invented_observation_counts_and_the_rest_is_cut(open
     assert "an observation that the model wrote itself was cut" in found.notes
 
 
+def test_in_the_lines_of_react_an_invented_observation_is_cut_and_the_final_answer_is_the_answer():
+    said = f"Thought: small.\nAction: image_zoom_in_tool\nAction Input: {{{ARGUMENTS}}}\n"
+    found = read(f"{said}Observation: A red ship.\nThought: I know.\nFinal Answer: red")
+    assert (found.call.box, found.answer, found.turn) == (BOX, "", said)
+    assert "an observation that the model wrote itself was cut" in found.notes
+    assert read("Thought: I know.\n**Final Answer:** red").answer == "red"
+    assert read("Observation: a ship.\nFinal Answer: red").answer == "Observation: a ship.\nFinal Answer: red"
+
+
 def test_words_of_the_program_are_an_observation_after_a_call_only():
     said = RSCOVLM.crop_text
     call = '<tool_call>{"name": "image_zoom_in", "arguments": {"bbox": [1, 2, 30, 40]}}</tool_call>'

@@ -87,8 +87,16 @@ def _take(
     final: bool,
 ) -> ReadReply:
     """Record a reply, taken apart."""
-    size = session.shown[frames[image_meant(session)]].size
-    read = read_reply(said.reply, session.dialect, size.width, size.height, offered=session.tool_offered)
+    sizes = [session.shown[frame].size for frame in frames]
+    meant = sizes[image_meant(session)]
+    read = read_reply(
+        said.reply,
+        session.dialect,
+        meant.width,
+        meant.height,
+        images=sizes,
+        offered=session.tool_offered,
+    )
     call, request = read.call, None
     if isinstance(call, ZoomCall):
         image = image_meant(session, call.image_index)
