@@ -245,7 +245,8 @@ class Generation:
     """Options for generating replies.
 
     Attributes:
-        max_new_tokens: hard limit of one reply.
+        max_new_tokens: hard limit of one reply; 0 has an engine that keeps keys and values compute those of
+            the prompt but for its last token, which what follows is computed from.
         sampling: how tokens are chosen; None leaves it to the checkpoint's own ``generation_config.json``,
             as servers do for requests that state nothing.
         seed: random seed of sampling; request i of a batch uses seed + i.

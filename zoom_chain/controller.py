@@ -21,7 +21,7 @@ from zoom_chain.effects import StopReason
 from zoom_chain.jobs import Job
 from zoom_chain.looks import CropRule, scene_gsd
 from zoom_chain.policies import CHAIN, ZoomPolicy
-from zoom_chain.scores import require_scores, scores_of
+from zoom_chain.scores import Scores, require_scores, scores_of
 from zoom_chain.session import Listing, Session, Similarity
 from zoom_chain.trace import Trace
 
@@ -129,14 +129,16 @@ class ZoomChain:
         for policy in dict.fromkeys(chosen):
             if policy.needs_scores and not (policy.name == "retrieve" and self.similarity is not None):
                 require_scores(self.model, policy.name)
+        # A server is asked for a word to find out, and only where that matters.
+        scores = scores_of(self.model) if any(policy.uses_scores for policy in chosen) else "none"
         jobs = [
-            Job(self._session(scene, question, scales[id(scene)]), policy.run, number)
+            Job(self._session(scene, question, scales[id(scene)], scores), policy.run, number)
             for number, ((scene, question), policy) in enumerate(zip(questions, chosen, strict=True))
         ]
         Driver(self.model, self.options, self.readers, thumbnails=self.thumbnails).run(jobs, ended)
         return [self._answer(job, policy) for job, policy in zip(jobs, chosen, strict=True)]
 
-    def _session(self, scene: Scene, question: str, gsd: Gsd) -> Session:
+    def _session(self, scene: Scene, question: str, gsd: Gsd, scores: Scores) -> Session:
         return Session(
             scene,
             question,
@@ -148,7 +150,7 @@ class ZoomChain:
             self.listing,
             self._clock,
             gsd,
-            scores_of(self.model),
+            scores,
             self.similarity,
         )
 

@@ -146,8 +146,10 @@ class Driver:
         if len(replies) != len(asked):
             raise ValueError(f"the model gave {len(replies)} replies to {len(asked)} conversations")
         for number, ((job, index), reply) in enumerate(zip(asked, replies, strict=True)):
-            if number in opened and reply.prefilled_tokens is not None:
-                reply = replace(reply, prefilled_tokens=reply.prefilled_tokens + opened[number])
+            computed = opened.get(number, 0) + (reply.prefilled_tokens or 0)
+            # A reply that is read from a journal did not go on from what was opened.
+            if reply.prefilled_tokens is not None and computed <= reply.prompt_tokens:
+                reply = replace(reply, prefilled_tokens=computed)
             job.take(index, Said(reply, seconds))
 
     # --- looking ------------------------------------------------------------------------------------

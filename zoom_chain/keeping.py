@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # engines need this module, and no rasters
 TOGETHER = 64
 """Most questions that are worked on at a time by an engine in process."""
 
-ENCODE = Generation(max_new_tokens=1)
-"""Options of a request that has an engine compute and keep a prompt; its reply is not looked at."""
+ENCODE = Generation(max_new_tokens=0)
+"""Options of a request that has an engine compute and keep a prompt without its last token, and no more."""
 
 _WORDS = 300
 """Tokens of text beside the images of a turn, for an estimate of what a question comes to hold in a cache."""

@@ -43,7 +43,8 @@ def require_scores(model: object, policy: str) -> Scores:
         name = getattr(model, "name", type(model).__name__)
         raise NoScores(
             f"zoom policy {policy} needs probabilities of answers, which {name} does not state; choose "
-            "another policy, or a model in process or on a server with logprobs"
+            "chain, focus or sweep, which need none, or a model in process or on a server that answers "
+            "logprobs with top_logprobs (vllm serve)"
         )
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -49,6 +50,7 @@ _WHOLE = re.compile(
     re.I,
 )
 _NO_KIND = re.compile(r"(?:are|is|were|can|do|does|it|they|them|these|those|this|one|more)", re.I)
+_AROUND = " \t\"'\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
 _OPTION = re.compile(r"^\s*\(?[A-Z][).:]\s", re.M)
 
 
@@ -78,16 +80,22 @@ class Sought:
 
 
 def sought_by(question: str) -> Sought | None:
-    """What a question seeks; None for one that asks for something else, or for one of several options."""
+    """What a question seeks; None for one that asks for something else, or for one of several options.
+
+    Questions are read in English; the words for objects may be of any language.
+    """
     if _OPTION.search(question):
         return None
-    first = re.split(r"[?\n]|[.!](?:\s|$)", question.strip(), maxsplit=1)[0].strip()
+    # An accent of its own would end a word: the "to" of a decomposed "tó" would narrow the question.
+    composed = unicodedata.normalize("NFKC", question)
+    first = re.split(r"[?\n]|[.!](?:\s|$)", composed.strip(), maxsplit=1)[0].strip()
     for kind, form in _FORMS:
         if match := form.fullmatch(first):
             what, rest = match["what"], match["rest"]
             if narrower := _QUALIFIER.search(what):
                 what, rest = what[: narrower.start()], what[narrower.start() :] + rest
-            if not what.strip() or _NO_KIND.fullmatch(what.strip()):
+            what = what.strip(_AROUND)
+            if not what or _NO_KIND.fullmatch(what):
                 return None
-            return Sought(kind, what.strip(), _WHOLE.fullmatch(rest) is not None)
+            return Sought(kind, what, _WHOLE.fullmatch(rest) is not None)
     return None

@@ -21,6 +21,9 @@ RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 529, *range(520, 528)})
 REFUSED = frozenset({401, 403, 404, 405})
 """Statuses that every request would get, where none was answered yet."""
 
+UNSUPPORTED = frozenset({400, 422, 501})
+"""Statuses of a request for something that a server does not have."""
+
 LONGEST_WAIT_S = 60.0
 
 _SPENT = ("insufficient_quota", "exceeded your current quota", "billing", "insufficient credits")

@@ -49,8 +49,6 @@ class HttpEngine:
         ModelError: for a server that does not answer, refuses, or does not serve the model.
     """
 
-    scores: Scores = "top"
-
     def __init__(
         self,
         url: str,
@@ -71,6 +69,7 @@ class HttpEngine:
         self._accounting = Accounting(family.resolution)
         self._probed = self._prompter is not None
         self._served = False
+        self._scores: Scores | None = None
         self._client = connection.open_client(url, self.serving)
         # An event loop in a thread of its own, so that callers need none and may have one.
         self._closing = ExitStack()
@@ -95,6 +94,29 @@ class HttpEngine:
     def close(self) -> None:
         """Close the connections; the server goes on."""
         self._closing.close()
+
+    @property
+    def scores(self) -> Scores:
+        """``top`` where the server states the likeliest first tokens, as one word finds out; else ``none``.
+
+        Raises:
+            ModelError: for a server that fails otherwise than by refusing to.
+        """
+        if self._scores is None:
+            found: Scores = self._run(self._find_scores)
+            self._scores = found
+        return self._scores
+
+    async def _find_scores(self) -> Scores:
+        options = Generation(max_new_tokens=1, choices=("yes",))
+        asked = Conversation().say("user", "Is one more than zero? Answer yes or no.")
+        try:
+            response = await self._post(RequestBody(asked, self.model, options, 0, self._extra))
+            return "none" if openai.read_reply(_body(response), options.choices).choices is None else "top"
+        except (Failed, ValueError) as error:
+            if isinstance(error, Failed) and error.status in connection.UNSUPPORTED:
+                return "none"
+            raise ModelError(f"{self.url} fails on a test request for probabilities: {error}") from error
 
     def prefix_cache(self) -> PrefixCache | None:
         """The counters of the prefix cache of a vLLM server, for all that was asked of it since its start.
@@ -143,10 +165,7 @@ class HttpEngine:
                 RequestBody, conversation, self._model_for(conversation), options, seed, self._extra
             )
             try:
-                response = await self._send(
-                    "POST", "chat/completions", self.serving.attempts, content=body, headers=body.headers
-                )
-                reply = openai.read_reply(_body(response), options.choices)
+                reply = openai.read_reply(_body(await self._post(body)), options.choices)
             except (Failed, ValueError) as error:
                 return Reply("", stop_reason="error", error=f"{self.url}: {error}")
         self._served = True
@@ -187,6 +206,12 @@ class HttpEngine:
             raise ModelError(f"{self.url} {asked}; it serves {names}: give {self.url}#NAME")
         return wanted, openai.VLLM_PARAMETERS if served[wanted] == "vllm" else {}
 
+    async def _post(self, body: RequestBody) -> httpx.Response:
+        """The response to a request for a reply; raises as ``_send``."""
+        return await self._send(
+            "POST", "chat/completions", self.serving.attempts, content=body, headers=body.headers
+        )
+
     async def _send(
         self, method: str, path: str, attempts: int, *, patient: bool = True, **arguments: Any
     ) -> httpx.Response:
@@ -225,7 +250,7 @@ class HttpEngine:
             if attempt + 1 < attempts:
                 own_wait = self._first_wait_s * 2**attempt * random.uniform(0.5, 1.5)
                 await asyncio.sleep(min(max(own_wait, asked_to_wait), connection.LONGEST_WAIT_S))
-        raise failed if attempts == 1 else Failed(f"{failed} (after {attempts} attempts)")
+        raise failed if attempts == 1 else Failed(f"{failed} (after {attempts} attempts)", failed.status)
 
     def _failure(self, response: httpx.Response) -> Failed:
         """The message of a response without success.
@@ -241,7 +266,7 @@ class HttpEngine:
             raise ModelError(
                 f"{self.url} redirects to {target}; give that address, since requests do not follow"
             )
-        failed = Failed(openai.failure_text(status, _json(response), response.text))
+        failed = Failed(openai.failure_text(status, _json(response), response.text), status)
         # Of a server that has answered others, a refusal concerns this request alone.
         if status in connection.REFUSED and not self._served:
             raise ModelError(f"{self.url} refuses: {failed}{connection.hint(status)}")
@@ -290,7 +315,15 @@ class HttpEngine:
 
 
 class Failed(Exception):
-    """A request that failed; the message says why."""
+    """A request that failed; the message says why.
+
+    Attributes:
+        status: of the response; None where there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 async def _all(works: Any) -> list[Any]:

@@ -265,6 +265,8 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _chat_batch(self, prompts: list[Prompt], seeds: list[int], options: Generation) -> list[Reply]:
+        if options.max_new_tokens == 0:
+            prompts = [prompt.before_last() for prompt in prompts]
         cache, mask, known = self._restore(prompts)
         logits, mask = self._prefill(prompts, known, cache, mask)
         scores = (

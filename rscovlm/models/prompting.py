@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
@@ -58,6 +58,10 @@ class Prompt:
     def whole_beginning(self, length: int) -> int:
         """So many leading tokens at most that each image is among them whole or not at all."""
         return next((start for start, end in self.spans if start < length < end), length)
+
+    def before_last(self) -> Prompt:
+        """The prompt without its last token, which belongs to no image."""
+        return replace(self, ids=self.ids[:-1])
 
     @cached_property
     def log_gsd(self) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO
 from zoom_chain.driver import Driver
 from zoom_chain.jobs import Job
+from zoom_chain.keeping import ENCODE
 from zoom_chain.policies import OFF
 
 CALLS = [NANO.render_call((x, x, x + 250, x + 250), 1000, 1000) for x in (0, 250, 500, 700)]
@@ -23,15 +24,19 @@ class Caching:
 
     def __init__(self, kept_tokens, zooms=1):
         self.kept_tokens, self.zooms = kept_tokens, zooms
-        self.batches, self.encoded = [], 0
+        self.batches, self.encoded, self.computes = [], 0, 1
 
     def chat(self, conversations, options):
-        if options.max_new_tokens == 1:
+        if options is ENCODE:
             self.encoded += 1
-            return [Reply("", "length", prefilled_tokens=40)]
+            return [Reply("", "length", prompt_tokens=44, prefilled_tokens=44)]
         self.batches.append([_question(each) for each in conversations])
         return [
-            Reply(CALLS[_zooms(each)] if _zooms(each) < self.zooms else "done", prefilled_tokens=5)
+            Reply(
+                CALLS[_zooms(each)] if _zooms(each) < self.zooms else "done",
+                prompt_tokens=45,
+                prefilled_tokens=self.computes if each is conversations[0] else 5,
+            )
             for each in conversations
         ]
 
@@ -79,10 +84,18 @@ def test_an_overview_that_several_questions_open_with_is_computed_once(small, sc
     assert model.encoded == 1
     # What was computed ahead is counted where it was computed, and nowhere else.
     assert [[turn.prefilled_tokens for turn in answer.trace.turns] for answer in answers] == [
-        [45, 5],
+        [45, 1],
         [5, 5],
         [5, 5],
     ]
+
+
+def test_no_more_is_computed_of_a_prompt_than_it_holds(small, scene):
+    """A reply from a journal was computed by another run, which had nothing open."""
+    model = Caching(kept_tokens=10**6, zooms=0)
+    model.computes = 45
+    answers = ZoomChain(model, NANO, small).ask_all([(scene, f"q{number}") for number in range(2)])
+    assert [answer.trace.turns[0].prefilled_tokens for answer in answers] == [45, 5]
 
 
 def test_a_single_question_is_not_computed_ahead(small, scene):

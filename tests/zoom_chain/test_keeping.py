@@ -76,6 +76,6 @@ def test_a_model_that_gives_nothing_back_is_left_alone(model):
 def test_what_does_not_go_on_is_given_back_at_once():
     model = Holding()
     replies = chat_once(model, [Conversation().say("user", "?")], Generation())
-    assert (replies, model.held) == ([Reply(CALLS[0], prefilled_tokens=5)], [])
+    assert (replies, model.held) == ([Reply(CALLS[0], prompt_tokens=45, prefilled_tokens=1)], [])
     assert chat_once(model, [], Generation()) == []
     assert kept_tokens(object()) == 0

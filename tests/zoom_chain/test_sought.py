@@ -27,6 +27,11 @@ from zoom_chain.sought import Sought, sought_by
         ("Are there any ships at the harbour?", "presence", "ships", False),
         ("Where are the planes?", "objects", "planes", True),
         ("Find all tennis courts in the scene", "objects", "tennis courts", True),
+        ("How many H\u00e4user are there?", "count", "H\u00e4user", True),
+        ("How many to\u0301k are there?", "count", "t\u00f3k", True),
+        ("How many cafe\u0301s can you see\uff1f", "count", "caf\u00e9s", True),
+        ("Are there any \u201cships\u201d in the image?", "presence", "ships", True),
+        ("Count all \u00abponts\u00bb.", "count", "ponts", True),
     ],
 )
 def test_questions_about_all_objects_of_a_kind(question, kind, what, whole):
@@ -41,6 +46,8 @@ def test_questions_about_all_objects_of_a_kind(question, kind, what, whole):
         "",
         "How many ships?\nA. 1\nB. 2\nAnswer with the option's letter.",
         "How many are there?",
+        "How many \u201c\u201d are there?",
+        "Combien de bateaux y a-t-il ?",
     ],
 )
 def test_other_questions_seek_no_objects(question):

@@ -42,6 +42,11 @@ class ZoomPolicy:
         return self.name in ("tree", "retrieve")
 
     @property
+    def uses_scores(self) -> bool:
+        """Whether it goes by probabilities where they are stated, and does without where they are not."""
+        return self.needs_scores or self.name == "auto"
+
+    @property
     def looks_closer(self) -> bool:
         """Whether more than the overview may be shown."""
         return self.name != "off"

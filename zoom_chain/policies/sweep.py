@@ -63,7 +63,7 @@ def plan_sweep(session: Session) -> SweepPlan | str:
     """The sweep that answers a question, or why none does."""
     sought, listing = sought_by(session.question), session.listing
     if sought is None:
-        return "the question asks neither how many, whether any, nor which objects there are"
+        return "the question does not ask, in English, how many, whether any, or which objects there are"
     if not sought.whole:
         return f"the question is about some of the {sought.what} alone, not about all in the scene"
     if listing is None:

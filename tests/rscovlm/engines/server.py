@@ -30,6 +30,7 @@ class ModelServer:
         max_pixels: shrinks larger images before they are counted, as a badly started server does.
         delay_s: of each reply.
         count: prompt tokens of a conversation, instead of this server's own count.
+        top: likeliest first tokens with their log-probabilities, which it states; None where it states none.
         metrics: what ``/metrics`` says, where it says something.
         served: names of models; the one model alone by default.
         requests: bodies received; headers: of the last request; most_at_once: requests in flight.
@@ -45,6 +46,7 @@ class ModelServer:
         self.max_pixels, self.min_pixels, self.delay_s = 1 << 40, 0, 0.0
         self.key: str | None = None
         self.metrics: str | None = None
+        self.top: list[tuple[str, float]] | None = None
         self.requests: list[dict[str, Any]] = []
         self.headers: dict[str, str] = {}
         self.now, self.most_at_once = 0, 0
@@ -102,6 +104,9 @@ class ModelServer:
         }
         if body.get("logprobs"):
             choice["logprobs"] = {"content": [{"token": word, "logprob": -0.5} for word in kept]}
+        if body.get("top_logprobs") and self.top is not None:
+            top = [{"token": token, "logprob": value} for token, value in self.top]
+            choice["logprobs"]["content"][0]["top_logprobs"] = top
         usage = {"prompt_tokens": self.count(conversation), "completion_tokens": len(kept)}
         return {"choices": [choice], "usage": usage}
 

@@ -16,10 +16,16 @@ from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.errors import ModelError
 from rscovlm.models.families import FAMILIES, family_of
 from rscovlm.models.serving import Serving
+from rscovlm.synth.dataset import write_scene
+from rscovlm.synth.world import plan_world
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.engines.server import ModelServer
 from tiling.resolution import Resolution
+from tiling.scene import Scene
 from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
+from zoom_chain.controller import ZoomChain
+from zoom_chain.policies import POLICIES
+from zoom_chain.scores import NoScores
 
 FAMILY = replace(FAMILIES["qwen3-vl"], resolution=Resolution(32, 4 * 32**2, 64 * 32**2))
 SHORT = Generation(max_new_tokens=8)
@@ -50,6 +56,14 @@ def picture(seed: int, rows: int = 2, columns: int = 3, factor: int = 32) -> Ima
 
 def question(seed: int = 0, text: str = "How many ships?", **size: int) -> Conversation:
     return Conversation().say("system", "You can zoom in.").say("user", picture(seed, **size), text)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    path = tmp_path / "scene.tif"
+    write_scene(plan_world(3, 1024, 1024), path)
+    with Scene(path) as scene:
+        yield scene
 
 
 # --- what is sent and what comes back -------------------------------------------------------------------
@@ -226,6 +240,52 @@ def test_silence_ends_in_a_reply_that_says_how_long_was_waited(server):
     with HttpEngine(server.url, None, FAMILY, serving=Serving(timeout_s=0.2)) as engine:
         reply = engine.chat([Conversation().say("user", "hello")], SHORT)[0]
     assert "no whole reply within 0.2 s" in reply.error
+
+
+def test_one_word_finds_out_whether_a_server_states_probabilities(server):
+    server.top = [("yes", -0.1), ("no", -2.5)]
+    with HttpEngine(server.url, None, FAMILY, first_wait_s=0.001) as engine:
+        assert (engine.scores, engine.scores) == ("top", "top")
+    (asked,) = server.requests
+    assert (asked["max_tokens"], asked["top_logprobs"], _images(asked)) == (1, 20, 0)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        None,
+        (400, {}, {"error": {"message": "logprobs is not supported"}}),
+        (422, {}, {"detail": "top_logprobs"}),
+    ],
+)
+def test_a_server_without_probabilities_is_told_before_an_image_is_sent(server, failure, scene):
+    server.failures = [failure] if failure else []
+    with (
+        HttpEngine(server.url, None, FAMILY, first_wait_s=0.001) as engine,
+        pytest.raises(NoScores, match=r"tree needs .* choose chain, focus or"),
+    ):
+        ZoomChain(engine, FAMILY.dialect, FAMILY.resolution, policy=POLICIES["tree"]).ask(scene, "?")
+    assert [_images(each) for each in server.requests] == [0]
+
+
+def test_a_server_that_is_out_of_order_is_not_one_without_probabilities(server):
+    server.failures = [(500, {}, "out of memory")] * 9
+    with (
+        HttpEngine(server.url, None, FAMILY, first_wait_s=0.001) as engine,
+        pytest.raises(ModelError, match=r"fails on a test request .*out of memory"),
+    ):
+        _ = engine.scores
+
+
+def test_policies_without_probabilities_ask_for_none(server, scene):
+    with HttpEngine(server.url, None, FAMILY, first_wait_s=0.001) as engine:
+        ZoomChain(engine, FAMILY.dialect, FAMILY.resolution, policy=POLICIES["off"]).ask(scene, "?")
+    assert not any("logprobs" in each for each in server.requests)
+
+
+def _images(body):
+    contents = [message["content"] for message in body["messages"]]
+    return sum(part["type"] == "image_url" for each in contents if isinstance(each, list) for part in each)
 
 
 @pytest.mark.parametrize("body", [b"<html>gateway</html>", {}, {"choices": [], "usage": {}}, []])

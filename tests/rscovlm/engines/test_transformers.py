@@ -22,6 +22,7 @@ from tests.rscovlm.checkpoints import (
     tiny_qwen35,
 )
 from zoom_chain.chat import Conversation, Generation, ImagePart, Sampling
+from zoom_chain.keeping import ENCODE
 
 BUILDERS = {
     "qwen2-vl": tiny_qwen2_vl,
@@ -236,6 +237,15 @@ def test_two_questions_about_one_image_share_its_prefill_and_its_memory(engine):
     assert held >= first.prompt_tokens
     # What the second adds is what it did not share, and its reply.
     assert engine._memory.tokens - held <= second.prefilled_tokens + second.completion_tokens
+
+
+def test_a_prompt_computed_ahead_leaves_its_last_token_alone(fresh, engine):
+    conversation = question(31, engine.family.resolution.factor)
+    (ahead,) = engine.chat([conversation], ENCODE)
+    (reply,) = engine.chat([conversation], SHORT)
+    assert (ahead.text, ahead.completion_tokens, reply.prefilled_tokens) == ("", 0, 1)
+    assert ahead.prefilled_tokens + reply.prefilled_tokens == reply.prompt_tokens
+    assert reply.text == fresh.chat([conversation], SHORT)[0].text
 
 
 def test_a_question_that_ended_gives_back_all_but_the_image_that_others_open_with(folder, engine):
