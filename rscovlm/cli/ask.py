@@ -417,6 +417,8 @@ def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     failed = [answer for answer in answers if answer.stop_reason in _NOT_WHOLE]
     if failed:
         reason = failed[0].trace.error or _NOT_WHOLE[failed[0].stop_reason]
+        if failed[0].stop_reason == "partial" and failed[0].trace.notes:
+            reason = failed[0].trace.notes[-1]
         raise Incomplete(
             f"{len(failed)} of {counted(len(answers), 'question')} without a whole answer: {reason}"
         )

@@ -68,6 +68,8 @@ class HttpEngine:
         self._first_wait_s = first_wait_s
         self._accounting = Accounting(family.resolution)
         self._probed = self._prompter is not None
+        self._probing = asyncio.Lock()
+        self._unfit: ModelError | None = None
         self._served = False
         self._scores: Scores | None = None
         self._client = connection.open_client(url, self.serving)
@@ -151,8 +153,11 @@ class HttpEngine:
 
     async def _chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         if not self._probed and any(message.images for c in conversations for message in c.messages):
-            await self._probe()
-            self._probed = True
+            async with self._probing:  # those that come meanwhile wait for its result
+                if self._unfit is not None:
+                    raise self._unfit
+                if not self._probed:
+                    await self._probe_once()
         return await _all(
             self._ask(conversation, options, options.seed + index)
             for index, conversation in enumerate(conversations)
@@ -287,6 +292,15 @@ class HttpEngine:
         expected = len(self._prompter.prompt(conversation).ids)
         if counted != expected:
             raise openai.resized(f"{counted} prompt tokens where {expected} were sent")
+
+    async def _probe_once(self) -> None:
+        """Probe, and keep what came of it: a failure concerns every request."""
+        try:
+            await self._probe()
+        except ModelError as error:
+            self._unfit = error
+            raise
+        self._probed = True
 
     async def _probe(self) -> None:
         """Compare the counts of the smallest and the largest image.

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -237,7 +237,7 @@ def _logprobs(stated: Any) -> NDArray[np.float64] | None:
     if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
         return None
     values = [token.get("logprob") for token in tokens]
-    return np.array(values, dtype=float) if all(isinstance(each, int | float) for each in values) else None
+    return np.array(values, dtype=float) if all(map(_is_number, values)) else None
 
 
 def _choice_logprobs(stated: Any, choices: Sequence[str]) -> NDArray[np.float64] | None:
@@ -248,8 +248,13 @@ def _choice_logprobs(stated: Any, choices: Sequence[str]) -> NDArray[np.float64]
     if not isinstance(top, list):
         return None
     pairs = [(each.get("token"), each.get("logprob")) for each in top if isinstance(each, dict)]
-    usable = [(str(token), float(value)) for token, value in pairs if isinstance(value, int | float)]
+    usable = [(str(token), float(value)) for token, value in pairs if _is_number(value)]
     return from_top(usable, choices) if usable else None
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is a number, which NaN says that it is not."""
+    return isinstance(value, int | float) and not math.isnan(value)
 
 
 def _text(content: Any) -> str:

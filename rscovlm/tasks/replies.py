@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -90,9 +91,11 @@ class JournalledModel:
 
 
 def _to_json(reply: Reply) -> dict[str, Any]:
-    """A reply as a journal holds it."""
+    """A reply as a journal holds it; JSON has no -inf, so that a null stands for the logarithm of nothing."""
     return {
-        name: value.tolist() if isinstance(value, np.ndarray) else value
+        name: [each if math.isfinite(each) else None for each in value.tolist()]
+        if isinstance(value, np.ndarray)
+        else value
         for name, value in vars(reply).items()
     }
 
@@ -105,7 +108,10 @@ def _from_json(record: Any) -> Reply:
     """
     try:
         fields: dict[str, Any] = {
-            name: np.array(value) if isinstance(value, list) else value for name, value in record.items()
+            name: np.array([-np.inf if each is None else each for each in value])
+            if isinstance(value, list)
+            else value
+            for name, value in record.items()
         }
         return Reply(**fields)
     except (AttributeError, TypeError):

@@ -3,6 +3,7 @@
 import asyncio
 import email.utils
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -240,6 +241,25 @@ def test_silence_ends_in_a_reply_that_says_how_long_was_waited(server):
     with HttpEngine(server.url, None, FAMILY, serving=Serving(timeout_s=0.2)) as engine:
         reply = engine.chat([Conversation().say("user", "hello")], SHORT)[0]
     assert "no whole reply within 0.2 s" in reply.error
+
+
+def test_a_server_is_probed_once_however_many_ask_at_once(server, engine):
+    server.delay_s = 0.05
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda seed: engine.chat([question(seed)], SHORT), range(8)))
+    assert len(server.requests) == 2 + 8
+
+
+def test_a_server_that_fails_its_probe_is_not_probed_again(server, engine):
+    server.max_pixels, server.delay_s = 8 * 32**2, 0.05
+
+    def ask(seed):
+        with pytest.raises(ModelError, match="resizes images"):
+            engine.chat([question(seed)], SHORT)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(8)))
+    assert len(server.requests) == 2
 
 
 def test_one_word_finds_out_whether_a_server_states_probabilities(server):

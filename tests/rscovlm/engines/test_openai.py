@@ -199,6 +199,7 @@ def test_a_providers_error_behind_status_200_is_told():
         ({"content": "a", "tool_calls": ["x"]}, {}),
         ({"content": "a"}, {"logprobs": {"content": [{}]}}),
         ({"content": "a"}, {"logprobs": {"content": [{"logprob": None}]}}),
+        ({"content": "a"}, {"logprobs": {"content": [{"logprob": float("nan")}]}}),
         ({"content": "a"}, {"logprobs": [1]}),
     ],
 )

@@ -61,14 +61,16 @@ def test_only_usable_replies_are_kept_and_the_others_asked_for_again(tmp_path, r
 
 
 def test_a_reply_is_the_same_after_the_journal(tmp_path):
-    said = Reply("yes", "length", 50, 3, 40, np.array([-0.1, -0.25, -3.0]))
+    choices = np.array([-0.1, -np.inf])  # the second is not among the likeliest
+    said = Reply("yes", "length", 50, 3, 40, np.array([-0.1, -0.25, -3.0]), choices=choices)
     with Journal(tmp_path / "j", {}) as journal:
         JournalledModel(ScriptedEngine(lambda conversation: said), journal).chat([shown(1)], GREEDY)
     with Journal(tmp_path / "j", {}, resume=True) as journal:
         (kept,) = JournalledModel(ScriptedEngine(lambda conversation: "other"), journal).chat(
             [shown(1)], GREEDY
         )
-    assert replace(kept, logprobs=None) == replace(said, logprobs=None)
+    assert replace(kept, logprobs=None, choices=None) == replace(said, logprobs=None, choices=None)
+    np.testing.assert_array_equal(kept.choices, choices)
     np.testing.assert_array_equal(kept.logprobs, said.logprobs)
 
 
