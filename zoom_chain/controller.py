@@ -138,7 +138,7 @@ class ZoomChain:
         Driver(self.model, self.options, self.readers, thumbnails=self.thumbnails).run(jobs, ended)
         return [self._answer(job, policy) for job, policy in zip(jobs, chosen, strict=True)]
 
-    def _session(self, scene: Scene, question: str, gsd: Gsd, scores: Scores) -> Session:
+    def _session(self, scene: Scene, question: str, gsd: Gsd, scores: Scores = "none") -> Session:
         return Session(
             scene,
             question,

@@ -1,4 +1,4 @@
-"""Every zoom policy on a server whose requests fail now and then: one clear line each, and nothing paid twice."""
+"""Every zoom policy on a server whose requests fail now and then: one clear line, and nothing paid twice."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rscovlm.models.serving import Serving
 from rscovlm.synth.dataset import write_scene
 from rscovlm.synth.world import plan_world
 from rscovlm.tasks.ask import ask
-from zoom_chain.settings import default_zoom_settings
 from tests.rscovlm.engines.server import ModelServer, read_messages
 from tiling.resolution import Resolution
 from tiling.scene import Scene
 from zoom_chain.policies import POLICIES
+from zoom_chain.settings import default_zoom_settings
 
 FAMILY = replace(FAMILIES["qwen3-vl"], resolution=Resolution(32, 4 * 32**2, 16 * 32**2))
 QUESTIONS = ["How many planes are there?", "What colour is the roof?", "Is the ship left of the bridge?"]

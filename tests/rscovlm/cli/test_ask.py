@@ -143,6 +143,14 @@ def test_a_question_without_a_whole_answer_exits_with_1(run, scripted, scene):
     assert "cut off" in done.err.splitlines()[-1]
 
 
+def test_a_sweep_that_examined_parts_alone_says_why(run, scripted, scene):
+    said = iter([Reply("", "error", error="server gone")])
+    scripted(lambda conversation: next(said, "There are none."))
+    done = run("ask", scene, "How many planes are there?", "--model", MODEL, "--zoom", "sweep")
+    assert (done.code, done.out) == (1, "0\n")
+    assert done.err.splitlines()[-1].endswith("without a whole answer: 1 tile was not examined: server gone")
+
+
 def test_a_dialect_is_taken_by_name_or_from_a_file(run, scene, tmp_path):
     shown = run("ask", scene, "What?", "--model", MODEL, "--dialect", "mini-o3", "--dry-run")
     assert "<grounding>" in shown.out

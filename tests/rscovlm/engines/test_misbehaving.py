@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,8 +33,9 @@ OPTIONS = Generation(max_new_tokens=64)
 FAST = Serving(timeout_s=2.0, attempts=2)
 
 
-@pytest.fixture(scope="module")
-def server():
+@contextmanager
+def serving():
+    """The address of a server of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -48,6 +50,12 @@ def server():
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving() as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
@@ -190,6 +198,17 @@ def test_a_request_that_hangs_costs_itself_alone(server):
         replies = engine.chat([question()] * 6, OPTIONS)
     assert [reply.text for reply in replies].count("answer") == 5
     assert len([reply for reply in replies if reply.error]) == 1
+
+
+def test_what_a_server_answered_before_it_died_is_there():
+    with (
+        serving() as url,
+        HttpEngine(f"{url}/die/v1", None, FAMILY, serving=FAST, first_wait_s=0.01) as engine,
+    ):
+        replies = [engine.chat([question()], OPTIONS)[0] for _ in range(5)]
+    # Two of the six requests that it lives for are probes.
+    assert [reply.text for reply in replies] == ["answer"] * 3 + [""] * 2
+    assert all("(after 2 attempts)" in (reply.error or "") for reply in replies[3:])
 
 
 @pytest.mark.parametrize(
