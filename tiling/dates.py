@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MARK = "@"
+
+UNDATED = frozenset({"HH", "HV"})
+"""Bands of radar, which is a mosaic of a year and the same at all dates of a place."""
 
 
 def dated(name: str, date: int) -> str:
@@ -19,3 +24,8 @@ def parted(name: str) -> tuple[str, int]:
     if mark and base and date.isdecimal() and date == str(int(date)) and int(date) > 1:
         return base, int(date)
     return name, 1
+
+
+def bands_at(bands: Iterable[str], date: int) -> tuple[str, ...]:
+    """Names of bands at a date; those of ``UNDATED`` stay as they are."""
+    return tuple(band if band in UNDATED else dated(band, date) for band in bands)

@@ -115,7 +115,7 @@ def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, p
     """Plots as the checkpoint has learnt them."""
     from rscovlm.data.encoding import Encoder
     from rscovlm.data.plot_source import PlotSource
-    from rscovlm.data.plot_views import NATIVE
+    from rscovlm.data.plot_views import native_views
     from rscovlm.models.patches import PatchSpec
     from rscovlm.models.weights import read_settings, read_tokenizer
 
@@ -128,7 +128,7 @@ def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, p
         plots,
         file.parent,
         [file.name],
-        views=(NATIVE,) if inputs.native else inputs.views,
+        views=native_views(inputs.native_dates) if inputs.native else inputs.views,
         side=inputs.side,
         fit=inputs.fit,
         split=split,

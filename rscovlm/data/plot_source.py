@@ -72,7 +72,8 @@ class PlotSource:
         root: folder of the files.
         files: HDF5 files or patterns of them, relative to the root.
         views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown, ``natural@2``
-            for the second date of each plot; or ``native`` alone, for a checkpoint with a stem for all bands.
+            for the second date of each plot; or ``native`` and its later dates, for a checkpoint with a stem
+            for all bands.
         answers: kinds of ``QUESTIONS``; one is drawn at each visit.
         split: of ``rscovlm.data.splits``; by AGBD's own file beside the plots, else by the names of tiles.
         side: of each picture in pixels; None takes 5 visual tokens, of which one is in the middle.
@@ -121,7 +122,7 @@ class PlotSource:
         self.files = plot_files(root, files)
         self.views, self.split, self.fit = check_views(views), check_split(split), fit
         self._check_dates()
-        wanted = len(RASTER) if self.views == (NATIVE,) else 3
+        wanted = len(RASTER) if NATIVE in self.views else 3
         if encoder.patches.channels != wanted:
             raise DataError(
                 f"views {', '.join(self.views)} make images of {counted(wanted, 'band')}, and the "
@@ -188,8 +189,9 @@ class PlotSource:
     def inputs(self) -> dict[str, Any]:
         """See the class."""
         return {
-            "views": [view for view in self.views if view != NATIVE],
+            "views": [] if NATIVE in self.views else list(self.views),
             "native": list(RASTER) if NATIVE in self.views else [],
+            "native_dates": len(self.views) if NATIVE in self.views else 1,
             "side": self.side,
             "fit": self.fit,
             "scaling": self.scaling.model_dump(mode="json"),

@@ -114,10 +114,15 @@ def check_views(views: Iterable[str]) -> tuple[str, ...]:
     """Names of views; ``natural@2`` is ``natural`` of the second date.
 
     Raises:
-        DataError: for none, or one that does not exist; radar has one date.
+        DataError: for none, one that does not exist, or such as do not go together; radar has one date.
     """
     names = tuple(views)
-    if names == (NATIVE,):
+    if any(parted(name)[0] == NATIVE for name in names):
+        if names != native_views(len(names)):
+            raise DataError(
+                f"views {', '.join(names)} cannot be shown together; native stands alone, or with its later "
+                "dates in order: native, native@2"
+            )
         return names
     optical = [name for name in names if name != SAR]
     unknown = [name for name in optical if parted(name)[0] not in MULTISPECTRAL]
@@ -127,12 +132,17 @@ def check_views(views: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
+def native_views(dates: int) -> tuple[str, ...]:
+    """Names of the views of a stem for all bands, of some dates of a place."""
+    return tuple(dated(NATIVE, 1 + date) for date in range(dates))
+
+
 def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fit) -> Pixels:
     """(side, side, 3) uint8 picture of a plot; of the view ``native`` (side, side, 14) float32 from 0 to 1.
 
     Args:
         plot: to show.
-        view: a name of ``VIEWS``, of a later date ``natural@2``; or ``native``.
+        view: a name of ``VIEWS`` or ``native``, of a later date ``natural@2``.
         scaling: of its channels.
         side: in pixels.
         fit: see ``tiling.composites``.
@@ -141,9 +151,9 @@ def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fi
         DataError: for ``pad`` on a picture smaller than the plot.
     """
     try:
-        if view == NATIVE:
-            return fitted(to_shares(raster(plot), RASTER, scaling.limits), side, fit)
         base, date = parted(view)
+        if base == NATIVE:
+            return fitted(to_shares(raster(plot, date), RASTER, scaling.limits), side, fit)
         return fitted(COMPOSITES[base].render(raster(plot, date), RASTER, scaling.limits), side, fit)
     except BandError as error:
         raise DataError(str(error)) from None

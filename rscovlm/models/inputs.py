@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from configs import ConfigError
 from configs.checking import Section, checked
@@ -20,7 +22,7 @@ from rscovlm.errors import ModelError
 from rscovlm.models.regions import Regions
 from rscovlm.models.sidecars import OWN, RECALIBRATION, read_sidecar
 from tiling.composites import Composite, Fit, Limits, bands_needed, composites_named, fitted, to_shares
-from tiling.dates import parted
+from tiling.dates import bands_at, parted
 from tiling.errors import BandError
 from zoom_chain.chat import Conversation, ImagePart
 
@@ -67,6 +69,8 @@ class PatchInput(Section):
     """Names in ``tiling.composites.COMPOSITES``, one image each, in this order; or none, with ``native``."""
     native: tuple[str, ...] = ()
     """Bands of one image of float32 from 0 to 1, for a checkpoint with a stem for them."""
+    native_dates: int = Field(default=1, ge=1)
+    """Images of these bands, of which each is of one date of a place, the earliest first."""
     scaling: Scaling
     """Of all channels."""
     patch_px: int
@@ -109,19 +113,24 @@ class PatchInput(Section):
     @property
     def dates(self) -> int:
         """Of a place, that it needs images of."""
-        return max([1, *(parted(view)[1] for view in self.views)])
+        return max([self.native_dates, *(parted(view)[1] for view in self.views)])
 
     @property
     def bands(self) -> tuple[str, ...]:
         """Names of the bands that it needs."""
-        return self.native or bands_needed(self.chosen)
+        return tuple(dict.fromkeys(chain(*self._native_bands))) or bands_needed(self.chosen)
+
+    @property
+    def _native_bands(self) -> list[tuple[str, ...]]:
+        """Of each image for a stem of its own."""
+        return [bands_at(self.native, 1 + date) for date in range(self.native_dates)]
 
     def numbers(self, regions: Iterable[str | None]) -> list[Mapping[str, float]] | None:
         """What samples of some regions bring for heads, of each; None where regions play no part."""
         return None if self.regions is None else [self.regions.numbers(each) for each in regions]
 
     def images(self, pixels: NDArray[Any], names: Sequence[str]) -> list[ImagePart]:
-        """One image for each composite, or one of all bands.
+        """One image for each composite, or one of all bands for each date.
 
         Args:
             pixels: (patch_px, patch_px, bands) physical values, NaN where there is no data.
@@ -131,16 +140,20 @@ class PatchInput(Section):
             BandError: for a band that is not there.
         """
         if self.native:
-            order = [list(names).index(name) if name in names else -1 for name in self.native]
-            if -1 in order:
-                raise BandError(f"no band {self.native[order.index(-1)]}; there are {', '.join(names)}")
-            shares = to_shares(pixels[..., order], self.native, self.limits)
-            return [ImagePart(fitted(shares, self.side, self.fit), self.native)]
+            return [self._native_image(pixels, names, bands) for bands in self._native_bands]
         shown = (composite.render(pixels, names, self.limits) for composite in self.chosen)
         scale = 1.0 if self.fit == "pad" else self.patch_px / self.side
         gsd_m = None if self.gsd_m is None else self.gsd_m * scale
         images = (fitted(np.ascontiguousarray(each), self.side, self.fit) for each in shown)
         return [ImagePart(image, gsd_m=gsd_m) for image in images]
+
+    def _native_image(self, pixels: NDArray[Any], names: Sequence[str], bands: tuple[str, ...]) -> ImagePart:
+        missing = [name for name in bands if name not in names]
+        if missing:
+            raise BandError(f"no band {missing[0]}; there are {', '.join(names)}")
+        chosen = pixels[..., [list(names).index(name) for name in bands]]
+        shares = to_shares(chosen, self.native, self.limits)
+        return ImagePart(fitted(shares, self.side, self.fit), self.native)
 
     def conversation(
         self, pixels: NDArray[Any], names: Sequence[str], known: str | None = None

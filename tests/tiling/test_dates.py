@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiling.dates import dated, parted
+from tiling.dates import bands_at, dated, parted
 
 
 @given(st.text(st.characters(exclude_characters="@"), min_size=1), st.integers(1, 99))
@@ -20,3 +20,8 @@ def test_other_names_are_of_the_first_date(name):
 def test_the_second_date_is_marked():
     assert dated("B04", 1) == "B04"
     assert dated("B04", 2) == "B04@2"
+
+
+def test_radar_is_the_same_at_all_dates():
+    assert bands_at(("B04", "HH", "HV"), 1) == ("B04", "HH", "HV")
+    assert bands_at(("B04", "HH", "HV"), 2) == ("B04@2", "HH", "HV")

@@ -301,6 +301,27 @@ def test_a_native_stem_sees_all_bands_in_one_image(folder, tmp_path):
         )
 
 
+def test_a_native_stem_sees_each_date_in_an_image_of_its_own(folder, tmp_path):
+    """Radar is the same in both; a scene of each date and radar make the same images."""
+    config = load_train_config("agbd-nano", [f"mix_root={folder}", f"stem={{bands: [{', '.join(RASTER)}]}}"])
+    write_fresh(config, tmp_path)
+    wide = open_base(config, tmp_path)
+    write_agbd(tmp_path / "plots.h5", [make_plot(3, make_tile(3, t), 0, dates=2) for t in range(3)])
+    source = opened(tmp_path, wide, split="all", views=["native", "native@2"])
+    first, later = (picture.read() for picture in source.encode(1, 0).pictures)
+    np.testing.assert_array_equal(first[..., 12:], later[..., 12:])
+    assert np.abs(first[..., :12] - later[..., :12]).mean() > 0.005
+    stated = PatchInput.model_validate(source.inputs)
+    assert (stated.dates, len(stated.bands)) == (2, 12 + 2 + 12)
+    shown = asked(stated, source.footprint(1)).images
+    for picture, image in zip(source.pictures(1), shown, strict=True):
+        np.testing.assert_allclose(picture.read(), image.read(), atol=1e-6, rtol=0)
+    with pytest.raises(DataError, match="native@2, native cannot be shown together; native stands alone"):
+        opened(tmp_path, wide, split="all", views=["native@2", "native"])
+    with pytest.raises(DataError, match="native, natural cannot be shown together"):
+        opened(tmp_path, wide, split="all", views=["native", "natural"])
+
+
 def test_views_of_two_dates_are_shown_where_files_have_them(tmp_path, folder, base):
     write_agbd(tmp_path / "plots.h5", [make_plot(3, make_tile(3, t), 0, dates=2) for t in range(3)])
     source = opened(tmp_path, base, split="all", views=["natural", "natural@2", "sar"])
