@@ -87,7 +87,12 @@ class Estimator(Talker, Protocol):
         """
         ...
 
-    def estimate_maps(self, conversations: list[Conversation], targets: Sequence[str]) -> list[Any]:
+    def estimate_maps(
+        self,
+        conversations: list[Conversation],
+        targets: Sequence[str],
+        numbers: Sequence[Mapping[str, float]] | None = None,
+    ) -> list[Any]:
         """A ``rscovlm.models.heads.dense.head.Field`` of all conversations for each target."""
         ...
 

@@ -183,7 +183,8 @@ class DenseRun(Run):
     def _said(self, shown: list[Patch]) -> Iterator[tuple[Patch, NDArray[np.float64]]]:
         """(targets, 4, R, R) of each window: mean, lower and upper end, deviation."""
         for part, asked in self.prompts(shown):
-            maps = self.engine.estimate_maps(asked, self.targets)
+            known = self.inputs.numbers([self.region] * len(part))
+            maps = self.engine.estimate_maps(asked, self.targets, known)
             numbers = np.stack([summary(each, self.interval) for each in maps]).astype(np.float64)
             for place, patch in enumerate(part):
                 yield patch, numbers[:, :, place]

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from rscovlm.models.heads.distribution.recalibrated import recalibrated
+from rscovlm.models.regions import DEVIATION, MEAN
 from rscovlm.scoring.predictions import LEVELS
 
 if TYPE_CHECKING:
@@ -87,6 +88,23 @@ class PredictiveHead(Head):
     def target(self) -> str:
         """Name of the number, among the samples' numbers or maps."""
         return str(self.settings["target"])
+
+    @property
+    def units(self) -> tuple[float, float]:
+        """Value and change of the target that are 0 and 1 inside the head, where no region states others."""
+        return self.settings["mean"], self.settings["deviation"]
+
+    def standing(self, numbers: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """(S, 2) mean and deviation of the target in the region of each sample; None where none is stated.
+
+        Args:
+            numbers: (S,) by name; NaN, and the head's own units, where a sample has none.
+        """
+        stated = [numbers.get(f"{prefix}{self.target}") for prefix in (MEAN, DEVIATION)]
+        if any(each is None for each in stated):
+            return None
+        found = torch.stack([each for each in stated if each is not None], dim=1)
+        return torch.where(found.isfinite().all(dim=1, keepdim=True), found, found.new_tensor(self.units))
 
     def states(
         self,

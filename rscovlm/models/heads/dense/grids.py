@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,17 +29,20 @@ class GridStates:
         words: (S, W) mean of the words before the first answer.
         seen: (S,) whether a sample has images.
         tapped: (S, I, r, c, W') features of the same tokens in the vision tower; None where not asked for.
+        about: (S, 2) mean and deviation of the target in the region of each sample; None where no region is
+            stated.
     """
 
     tokens: Tensor
     words: Tensor
     seen: Tensor
     tapped: Tensor | None = None
+    about: Tensor | None = None
 
     def to(self, dtype: torch.dtype) -> GridStates:
         """The same states in another precision."""
         tapped = None if self.tapped is None else self.tapped.to(dtype)
-        return GridStates(self.tokens.to(dtype), self.words.to(dtype), self.seen, tapped)
+        return replace(self, tokens=self.tokens.to(dtype), words=self.words.to(dtype), tapped=tapped)
 
 
 def grid_states(states: States, pack: Pack, image_id: int, images: int) -> GridStates:

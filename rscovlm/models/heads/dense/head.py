@@ -80,7 +80,8 @@ class DenseHead(PredictiveHead):
         images: of each sample.
         detail: cells along the side of a visual token.
         inner: width of the decoder, a multiple of 4.
-        mean, deviation: value and change of the target that are 0 and 1 inside the head.
+        mean, deviation: value and change of the target that are 0 and 1 inside the head; where a sample
+            states those of its region (``rscovlm.models.regions``), they take their place in all cells.
         low, high: least and largest value that can be; None for none. Maps are held within them.
         weight: of the head's loss beside the cross-entropy of answers.
         taps: layers of the vision tower that are read besides, by index from 0; empty for none.
@@ -130,9 +131,10 @@ class DenseHead(PredictiveHead):
         """
         places = self._places(states)
         samples, rows, columns, _ = places.shape
-        found = scaled(self.decoder(places, generator), self.settings["mean"], self.settings["deviation"])
         detail = self.settings["detail"]
         shape = (samples, rows * detail, columns * detail)
+        about = self._about(states).repeat_interleave(shape[1] * shape[2], dim=0)
+        found = scaled(self.decoder(places, generator), about[:, 0], about[:, 1])
         return Field(found, shape, self.settings["low"], self.settings["high"])
 
     def stated_field(self, states: GridStates) -> Field:
@@ -141,6 +143,13 @@ class DenseHead(PredictiveHead):
         if self.steps is None:
             return found
         return replace(found, inner=recalibrated(found.cells, self.steps, found.low, found.high))
+
+    def _about(self, states: GridStates) -> Tensor:
+        """(S, 2) value and change of the target that are 0 and 1 inside the head."""
+        if states.about is not None:
+            return states.about.float()
+        own = torch.tensor(self.units, device=states.seen.device)
+        return own.expand(len(states.seen), 2)
 
     def _places(self, states: GridStates) -> Tensor:
         found: Tensor = self.condition(states.to(next(self.parameters()).dtype))
@@ -156,7 +165,8 @@ class DenseHead(PredictiveHead):
         """The states that it reads of a pack."""
         image_id = model.config.image_token_id
         found = states_of(hidden[-1][0], pack, image_id, tapped=tapped)
-        return grid_states(found, pack, image_id, self.settings["images"])
+        grid = grid_states(found, pack, image_id, self.settings["images"])
+        return replace(grid, about=self.standing(pack.sample_extras))
 
     def terms(
         self,
@@ -186,7 +196,7 @@ class DenseHead(PredictiveHead):
         else:
             truth, known = to_cells(*fields, *cells)
         known = known & states.seen[:, None, None]
-        mean, deviation = self.settings["mean"], self.settings["deviation"]
+        mean, deviation = self._about(states).T[:, :, None, None]
         learnt = self.decoder.learn(places, torch.where(known, (truth - mean) / deviation, 0.0), known)
         terms = {f"{self.target}_map": Term(learnt.loss, self.settings["weight"])}
         return terms | {f"{self.target}_map_{name}": Term(value, 0.0) for name, value in learnt.seen.items()}

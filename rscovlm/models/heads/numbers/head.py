@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from rscovlm.models.heads.base import PredictiveHead, Term
-from rscovlm.models.heads.distribution import Distribution, scaled
+from rscovlm.models.heads.distribution import Counts, Distribution, scaled
 from rscovlm.models.heads.numbers.bounded import bounded
 from rscovlm.models.heads.numbers.joining import JoinedImages
 from rscovlm.models.heads.numbers.losses import Loss, loss_of, range_penalty
 from rscovlm.models.heads.numbers.outputs import OUTPUTS
 from rscovlm.models.heads.numbers.states import Readout, States, states_of
 from rscovlm.models.heads.numbers.trunks import TRUNKS, Feature, Trunk
-from rscovlm.models.regions import DEVIATION, MEAN
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
@@ -33,7 +32,8 @@ class NumberHead(PredictiveHead):
         trunk: name in ``TRUNKS`` with its settings.
         output: name in ``OUTPUTS`` with its settings.
         mean, deviation: value and change of the target that are 0 and 1 inside the head; where a sample
-            states those of its region (``rscovlm.models.regions``), they take their place.
+            states those of its region (``rscovlm.models.regions``), they take their place. Of a count, which
+            is not standardised, the mean of its region is a factor.
         readout: of visual tokens.
         spread: of the readout ``gaussian``, as a share of the image's side.
         images: of each sample, whose tokens are joined in their places; 1 takes tokens of all images alike.
@@ -106,17 +106,25 @@ class NumberHead(PredictiveHead):
     def forward(self, states: States) -> Distribution:
         """The distributions of S samples in the target's unit."""
         mean, deviation = self._units(states.about)
-        _, found = self._read(states)
+        _, found = self._read(states, states.about)
         found = scaled(found, mean, deviation)
         low, high = self.settings["low"], self.settings["high"]
         return bounded(found, low, high) if self.settings["hard"] and not self.training else found
 
-    def _read(self, states: States) -> tuple[Feature, Distribution]:
-        """The feature of each sample, and its distribution in scaled units and float32."""
+    def _read(self, states: States, about: Tensor | None) -> tuple[Feature, Distribution]:
+        """The feature of each sample, and its distribution in scaled units and float32.
+
+        Args:
+            states: of S samples.
+            about: (S, 2) of their regions, as of ``standing``.
+        """
         if not self.trunk.reads_all:
             states = states.read()
         feature = self.trunk(self.join(states.to(next(self.parameters()).dtype)))
-        return feature, self.output(feature.value)
+        found = self.output(feature.value)
+        if about is not None and isinstance(found, Counts):
+            found = Counts(found.mean * about[:, 0], found.dispersion)
+        return feature, found
 
     def states(
         self,
@@ -130,26 +138,17 @@ class NumberHead(PredictiveHead):
         found = states_of(hidden[-1][0], pack, model.config.image_token_id, readout, spread, tapped)
         return replace(found, about=self.standing(pack.sample_extras))
 
-    def standing(self, numbers: Mapping[str, Tensor]) -> Tensor | None:
-        """(S, 2) mean and deviation of the target in the region of each sample; None where none is stated.
-
-        Args:
-            numbers: (S,) by name; NaN, and the head's own mean and deviation, where a sample has none.
-        """
-        target = self.settings["target"]
-        stated = [numbers.get(f"{prefix}{target}") for prefix in (MEAN, DEVIATION)]
-        if any(each is None for each in stated):
-            return None
-        found = torch.stack([each for each in stated if each is not None], dim=1)
-        own = found.new_tensor([self.settings["mean"], self.settings["deviation"]])
-        return torch.where(found.isfinite().all(dim=1, keepdim=True), found, own)
+    @property
+    def units(self) -> tuple[float, float]:
+        """Of a count as they are; of others value and change that are 0 and 1 inside the head."""
+        return super().units if self.is_scaled else (1.0, 1.0)
 
     def _units(self, about: Tensor | None) -> tuple[float | Tensor, float | Tensor]:
         """Value and change of the target that are 0 and 1 inside the head: numbers, or (S,) of regions."""
         if not self.is_scaled:
             return 0.0, 1.0
         if about is None:
-            return self.settings["mean"], self.settings["deviation"]
+            return self.units
         return about[:, 0], about[:, 1]
 
     def terms(
@@ -172,8 +171,9 @@ class NumberHead(PredictiveHead):
         target, weight = self.settings["target"], self.settings["weight"]
         truth, usable = self._numbers(target, numbers, states)
         weights = usable / usable.sum().clamp_min(1)
-        feature, found = self._read(states)
-        mean, deviation = self._units(self.standing(numbers))
+        about = self.standing(numbers)
+        feature, found = self._read(states, about)
+        mean, deviation = self._units(about)
         noise = None
         if self.settings["noise"] is not None:
             stated, known = self._numbers(self.settings["noise"], numbers, states)

@@ -1,5 +1,7 @@
 """DenseHead: maps in the unit of the target, from any decoder."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -28,6 +30,25 @@ def test_units_are_restored_exactly(decoder):
     torch.testing.assert_close(other.mean, 20 + 8 * one.mean)
     torch.testing.assert_close(other.variance, 64 * one.variance)
     torch.testing.assert_close(other.quantile(0.3), 20 + 8 * one.quantile(0.3), rtol=1e-4, atol=1e-3)
+
+
+@EACH
+def test_units_of_a_region_hold_in_all_cells_of_its_sample(decoder):
+    plain, states = head(decoder, mean=20.0, deviation=8.0), grid()
+    regional = replace(states, about=torch.tensor([[5.0, 2.0], [20.0, 8.0]]))
+    own, found = plain.field(states), plain.field(regional)
+    torch.testing.assert_close(found.mean[1], own.mean[1])
+    torch.testing.assert_close((found.mean[0] - 5) / 2, (own.mean[0] - 20) / 8, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.variance[0] / 4, own.variance[0] / 64, rtol=1e-4, atol=1e-5)
+    known = torch.ones(2, 3, 3, dtype=torch.bool)
+    truth = torch.stack(
+        [torch.full((3, 3), 7.0), torch.full((3, 3), 28.0)]
+    )  # 1 in deviations, in each region
+    losses = []
+    for each, values in ((regional, truth), (states, torch.full((2, 3, 3), 28.0))):
+        torch.manual_seed(0)
+        losses.append(plain.loss(each, (values, known))["height_m_map"].value)
+    torch.testing.assert_close(losses[0], losses[1])
 
 
 @EACH

@@ -78,6 +78,19 @@ def test_the_loss_is_of_deviations_from_the_region():
     assert made.terms(MODEL, [HIDDEN], packed)["agb"].value.item() == pytest.approx(expected, abs=1e-4)
 
 
+def test_the_mean_of_a_region_is_a_factor_on_a_count():
+    """A rate stays one: its variance is that of a count of three times the mean, its truth a whole number."""
+    torch.manual_seed(0)
+    made = NumberHead(2, "agb", output={"name": "count"}).eval()
+    own = made(states_of(HIDDEN[0], pack(0.0, 0.0), IMAGE))
+    packed = numbers_pack("a.b", [[1, 1, 1]] * 2, samples=standing(4.0, 2.0, [3.0, math.nan], [1.5, 1.0]))
+    found = made(made.states(MODEL, [HIDDEN], packed))
+    torch.testing.assert_close(found.mean, own.mean * torch.tensor([3.0, 1.0]))
+    torch.testing.assert_close(found.dispersion, own.dispersion)
+    term = made.terms(MODEL, [HIDDEN], packed)["agb"].value
+    torch.testing.assert_close(term, found.nll(torch.tensor([4.0, 2.0])).mean())
+
+
 @pytest.mark.parametrize(
     ("first", "second", "loss"),
     [
