@@ -19,7 +19,8 @@ class Curriculum(Section):
 
     Attributes:
         by: name among the samples' numbers: uncertainty of the label (``agbd_se``), its size
-            (``agb_mg_per_ha``), complexity (``patch_count``), or a column of a table of one's own.
+            (``agb_mg_per_ha``), complexity (``patch_count``), a column of a table of one's own, or what the
+            files of plots say, such as ``S2_vegetation_score``.
         easy: which end of it is easy.
         strength: of the order in the first epoch: 1 sorts, 0 shuffles, between them both count.
         epochs: over which the strength falls to 0.

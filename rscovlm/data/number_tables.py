@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.errors import DataError
+from rscovlm.models.inputs import Target
+
+DESCRIBED = {
+    "agb_mg_per_ha": {"unit": "Mg ha-1", "long_name": "above-ground biomass density"},
+    "canopy_height_m": {"unit": "m", "long_name": "canopy height"},
+    "patch_count": {"unit": "1", "long_name": "number of patches of forest"},
+}
+"""Units and names in words of what heads estimate of plots, for maps."""
+
+
+def described(targets: Mapping[str, Any], known: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Units and names in words of numbers of tables, as ``DESCRIBED`` has them.
+
+    Args:
+        targets: by the name of a column.
+        known: columns that there are.
+
+    Raises:
+        DataError: for a number that no table has, or one that is not described.
+    """
+    unknown = [name for name in targets if name not in known]
+    if unknown:
+        raise DataError(
+            f"targets: no table has a column {unknown[0]}; they have {', '.join(known) or 'none'}"
+        )
+    try:
+        return {name: Target.model_validate(about).model_dump() for name, about in targets.items()}
+    except ValueError:
+        raise DataError(
+            "targets: give each a unit and a long_name, such as {lst: {unit: K, long_name: land surface "
+            "temperature}}"
+        ) from None
 
 
 def further_numbers(

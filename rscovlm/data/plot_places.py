@@ -76,6 +76,27 @@ class Places:
         numbers = {name: whole.pop(name) for name in TARGETS.values()}
         return cls(**whole, numbers=numbers)
 
+    def stored(self, files: Sequence[Path], name: str) -> NDArray[np.float64] | None:
+        """(n,) a number by the name that files have for it, NaN where one has none; None where all have none.
+
+        Args:
+            files: that these plots are of.
+            name: among the numbers of GEDI or the metadata of images.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        found = np.full(len(self), np.nan)
+        met = False
+        for index in np.unique(self.file):
+            with AgbdFile(files[index]) as opened:
+                for group, _, columns in opened.columns():
+                    if name in columns:
+                        own = (self.file == index) & (self.group == group)
+                        found[own] = columns[name][self.row[own]]
+                        met = True
+        return found if met else None
+
     def __len__(self) -> int:
         return len(self.row)
 

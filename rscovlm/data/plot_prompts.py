@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.data.agbd import AgbdFile, Footprint
+from rscovlm.data.number_tables import DESCRIBED
 from rscovlm.data.plot_questions import QUESTIONS
-from rscovlm.data.plot_source import DESCRIBED
 from rscovlm.data.plot_views import channels, open_plots, scaling_of
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import PatchInput, Target, read_inputs

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rscovlm.data.agbd import Footprint
-from rscovlm.data.plot_views import SAR
+from rscovlm.data.plot_views import RADAR
 from rscovlm.synth.forest import MOST_MG_HA, SIDE
 
 QUESTIONS = {
@@ -35,7 +35,8 @@ def hint_of(hint: str, views: Sequence[str], plot: Footprint | None = None) -> s
         plot: for those that are not ``SAID_OF_ANY``.
     """
     if hint == "sensor":
-        sensors = ["Sentinel-2"] * any(view != SAR for view in views) + ["PALSAR-2"] * (SAR in views)
+        radar = [view in RADAR for view in views]
+        sensors = ["Sentinel-2"] * (not all(radar)) + ["PALSAR-2"] * any(radar)
         return f"Images of {' and '.join(sensors)}, 250 m across."
     if hint == "range":
         return f"Values lie between 0 and {MOST_MG_HA:.0f} Mg/ha."

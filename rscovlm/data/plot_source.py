@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from detection_eval.words import counted
 from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
-from rscovlm.data.number_tables import further_numbers
+from rscovlm.data.number_tables import DESCRIBED, described, further_numbers
 from rscovlm.data.plot_places import Places, plot_files
 from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, hint_of
 from rscovlm.data.plot_regions import cover_name, region_names
@@ -46,13 +46,6 @@ from zoom_chain.chat import Conversation, Picture
 
 if TYPE_CHECKING:
     from rscovlm.data.encoding import Encoder
-
-DESCRIBED = {
-    "agb_mg_per_ha": {"unit": "Mg ha-1", "long_name": "above-ground biomass density"},
-    "canopy_height_m": {"unit": "m", "long_name": "canopy height"},
-    "patch_count": {"unit": "1", "long_name": "number of patches of forest"},
-}
-"""Units and names in words of what heads estimate, for maps."""
 
 MAPS = ("canopy_height_m",)
 """Maps of a plot that dense heads may learn, where the files have them."""
@@ -87,6 +80,8 @@ class PlotSource:
         regions: that targets are standardised by: ``tile``, ``cover``, a number of GEDI such as
             ``region_cla``, or a column of names in ``tables``; None for none.
         region_statistics: of a training split, as in ``inputs``; None measures them likewise.
+        targets: unit and name in words of further numbers, by their columns in ``tables``:
+            ``{lst: {unit: K, long_name: land surface temperature}}``.
 
     Attributes:
         inputs: what a checkpoint has to keep, as ``rscovlm.models.inputs.PatchInput`` reads it.
@@ -117,6 +112,7 @@ class PlotSource:
         scaling: Mapping[str, Any] | None = None,
         regions: str | None = None,
         region_statistics: Mapping[str, Any] | None = None,
+        targets: Mapping[str, Any] | None = None,
     ) -> None:
         self.name, self.encoder, self.seed = name, encoder, seed
         self.files = plot_files(root, files)
@@ -149,9 +145,10 @@ class PlotSource:
         self.places = Places.of(self.files, self.split).thinned(length)
         paths = [root / table for table in tables]
         self._further = further_numbers(paths, self._keys(), [regions] if regions else [])
+        self._targets = described(targets or {}, list(self._further))
         self.region = region_names(regions, self, paths) if regions else np.full(len(self), "")
         self._by = regions
-        self._stated_scaling = read_scaling(scaling) if scaling else None
+        self._stated_scaling = read_scaling(scaling, self.views) if scaling else None
         self._stated_regions = Regions.model_validate(region_statistics) if region_statistics else None
         self.measure()
 
@@ -201,7 +198,7 @@ class PlotSource:
             "prompt": self.question("number"),
             "knowledge": None if self.knowledge is None else QUESTIONS[self.knowledge],
             "sensors": ["sentinel2-l2a", "alos2-palsar2"],
-            "targets": DESCRIBED,
+            "targets": DESCRIBED | self._targets,
             "regions": None if self.regions is None else self.regions.model_dump(mode="json"),
         }
 
@@ -272,8 +269,13 @@ class PlotSource:
         )
 
     def values(self, name: str) -> NDArray[np.float64] | None:
-        """(N,) a number of all plots, NaN where it is unknown; None where no plot has one of that name."""
-        return {**self.places.numbers, **self._further}.get(name)
+        """(N,) a number of all plots, NaN where it is unknown; None where no plot has one of that name.
+
+        Names are those of targets and of columns of tables, then what files call it: ``sensitivity``,
+        ``S2_vegetation_score``.
+        """
+        known = {**self.places.numbers, **self._further}
+        return known[name] if name in known else self.places.stored(self.files, name)
 
     def fields(self, index: int) -> dict[str, NDArray[np.float32]]:
         """Maps of a plot, (pictures, 2, height, width) of each, as ``rscovlm.data.example.FIELD`` says."""

@@ -39,12 +39,14 @@ from zoom_chain.chat import Pixels
 Floats = NDArray[np.float64]
 
 SAR, NATIVE = "sar", "native"
-"""Views of their own: radar, and all bands of ``RASTER`` in one image for a checkpoint with such a stem."""
+"""Views of their own: radar in dB; all bands of ``RASTER`` in an image, for a checkpoint with such a stem."""
+RADAR = (SAR, "sar_power")
+"""Views of radar: in dB, and linear."""
 
 VIEWS: Mapping[str, tuple[str, ...]] = {
-    name: tuple(channel.name for channel in COMPOSITES[name].channels) for name in (*MULTISPECTRAL, SAR)
+    name: tuple(channel.name for channel in COMPOSITES[name].channels) for name in (*MULTISPECTRAL, *RADAR)
 }
-"""Channels of each view by its name; ``mean`` is that of HH and HV in dB."""
+"""Channels of each view by its name; ``mean`` is that of HH and HV in dB, ``mean power`` of both as power."""
 
 RASTER = (*BANDS, *POLARISATIONS)
 """Bands of a plot: reflectance, and backscatter in dB."""
@@ -53,22 +55,28 @@ _CHANNELS = (*(Channel((name,)) for name in RASTER), Channel(POLARISATIONS))
 CHANNELS = tuple(channel.name for channel in _CHANNELS)
 """Names of its channels: the bands, and the mean of both polarisations."""
 
+_POWER = COMPOSITES["sar_power"].channels
+
 
 def scaling_of(plots: Iterable[Footprint], percentiles: tuple[float, float] = PERCENTILES) -> Scaling:
-    """Ranges of all channels, from percentiles of some plots of the training set, all their dates.
+    """Ranges of all channels of ``VIEWS``, from percentiles of some training plots, all their dates.
 
     Raises:
         DataError: where a channel has no values, or one value alone.
     """
     pixels = np.stack([raster(plot, date) for plot in plots for date in range(1, 2 + len(plot.later))])
     try:
-        return Scaling.of(limits_of(pixels, RASTER, _CHANNELS, percentiles))
+        return Scaling.of(limits_of(pixels, RASTER, (*_CHANNELS, *_POWER), percentiles))
     except BandError as error:
         raise DataError(f"ranges of the plots: {error}") from None
 
 
-def read_scaling(data: Any) -> Scaling:
+def read_scaling(data: Any, views: Iterable[str] = ()) -> Scaling:
     """Ranges as a checkpoint keeps them.
+
+    Args:
+        data: of them.
+        views: that are shown by them; of radar as power ranges were not always kept.
 
     Raises:
         DataError: where channels are missing.
@@ -77,7 +85,8 @@ def read_scaling(data: Any) -> Scaling:
         found = Scaling.model_validate(data)
     except ValueError as error:
         raise DataError(f"the ranges of channels are incomplete: {str(error).splitlines()[0]}") from None
-    missing = [name for name in CHANNELS if name not in found.limits]
+    needed = [*CHANNELS, *(name for view in views for name in VIEWS.get(view, ()))]
+    missing = [name for name in needed if name not in found.limits]
     if missing:
         raise DataError(f"the ranges of channels are incomplete: {missing[0]} is missing")
     return found
@@ -124,7 +133,7 @@ def check_views(views: Iterable[str]) -> tuple[str, ...]:
                 "dates in order: native, native@2"
             )
         return names
-    optical = [name for name in names if name != SAR]
+    optical = [name for name in names if name not in RADAR]
     unknown = [name for name in optical if parted(name)[0] not in MULTISPECTRAL]
     if unknown or not names:
         told = f"view {unknown[0]!r} is unknown" if unknown else "no view is asked for"

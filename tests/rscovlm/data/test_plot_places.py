@@ -25,6 +25,15 @@ def test_fewer_stand_evenly_among_them(tmp_path):
     assert whole.thinned(9) is whole
 
 
+def test_numbers_go_by_the_names_of_the_files_as_well(tmp_path):
+    file = plots_file(tmp_path, tiles=3, plots=2)
+    thin = Places.of([file], "all").thinned(3)
+    np.testing.assert_allclose(thin.stored([file], "agbd"), thin.numbers["agb_mg_per_ha"])
+    days = thin.stored([file], "S2_date")
+    assert ((days >= 0) & (days < 366)).all()
+    assert thin.stored([file], "S2_vegetation_score") is None
+
+
 def test_files_are_named_or_met_by_a_pattern(tmp_path):
     file = plots_file(tmp_path, tiles=1, plots=1)
     assert plot_files(tmp_path, ["*.h5"]) == plot_files(tmp_path, ["plots.h5"]) == [file]

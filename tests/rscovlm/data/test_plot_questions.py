@@ -17,6 +17,7 @@ def plot(height=431.6, **numbers):
     [
         ("sensor", ("natural", "sar"), None, "Images of Sentinel-2 and PALSAR-2, 250 m across."),
         ("sensor", ("swir",), None, "Images of Sentinel-2, 250 m across."),
+        ("sensor", ("sar_power",), None, "Images of PALSAR-2, 250 m across."),
         ("sensor", ("sar",), None, "Images of PALSAR-2, 250 m across."),
         ("range", ("swir",), None, "Values lie between 0 and 500 Mg/ha."),
         ("elevation", ("swir",), plot(), "Elevation 432 m."),

@@ -6,6 +6,7 @@ import pytest
 from rscovlm.data.plot_regions import number_name, region_of
 from rscovlm.errors import DataError
 from rscovlm.models.checkpoints import NANO_FOLDER
+from rscovlm.models.inputs import PatchInput, Target
 from tests.rscovlm.reo.material import plots_file, source_of
 
 
@@ -57,6 +58,22 @@ def test_a_column_of_a_table_names_regions_and_is_no_number(file, everything, tm
     assert source.numbers(3)["rank"] == 3
     known = source.places.numbers["agb_mg_per_ha"]
     assert source.numbers(11)["region_mean/agb_mg_per_ha"] == pytest.approx(known.mean()), "of all plots"
+
+
+def test_a_column_may_be_a_target_with_a_unit_of_its_own(file, everything, tmp_path):
+    keys = [opened(file).key(index) for index in range(12)]
+    (tmp_path / "t.csv").write_text(
+        "\n".join(["key,lst", *(f"{key},{290 + i}" for i, key in enumerate(keys))])
+    )
+    about = {"unit": "K", "long_name": "land surface temperature"}
+    source = opened(file, tables=["t.csv"], targets={"lst": about})
+    stated = PatchInput.model_validate(source.inputs)
+    assert stated.targets["lst"] == Target(**about)
+    assert stated.targets["agb_mg_per_ha"].unit == "Mg ha-1"
+    with pytest.raises(DataError, match="targets: no table has a column heat; they have lst"):
+        opened(file, tables=["t.csv"], targets={"heat": about})
+    with pytest.raises(DataError, match="targets: give each a unit and a long_name"):
+        opened(file, tables=["t.csv"], targets={"lst": {"unit": "K"}})
 
 
 def test_other_splits_and_regions_that_nothing_tells_apart_are_refused(file, everything):

@@ -8,6 +8,7 @@ import pytest
 from rscovlm.data.agbd import AgbdFile, write_agbd
 from rscovlm.data.plot_views import (
     CHANNELS,
+    RADAR,
     VIEWS,
     PlotPicture,
     channels,
@@ -37,7 +38,7 @@ def plot(file):
 UNIT = Scaling.of(dict.fromkeys(CHANNELS, (0.0, 1.0)))
 
 
-@pytest.mark.parametrize("view", [name for name in VIEWS if name != "sar"])
+@pytest.mark.parametrize("view", [name for name in VIEWS if name not in RADAR])
 def test_channels_are_the_bands_of_reo_vlm_in_their_order(plot, view):
     pixels = np.zeros((SIDE, SIDE, 12))
     for index, band in enumerate(VIEWS[view]):
@@ -52,6 +53,20 @@ def test_the_third_channel_of_radar_is_the_mean_of_both_in_decibels(plot):
     scaling = Scaling.of(dict.fromkeys(("HH", "HV", "mean"), (-20.0, 0.0)))
     shown = render_view(replace(plot, gamma0_db=backscatter), "sar", scaling, SIDE, "upsample")
     assert (shown == [153, 51, 102]).all()
+
+
+def test_radar_may_be_linear(plot):
+    """-10 and -20 dB are 0.1 and 0.01, their mean 0.055."""
+    backscatter = np.full((SIDE, SIDE, 2), (-10.0, -20.0))
+    scaling = Scaling.of(dict.fromkeys(("HH power", "HV power", "mean power"), (0.0, 0.13)))
+    shown = render_view(replace(plot, gamma0_db=backscatter), "sar_power", scaling, SIDE, "upsample")
+    assert shown[0, 0].tolist() == [196, 20, 108]
+    kept = scaling_of([plot]).model_dump(mode="json")
+    assert read_scaling(kept, ["sar_power"]).limits["mean power"][0] > 0
+    old = {end: {name: value for name, value in kept[end].items() if "power" not in name} for end in kept}
+    assert read_scaling(old, ["sar"]).limits
+    with pytest.raises(DataError, match="ranges of channels are incomplete: HH power is missing"):
+        read_scaling(old, ["sar_power"])
 
 
 def test_ranges_are_percentiles_of_the_data_set_and_come_back_from_json(plot):
