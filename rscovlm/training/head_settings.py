@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from configs.checking import Section
 from rscovlm.training.dense_settings import Dense
-from rscovlm.training.number_settings import Ensemble, Number
+from rscovlm.training.number_settings import Constraint, Ensemble, Number
 
 
 class Cells(Section):
@@ -64,8 +64,10 @@ class Heads(Section):
     """Maps of each sample with their uncertainty, by names of your own; see ``Dense``."""
     ensembles: dict[str, Ensemble] = Field(default={})
     """Numbers of several of these heads together, by names of your own; see ``Ensemble``."""
+    constraints: dict[str, Constraint] = Field(default={})
+    """What has to hold between their numbers, by names of your own; see ``Constraint``."""
 
-    @field_validator("numbers", "dense", "ensembles")
+    @field_validator("numbers", "dense", "ensembles", "constraints")
     @classmethod
     def _names(cls, heads: dict[str, Any]) -> dict[str, Any]:
         wrong = [name for name in heads if not name.isidentifier() or name in cls.model_fields]
@@ -78,10 +80,11 @@ class Heads(Section):
     @property
     def chosen(self) -> dict[str, dict[str, Any]]:
         """The settings of the heads that are asked for, as ``make_heads`` takes them."""
-        several: dict[str, Mapping[str, Number | Dense | Ensemble]] = {
+        several: dict[str, Mapping[str, Number | Dense | Ensemble | Constraint]] = {
             "numbers": self.numbers,
             "dense": self.dense,
             "ensembles": self.ensembles,
+            "constraints": self.constraints,
         }
         named = {kind: {name: own.settings for name, own in heads.items()} for kind, heads in several.items()}
         single = {"cells": self.cells, "gsd": self.gsd}

@@ -140,14 +140,53 @@ class Ensemble(Section):
     """One number of several heads, kept for inference; each head learns as it does alone."""
 
     members: tuple[str, ...] = Field(min_length=2)
-    """Names of heads that give the same number."""
-    fuse: Literal["mean", "inverse_variance"] = "mean"
-    """A mixture of the distributions, or their product as Gaussians. Weights fitted on validation plots come
-    after training, by ``rscovlm reo stack``."""
+    """Names of heads that give the same number, or parts of one."""
+    fuse: Literal["mean", "inverse_variance", "sum"] = "mean"
+    """A mixture of the distributions, their product as Gaussians, or the sum of parts. Weights fitted on
+    validation plots come after training, by ``rscovlm reo stack``."""
+    target: str | None = None
+    """Of sum: name of the whole among the samples' numbers."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.fuse == "sum") != (self.target is not None):
+            raise ValueError("target names the whole of fuse sum, which needs it; leave it out of others")
+        return self
 
     @property
     def settings(self) -> dict[str, Any]:
         """Keyword arguments of ``EnsembleHead``."""
+        return self.model_dump()
+
+
+class Constraint(Section):
+    """A penalty in training for numbers of heads that contradict each other: a sum, or an order."""
+
+    whole: str | None = None
+    """Head whose number is the sum of those of parts."""
+    parts: tuple[str, ...] = ()
+    """Two or more heads."""
+    number: str | None = None
+    """Head whose number does not fall from one sample of a pack to another where that of along rises."""
+    along: str | None = None
+    """Another head, or a name among the samples' numbers."""
+    falls: bool = False
+    """Whether number does not rise instead."""
+    weight: float = Field(0.1, gt=0)
+    """Weight beside the cross-entropy of answers; the penalty counts deviations of the first head."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        sums, order = (self.whole, *self.parts), (self.number, self.along)
+        if not any(order) and None not in sums and len(set(sums)) == len(sums) >= 3 and not self.falls:
+            return self
+        if not any(sums) and None not in order and len(set(order)) == 2:
+            return self
+        raise ValueError("give either whole and two parts or more, all different, or number and along")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Keyword arguments of ``ConstraintHead``."""
         return self.model_dump()
 
 

@@ -13,6 +13,7 @@ from detection_eval.files import write_json
 from rscovlm.errors import ModelError
 from rscovlm.models.heads.base import Head
 from rscovlm.models.heads.cells import CellsHead
+from rscovlm.models.heads.constraints import ConstraintHead
 from rscovlm.models.heads.dense.head import DenseHead
 from rscovlm.models.heads.ensemble import EnsembleHead
 from rscovlm.models.heads.gsd import GsdHead
@@ -29,11 +30,12 @@ HEADS: dict[str, type[Head]] = {
     "numbers": NumberHead,
     "dense": DenseHead,
     "ensembles": EnsembleHead,
+    "constraints": ConstraintHead,
     "gsd": GsdHead,
 }
 """Kinds of heads by the names that configurations use."""
 
-SEVERAL = frozenset({"numbers", "dense", "ensembles"})
+SEVERAL = frozenset({"numbers", "dense", "ensembles", "constraints"})
 """Kinds of which a model has any number, each by a name of its own."""
 
 WEIGHTS, SIDECAR, ENTRY = "heads/weights.safetensors", "rscovlm.json", "heads"
@@ -63,11 +65,10 @@ def make_heads(model: VisionLanguageModel, settings: Mapping[str, Mapping[str, A
         except TypeError as error:
             raise ModelError(f"head {name!r}: {error}") from error
     for name, head in made.items():
-        if isinstance(head, EnsembleHead):
-            try:
-                head.bind(made)
-            except TypeError as error:
-                raise ModelError(f"head {name!r}: {error}") from error
+        try:
+            head.bind(made)
+        except TypeError as error:
+            raise ModelError(f"head {name!r}: {error}") from error
     return nn.ModuleDict(made)
 
 

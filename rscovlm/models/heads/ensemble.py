@@ -9,28 +9,30 @@ import torch
 from torch import Tensor
 
 from rscovlm.models.heads.base import PredictiveHead, Term
-from rscovlm.models.heads.distribution import Distribution, Mixture
+from rscovlm.models.heads.distribution import Distribution, Mixture, Point
 from rscovlm.models.heads.distribution.blend import Blend, precisions
+from rscovlm.models.heads.members import members_of, states_of_members, taps_of
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
     from rscovlm.models.qwen import VisionLanguageModel
 
-Fuse = Literal["mean", "inverse_variance", "stacked"]
+Fuse = Literal["mean", "inverse_variance", "stacked", "sum"]
 
 
 class EnsembleHead(PredictiveHead):
     """Several heads asked at once; it has no weights of its own, and its members learn as they do alone.
 
     ``mean`` mixes the members' distributions alike, ``stacked`` with weights that were fitted on validation
-    plots (``rscovlm.reo.stacking``), ``inverse_variance`` multiplies them as Gaussians.
+    plots (``rscovlm.reo.stacking``), ``inverse_variance`` multiplies them as Gaussians. ``sum`` makes a whole
+    of its parts, so that it is their sum by construction; its variance takes their errors for independent.
 
     Args:
         width: of the hidden states.
-        members: names of two or more heads of the same model that give the same number.
+        members: names of two or more heads of the same model that give the same number, or parts of one.
         fuse: see above.
         weights: of the members, for ``stacked``; 0 or more, of sum 1.
-        target: of the members; None until they are known.
+        target: of the members; None until they are known. Of ``sum`` it is the whole, and stated.
         tiles: that the weights were fitted on.
 
     Raises:
@@ -53,6 +55,8 @@ class EnsembleHead(PredictiveHead):
             raise TypeError(f"members {list(members)} have to be two or more different heads")
         if fuse == "stacked" and (weights is None or len(weights) != len(members)):
             raise TypeError("fuse stacked needs a weight for each member, fitted by rscovlm reo stack")
+        if fuse == "sum" and target is None:
+            raise TypeError("fuse sum needs a target, the name of the whole")
         if weights is not None and (min(weights) < 0 or abs(sum(weights) - 1) > 1e-6):
             raise TypeError(f"weights {list(weights)} have to be 0 or more, and of sum 1")
         self._heads: tuple[PredictiveHead, ...] = ()
@@ -67,29 +71,23 @@ class EnsembleHead(PredictiveHead):
         Raises:
             TypeError: for one that is not there, or that gives another number or reads other layers.
         """
-        unknown = [
-            name for name in self.settings["members"] if not isinstance(heads.get(name), PredictiveHead)
-        ]
-        if unknown:
-            raise TypeError(f"no head of numbers is called {unknown[0]!r}")
-        # A tuple, which torch does not look into: the members' weights are theirs alone.
-        self._heads = tuple(heads[name] for name in self.settings["members"])
+        self._heads = members_of(heads, self.settings["members"], apart)
+        if self.settings["fuse"] == "sum":
+            return
         targets = {head.target for head in self._heads}
         if len(targets) > 1:
             raise TypeError(f"its members give different numbers: {', '.join(sorted(targets))}")
-        if not apart and len({head.taps for head in self._heads} - {()}) > 1:
-            raise TypeError("its members read different layers of the vision tower; give them the same taps")
         self.settings["target"] = targets.pop()
 
     @property
     def taps(self) -> tuple[int, ...]:
         """Layers of the vision tower that members read."""
-        return max((head.taps for head in self._heads), key=len, default=())
+        return taps_of(self._heads)
 
     @property
     def widest(self) -> float:
         """Of quantiles of members that are mixed, what the narrowest state."""
-        if self.steps is not None or self.settings["fuse"] == "inverse_variance":
+        if self.steps is not None or self.settings["fuse"] in ("inverse_variance", "sum"):
             return super().widest
         return min((head.widest for head in self._heads), default=1.0)
 
@@ -101,7 +99,7 @@ class EnsembleHead(PredictiveHead):
         tapped: Tensor | None = None,
     ) -> tuple[Any, ...]:
         """The states of each member."""
-        return tuple(head.states(model, hidden, pack, tapped if head.taps else None) for head in self._heads)
+        return states_of_members(self._heads, model, hidden, pack, tapped)
 
     def forward(self, states: tuple[Any, ...]) -> Distribution:
         """The distributions of S samples."""
@@ -130,6 +128,10 @@ def fused(parts: Sequence[Distribution], fuse: Fuse, weights: Sequence[float] | 
     Raises:
         ValueError: ``inverse_variance`` of parts without a spread.
     """
+    if fuse == "sum":
+        mean = torch.stack([part.mean for part in parts]).sum(dim=0)
+        variance = torch.stack([part.variance for part in parts]).sum(dim=0)
+        return Mixture.gaussian(mean, variance.sqrt()) if bool((variance > 0).all()) else Point(mean)
     if fuse != "inverse_variance":
         return Blend(parts, [1 / len(parts)] * len(parts) if weights is None else list(weights))
     if any(bool((part.variance <= 0).any()) for part in parts):

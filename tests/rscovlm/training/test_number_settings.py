@@ -4,11 +4,12 @@ import pytest
 from pydantic import ValidationError
 
 from configs import ConfigError
-from configs.checking import problems, told
+from configs.checking import checked, problems, told
+from rscovlm.models.heads.constraints import ConstraintHead
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.heads.numbers.outputs import OUTPUTS
 from rscovlm.models.heads.numbers.trunks import TRUNKS
-from rscovlm.training.number_settings import Number, Output, Trunk
+from rscovlm.training.number_settings import Constraint, Ensemble, Number, Output, Trunk
 
 
 def number(**settings):
@@ -63,3 +64,32 @@ def test_what_is_wrong_is_one_line(settings, message):
     with pytest.raises(ConfigError, match=message) as caught:
         number(**settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "message"),
+    [
+        (
+            Ensemble,
+            {"members": ["a", "b"], "fuse": "sum"},
+            "target names the whole of fuse sum, which needs it",
+        ),
+        (Ensemble, {"members": ["a", "b"], "target": "c"}, "leave it out of others"),
+        (
+            Constraint,
+            {"whole": "a", "parts": ["b"]},
+            "give either whole and two parts or more, all different",
+        ),
+        (Constraint, {"number": "a", "along": "a"}, "or number and along"),
+        (Constraint, {"number": "a"}, "or number and along"),
+    ],
+)
+def test_numbers_of_several_heads_that_mean_nothing_are_one_line(section, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        checked(section, settings, "heads")
+
+
+def test_constraints_make_their_heads():
+    for own in ({"whole": "a", "parts": ["b", "c"]}, {"number": "a", "along": "agbd_se", "falls": True}):
+        made = ConstraintHead(8, **checked(Constraint, own, "heads").settings)
+        assert made.settings.items() >= own.items()

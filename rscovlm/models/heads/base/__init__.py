@@ -55,6 +55,13 @@ class Head(nn.Module):
         """Part of its weight that counts when so much of the run is done, from 0 to 1."""
         return 1.0
 
+    def bind(self, heads: Mapping[str, Any]) -> None:
+        """Take other heads of the same model that it reads, by their names; most read none.
+
+        Raises:
+            TypeError: for one that is not there, or does not suit.
+        """
+
     def terms(
         self,
         model: VisionLanguageModel,

@@ -76,6 +76,25 @@ def test_gaussians_are_multiplied_and_points_cannot_be():
         fused([*gaussians, Point(torch.tensor([1.0]))], "inverse_variance")
 
 
+def test_a_whole_is_the_sum_of_its_parts_to_the_last_digit():
+    """Errors of 3 and 4 that are independent make one of 5."""
+    stated = settings(fuse="sum", target="total")
+    stated["numbers"]["other"]["target"] = "stem"
+    torch.manual_seed(0)
+    heads = make_heads(model(), stated).eval()
+    each = [heads[name](states()).mean for name in ("one", "other")]
+    found = heads["both"]((states(), states()))
+    assert heads["both"].target == "total"
+    assert torch.equal(found.mean, each[0] + each[1])
+    gaussians = [
+        Mixture.gaussian(torch.tensor([m]), torch.tensor([s])) for m, s in ((10.0, 3.0), (20.0, 4.0))
+    ]
+    assert fused(gaussians, "sum").variance.item() == pytest.approx(25)
+    assert fused([*gaussians, Point(torch.tensor([1.0]))], "sum").mean.item() == 31
+    points = [Point(torch.tensor([1.0])), Point(torch.tensor([2.0]))]
+    assert (fused(points, "sum").mean.item(), fused(points, "sum").variance.item()) == (3, 0)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -83,6 +102,7 @@ def test_gaussians_are_multiplied_and_points_cannot_be():
         ({"members": ["one"]}, "two or more different heads"),
         ({"members": ["one", "one"]}, "two or more different heads"),
         ({"fuse": "stacked"}, "needs a weight for each member"),
+        ({"fuse": "sum"}, "fuse sum needs a target"),
         ({"fuse": "stacked", "weights": [0.5, 0.6]}, "of sum 1"),
     ],
 )
