@@ -126,6 +126,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
     for side in map(int, options.sides.split(",")):
         path, output = folder / f"s2-{side}.tif", folder / f"agb-{side}.tif"
         if not path.is_file():
