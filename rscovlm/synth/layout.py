@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,8 @@ Array = NDArray[np.float64]
 Colour = tuple[int, int, int]
 
 WHITE, ASPHALT, CONCRETE = (226, 226, 220), (98, 98, 102), (172, 169, 162)
+HALLS = ((186, 188, 188), (150, 156, 162), (206, 204, 198), (128, 146, 164), (168, 150, 134))
+"""Colours of the roofs of large buildings."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,23 @@ class Contents:
     flat: Polygons
     buildings: Buildings
     trees: Array
+
+
+@dataclass(frozen=True)
+class Room:
+    """The ground that a place has, and what shall stand there.
+
+    Attributes:
+        length, width: of the ground in metres, along and across the heading.
+        count: objects of the place's class.
+        kind, colour: of those objects.
+    """
+
+    length: float
+    width: float
+    count: int
+    kind: str
+    colour: str
 
 
 @dataclass
@@ -139,7 +159,20 @@ class Layout:
         """A single tree."""
         self._trees.append((x, y, radius, float(self.rng.random())))
 
-    def add(
+    def trees_along(
+        self, x0: float, x1: float, y: float, gap: float = 11.0, radius: tuple[float, float] = (1.8, 3.6)
+    ) -> None:
+        """A row of trees from x0 to x1 with a few missing, their radii between two bounds."""
+        for x in np.arange(x0 + 3, x1 - 3, gap):
+            if self.rng.random() < 0.75:
+                shift = self.rng.uniform(-0.5, 0.5, 2) * radius[1]
+                self.tree(float(x + shift[0]), float(y + shift[1]), float(self.rng.uniform(*radius)))
+
+    def one_of(self, colours: Sequence[Colour]) -> Colour:
+        """One of some colours, drawn at random."""
+        return colours[int(self.rng.integers(len(colours)))]
+
+    def drawn(
         self,
         kind_of: ObjectClass,
         kind: str,
@@ -148,12 +181,11 @@ class Layout:
         y: float,
         heading: float = 0.0,
         longest: float = np.inf,
-        fixed: tuple[float, float] | None = None,
     ) -> SceneObject:
-        """Place an object, its heading relative to the place's; ``fixed`` its length and width in metres."""
+        """An object of random size, its heading relative to the place's, that is not placed yet."""
         at = self.to_scene((x, y))
         angle = (self.angle_rad + heading + np.pi) % (2 * np.pi) - np.pi
-        item = make_object(
+        return make_object(
             self.rng,
             kind_of,
             at[0],
@@ -164,11 +196,24 @@ class Layout:
             angle_rad=angle,
             longest_m=longest,
         )
+
+    def add(
+        self,
+        kind_of: ObjectClass,
+        kind: str,
+        colour: str,
+        x: float,
+        y: float,
+        heading: float = 0.0,
+        longest: float = np.inf,
+        fixed: tuple[float, float] | None = None,
+    ) -> None:
+        """Place an object, its heading relative to the place's; ``fixed`` its length and width in metres."""
+        item = self.drawn(kind_of, kind, colour, x, y, heading, longest)
         if fixed is not None:
             length, width = fixed[0] / self.gsd_m, fixed[1] / self.gsd_m
-            item = SceneObject(kind_of, kind, colour, item.x, item.y, length, width, item.angle_rad)
+            item = replace(item, length=length, width=width)
         self.objects.append(item)
-        return item
 
     def contents(self) -> Contents:
         """What was laid out, in scene pixels."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.synth.catalogue import SITES
-from rscovlm.synth.places import MOLE_M, QUAY_SHARE
+from rscovlm.synth.harbour import MOLE_M, QUAY_SHARE
 from rscovlm.synth.terrain import Basin, Blocks, Terrain
 
 _TRIES = 32

@@ -6,14 +6,14 @@ the origin in the scene's top left corner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.synth import noise
-from rscovlm.synth.grid import Grid, draw_grid
+from rscovlm.synth.grid import Grid
 
 Array = NDArray[np.float64]
 
@@ -39,21 +39,8 @@ class Cover(IntEnum):
 GROUND_COVERS = tuple(cover.word for cover in Cover if cover is not Cover.PLACE)
 """What the ground at a point can be called."""
 
-_MIXES: dict[str, tuple[tuple[Cover, float], ...]] = {
-    "farmland": ((Cover.MEADOW, 0.1), (Cover.FARMLAND, 0.82), (Cover.URBAN, 0.08)),
-    "forest": ((Cover.MEADOW, 0.85), (Cover.FARMLAND, 0.15)),
-    "urban": ((Cover.MEADOW, 0.07), (Cover.URBAN, 0.86), (Cover.INDUSTRIAL, 0.07)),
-    "industrial": ((Cover.MEADOW, 0.08), (Cover.INDUSTRIAL, 0.82), (Cover.URBAN, 0.1)),
-    "desert": ((Cover.DESERT, 0.97), (Cover.URBAN, 0.03)),
-}
-_WOODS = {"farmland": 0.12, "forest": 0.84, "urban": 0.04, "industrial": 0.06, "desert": 0.0}
-_WET = {"water": (0.8, 0.92), "coast": (0.4, 0.6)}
-_RIVERS = {"farmland": 0.8, "forest": 0.7, "urban": 0.7, "industrial": 0.6, "desert": 0.25}
 _OCTAVES = 6
 _WOOD_WAVES_M = ((190.0, 1.0), (60.0, 0.45), (17.0, 0.2))
-_ONE_USE_M = 260.0
-"""Side of scenes that are too small for a second land use."""
-
 _BEACH_M = 16.0
 """How far from the water the ground shows that it is near."""
 
@@ -161,7 +148,7 @@ class Terrain:
         if self.may_be_wet(x, y):
             level = self._elevation(x, y, pixel_m)
             level -= np.float32(self.water_level)
-            shore = level * np.float32(self._metres)
+            shore = level * np.float32(self.metres_per_level)
         for found in (self._river_raster(u, v), *(self._basin_raster(basin, u, v) for basin in self.basins)):
             if found is not None:
                 shore = found if shore is None else np.minimum(shore, found)
@@ -169,7 +156,7 @@ class Terrain:
 
     def shore_at(self, x: Array, y: Array) -> Array:
         """The same at scattered points."""
-        shore = self._lakes_at(x, y) if self.lakes else np.full(np.shape(x), 1e6)
+        shore = self.lakes_at(x, y) if self.lakes else np.full(np.shape(x), 1e6)
         u, v = self.grid.to_grid(x, y)
         if self.river is not None:
             shore = np.minimum(shore, np.abs(v - self.river.course(u)) - self.river.width_m / 2)
@@ -178,17 +165,19 @@ class Terrain:
             shore = np.where(inside, np.minimum(shore, -40.0), shore)
         return shore
 
-    def _lakes_at(self, x: Array, y: Array) -> Array:
+    def lakes_at(self, x: Array, y: Array) -> Array:
+        """About how far lakes or the sea are in metres, negative in them, at scattered points."""
         octaves = np.arange(_OCTAVES)
         parts = noise.smooth_at(x, y, self.scale_m * 0.5**octaves, self.seed + octaves)
         level = np.tensordot(0.5**octaves, parts, axes=1)
         level += self.ramp[0] * x + self.ramp[1] * y
         for basin in self.basins:
             level -= _dent(basin, x, y)
-        return np.asarray((level - self.water_level) * self._metres)
+        return np.asarray((level - self.water_level) * self.metres_per_level)
 
     @property
-    def _metres(self) -> float:
+    def metres_per_level(self) -> float:
+        """About how far from the water the ground is one unit of elevation above it."""
         return 0.45 * self.scale_m
 
     def may_be_wet(self, x: Array, y: Array, reach_m: float = _BEACH_M) -> bool:
@@ -200,7 +189,7 @@ class Terrain:
             low, _ = noise.bounds(x, y, self.scale_m / 2**octave, self.seed + octave)
             least += 0.5**octave * low
         ends = [self.ramp[0] * a + self.ramp[1] * b for a in (x.min(), x.max()) for b in (y.min(), y.max())]
-        return (least + min(ends) - self.water_level) * self._metres < reach_m
+        return (least + min(ends) - self.water_level) * self.metres_per_level < reach_m
 
     def _elevation(self, x: Array, y: Array, pixel_m: float) -> NDArray[np.float32]:
         slope_x, slope_y = (self.ramp[0] * x).astype(np.float32), (self.ramp[1] * y).astype(np.float32)
@@ -237,7 +226,7 @@ class Terrain:
 
     def use_of(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The planned use of blocks, before woods and water; i, j of one shape."""
-        grain = self._use_noise(i, j)
+        grain = self.use_noise(i, j)
         use = np.full(np.shape(i), int(self.mix[-1][0]), dtype=np.uint8)
         for cover, above in reversed(self.mix[:-1]):
             use[grain < above] = int(cover)
@@ -245,7 +234,8 @@ class Terrain:
             use[(i >= place.i0) & (i < place.i1) & (j >= place.j0) & (j < place.j1)] = int(Cover.PLACE)
         return use
 
-    def _use_noise(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float32]:
+    def use_noise(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The noise that decides about the land use of blocks, see ``mix``; i, j of one shape."""
         x, y = self.grid.to_ground((i + 0.5) * self.grid.u.step_m, (j + 0.5) * self.grid.v.step_m)
         broad = noise.smooth_at(x, y, self.scale_m * 0.5, self.seed + 31)
         return broad + np.float32(0.35) * noise.smooth_at(x, y, self.scale_m * 0.17, self.seed + 32)
@@ -361,57 +351,3 @@ def _dent(basin: Basin, x: Array, y: Array) -> Array:
 
 def _nearest(basin: Basin, x: Array, y: Array) -> tuple[Array, Array]:
     return np.clip(basin.lake[0], x.min(), x.max()), np.clip(basin.lake[1], y.min(), y.max())
-
-
-def draw_terrain(rng: np.random.Generator, cover: str, width_m: float, height_m: float) -> Terrain:
-    """Random land of a scene class, before places and roads; its shares of water and woods are as planned."""
-    side = min(width_m, height_m)
-    scale = float(np.clip(0.6 * side, 160.0, 2400.0))
-    grid = draw_grid(rng)
-    seed = int(rng.integers(1 << 31))
-    away = float(rng.uniform(-np.pi, np.pi))
-    tilt = {"coast": 2.6, "water": float(rng.choice([0.0, 1.2]))}.get(cover, 0.0) / max(width_m, height_m)
-    inland = cover if cover in _MIXES else str(rng.choice(list(_MIXES)[:3]))
-    wet = float(rng.uniform(*_WET[cover])) if cover in _WET else 0.0
-    lake = float(rng.choice([0.0, 0.02, 0.05])) if cover not in ("desert", *_WET) else 0.0
-    bare = Terrain(
-        seed,
-        cover,
-        width_m,
-        height_m,
-        scale,
-        grid,
-        (tilt * float(np.cos(away)), tilt * float(np.sin(away))),
-        0.0,
-        ((Cover.MEADOW, np.inf),),
-        0.0,
-        bool(wet or lake),
-    )
-    x, y = (np.linspace(0.02, 0.98, 24) * length for length in (width_m, height_m))
-    xs, ys = (a.ravel() for a in np.meshgrid(x, y))
-    heights = bare._lakes_at(xs, ys)
-    dry = float(heights.min()) - 0.1 * bare._metres
-    level = float(np.quantile(heights, wet or lake)) if wet or lake else dry
-    i, j = grid.u.cell(grid.to_grid(xs, ys)[0]), grid.v.cell(grid.to_grid(xs, ys)[1])
-    grain = bare._use_noise(i, j)
-    shares = np.cumsum([share for _, share in _MIXES[inland]])
-    mix = tuple(
-        (use, float(np.quantile(grain, min(1.0, share)))) for (use, _), share in zip(_MIXES[inland], shares)
-    )
-    if side < _ONE_USE_M and inland != "forest":
-        mix = ((Cover[inland.upper()], np.inf),)
-    woods = _WOODS[inland] if cover != "water" else 0.3
-    wood_level = float(np.quantile(bare.woods_at(xs, ys) / 90, 1 - woods)) if woods else 9.0
-    river = None
-    if rng.random() < _RIVERS.get(cover, 0.0) and side > 250:
-        river = _draw_river(rng, grid, width_m, height_m)
-    return replace(bare, water_level=level / bare._metres, mix=mix, wood_level=wood_level, river=river)
-
-
-def _draw_river(rng: np.random.Generator, grid: Grid, width_m: float, height_m: float) -> River:
-    _, v = grid.to_grid(width_m * rng.uniform(0.3, 0.7), height_m * rng.uniform(0.3, 0.7))
-    swings = tuple(
-        (float(rng.uniform(0.1, 0.5) * wave), wave, float(rng.uniform(0, 2 * np.pi)))
-        for wave in (float(rng.uniform(110, 200)), float(rng.uniform(35, 60)))
-    )
-    return River(float(v), swings, float(rng.choice([16.0, 26.0, 40.0, 60.0]) * rng.uniform(0.9, 1.15)))

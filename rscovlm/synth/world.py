@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from rscovlm.synth.catalogue import LAND_COVERS, SITES, SiteKind
 from rscovlm.synth.ground import grass_of
-from rscovlm.synth.layout import Contents, Layout
+from rscovlm.synth.land import draw_terrain
+from rscovlm.synth.layout import Contents, Layout, Room
 from rscovlm.synth.light import Light, draw_light
 from rscovlm.synth.objects import SceneObject, corners, make_object
-from rscovlm.synth.places import Room, lay_out
+from rscovlm.synth.places import lay_out
 from rscovlm.synth.planning import Spot, plan_places
 from rscovlm.synth.streets import fill_blocks
-from rscovlm.synth.terrain import Cover, Terrain, draw_terrain
+from rscovlm.synth.terrain import Cover, Terrain
 from rscovlm.synth.waters import bridges_of, ships_between
 from tiling.view import Window
 

@@ -7,8 +7,9 @@ import pytest
 
 from rscovlm.synth.catalogue import LAND_COVERS
 from rscovlm.synth.ground import grass_of, render_ground
+from rscovlm.synth.land import draw_terrain
 from rscovlm.synth.light import draw_light
-from rscovlm.synth.terrain import Blocks, Cover, River, draw_terrain
+from rscovlm.synth.terrain import Blocks, Cover, River
 
 SIDE = 1200.0
 

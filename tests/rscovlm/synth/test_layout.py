@@ -15,12 +15,12 @@ def test_what_is_laid_out_in_metres_stands_in_scene_pixels():
     layout.building(0, 4, 20, 10, 6, (1, 2, 3), gabled=True)
     layout.tree(10, 0, 2)
     layout.rectangle(0, 0, 2, 1, (9, 9, 9), Material.SOIL)
-    car = layout.add(CAR, "car", "red", 0, 0, 0.0, fixed=(4.5, 1.8))
+    layout.add(CAR, "car", "red", 0, 0, 0.0, fixed=(4.5, 1.8))
     contents = layout.contents()
     np.testing.assert_allclose(contents.buildings.poses[0], (92, 200, 40, 20, np.pi / 2, 6), atol=1e-9)
     np.testing.assert_allclose(contents.trees[0, :3], (100, 220, 4), atol=1e-9)
     assert contents.buildings.gabled.tolist() == [True]
-    assert contents.objects == (car,)
+    (car,) = contents.objects
     assert (car.length, car.width) == pytest.approx((9.0, 3.6))
     assert contents.flat.materials.tolist() == [Material.SOIL]
 

@@ -5,9 +5,10 @@ import pytest
 import shapely
 
 from rscovlm.synth.catalogue import SITES
-from rscovlm.synth.layout import Layout
+from rscovlm.synth.harbour import QUAY_SHARE
+from rscovlm.synth.layout import Layout, Room
 from rscovlm.synth.paint import Material
-from rscovlm.synth.places import QUAY_SHARE, Room, has_ground, lay_out
+from rscovlm.synth.places import has_ground, lay_out
 
 LAID_OUT = [kind for kind in SITES if has_ground(kind.name)]
 

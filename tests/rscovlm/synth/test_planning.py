@@ -3,8 +3,8 @@
 import numpy as np
 
 from rscovlm.synth.catalogue import SITES
+from rscovlm.synth.land import draw_terrain
 from rscovlm.synth.planning import plan_places
-from rscovlm.synth.terrain import draw_terrain
 
 NAMES = [kind.name for kind in SITES]
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import shapely
 
+from rscovlm.synth.land import draw_terrain
 from rscovlm.synth.streets import fill_blocks
-from rscovlm.synth.terrain import Cover, draw_terrain
+from rscovlm.synth.terrain import Cover
 
 GSD_M = 0.3
 

@@ -1,10 +1,10 @@
-"""The land: shares as planned, rasters that agree with points, water where it is said to be."""
+"""The land: rasters that agree with points, water where it is said to be."""
 
 import numpy as np
 import pytest
 
-from rscovlm.synth.catalogue import LAND_COVERS
-from rscovlm.synth.terrain import GROUND_COVERS, Cover, draw_terrain, wooded_uses
+from rscovlm.synth.land import draw_terrain
+from rscovlm.synth.terrain import Cover, wooded_uses
 
 SIDE = 1200.0
 
@@ -16,19 +16,6 @@ def land(cover, seed=0, side=SIDE):
 def lattice(terrain, count=60):
     steps = (np.arange(count) + 0.5) / count
     return np.meshgrid(steps * terrain.width_m, steps * terrain.height_m)
-
-
-@pytest.mark.parametrize("cover", LAND_COVERS)
-@pytest.mark.parametrize("side", [300.0, 1200.0, 5000.0])
-def test_the_scene_class_is_what_most_of_the_ground_is(cover, side):
-    for seed in range(4):
-        terrain = land(cover, seed, side)
-        words = [GROUND_COVERS[code] for code in terrain.cover_at(*lattice(terrain)).ravel()]
-        share = words.count("water" if cover == "coast" else cover) / len(words)
-        if cover == "coast":
-            assert 0.3 < share < 0.7
-        else:
-            assert share > 0.5, (seed, cover, share)
 
 
 @pytest.mark.parametrize("cover", ["coast", "farmland", "water"])
@@ -61,7 +48,7 @@ def test_where_it_cannot_be_wet_it_is_dry():
             if not terrain.may_be_wet(*box):
                 dry += 1
                 points = np.meshgrid(np.linspace(*box[0], 20), np.linspace(*box[1], 20))
-                assert terrain._lakes_at(*points).min() > 0
+                assert terrain.lakes_at(*points).min() > 0
     assert dry > 10
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rscovlm.synth.terrain import ROAD_M, River, draw_terrain
+from rscovlm.synth.land import draw_terrain
+from rscovlm.synth.terrain import ROAD_M, River
 from rscovlm.synth.waters import bridges_of, ships_between
 
 
