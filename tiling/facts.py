@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -107,17 +107,17 @@ def _validity(scene: Scene) -> str:
     if validity.images:
         said.append("mask of the file")
     elif validity.masks:
-        values = ", ".join("none" if value is None else f"{value:g}" for value in _once(scene.nodata_values))
-        said.append(f"nodata {values}")
+        said.append(f"nodata {_each_once(scene.nodata_values)}")
     if validity.alpha is not None:
         said.append(f"alpha in band {validity.alpha}")
     if validity.nodata:
-        said.append(f"nodata {', '.join(f'{v:g}' for v in _once(validity.nodata) if v is not None)}")
+        said.append(f"nodata {_each_once(value for value in validity.nodata if value is not None)}")
     # A value that is no number is never valid, whatever else says so.
     if np.issubdtype(scene.dtype, np.inexact) and not any("nan" in each for each in said):
         said.append("NaN")
     return " and ".join(said) or "every pixel"
 
 
-def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(values))
+def _each_once(values: Iterable[float | None]) -> str:
+    """Numbers in words; as words, since one NaN is not equal to another."""
+    return ", ".join(dict.fromkeys("none" if value is None else f"{value:g}" for value in values))

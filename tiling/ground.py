@@ -128,8 +128,8 @@ def ground_rectangles(scene: Scene, polygons: NDArray[np.float64]) -> NDArray[np
     """
     centres = polygons.mean(axis=1)
     axes = scene.axes_at(centres)
-    known = np.isfinite(axes).all(axis=(1, 2)) & (np.abs(np.nan_to_num(np.linalg.det(axes))) > 0)
-    axes = np.where(known[:, None, None], axes, np.eye(2))
+    axes = np.where(np.isfinite(axes).all(axis=(1, 2), keepdims=True), axes, np.eye(2))
+    axes = np.where(np.linalg.det(axes)[:, None, None] == 0, np.eye(2), axes)
     metres = (polygons - centres[:, None]) @ axes
     rectangles = min_area_rectangles(metres)
     skewed = area(rectangles) > area(metres) * (1 + _SKEWED)

@@ -109,8 +109,8 @@ def read_cells(
 
     ``cells`` counts in units of the step from the corner of the dataset. The last cell of a row or column
     may be cut by the edge of the dataset; it is the mean of what there is of it. 8-bit pixels stay 8-bit,
-    others become float32. ``images`` as in ``read_pixels``; ``holds`` is False for stored pixels that are
-    known to be invalid, which are not read.
+    float64 stays float64, others become float32. ``images`` as in ``read_pixels``; ``holds`` is False for
+    stored pixels that are known to be invalid, which are not read.
 
     Raises:
         rasterio.errors.RasterioIOError: where the file is corrupt.
@@ -118,7 +118,7 @@ def read_cells(
     if step == (1, 1):
         return read_pixels(dataset, layout, cells, images)
     bands = len(layout.bands)
-    dtype = np.uint8 if layout.pixel_dtype == np.uint8 else np.float32
+    dtype = np.dtype(np.uint8) if layout.pixel_dtype == np.uint8 else _mean_dtype(layout.pixel_dtype)
     pixels = np.empty((*cells.size, bands), dtype=dtype)
     coverage = np.empty(cells.size, dtype=np.uint8)
     for part in chunks(dataset, layout, cells, step):
@@ -161,12 +161,13 @@ def chunks(
             yield Cells(x, y, min(x + columns, cells.x1), min(y + rows, cells.y1))
 
 
-@np.errstate(over="ignore", invalid="ignore")  # float64 values that float32 lacks
+@np.errstate(over="ignore", invalid="ignore")  # sums beyond the number range; cut below
 def reduce_by_mean(block: Block, step: tuple[int, int]) -> Block:
     """Means over cells of ``step`` = (columns, rows) pixels, of the valid pixels only; the last cells may
     be cut.
 
-    The coverage of a cell is the mean of its pixels' coverage, and at least 1 with any valid pixel.
+    The coverage of a cell is the mean of its pixels' coverage, and at least 1 with any valid pixel. Means are
+    float32, of float64 pixels float64, and finite: where a sum is beyond the number range, the end of it.
     """
     height, width = block.coverage.shape
     step_x, step_y = step
@@ -181,20 +182,26 @@ def reduce_by_mean(block: Block, step: tuple[int, int]) -> Block:
         pixels = np.pad(pixels, (*pad, (0, 0)))
         everything = False
 
-    def total(values: NDArray[Any]) -> NDArray[np.float32]:
+    def total(values: NDArray[Any]) -> NDArray[np.floating[Any]]:
         # Rows first: whole lines add up fast, and the sum of columns then has 1/step_y of the work.
-        lines = values.reshape(rows, step_y, -1).sum(axis=1, dtype=np.float32)
+        lines = values.reshape(rows, step_y, -1).sum(axis=1, dtype=_mean_dtype(values.dtype))
         return lines.reshape(rows, columns, step_x, -1).sum(axis=2)
 
     if everything:
-        return Block(total(pixels) / (step_x * step_y), np.full((rows, columns), 255, dtype=np.uint8))
+        means = np.nan_to_num(total(pixels) / (step_x * step_y), copy=False)
+        return Block(means, np.full((rows, columns), 255, dtype=np.uint8))
     count = total(valid)[..., 0]
     inside = np.outer(
         np.minimum(step_y, height - np.arange(rows) * step_y),
         np.minimum(step_x, width - np.arange(columns) * step_x),
     )
-    means = total(pixels) / np.maximum(count, 1)[..., None]
+    means = np.nan_to_num(total(pixels) / np.maximum(count, 1)[..., None], copy=False)
     return Block(means, np.ceil(total(covered)[..., 0] / inside).astype(np.uint8))
+
+
+def _mean_dtype(dtype: np.dtype[Any]) -> np.dtype[np.floating[Any]]:
+    """The number type of means: values of float64 may be beyond what float32 holds."""
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -52,7 +52,7 @@ class Stretch:
             mask: (height, width), True where valid; at least one.
             percentiles: lower and upper percentile in 0-100.
         """
-        low, high = np.percentile(pixels[mask], percentiles, axis=0)
+        low, high = band_percentiles(pixels[mask], percentiles)
         return cls(tuple(low.tolist()), tuple(high.tolist()))
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -66,3 +66,15 @@ class Stretch:
             scaled[..., flat] = np.sign(scaled[..., flat]) * 128 + 128
             scaled[..., ~flat] *= 255 / (high - low)[~flat]
         return np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)
+
+
+def band_percentiles(values: NDArray[Any], percentiles: tuple[float, float]) -> NDArray[np.float64]:
+    """Percentiles of each band, (2, bands); finite for any finite values.
+
+    Args:
+        values: (n, bands) of any real number type; at least one row.
+        percentiles: lower and upper percentile in 0-100.
+    """
+    # Differences of values near the ends of a number range are beyond it; those of their quarters are not.
+    quarters = values.astype(np.float64) / 4
+    return np.percentile(quarters, percentiles, axis=0) * 4

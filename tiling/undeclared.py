@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tiling.stretch import Stretch
+from tiling.stretch import PERCENTILES, Stretch, band_percentiles
 from tiling.validity import is_value
 
 BORDER_SHARE = 0.25
@@ -177,7 +177,7 @@ def _equal(pixels: NDArray[Any], value: NDArray[Any]) -> NDArray[np.bool_]:
 def _apart(value: NDArray[Any], rest: NDArray[Any]) -> bool:
     """Whether values are further from others (n, bands) than these spread from 2nd to 98th percentile."""
     rest, value = rest.astype(np.float64), value.astype(np.float64)
-    low, high = np.percentile(rest, (2, 98), axis=0)
+    low, high = band_percentiles(rest, PERCENTILES)
     gap = np.maximum(rest.min(0) - value, value - rest.max(0))
     return bool((gap >= np.maximum(high - low, np.finfo(np.float32).tiny)).all())
 

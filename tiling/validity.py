@@ -161,5 +161,5 @@ def is_value(values: NDArray[Any], value: float) -> NDArray[np.bool_]:
     if values.dtype.kind not in "fc":
         return values == value
     with np.errstate(over="ignore", invalid="ignore"):
-        tolerance = 4 * np.finfo(np.float32).eps * abs(value)
+        tolerance = 4 * float(np.finfo(np.float32).eps) * abs(value)
         return np.abs(values - value) <= tolerance if np.isfinite(value) else values == value

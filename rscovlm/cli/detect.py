@@ -222,7 +222,7 @@ def _examine(
 
     report = Report(model, planned.outside)
     for number, scene in enumerate(planned.scenes, start=1):
-        verb = f"detecting in scene {number} of {len(planned.scenes)}," if to.several else "detecting"
+        verb = f"scene {number} of {len(planned.scenes)}: detecting" if to.several else "detecting"
         try:
             with reading.open(scene.source) as opened, kept.open(scene) as journal:
                 with Progress(verb, "tile") as progress:

@@ -82,10 +82,13 @@ class ModelFamily:
     def check_known(self, names: Sequence[str], known: Sequence[str] | None) -> None:
         """Refuse names outside a list of its own, ``classes`` or ``scene_classes``, where it has one.
 
+        Names are the same as they are spoken: ``tennis-court`` is ``tennis court``.
+
         Raises:
             UsageError: naming those that it knows.
         """
-        unknown = [name for name in names if known and name not in known]
+        own = {spoken(name) for name in known or ()}
+        unknown = [name for name in names if own and spoken(name) not in own]
         if unknown:
             raise UsageError(
                 f"{self.name} does not know the classes {', '.join(unknown)}; "

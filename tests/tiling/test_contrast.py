@@ -35,6 +35,7 @@ VALUES = [
     (-32768, "int16"),
     (65535, "uint16"),
     (-3.4028234663852886e38, "float32"),
+    (-1.7976931348623157e308, "float64"),  # GDAL's and ArcGIS's least number
 ]
 
 

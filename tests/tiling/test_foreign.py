@@ -256,6 +256,12 @@ class TestNodata:
             for reduction in (1, 2, 4):
                 assert scene.read(whole(scene, reduction)).mask.mean() == pytest.approx(0.75, abs=0.02)
 
+    def test_of_a_size_that_float32_lacks_hides_nothing_else(self, make_raster):
+        pixels = np.full((3, 64, 64), 0.5)
+        pixels[:, :, :16] = 1e300
+        with Scene(make_raster(pixels), overrides=Overrides(nodata=1e300)) as scene:
+            assert scene.valid_fraction(scene.window) == 0.75
+
     def test_of_each_band_is_its_own_and_any_valid_band_makes_a_pixel_valid(self, make_raster, tmp_path):
         values = np.full((3, 40, 40), 200, np.uint8)
         for band in range(3):
@@ -501,12 +507,22 @@ class TestUndeclaredNodata:
         pixels[:, :60], pixels[:, :, :70] = value, value
         return make_raster(pixels, **profile)
 
-    @pytest.mark.parametrize(("value", "dtype"), [(0, "uint16"), (65535, "uint16"), (-9999, "float32")])
+    @pytest.mark.parametrize(
+        ("value", "dtype"),
+        [
+            (0, "uint16"),
+            (65535, "uint16"),
+            (-9999, "float32"),
+            (float(np.finfo(np.float32).min), "float32"),
+            (float(np.finfo(np.float32).max), "float32"),
+            (float(np.finfo(np.float64).min), "float64"),
+        ],
+    )
     def test_on_the_border_is_said_and_left_out_of_the_stretch(self, make_raster, value, dtype):
         path = self.collared(make_raster, value, dtype)
         with Scene(path) as scene, Scene(path, overrides=Overrides(nodata=value)) as told:
             assert scene.stretch == told.stretch
-            assert [f"value {value} " in line for line in scene.warnings] == [True]
+            assert [f"value {value:.9g} " in line for line in scene.warnings] == [True]
             assert told.warnings == []
             scene.read(whole(scene))
             assert len(scene.warnings) == 1
@@ -514,10 +530,21 @@ class TestUndeclaredNodata:
             assert value in (scene.stretch.low[0], scene.stretch.high[0])
             assert scene.warnings == []
 
-    def test_inside_a_pixel_of_the_statistics_is_left_out_as_well(self, make_raster, monkeypatch):
+    @pytest.mark.parametrize(
+        ("value", "dtype"),
+        [
+            (-9999, "float32"),
+            (float(np.finfo(np.float32).min), "float32"),
+            (float(np.finfo(np.float64).max), "float64"),
+        ],
+    )
+    def test_inside_a_pixel_of_the_statistics_is_left_out_as_well(
+        self, make_raster, monkeypatch, value, dtype
+    ):
         monkeypatch.setattr("tiling.contrast.STATISTICS_SIDE", 37)
-        with Scene(self.collared(make_raster, -9999, "float32")) as scene:
+        with Scene(self.collared(make_raster, value, dtype)) as scene:
             assert min(scene.stretch.low) > 400
+            assert max(scene.stretch.high) < 4000
 
     @pytest.mark.parametrize(
         "change",

@@ -219,3 +219,11 @@ def test_what_is_a_rectangle_already_is_left_to_the_last_bit():
     place = Georeference(UTM, NORTH_UP, *affine_mapping(NORTH_UP))
     turned = np.array([[[10.0, 0], [50, 30], [44, 38], [4, 8]]])
     assert (ground_rectangles(place, turned) == turned).all()
+
+
+def test_boxes_on_unknown_ground_are_as_if_pixels_were_square_metres():
+    nowhere = Georeference(None, NORTH_UP, *affine_mapping(NORTH_UP))
+    skewed = np.array([[[0.0, 0], [40, 4], [40, 10], [0, 10]]])
+    with np.errstate(all="raise"):
+        [rectangle] = ground_rectangles(nowhere, skewed)
+    assert shapely.Polygon(rectangle).equals(shapely.box(0, 0, 40, 10))

@@ -178,3 +178,16 @@ def test_a_fine_chequerboard_averages_to_grey_and_does_not_alias():
     shown, _ = resample(Block(pixels, opaque((300, 300))), (0.0, 0.0, 300.0, 300.0), Size(170, 170))
     assert shown[2:-2, 2:-2].std() < 12
     assert shown.mean() == pytest.approx(127.5, abs=1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_means_of_the_largest_numbers_are_finite(dtype, share):
+    largest = np.finfo(dtype).max
+    pixels = np.full((4, 8, 1), largest, dtype)
+    pixels[:, 4:] = 7
+    coverage = np.full((4, 8), 255, np.uint8)
+    coverage[: round(4 * (1 - share))] = 0
+    means = reduce_by_mean(Block(pixels, coverage), (4, 4)).pixels.ravel()
+    assert means.dtype == dtype
+    assert means.tolist() == [largest, 7]

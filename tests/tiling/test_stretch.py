@@ -67,3 +67,11 @@ def test_a_stretch_never_changes_the_order_of_values(low, span, values):
 def test_an_impossible_stretch_is_refused(low, high, message):
     with pytest.raises(ValueError, match=message):
         Stretch(low, high)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_percentiles_of_any_finite_values_are_finite(dtype):
+    largest = float(np.finfo(dtype).max)
+    stretch = Stretch.from_percentiles(grey(-largest, largest, dtype=dtype), np.ones((1, 2), bool))
+    # The way between them is beyond the number range; at 2 % of it lies -1 + 0.02 * 2.
+    assert (*stretch.low, *stretch.high) == pytest.approx((-0.96 * largest, 0.96 * largest))

@@ -78,6 +78,14 @@ def test_scenes_outside_the_area_are_passed_over_and_said(run, scripted, tmp_pat
     assert "does not overlap" in alone.err
 
 
+def test_progress_says_which_of_the_scenes_is_looked_at(run, scripted, tmp_path, monkeypatch):
+    monkeypatch.setattr("rscovlm.progress._PLAIN_SECONDS", 0)
+    scripted(find_squares)
+    scenes = [paint(tmp_path / f"{name}.tif", gsd_m=1.2) for name in "ab"]
+    said = run(*COMMAND, *scenes).err
+    assert "\nscene 2 of 2: detecting: 16 of 25 tiles" in said
+
+
 @pytest.mark.usefixtures("no_model")
 def test_what_is_wrong_for_every_scene_is_told_once(run, tmp_path):
     for name in ("a", "b"):

@@ -154,3 +154,10 @@ def test_a_sensor_says_what_the_bands_mean_and_refuses_what_they_are_not(run, tm
     assert (done.code, done.out) == (2, "")
     assert "version @00.00 or @04.00 would fit" in done.err
     assert run("info", path, "--sensor", "sentinel9").code == 2
+
+
+def test_a_nodata_value_is_told_once_even_where_it_equals_nothing(run, tmp_path):
+    pixels = np.full((3, 64, 64), np.nan, np.float32)
+    pixels[:, 32:] = 1
+    path = write_raster(tmp_path / "nan.tif", pixels=pixels, nodata=np.nan)
+    assert "  valid      50.0%, by nodata nan\n" in run("info", path).out

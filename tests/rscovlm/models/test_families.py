@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rscovlm.errors import ModelError
+from rscovlm.errors import ModelError, UsageError
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.families import FAMILIES, family_in, family_of
 from tiling.resolution import Resolution
@@ -140,3 +140,10 @@ def test_later_and_earlier_architectures_have_a_family(tmp_path, architecture, f
 )
 def test_their_names_tell_them(name, family):
     assert family_in(name).name == family
+
+
+def test_classes_are_known_as_they_are_spoken():
+    nano = FAMILIES["nano"]
+    nano.check_known(("tennis-court", "Small_Vehicle"), nano.classes)
+    with pytest.raises(UsageError, match="does not know the classes tennis; choose from"):
+        nano.check_known(("tennis-court", "tennis"), nano.classes)
