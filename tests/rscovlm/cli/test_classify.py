@@ -90,3 +90,75 @@ def test_a_family_without_classes_of_its_own_asks_for_some(run, no_model, scene)
     done = run("classify", scene, "--model", "http://server/v1#Qwen3-VL-8B")
     assert (done.code, done.out) == (2, "")
     assert "--classes a,b,c" in done.err
+
+
+def test_classes_of_the_models_own_are_asked_for_in_its_spelling(run, scripted, scene):
+    engine = scripted(lambda conversation: "forest")
+    assert run("classify", scene, "--model", MODEL, "--classes", "Water,Forest").out == "forest\n"
+    assert "water, forest" in engine.batches[0][0].messages[0].text
+
+
+def test_classes_are_told_as_soon_as_they_are_known(run, scripted, scene, capsys):
+    told = []
+
+    def script(conversation):
+        told.append(capsys.readouterr().out)
+        return "water"
+
+    scripted(script)
+    run("classify", *[scene] * (TOGETHER + 1), "--model", MODEL)
+    assert told[TOGETHER - 1 :] == ["", f"{scene}\twater\n" * TOGETHER]
+
+
+def test_classes_go_to_a_table_or_to_json(run, scripted, scene, tmp_path):
+    scripted(lambda conversation: "Water, I think")
+    table, listed = tmp_path / "classes.csv", tmp_path / "classes.json"
+    done = run("classify", scene, tmp_path / "none.tif", "--model", MODEL, "--output", table)
+    assert (done.code, done.out) == (1, "")
+    assert table.read_text().splitlines()[:2] == [
+        "source,label,text,error",
+        f'{scene},water,"Water, I think",',
+    ]
+    assert "none.tif does not exist" in table.read_text().splitlines()[2]
+    assert run("classify", scene, "--model", MODEL, "--output", listed).code == 0
+    assert json.loads(listed.read_text())[0]["label"] == "water"
+    assert {path.name for path in tmp_path.iterdir()} == {"scene.tif", "classes.csv", "classes.json"}
+    again = run("classify", scene, "--model", MODEL, "--output", table)
+    assert (again.code, again.out) == (2, "")
+    assert "add --overwrite" in again.err
+
+
+def test_a_run_that_was_interrupted_asks_again_for_nothing_that_was_answered(run, scripted, tmp_path):
+    count = TOGETHER + 4
+    pixels = np.random.default_rng(0).integers(0, 255, (count, 3, 64, 64), dtype=np.uint8)
+    scenes = [write_raster(tmp_path / f"{n:02}.tif", pixels=each) for n, each in enumerate(pixels)]
+    asked = []
+
+    def interrupted(conversation):
+        if len(asked) == TOGETHER:
+            raise KeyboardInterrupt
+        asked.append(conversation)
+        return "water"
+
+    command = ("classify", *scenes, "--model", MODEL, "--output", tmp_path / "classes.csv")
+    scripted(interrupted)
+    done = run(*command)
+    assert (done.code, done.out) == (130, "")
+    assert f"interrupted after {TOGETHER} replies; the same command with --resume goes on" in done.err
+    assert "--resume" in run(*command).err  # it is not silently begun anew
+    engine = scripted(lambda conversation: "forest")
+    assert run(*command, "--resume").code == 0
+    assert sum(map(len, engine.batches)) == 4
+    labels = [line.split(",")[1] for line in (tmp_path / "classes.csv").read_text().splitlines()[1:]]
+    assert labels == ["water"] * TOGETHER + ["forest"] * 4
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_model_loads(run, no_model, scene, tmp_path):
+    for given, reason in (
+        (("--output", tmp_path / "a.txt"), "choose .csv or .json"),
+        (("--resume",), "--resume needs the --output of the run"),
+        (("--output", tmp_path / "none" / "a.csv"), "none"),
+    ):
+        done = run("classify", scene, "--model", MODEL, *given)
+        assert (done.code, done.out) == (2, "")
+        assert reason in done.err
