@@ -287,6 +287,10 @@ UNORDERED = frozenset({"dota", "task1", "rscovlm", "lmmrotate"})
 """Formats whose class list is what names were met, and so in no order that numbers could mean."""
 
 
+UNSIZED = frozenset({"ultralytics", "lmmrotate"})
+"""Formats that may hold coordinates as parts of the sides of images, whose sizes they do not hold."""
+
+
 def format_named(name: str) -> Format:
     """A format.
 

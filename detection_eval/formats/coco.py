@@ -16,7 +16,7 @@ from detection_eval.files import atomic_path, write_text
 from detection_eval.formats.image_ids import image_id
 from detection_eval.formats.lines import finite_numbers, read_json
 from detection_eval.formats.records import ClassIndex, Collection, Gathering, ImageBoxes, left_out_boxes
-from detection_eval.formats.segmentation import outline
+from detection_eval.formats.segmentation import MASK, RING, outline
 from detection_eval.geometry.quads import area, bounds
 from detection_eval.geometry.rotated import boxes_to_quads
 from detection_eval.metrics.ground_truth import CROWD
@@ -71,8 +71,7 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
         raise FormatError(f"{path}: not a COCO data set ({_said(error)})") from error
     gathering = Gathering(tuple(names.values()) if classes is None else classes)
     for key, file_name in files.items():
-        number = key if type(key) is int else None
-        gathering.image(file_name, str(path), file_name=file_name, size=sizes[key], coco_id=number)
+        gathering.image(file_name, str(path), file_name=file_name, size=sizes[key], coco_id=_number(key))
     kinds: Counter[str] = Counter()
     for position, annotation in enumerate(annotations):
         place = f"{path}: annotation {position}"
@@ -87,8 +86,9 @@ def read_coco_collection(path: str | Path, classes: Sequence[str] | None = None)
             gathering.box(image, corners, name, place, written, grade if graded else None)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{place}: {_said(error)}") from error
-    numbers = {name: key for key, name in names.items() if type(key) is int}
-    return replace(gathering.finish(rectangle_notes(kinds)), categories=numbers)
+    numbers = {name: _number(key) for key, name in names.items()}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    return replace(gathering.finish(rectangle_notes(kinds)), categories=known)
 
 
 def _by_id(rows: Iterable[Mapping[str, Any]], value: str, path: Path) -> dict[Any, str]:
@@ -96,14 +96,23 @@ def _by_id(rows: Iterable[Mapping[str, Any]], value: str, path: Path) -> dict[An
 
     Raises:
         FormatError: for an id that two have.
-        KeyError, TypeError: for a row without them.
+        KeyError, TypeError, ValueError: for a row without them.
     """
     found: dict[Any, str] = {}
     for row in rows:
+        if row[value] is None:
+            raise ValueError(f"the {value} of id {row['id']!r} is null")
         key, text = row["id"], str(row[value])
         if found.setdefault(key, text) != text:
             raise FormatError(f"{path}: {found[key]!r} and {text!r} have the same id {key!r}")
     return found
+
+
+def _number(key: Any) -> int | None:
+    """An id as results write it: a number, which some tools write as a text; None for any other."""
+    if isinstance(key, str):
+        return int(key) if key.isdecimal() else None
+    return key if type(key) is int else None
 
 
 def _known(named: Mapping[Any, str], row: Mapping[str, Any], key: str, rows: str) -> str:
@@ -126,7 +135,12 @@ def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def rectangle_notes(kinds: Mapping[str, int]) -> list[str]:
     """Notes on outlines that became rectangles, by kind."""
-    return [f"{count:,} {kind} are taken by their smallest rectangle" for kind, count in kinds.items()]
+    return [
+        f"{counted(count, _ONE[kind], kind)} taken by the smallest rectangle" for kind, count in kinds.items()
+    ]
+
+
+_ONE = {RING: "ring of other than 4 vertices", MASK: "mask"}
 
 
 def write_coco(

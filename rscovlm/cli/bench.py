@@ -27,8 +27,9 @@ bench = typer.Typer(
 Images = Annotated[
     Path | None,
     typer.Option(
-        help="A line for each image: its id, and its width and height where the files lack them.",
-        metavar="FILE",
+        help="A line for each image: its id, and its width and height where the files lack them. Or the "
+        "folder of the images, which says their sizes.",
+        metavar="FILE|FOLDER",
     ),
 ]
 ImageSize = Annotated[
@@ -114,6 +115,8 @@ def read_options(
 ) -> ReadOptions:
     """Read options from the command line: information that the file itself may lack.
 
+    ``images`` is a file that lists them, or their folder.
+
     Raises:
         DetectionError, UsageError: with one clear line.
         OSError: a file cannot be read.
@@ -121,9 +124,12 @@ def read_options(
     from detection_eval.formats import ReadOptions
 
     names = read_classes(classes)
-    listed = None if images is None else _read_images(images)
+    is_folder = images is not None and images.is_dir()
+    listed = None if images is None or is_folder else _read_images(images)
     ids = None if listed is None else [image for image, _ in listed]
     sizes = {image: sides for image, sides in listed or () if sides is not None}
+    if is_folder and images is not None and size is None:
+        sizes = sizes_in(images)
     if size is not None and sizes:
         raise UsageError(f"--size and the sizes in {images} say the same; give one of them")
     if aliases is not None and names is None:
@@ -147,6 +153,30 @@ def _read_images(path: Path) -> list[tuple[str, tuple[int, int] | None]]:
     if not listed:
         raise UsageError(f"{path}: no images; write an id a line")
     return listed
+
+
+def sizes_in(folder: Path) -> dict[str, tuple[int, int]]:
+    """Width and height of the images of a folder by id, from their headers; without those that are damaged.
+
+    Raises:
+        UsageError: where there are no images.
+    """
+    from detection_eval.formats.image_ids import image_id
+    from rscovlm.data.readers.common import IMAGE_SUFFIXES
+    from tiling.errors import SceneError
+    from tiling.headers import image_size
+
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise UsageError(f"--images {folder} holds no images; give the folder right above them")
+    sizes = {}
+    for path in files:
+        try:
+            height, width = image_size(path)
+        except (SceneError, OSError):
+            continue
+        sizes[image_id(path.name)] = (width, height)
+    return sizes
 
 
 def _read_size(text: str, place: str) -> tuple[int, int]:

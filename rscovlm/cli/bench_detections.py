@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,8 +15,15 @@ import typer
 
 from detection_eval.words import counted
 from rscovlm.cli.aliases import Aliases
-from rscovlm.cli.bench import ImageSize, read_options
-from rscovlm.cli.detection_inputs import Compared, read_compared, read_sources, read_thresholds, split_images
+from rscovlm.cli.bench import ImageSize, read_options, sizes_in
+from rscovlm.cli.detection_inputs import (
+    Compared,
+    lack_sizes,
+    read_compared,
+    read_sources,
+    read_thresholds,
+    split_images,
+)
 from rscovlm.cli.options import AsJson, Seed
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.errors import UsageError
@@ -93,8 +101,9 @@ def detections(
     images: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of the images: the report shows their pixels. Or a file with a line for each image: "
-            "its id, in the order of results of mmrotate 0.x, and its width and height. Both may be given.",
+            help="Folder of the images: the report shows their pixels, and their sizes count where labels "
+            "lack them. Or a file with a line for each image: its id, in the order of results of mmrotate "
+            "0.x, and its width and height. Both may be given.",
             metavar="FOLDER|FILE",
         ),
     ] = None,
@@ -120,7 +129,10 @@ def detections(
     check_outputs({"--output": output}, (), overwrite=overwrite)
     folder, listing = split_images(images or [])
     pixels = None if folder is None else crops(folder)
-    compared = read_compared(gt, sources, read_options(classes, listing, size, None), classes, aliases)
+    given = read_options(classes, listing, size, None)
+    if given.sizes is None and folder is not None and lack_sizes([gt, *sources.values()]):
+        given = replace(given, sizes=sizes_in(folder))
+    compared = read_compared(gt, sources, given, classes, aliases)
     _tell_losses(compared)
     chosen = read_thresholds(threshold, compared, per_class)
     _tell_counts(compared)

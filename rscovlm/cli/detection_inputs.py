@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,13 +97,25 @@ def read_compared(
     return Compared(names, truth, found)
 
 
+def lack_sizes(specs: Iterable[str]) -> bool:
+    """Whether one of several ``PATH[:FORMAT]`` needs sizes of images that it does not hold."""
+    from detection_eval.formats.catalogue import UNSIZED
+
+    return any(_format_of(spec) in UNSIZED for spec in specs)
+
+
 def _declares_order(spec: str) -> bool:
     """Whether a ground truth says in what order its classes are numbered."""
-    from detection_eval.formats import detect_format, split_format
     from detection_eval.formats.catalogue import UNORDERED
 
+    return _format_of(spec) not in UNORDERED
+
+
+def _format_of(spec: str) -> str:
+    from detection_eval.formats import detect_format, split_format
+
     path, format_name = split_format(spec)
-    return (format_name or detect_format(path)) not in UNORDERED
+    return format_name or detect_format(path)
 
 
 def _read_truth(spec: str, given: ReadOptions, classes: str | None) -> tuple[Collection, tuple[str, ...]]:

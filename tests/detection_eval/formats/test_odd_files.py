@@ -44,7 +44,7 @@ def test_a_ring_may_be_closed_by_its_first_point(tmp_path):
     assert read(tmp_path / "a.json").detections["a"].polygons.reshape(-1).tolist() == SQUARE
     (tmp_path / "a.json").write_text(json.dumps(coco(segmentation=[[*SQUARE, 11, 20]])))
     (note,) = read(tmp_path / "a.json").notes
-    assert note == "1 rings of other than 4 vertices are taken by their smallest rectangle"
+    assert note == "1 ring of other than 4 vertices taken by the smallest rectangle"
 
 
 def test_results_of_coco_have_four_numbers_and_categories_from_1(tmp_path):
@@ -188,3 +188,22 @@ def test_what_merging_of_patches_loses_is_said(tmp_path):
         "merging of patches loses the difficulty of objects in 1 image",
         "merging of patches loses the header (source, GSD) of 1 image",
     )
+
+
+def test_ids_that_a_tool_wrote_as_texts_are_the_numbers_of_results(tmp_path):
+    content = coco({"id": "7"}, image_id="7", category_id="1")
+    content["categories"][0]["id"] = "1"
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found = read(tmp_path / "a.json")
+    assert found.images["a"].coco_id == 7
+    assert found.categories == {"ship": 1}
+
+
+@pytest.mark.parametrize("rows", ["images", "categories"])
+def test_a_name_that_is_null_is_said(tmp_path, rows):
+    content = coco()
+    name = "file_name" if rows == "images" else "name"
+    content[rows][0][name] = None
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(FormatError, match=f"malformed: the {name} of id [17] is null"):
+        read(tmp_path / "a.json")

@@ -1,6 +1,7 @@
 """What options of ``rscovlm bench`` say about files: images, sizes and overlaps."""
 
 import pytest
+from PIL import Image
 
 from detection_eval.errors import FormatError
 from rscovlm.cli.bench import _read_nms, read_options
@@ -24,6 +25,21 @@ def test_a_list_of_images_names_them_without_suffix_and_may_state_sizes(tmp_path
     assert options(images=images(tmp_path, "P1.png\n")).sizes is None
     assert options(size="1024X768").sizes == (1024, 768)
     assert list(options(classes="plane,ship").classes) == ["plane", "ship"]
+
+
+def test_a_folder_of_images_states_their_sizes(tmp_path):
+    with pytest.raises(UsageError, match="holds no images"):
+        options(images=tmp_path)
+    Image.new("RGB", (30, 20)).save(tmp_path / "P1__0.5__0___0.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # orientation: shown on its side
+    Image.new("RGB", (30, 20)).save(tmp_path / "b.jpg", exif=turned)
+    (tmp_path / "c.png").write_bytes(b"damaged")
+    (tmp_path / "b.txt").touch()
+    read = options(images=tmp_path)
+    assert read.images is None  # a folder has no order
+    assert read.sizes == {"P1__0.5__0___0": (30, 20), "b": (20, 30)}
+    assert options(images=tmp_path, size="9x9").sizes == (9, 9)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import json
 
 import pytest
+from PIL import Image
 
 from detection_eval.detections import Detections
 from detection_eval.formats import Collection, ImageBoxes, write
@@ -173,7 +174,6 @@ def test_verdicts_of_boxes_and_sums_of_images_are_tables_that_agree(run, files):
 
 
 def test_the_page_shows_the_pixels_of_images_that_are_there(run, files):
-    from PIL import Image
 
     (files / "images").mkdir()
     truth, _, _ = problem()
@@ -411,9 +411,13 @@ def test_results_of_mmrotate_0_need_the_order_of_images_and_of_classes(run, labe
     assert (found["APnc50"], found["AP50"]) == (1, 1)
 
 
-@pytest.mark.parametrize("sizes", [("--size", "100x50"), ("--images", "sizes.txt")])
+@pytest.mark.parametrize("sizes", [("--size", "100x50"), ("--images", "sizes.txt"), ("--images", "images")])
 def test_labels_of_ultralytics_compare_with_labeltxt(run, labelled, monkeypatch, sizes):
     monkeypatch.chdir(labelled)
+    (labelled / "images").mkdir()
+    for image in ("P1__0.5__0___0", "P1__0.5__824___0"):
+        Image.new("RGB", (100, 50)).save(labelled / "images" / f"{image}.png")
+    (labelled / "images" / "damaged.png").write_bytes(b"\x89PNG")
     (labelled / "names.txt").write_text("ship\nplane\n")
     (labelled / "sizes.txt").write_text("P1__0.5__0___0.png 100 50\nP1__0.5__824___0.png 100 50\n")
     (labelled / "labels").mkdir()
