@@ -142,7 +142,7 @@ class Report:
         self._parsed: list[ParseReport] = []
         self._failed: list[str] = []
         self._outlines: list[str] = []
-        self._tiles = 0
+        self._tiles = self._unreplied = 0
         self._unexamined_px = self._area_px = 0.0
 
     def add(self, summary: Mapping[str, Any], found: SceneDetections, *, with_boxes: bool) -> None:
@@ -152,6 +152,7 @@ class Report:
         )
         self._parsed.append(found.report)
         self._failed += [f"tile {failed.tile.index}: {failed.reason}" for failed in found.failures]
+        self._unreplied += sum(not failed.replied for failed in found.failures)
         self._outlines += [] if found.again is None else found.again.failures
         self._tiles += summary["tiles"]
         areas = [plan.grid.extent.area for plan in found.plans]
@@ -204,7 +205,11 @@ class Report:
         note("parsing: " + ", ".join(_parsing_words(_parsing(reduce(add, self._parsed)))))
 
     def missing(self, *, resumable: bool) -> str:
-        """One line about what was not examined; each scene of which nothing was is named on stderr before."""
+        """One line about what was not examined; each scene of which nothing was is named on stderr before.
+
+        Args:
+            resumable: there is a journal to go on with, which helps where replies are missing.
+        """
         parts = []
         if self.refused:
             for source, reason in self.refused.items():
@@ -222,4 +227,5 @@ class Report:
             boxes = counted(len(self._outlines), "box")
             parts.append(f"{boxes} could not be looked at again; {self._outlines[0]}")
         line = "; ".join(parts)
-        return line + ("; --resume asks again about what has no reply" if resumable else "")
+        unasked = self.refused or self._unreplied or self._outlines
+        return line + ("; --resume asks again about what has no reply" if resumable and unasked else "")

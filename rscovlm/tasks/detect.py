@@ -45,11 +45,13 @@ class FailedTile:
         tile: which.
         reason: one line.
         plan: the pass that the tile is of, by its place among those of the run.
+        replied: whether there is a reply, which a resumed run keeps.
     """
 
     tile: Tile
     reason: str
     plan: int = 0
+    replied: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def read_replies(run: DetectionRun, replies: Sequence[TileReply]) -> SceneDetect
         boxes = parsed.detections
         found[number].append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
         if reason := _incomplete(reply, parsed):
-            failures.append(FailedTile(tile, reason, number))
+            failures.append(FailedTile(tile, reason, number, replied=True))
     merged, across = _merged(run, found)
     inside = _inside(run.plans, merged.detections)
     dropped = int((~inside).sum())

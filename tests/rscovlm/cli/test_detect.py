@@ -192,6 +192,17 @@ def test_a_run_all_of_whose_requests_failed_can_be_completed_with_resume(run, sc
     assert names(tmp_path) == ["boxes.json", "squares.tif"]
 
 
+def test_resume_is_not_advised_where_every_tile_has_a_reply(run, scripted, squares, tmp_path):
+    command = ("detect", squares, "--model", MODEL, "--output", tmp_path / "boxes.json")
+    scripted(failing_once(3, Reply("10,10,20,10,20,20,10,20 ship", "length")))
+    said = run(*command).err
+    assert "cut off at its token limit" in said
+    assert "--resume" not in said
+    engine = scripted(find_squares)
+    assert run(*command, "--resume").code == 1
+    assert engine.batches == []
+
+
 def test_a_run_with_failed_requests_can_be_completed_with_resume(run, scripted, squares, tmp_path):
     output = tmp_path / "boxes.json"
     command = ("detect", squares, "--model", MODEL, "--output", output)
