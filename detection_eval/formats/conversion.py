@@ -230,7 +230,7 @@ def convert(
     options, writing = options or ReadOptions(), writing or WriteOptions()
     known = source_format or detect_format(source)
     collection = read(source, known, **vars(options))
-    notes = list(collection.notes)
+    notes = list(collection.remarks)
     if collection.report is not None:
         notes += collection.report.losses()
     if patches is not None:

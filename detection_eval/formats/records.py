@@ -102,6 +102,15 @@ class Collection:
         }
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and what an evaluation has to know of the boxes themselves, one line each."""
+        flat = sum(int((area(boxes.polygons) == 0).sum()) for boxes in self.detections.values())
+        if not flat:
+            return self.notes
+        told = counted(flat, "box has no area: it overlaps", "boxes have no area: they overlap")
+        return (*self.notes, f"{told} nothing, and nothing finds {'it' if flat == 1 else 'them'}")
+
+    @property
     def report(self) -> ParseReport | None:
         """Sum of the parse reports of all images, or None where no boxes were read from text."""
         reports = [boxes.report for boxes in self.images.values() if boxes.report is not None]
@@ -281,10 +290,6 @@ class Gathering:
             for image, rows in self._rows.items():
                 self._rows[image] = [row for row in rows if row not in out]
         quads = np.array(self._corners, dtype=np.float64).reshape(-1, 4, 2)
-        flat = int((area(quads[[row for rows in self._rows.values() for row in rows]]) == 0).sum())
-        if flat:
-            told = counted(flat, "box has no area: it overlaps", "boxes have no area: they overlap")
-            notes = [*notes, f"{told} nothing, and nothing finds {'it' if flat == 1 else 'them'}"]
         labels = np.array([-1 if (label := known[name]) is None else label for name in self._names], np.int64)
         images = {
             image: self._finished(rows, quads, labels, index.names, self._about[image])

@@ -172,9 +172,9 @@ def detections(
 def _tell_losses(compared: Compared) -> None:
     """What was not read of the files, method by method."""
     for name, collection in compared.found.items():
-        for line in (*collection.notes, *(collection.report.losses() if collection.report else ())):
+        for line in (*collection.remarks, *(collection.report.losses() if collection.report else ())):
             note(f"{name}: {line}")
-    for line in compared.truth.notes:
+    for line in compared.truth.remarks:
         note(f"ground truth: {line}")
 
 

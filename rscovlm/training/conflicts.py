@@ -52,7 +52,13 @@ def conflicts(config: TrainConfig, ignored: set[str]) -> list[Problem]:
         found.append((keys, "give minutes or steps, or the run could not be resumed"))
     if config.attention == "flash_attention_2" and config.precision == "fp32":
         found.append((("attention", "precision"), "flash_attention_2 does not compute in fp32"))
-    return [(keys[0], message) for keys, message in found if not ignored & set(keys)]
+    return [(keys[0], message) for keys, message in found if not any(_is_in(key, ignored) for key in keys)]
+
+
+def _is_in(key: str, wrong: set[str]) -> bool:
+    """Whether a setting, or a section that it is in, is wrong or missing."""
+    parts = key.split(".")
+    return any(".".join(parts[:depth]) in wrong for depth in range(1, len(parts) + 1))
 
 
 def _conflicts_of_adapters(config: TrainConfig) -> list[Conflict]:

@@ -63,7 +63,11 @@ def _boxes(file: Path, image: ImageRef, classes: Sequence[str], options: Options
         if not all(-0.5 <= part <= 1.5 for part in parts):
             raise LeftOut("its coordinates are no parts of the image's sides", f"line {number}: {line:.80}")
         corners = [part * (height if place % 2 else width) for place, part in enumerate(parts)]
-        box = box_of(corners, options.geometry, label=classes[int(row[0])], horizontal=flat or None)
+        try:
+            box = box_of(corners, options.geometry, label=classes[int(row[0])], horizontal=flat or None)
+        except LeftOut:
+            options.account.changed["boxes without area removed"] += 1
+            continue
         if outside(box, image.size):
             options.account.changed["boxes outside their image removed"] += 1
             continue

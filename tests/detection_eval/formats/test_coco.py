@@ -117,4 +117,5 @@ def test_a_box_without_area_is_kept_and_told(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(coco(bbox=[10, 20, 0, 20])))
     read = read_coco_collection(tmp_path / "a.json")
     assert len(read.images["a"].detections) == 1
-    assert read.notes == ("1 box has no area: it overlaps nothing, and nothing finds it",)
+    assert read.notes == ()
+    assert read.remarks == ("1 box has no area: it overlaps nothing, and nothing finds it",)

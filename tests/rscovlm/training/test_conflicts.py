@@ -43,3 +43,11 @@ def test_a_warm_up_may_take_all_steps_of_a_run():
 def test_a_warm_up_that_outlasts_the_run_is_told_with_both_numbers():
     assert warmup_problem(10, 10) is None
     assert "11 steps of warm-up are more than the run's 10" in (warmup_problem(11, 10) or "")
+
+
+def test_nothing_is_said_of_what_is_in_a_section_that_is_missing(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("{model: nano, mix: synth, steps: 3, optimizer: {lr: 1.0e-4}}")
+    with pytest.raises(ConfigError) as error:
+        load_train_config(str(file))
+    assert str(error.value) == f"{file}: batch: is missing"

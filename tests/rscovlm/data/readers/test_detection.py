@@ -226,3 +226,10 @@ def test_flat_boxes_are_removed_and_counted(tmp_path, images):
     assert len(sample.boxes) == 1
     assert account.changed["boxes without area removed"] == 1  # beside what the format says of the file
     assert np.isfinite(sample.boxes[0].polygon).all()
+
+
+def test_a_box_without_area_is_left_out_and_told_once(dota, images):
+    (dota / "P2.txt").write_text("10 10 20 10 20 10 10 10 ship 0\n10 10 20 10 20 20 10 20 ship 0\n")
+    (_, second), account = read("dota", dota, images)
+    assert len(second.boxes) == 1
+    assert account.changed == {"boxes outside their image removed": 1, "boxes without area removed": 1}

@@ -70,3 +70,11 @@ def test_boxes_outside_their_image_are_removed_and_counted(yolo):
     (sample,), account = read("yolo-obb", yolo, yolo)
     assert [box.label for box in sample.boxes] == ["ship"]
     assert account.changed == {"boxes outside their image removed": 1}
+
+
+def test_a_box_without_area_costs_itself_and_not_its_image(yolo):
+    label = yolo / "labels" / "train" / "a.txt"
+    label.write_text("1 0.5 0.4 0.2 0.4\n0 0.5 0.4 0.2 0\n")
+    (sample,), _, account = converted(yolo)
+    assert [box.label for box in sample.boxes] == ["ship"]
+    assert account.changed == {"boxes without area removed": 1}
