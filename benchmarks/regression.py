@@ -8,6 +8,8 @@ every step, so that training on kept states is the engine's second stage without
 (``tests/rscovlm/reo/test_cached.py`` compares the losses). With --steps, the engine also trains nano whole to
 say the number in words: with plain targets, with the number-token loss and with soft targets; words and head
 of those rows come from the same weights.
+
+Each row is kept in FOLDER/rows as soon as it is there: the same command goes on where it was cut short.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ import argparse
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ from rscovlm.models.heads.numbers.states import States
 from rscovlm.nano.tokenizer import number_tokens
 from rscovlm.reo.baselines import OPTICAL, RGB, band_statistics, boosted, by_cover, constant, ridge
 from rscovlm.reo.cached import cached_states, predicted_from, train_on
+from rscovlm.reo.kept import KeptRows
 from rscovlm.reo.predict import number_head, predicted, said, table
 from rscovlm.reo.words import NumberWords, train_words
 from rscovlm.scoring.predictions import Predictions, covered, difference, intervals, spread_scores
@@ -131,8 +134,15 @@ def row(name: str, test: Predictions) -> dict[str, Any]:
     }
 
 
+BASELINES = (
+    "constant",
+    "land cover",
+    *(f"{kind} on bands, {views}" for views in VIEWS for kind in ("ridge", "boosted trees")),
+)
+
+
 def baselines(data: Data) -> dict[str, Predictions]:
-    """Rows without a vision-language model."""
+    """The rows ``BASELINES``, without a vision-language model."""
     found = {"constant": constant(data.train, data.test), "land cover": by_cover(data.train, data.test)}
     features = [band_statistics(each) for each in data]
     channels = features[0].shape[1] // 2
@@ -253,6 +263,75 @@ def trained_head(
     return head
 
 
+def frozen(rows: KeptRows, model: Any, encoder: Any, views: str, limits: dict[str, int], epochs: int) -> None:
+    """The rows of frozen nano in a set of views; its states are read where one of them is not kept."""
+    data = Data.of(rows.folder, encoder, VIEWS[views], limits)
+    if views == "rgb":
+        plain = cache(partial(baselines, data))
+        for name in BASELINES:
+            rows.row(name, lambda name=name: plain()[name])
+
+    @cache
+    def states() -> list[States]:
+        return [cached_states(model, each, "center", taps="half") for each in data]
+
+    rows.row(f"embed: frozen nano + ridge, {views}", lambda: embedded(data, states()))
+    jobs = list(EVERYWHERE)
+    if views == "ms+sar":
+        jobs += [(trunk, "mixture") for trunk in TRUNKS if trunk != "gated"]
+        jobs += [("gated", output) for output in OUTPUTS if output != "mixture"]
+    for kind in jobs:
+        name = f"frozen nano, {kind[0]} + {kind[1]}, {views}"
+        head = cache(lambda kind=kind: trained_head(model, data, states(), kind, epochs))
+        said_there = rows.row(name, lambda head=head: predicted_from(head(), states()[2], data.test))
+        if name in RECALIBRATED:
+            known = rows.row(
+                f"{name}, validation", lambda head=head: predicted_from(head(), states()[1], data.val), False
+            )
+            for method in METHODS:
+                rows.row(f"{name}, {method}", partial(recalibrated, method, known, said_there, 0, 500))
+    for kind_of, spread in (("plain", None), ("soft", (40.0, 15.0))):
+        name = f"frozen nano, number tokens in words, {kind_of} targets, {views}"
+        rows.row(name, partial(_words, model, encoder, data, states, epochs, spread))
+
+
+def _words(
+    model: Any,
+    encoder: Any,
+    data: Data,
+    states: Callable[[], list[States]],
+    epochs: int,
+    spread: tuple[float, float] | None,
+) -> Predictions:
+    """What number tokens say after a layer of their own on frozen states."""
+    known = [torch.tensor(truth(each)).float() for each in data]
+    torch.manual_seed(0)
+    words = NumberWords(model.lm_head.weight[number_tokens(encoder.tokenizer)].float())
+    own = states()
+    train_words(words, (own[0], own[1]), (known[0], known[1]), epochs=epochs, spread=spread)
+    return table(data.test, words.said(own[2]).double().numpy())
+
+
+def whole(rows: KeptRows, limits: dict[str, int], steps: int) -> None:
+    """The rows of nano trained whole by the engine."""
+    for name, more in WORDS.items():
+
+        @cache
+        def own(name: str = name, more: tuple[str, ...] = more) -> dict[str, Predictions]:
+            trained = trained_by_engine(rows.folder, name.replace(" ", "-"), steps, *more)
+            return words_and_head(trained, rows.folder, limits)
+
+        rows.row(f"nano whole, words, {name}, swir+sar", lambda own=own: own()["words"])
+        said_there = rows.row(
+            f"nano whole, head beside words, {name}, swir+sar", lambda own=own: own()["head"]
+        )
+        known = rows.row(f"nano whole, head, {name}, validation", lambda own=own: own()["head val"], False)
+        rows.row(
+            f"nano whole, head beside words, {name}, conformal",
+            partial(recalibrated, "conformal", known, said_there, 0, 500),
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build/regression"))
@@ -263,56 +342,20 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30, help="of each head on frozen states")
     parser.add_argument("--steps", type=int, default=0, help="of the engine on nano whole; 0 leaves it out")
     options = parser.parse_args()
-    folder, started = options.folder, time.perf_counter()
+    folder: Path = options.folder
     write_plots(folder, options.tiles, options.plots)
     limits = {"train": options.train, "val": options.test, "test": options.test}
+    stated = {name: getattr(options, name) for name in ("tiles", "plots", "train", "test", "epochs")}
+    rows = KeptRows(folder, stated)
     encoder = encoder_of("nano")
-    found: dict[str, Predictions] = {}
     with load_model("nano", device="cpu") as engine:
         assert isinstance(engine, TransformersEngine)
-        for views, shown in VIEWS.items():
-            data = Data.of(folder, encoder, shown, limits)
-            if views == "rgb":
-                found |= baselines(data)
-            states = [cached_states(engine.model, each, "center", taps="half") for each in data]
-            print(f"{views}: states after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-            found[f"embed: frozen nano + ridge, {views}"] = embedded(data, states)
-            jobs = list(EVERYWHERE)
-            if views == "ms+sar":
-                jobs += [(trunk, "mixture") for trunk in TRUNKS if trunk != "gated"]
-                jobs += [("gated", output) for output in OUTPUTS if output != "mixture"]
-            for trunk, output in jobs:
-                head = trained_head(engine.model, data, states, (trunk, output), options.epochs)
-                name = f"frozen nano, {trunk} + {output}, {views}"
-                found[name] = predicted_from(head, states[2], data.test)
-                print(f"{name} after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-                if name in RECALIBRATED:
-                    validation = predicted_from(head, states[1], data.val)
-                    for method in METHODS:
-                        found[f"{name}, {method}"] = recalibrated(method, validation, found[name], 0, 500)
-            for name, spread in (("plain", None), ("soft", (40.0, 15.0))):
-                known = [torch.tensor(truth(each)).float() for each in data]
-                torch.manual_seed(0)
-                words = NumberWords(engine.model.lm_head.weight[number_tokens(encoder.tokenizer)].float())
-                pairs = (states[0], states[1]), (known[0], known[1])
-                train_words(words, *pairs, epochs=options.epochs, spread=spread)
-                said_there = words.said(states[2]).double().numpy()
-                found[f"frozen nano, number tokens in words, {name} targets, {views}"] = table(
-                    data.test, said_there
-                )
-            del states
-            report(folder, found)
+        for views in VIEWS:
+            frozen(rows, engine.model, encoder, views, limits, options.epochs)
+            report(folder, rows.found)
     if options.steps:
-        for name, more in WORDS.items():
-            model = trained_by_engine(folder, name.replace(" ", "-"), options.steps, *more)
-            own = words_and_head(model, folder, limits)
-            found[f"nano whole, words, {name}, swir+sar"] = own["words"]
-            found[f"nano whole, head beside words, {name}, swir+sar"] = own["head"]
-            fixed = recalibrated("conformal", own["head val"], own["head"], 0, 500)
-            found[f"nano whole, head beside words, {name}, conformal"] = fixed
-            report(folder, found)
-            print(f"{name} after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    report(folder, found)
+        whole(rows, limits, options.steps)
+        report(folder, rows.found)
     print((folder / "table.md").read_text())
 
 

@@ -36,7 +36,8 @@ def score(
     recalibrate: Annotated[
         str | None,
         typer.Option(
-            help="temperature, isotonic, conformal, mondrian, several with commas, or all.", metavar="METHOD"
+            help="temperature, isotonic, conformal, mondrian, binned, several with commas, or all.",
+            metavar="METHOD",
         ),
     ] = None,
     recalibrated: Annotated[
