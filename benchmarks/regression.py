@@ -269,7 +269,7 @@ def frozen(rows: KeptRows, model: Any, encoder: Any, views: str, limits: dict[st
     if views == "rgb":
         plain = cache(partial(baselines, data))
         for name in BASELINES:
-            rows.row(name, lambda name=name: plain()[name])
+            rows.row(name, partial(_part, plain, name))
 
     @cache
     def states() -> list[States]:
@@ -280,19 +280,33 @@ def frozen(rows: KeptRows, model: Any, encoder: Any, views: str, limits: dict[st
     if views == "ms+sar":
         jobs += [(trunk, "mixture") for trunk in TRUNKS if trunk != "gated"]
         jobs += [("gated", output) for output in OUTPUTS if output != "mixture"]
-    for kind in jobs:
-        name = f"frozen nano, {kind[0]} + {kind[1]}, {views}"
-        head = cache(lambda kind=kind: trained_head(model, data, states(), kind, epochs))
-        said_there = rows.row(name, lambda head=head: predicted_from(head(), states()[2], data.test))
+    for trunk, output in jobs:
+        name = f"frozen nano, {trunk} + {output}, {views}"
+        said_of = partial(_said_of, cache(partial(_head_of, model, data, states, (trunk, output), epochs)))
+        said_there = rows.row(name, partial(said_of, data, states, 2))
         if name in RECALIBRATED:
-            known = rows.row(
-                f"{name}, validation", lambda head=head: predicted_from(head(), states()[1], data.val), False
-            )
+            known = rows.row(f"{name}, validation", partial(said_of, data, states, 1), shown=False)
             for method in METHODS:
                 rows.row(f"{name}, {method}", partial(recalibrated, method, known, said_there, 0, 500))
-    for kind_of, spread in (("plain", None), ("soft", (40.0, 15.0))):
-        name = f"frozen nano, number tokens in words, {kind_of} targets, {views}"
+    for kind, spread in (("plain", None), ("soft", (40.0, 15.0))):
+        name = f"frozen nano, number tokens in words, {kind} targets, {views}"
         rows.row(name, partial(_words, model, encoder, data, states, epochs, spread))
+
+
+def _part(made: Callable[[], dict[str, Predictions]], name: str) -> Predictions:
+    return made()[name]
+
+
+def _head_of(
+    model: Any, data: Data, states: Callable[[], list[States]], kind: tuple[str, str], epochs: int
+) -> NumberHead:
+    return trained_head(model, data, states(), kind, epochs)
+
+
+def _said_of(
+    head: Callable[[], NumberHead], data: Data, states: Callable[[], list[States]], split: int
+) -> Predictions:
+    return predicted_from(head(), states()[split], list(data)[split])
 
 
 def _words(
@@ -315,21 +329,18 @@ def _words(
 def whole(rows: KeptRows, limits: dict[str, int], steps: int) -> None:
     """The rows of nano trained whole by the engine."""
     for name, more in WORDS.items():
+        own = cache(partial(_trained, rows.folder, name, steps, more, limits))
+        rows.row(f"nano whole, words, {name}, swir+sar", partial(_part, own, "words"))
+        beside = f"nano whole, head beside words, {name}"
+        said_there = rows.row(f"{beside}, swir+sar", partial(_part, own, "head"))
+        known = rows.row(f"{beside}, validation", partial(_part, own, "head val"), shown=False)
+        rows.row(f"{beside}, conformal", partial(recalibrated, "conformal", known, said_there, 0, 500))
 
-        @cache
-        def own(name: str = name, more: tuple[str, ...] = more) -> dict[str, Predictions]:
-            trained = trained_by_engine(rows.folder, name.replace(" ", "-"), steps, *more)
-            return words_and_head(trained, rows.folder, limits)
 
-        rows.row(f"nano whole, words, {name}, swir+sar", lambda own=own: own()["words"])
-        said_there = rows.row(
-            f"nano whole, head beside words, {name}, swir+sar", lambda own=own: own()["head"]
-        )
-        known = rows.row(f"nano whole, head, {name}, validation", lambda own=own: own()["head val"], False)
-        rows.row(
-            f"nano whole, head beside words, {name}, conformal",
-            partial(recalibrated, "conformal", known, said_there, 0, 500),
-        )
+def _trained(
+    folder: Path, name: str, steps: int, more: tuple[str, ...], limits: dict[str, int]
+) -> dict[str, Predictions]:
+    return words_and_head(trained_by_engine(folder, name.replace(" ", "-"), steps, *more), folder, limits)
 
 
 def main() -> None:
