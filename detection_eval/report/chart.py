@@ -12,7 +12,7 @@ from detection_eval.report.svg import Shape, drawing, line, text
 PALETTE = ("#0a62b9", "#b5400f", "#2b7d3b", "#7a3fa0", "#8a6d00", "#0e7c86", "#b02a5b", "#55606b")
 """Colours of methods, in their order."""
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 22, 14, 40
 
 
 def round_axis(most: float, parts: int = 5) -> tuple[float, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def _policy_score(
             groups.setdefault((column, value), []).append(scores[row.item.key])
     shared = [row for row in counted if row.item.key in base]
     difference = None
-    if name != "off" and shared:
+    if name != "off" and len({row.item.images[0] for row in shared}) > 1:  # of one image nothing is drawn
         difference = paired_difference(
             [scores[row.item.key] for row in shared],
             [base[row.item.key] for row in shared],
@@ -228,7 +229,9 @@ def ends_table(scores: Sequence[PolicyScore]) -> ResultTable:
 
 def group_table(scores: Sequence[PolicyScore], column: str) -> ResultTable:
     """Accuracy of each policy by the values of a column, with the number of questions."""
-    values = sorted({value for each in scores for name, value in each.groups if name == column})
+    values = sorted(
+        {value for each in scores for name, value in each.groups if name == column}, key=_by_number
+    )
     numbers = [max(each.groups.get((column, value), (0, None))[0] for each in scores) for value in values]
     head = ("policy", *(f"{value} ({number:,})" for value, number in zip(values, numbers)))
     rows = tuple(
@@ -236,6 +239,13 @@ def group_table(scores: Sequence[PolicyScore], column: str) -> ResultTable:
         for each in scores
     )
     return ResultTable(f"By {column}", head, rows, ("Percent, with the score interval (Wilson).",))
+
+
+def _by_number(value: str) -> tuple[float, str]:
+    """Values that begin with a number in the order of it: 4,096 px before 16,384 px."""
+    leading = re.match(r"[\d,.]+", value)
+    number = leading[0].replace(",", "").rstrip(".") if leading else ""
+    return (float(number) if number.count(".") < 2 and number.strip(".") else math.inf), value
 
 
 def _cell(each: PolicyScore, column: str, value: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -13,6 +14,7 @@ from rscovlm.bench.results.policies import NAMES, PolicyScore, tables
 from rscovlm.bench.results.tables import table_for_page
 
 _LEAST_TOKENS = 10.0  # where the axis begins; the question alone costs none
+_CHARACTER_PX, _LINE_PX, _MOST_STACKED = 6.0, 12.0, 8
 
 
 def policies_html(scores: Sequence[PolicyScore], title: str, facts: Sequence[tuple[str, str]]) -> str:
@@ -54,7 +56,7 @@ def cost_chart(scores: Sequence[PolicyScore], cost: str) -> Markup:
     high = max(high, low + 1)
     name = {"visual_tokens": "visual tokens a question", "seconds": "seconds a question"}[cost]
     chart = Chart((low, high), (0, 100), name, "accuracy, %", ticks=(high - low, 5), powers=True)
-    named: dict[tuple[float, float], list[str]] = {}
+    points: list[_Point] = []
     for index, (each, value) in enumerate(zip(scores, spent, strict=True)):
         if math.isnan(each.accuracy.value):
             continue
@@ -63,17 +65,57 @@ def cost_chart(scores: Sequence[PolicyScore], cost: str) -> Markup:
         chart.line([(x, down), (x, up)], colour)
         words = f"{NAMES.get(each.name, each.name)}: {share:.1f} % ({down:.1f}-{up:.1f}), {value:,.4g} {name}"
         chart.point(x, share, colour, words, filled=each.name not in ("direct", "oracle", "blind"))
-        named.setdefault(_place(chart, x, share, named), []).append(each.name)
-    for (px, py), names in named.items():
-        chart.words(px + 9, py + 4, ", ".join(names))
+        px, py = chart.place(x, share)
+        points.append(_Point(each.name, px, py, chart.place(x, up)[1], chart.place(x, down)[1]))
+    for point, (left, base) in zip(points, name_places(points, chart.width), strict=True):
+        chart.words(left, base, point.name)
     return chart.svg(f"accuracy over {name}")
 
 
-def _place(chart: Chart, x: float, y: float, taken: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """Where the name of a point stands, in px: with that of another point that is too near for two."""
-    px, py = chart.place(x, y)
-    near = (place for place in taken if abs(place[0] - px) < 60 and abs(place[1] - py) < 12)
-    return next(near, (px, py))
+class _Point(NamedTuple):
+    """A point of a chart and the ends of its interval, px; y grows downwards."""
+
+    name: str
+    x: float
+    y: float
+    top: float
+    bottom: float
+
+
+_Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in px."""
+
+
+def name_places(points: Sequence[_Point], width: float) -> list[tuple[float, float]]:
+    """Where the names of points begin, px: beside the point, else above or below its interval, free of all.
+
+    Args:
+        points: in the order in which they choose.
+        width: of the chart, which names stay within.
+    """
+    taken: list[_Box] = [(each.x - 8, each.y - 8, each.x + 8, each.y + 8) for each in points]
+    taken += [(each.x - 2, each.top, each.x + 2, each.bottom) for each in points]
+    places = []
+    for each in points:
+        boxes = [box for box in _name_boxes(each) if box[0] > 0 and box[2] < width]
+        box = next((box for box in boxes if not any(_overlap(box, other) for other in taken)), boxes[0])
+        taken.append(box)
+        places.append((box[0], box[3] - 3))
+    return places
+
+
+def _name_boxes(point: _Point) -> Iterator[_Box]:
+    """The places that a name may have, best first."""
+    long = _CHARACTER_PX * len(point.name)
+    for left in (point.x + 9, point.x - 9 - long):
+        yield left, point.y - 6, left + long, point.y + 7
+    for step in range(_MOST_STACKED):
+        for base in (point.top - 1 - _LINE_PX * step, point.bottom + _LINE_PX * (step + 1)):
+            yield point.x - long / 2, base - _LINE_PX, point.x + long / 2, base
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _colour(index: int) -> str:

@@ -263,10 +263,11 @@ def p_value(value: float) -> str:
 
 
 def ends(interval: Interval) -> str:
-    """The ends of an interval of a share in percent; nothing for none."""
+    """The ends of an interval of a share in percent; nothing for none. A minus sign is no dash."""
     if math.isnan(interval.low):
         return ""
-    return f"{100 * interval.low:.1f}-{100 * interval.high:.1f}"
+    dash = " to " if interval.low < 0 else "-"
+    return f"{100 * interval.low:.1f}{dash}{100 * interval.high:.1f}"
 
 
 def _name(scores: Scores) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,15 @@ def test_the_comparison_is_json_without_nan(scores):
     stated = json.loads(json.dumps(to_json(scores), allow_nan=False))
     assert stated[3]["evidence_seen"] == {"value": None, "low": None, "high": None}
     assert stated[2]["ends"] == {"stop": 4}
+
+
+def test_values_stand_in_the_order_of_their_numbers(scores):
+    sizes = ("4,096 px", "16,384 px", "40,000 px", "none")
+    groups = {("size", size): (1, wilson(1.0, 1)) for size in reversed(sizes)}
+    table = group_table([replace(scores[0], groups=groups)], "size")
+    assert table.head[1:] == tuple(f"{size} (1)" for size in sizes)
+
+
+def test_one_image_alone_gives_no_interval_of_a_difference():
+    runs = [made("off", ["yes", "no"]), made("chain", ["yes", "yes"], CHAINED)]
+    assert compare_policies(runs, STRICT)[1].difference is None
