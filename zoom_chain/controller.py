@@ -61,6 +61,7 @@ class ZoomChain:
         model_name: written into traces.
         listing: how the model lists objects, for policies that have it do so.
         similarity: of images and a text, by which ``retrieve`` ranks views in place of the model.
+        structured: hold replies to the dialect's form of calls; for models that can be held to a pattern.
         readers: threads that read views.
         thumbnails: whether traces hold pictures of the views, for a page; they take memory.
         clock: seconds, for the budget and the trace.
@@ -79,6 +80,7 @@ class ZoomChain:
         model_name: str = "",
         listing: Listing | None = None,
         similarity: Similarity | None = None,
+        structured: bool = False,
         readers: int = 4,
         thumbnails: bool = True,
         clock: Callable[[], float] = time.monotonic,
@@ -93,6 +95,7 @@ class ZoomChain:
         self.model_name = model_name
         self.listing = listing
         self.similarity = similarity
+        self.structured = structured
         self.readers = readers
         self.thumbnails = thumbnails
         self._clock = clock
@@ -152,6 +155,7 @@ class ZoomChain:
             gsd,
             scores,
             self.similarity,
+            self.structured,
         )
 
     def _answer(self, job: Job, policy: ZoomPolicy) -> Answer:
@@ -166,6 +170,8 @@ class ZoomChain:
             "budget": asdict(self.budget),
             "crops": asdict(self.crops),
         }
+        if session.structured:
+            settings["structured"] = True
         if session.chosen is not None:
             settings["chosen"], settings["why"] = session.chosen
         trace = Trace(

@@ -15,6 +15,7 @@ from zoom_chain.chat import Conversation, Generation, ImagePart, Reply
 from zoom_chain.dialect import ZoomDialect
 from zoom_chain.effects import Effect, Look, Outcome, Result, Said, Showing, Sight, Steps, StopReason
 from zoom_chain.looks import CropRule, least_pixels, within
+from zoom_chain.patterns import turn_pattern
 from zoom_chain.scores import Scores
 from zoom_chain.trace import EvidenceRecord, ReplyRecord, RequestRecord, ViewRecord
 
@@ -61,6 +62,7 @@ class Session:
         gsd: ground sampling distance of the scene, which those of its views follow.
         scores: how the model states probabilities.
         similarity: of images and a text; None where there is no such function.
+        structured: whether replies are held to the dialect's form of calls, and to that of lists of objects.
         spending: what has been spent; charged by the driver.
         views: shown so far, in order.
         turns: replies so far.
@@ -82,6 +84,7 @@ class Session:
     gsd: Gsd
     scores: Scores = "none"
     similarity: Similarity | None = None
+    structured: bool = False
     spending: Spending = field(default_factory=Spending)
     views: list[ViewRecord] = field(default_factory=list)
     turns: list[ReplyRecord] = field(default_factory=list)
@@ -137,6 +140,14 @@ class Session:
         (sight,) = yield Look((Showing(view),), overview=True)
         assert isinstance(sight, Sight)
         return sight
+
+    def turn_options(self, *, calls: bool) -> Generation:
+        """How a turn is generated in which the zoom tool may be called, or not any more.
+
+        A model that goes on past its call would write the observation itself.
+        """
+        pattern = turn_pattern(self.dialect, calls=calls) if self.structured else None
+        return replace(self.options, stop=self.dialect.stop, pattern=pattern)
 
     def record(
         self,

@@ -39,7 +39,7 @@ def reply_pattern(contract: Contract, classes: Sequence[str] | None) -> str:
         boxes = _json(numbers, label, contract.syntax)
     else:
         boxes = _tagged(numbers, label, contract, contract.syntax)
-    return f"(?:{boxes}|{_literal(contract.empty)})"
+    return f"(?:{boxes}|{literal(contract.empty)})"
 
 
 def _number(decimals: int) -> str:
@@ -50,10 +50,10 @@ def _number(decimals: int) -> str:
 def _label(classes: Sequence[str] | None) -> str:
     if classes is None:
         return _ANY_LABEL
-    return f"(?:{'|'.join(_literal(spoken(name)) for name in by_spoken_name(classes))})"
+    return f"(?:{'|'.join(literal(spoken(name)) for name in by_spoken_name(classes))})"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text that stands for itself; ``re.escape`` writes escapes that servers do not know."""
     escaped = _SPECIAL.sub(lambda found: "\\" + found[0], text)
     return escaped.replace("\n", r"\n").replace("\t", r"\t")
@@ -68,28 +68,28 @@ def _lines(numbers: Sequence[str], label: str, syntax: Lines) -> str:
 
 
 def _json(numbers: Sequence[str], label: str, syntax: Json) -> str:
-    key, label_key = _literal(json.dumps(syntax.key)), _literal(json.dumps(syntax.label_key))
+    key, label_key = literal(json.dumps(syntax.key)), literal(json.dumps(syntax.label_key))
     item = rf'\{{{key}: \[{", ".join(numbers)}\], {label_key}: "{label}"\}}'
     return rf"```json\n\[\n\t{item}(?:,\n\t{item})*\n\]\n```"
 
 
 def _tagged(numbers: Sequence[str], label: str, contract: Contract, syntax: Tagged) -> str:
     start, end = _PLACE.split(syntax.number)
-    written = [f"{_literal(start)}{number}{_literal(end)}" for number in numbers]
-    angle = _literal(syntax.angle_joiner) + written.pop() if contract.angle is not None else ""
-    joiner = _literal(syntax.joiner)
+    written = [f"{literal(start)}{number}{literal(end)}" for number in numbers]
+    angle = literal(syntax.angle_joiner) + written.pop() if contract.angle is not None else ""
+    joiner = literal(syntax.joiner)
     if syntax.pair[0]:
-        left, right = map(_literal, syntax.pair)
+        left, right = map(literal, syntax.pair)
         written = [f"{left}{x}{joiner}{y}{right}" for x, y in zip(written[::2], written[1::2])]
-    box = _literal(syntax.box[0]) + joiner.join(written) + angle + _literal(syntax.box[1])
-    listed = _repeated(box, _literal(syntax.box_joiner)) if syntax.grouped else box
-    listed = _literal(syntax.boxes[0]) + listed + _literal(syntax.boxes[1])
+    box = literal(syntax.box[0]) + joiner.join(written) + angle + literal(syntax.box[1])
+    listed = _repeated(box, literal(syntax.box_joiner)) if syntax.grouped else box
+    listed = literal(syntax.boxes[0]) + listed + literal(syntax.boxes[1])
     if syntax.label is None:
         group = listed
     else:
-        named = _literal(syntax.label[0]) + label + _literal(syntax.label[1])
+        named = literal(syntax.label[0]) + label + literal(syntax.label[1])
         group = named + listed if syntax.label_first else f"{listed} {named}"
-    return _repeated(group, _literal(syntax.group_joiner))
+    return _repeated(group, literal(syntax.group_joiner))
 
 
 def _repeated(item: str, joiner: str) -> str:

@@ -95,6 +95,14 @@ def ask(
     short: Annotated[
         bool, typer.Option("--short", help="End each question with a request for a word or short phrase.")
     ] = False,
+    structured: Annotated[
+        bool,
+        typer.Option(
+            "--structured",
+            help="Hold each reply to words and a whole call of the zoom tool, and lists of objects to their "
+            "format; for models in vLLM.",
+        ),
+    ] = False,
     trace: Annotated[
         Path | None, typer.Option(help="Write what was looked at: .html or .json.", metavar="FILE")
     ] = None,
@@ -179,6 +187,7 @@ def ask(
                     options=drawn,
                     progress=progress,
                     journal=journal,
+                    structured=structured,
                     thumbnails=trace is not None,
                 ),
                 options,

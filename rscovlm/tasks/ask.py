@@ -31,6 +31,7 @@ def ask(
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
     journal: Journal | None = None,
+    structured: bool = False,
     thumbnails: bool = True,
 ) -> list[Answer]:
     """One answer for each question about a scene, in order.
@@ -47,6 +48,7 @@ def ask(
         options: how replies are generated.
         progress: called with (questions answered, questions in all).
         journal: where usable replies are kept as they come, and taken from where they are there already.
+        structured: hold replies to the dialect's form of calls; for models in vLLM.
         thumbnails: whether traces hold pictures of the views.
     """
     pairs = [(scene, question) for question in questions]
@@ -58,6 +60,7 @@ def ask(
         options=options,
         progress=progress,
         journal=journal,
+        structured=structured,
         thumbnails=thumbnails,
     )
 
@@ -77,6 +80,7 @@ def ask_each(
     options: Generation | None = None,
     progress: Callable[[int, int], None] | None = None,
     journal: Journal | None = None,
+    structured: bool = False,
     thumbnails: bool = True,
 ) -> list[Answer]:
     """One answer for each question about a scene of its own, in order; as :func:`ask` otherwise."""
@@ -91,6 +95,7 @@ def ask_each(
         options=options,
         model_name=engine.name,
         listing=listing_of(engine.family, options),
+        structured=structured,
         thumbnails=thumbnails,
     )
     allowed = zoomable or [True] * len(questions)

@@ -15,6 +15,7 @@ from zoom_chain.chat import Reply
 from zoom_chain.controller import ZoomChain
 from zoom_chain.dialect import NANO, QWEN3_VL, RSCOVLM
 from zoom_chain.looks import CropRule
+from zoom_chain.patterns import turn_pattern
 from zoom_chain.policies import OFF, SINGLE
 
 AS_ASKED = CropRule(margin=0)
@@ -541,3 +542,19 @@ def test_what_is_stated_goes_before_what_the_file_says(chain_of, scene_path):
         trace = chain_of("Blue.").ask(stated, "question?").trace
     # 8 scene px in one of the overview.
     assert (trace.scene["gsd"]["source"], trace.views[0].gsd_m) == ("stated", 16.0)
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_structured_turns_are_held_to_a_whole_call_until_the_tool_is_withdrawn(scene, small, structured):
+    asked = []
+
+    class Held:
+        def chat(self, conversations, options):
+            asked.append(options.pattern)
+            return [Reply(QWEN3_VL.render_call((10, 10, 60, 60), 100, 100)) for _ in conversations]
+
+    chain = ZoomChain(Held(), QWEN3_VL, small, Budget(max_zooms=1), structured=structured)
+    trace = chain.ask(scene, "what?").trace
+    calling, words = (turn_pattern(QWEN3_VL, calls=calls) for calls in (True, False))
+    assert asked == ([calling, calling, words] if structured else [None] * 3)
+    assert trace.settings.get("structured", False) is structured

@@ -42,11 +42,10 @@ def converse(
     dialect = session.dialect
     withdrawn: StopReason | None = None
     refusals = 0
-    # A model that goes on past its call would write the observation itself.
-    options = replace(session.options, stop=dialect.stop)
     about = frames
     while True:
-        said = yield from ask(conversation, options)
+        calls = session.tool_offered and withdrawn is None
+        said = yield from ask(conversation, session.turn_options(calls=calls))
         read = _take(session, said, conversation, about, frames, final=withdrawn is not None)
         call = read.call
         if failure_of(said.reply) or call is None or withdrawn is not None:

@@ -240,7 +240,7 @@ def answer_about(session: Session, overview: Picture, each: Judged) -> Generator
     """Ask the question about a view, and how sure the model is."""
     dialect = session.dialect
     conversation = shown_closer(session, overview, each)
-    options = replace(session.options, stop=dialect.stop, logprobs=True)
+    options = replace(session.turn_options(calls=True), logprobs=True)
     said = yield from ask(conversation, options)
     size = each.view.size
     read = read_reply(said.reply, dialect, size.width, size.height)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from detection_eval.detections import Detections
 from detection_eval.text.contracts import detection_prompt
 from detection_eval.text.parsing import parse_response
+from detection_eval.text.patterns import reply_pattern
 from detection_eval.words import counted
 from tiling.errors import NotGeoreferenced
 from tiling.grid import Tile, TileGrid
@@ -169,7 +170,10 @@ def _wave(
             shown.append((tile, sight.index, opening.say("user", sight.image, words)))
     if not shown:
         return
-    replies = yield Ask(tuple(conversation for _, _, conversation in shown), plan.listing.options)
+    options = plan.listing.options
+    if session.structured:
+        options = replace(options, pattern=reply_pattern(plan.listing.contract, [plan.label]))
+    replies = yield Ask(tuple(conversation for _, _, conversation in shown), options)
     for (tile, index, conversation), said in zip(shown, replies, strict=True):
         assert isinstance(said, Said)
         session.record(said, conversation, about=(index,))

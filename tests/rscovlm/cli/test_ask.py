@@ -200,3 +200,11 @@ def test_a_search_without_probabilities_is_refused_in_one_line(run, scripted, sc
     assert done.code == 2
     assert "zoom policy tree needs probabilities of answers" in done.err
     assert "Traceback" not in done.err
+
+
+def test_structured_replies_are_held_to_a_pattern(run, scripted, scene):
+    engine = scripted(lambda conversation: "red")
+    assert run("ask", scene, "any?", "--model", MODEL, "--structured").code == 0
+    assert engine.options[-1].pattern is not None
+    assert run("ask", scene, "any?", "--model", MODEL).code == 0
+    assert engine.options[-1].pattern is None

@@ -21,6 +21,8 @@ from rscovlm.models.checkpoints import NANO_FOLDER, resolve
 from rscovlm.synth.catalogue import CLASS_NAMES
 from tests.rscovlm.checkpoints import lora_over, tiny_qwen3_vl, tiny_qwen25_vl
 from tests.rscovlm.engines.real_vllm import BLOCK, PATTERN, ROOT, asked, asked_in_process, vllm_server
+from zoom_chain.dialect_files import dialect_names, load_dialect
+from zoom_chain.patterns import turn_pattern
 
 PYTHON = os.environ.get("RSCOVLM_VLLM", "")
 
@@ -205,8 +207,9 @@ for pattern in json.load(sys.stdin):
 """
 
 
-def test_vllm_takes_the_pattern_of_every_contract():
+def test_vllm_takes_the_pattern_of_every_contract_and_dialect():
     patterns = [reply_pattern(contract, CLASS_NAMES) for contract in CONTRACTS.values()]
+    patterns += [turn_pattern(load_dialect(name), calls=True) for name in dialect_names()]
     taken = subprocess.run(
         [PYTHON, "-c", GRAMMARS], input=json.dumps(patterns), capture_output=True, text=True
     )
@@ -279,3 +282,35 @@ def test_detect_finds_the_same_objects(models, scene, tmp_path):
         code = main(["detect", str(scene), *classes, *options, "--output", str(output)])
         found.append((code, json.loads(output.read_text())["features"]))
     assert found[0] == found[1]
+
+
+def held_parsing(options, scene, output, *further):
+    """What came of the replies about the tiles of a scene, by outcome."""
+    classes = ["--classes", "plane,ship", "--tile", "1024"]
+    main(["detect", str(scene), *classes, *options, "--output", str(output), "--allow-failed", *further])
+    found = json.loads(output.read_text())
+    assert {feature["properties"]["class"] for feature in found["features"]} <= {"plane", "ship"}
+    return found["provenance"]["parsing"]
+
+
+def test_detect_structured_writes_nothing_but_the_contract(models, scene, tmp_path, told, folder):
+    """Of random weights too, all that can be wrong with a reply is that the limit of tokens cut it off."""
+    free = held_parsing(models[1], scene, tmp_path / "free.geojson")
+    held = held_parsing(models[1], scene, tmp_path / "held.geojson", "--structured")
+    told(f"detect with {folder.name} served: {free}; --structured: {held}")
+    assert set(held) <= {"responses", "boxes", "ok", "declared_empty", "truncated", "outside", "degenerate"}
+
+
+def test_ask_structured_asks_for_no_zoom_that_cannot_be_read(models, scene, tmp_path):
+    output, trace = tmp_path / "held.txt", tmp_path / "held.json"
+    questions = ["How many ships are at the harbour?", "Is there any plane at the airport?"]
+    outputs = ["--output", str(output), "--trace", str(trace)]
+    main(["ask", str(scene), *questions, *models[1], "--structured", *outputs])
+    turns = [
+        (turn, load_dialect(answer["settings"]["dialect"]))
+        for answer in json.loads(trace.read_text())
+        for turn in answer["turns"]
+    ]
+    whole = [each for each in turns if each[0]["completion_tokens"] < 96]
+    assert all(re.fullmatch(turn_pattern(dialect, calls=True), turn["reply"]) for turn, dialect in whole)
+    assert not any("JSON" in str(turn["refusal"]) for turn, _ in whole)

@@ -8,6 +8,7 @@ import pytest
 
 from detection_eval.detections import Detections
 from detection_eval.text.contracts import CONTRACTS
+from detection_eval.text.patterns import reply_pattern
 from detection_eval.text.writing import render_response
 from rscovlm.tasks.ask import ask, listing_of
 from tests.rscovlm.painted import FAMILY, PLACES, SQUARE, find_squares, paint
@@ -150,3 +151,10 @@ def test_a_trace_and_its_page_hold_the_ledger(squares):
         assert re.search(rf'<span class="badge" style="[^"]*">{record.view}</span>', page)
     assert "Outlined: objects that the answer counts." in page
     assert "25</dd>" in page
+
+
+def test_a_structured_sweep_holds_lists_to_the_format_and_the_kind(squares):
+    engine = ScriptedEngine(find_squares)
+    ask(squares, ["How many ships are there?"], engine, settings=SETTINGS, structured=True)
+    held = reply_pattern(CONTRACTS[engine.family.detection], ["ship"])
+    assert {options.pattern for options in engine.options} == {held}
