@@ -5,17 +5,16 @@ Shape letters: B rows of a batch, P kept (prefix) positions, S new (suffix) posi
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from rscovlm.engines.generating import Generated, before, logprobs_of
+from rscovlm.engines.decoding import Decoder
+from rscovlm.engines.generating import Generated, before
 from rscovlm.engines.numbers import dense_head_of, distributions_of, fields_of, head_of, prompts_of
 from rscovlm.engines.prefixes import Layers, Prefixes, restored
 from rscovlm.errors import ModelError
@@ -27,9 +26,7 @@ from rscovlm.models.heads import read_heads
 from rscovlm.models.heads.gsd import GsdHead, LogGsd
 from rscovlm.models.memory import KEPT_TOKENS, batch_rows
 from rscovlm.models.patches import PatchSpec, normalise, patchify
-from rscovlm.models.prompting import Prompt, Prompter, decoded, pad_left, token_grid
-from rscovlm.models.sampling import Chooser, sampling_of
-from rscovlm.models.scale.state import tell_scale
+from rscovlm.models.prompting import Prompt, Prompter, decoded, token_grid
 from rscovlm.models.taps import tapped
 from rscovlm.models.weights import (
     best_device,
@@ -37,7 +34,6 @@ from rscovlm.models.weights import (
     dtype_named,
     model_for_inference,
     read_tokenizer,
-    stop_tokens,
 )
 from tiling.gsd import Range
 from zoom_chain.chat import Conversation, Generation, ImagePart, Picture, Reply
@@ -85,20 +81,16 @@ class TransformersEngine:
         self.heads = nn.ModuleDict() if heads is None else heads
         self.family = family
         self.name = name
-        self._model: VisionLanguageModel | None = model
-        self.device: torch.device = model.device
-        self.dtype: torch.dtype = model.model.visual.dtype
+        self._decoder: Decoder | None = Decoder(model, tokenizer, spec)
+        self.device, self.dtype = self._decoder.device, self._decoder.dtype
         self.max_batch = max_batch or batch_rows(family.resolution)
         self._spec = spec
         self._prompter = Prompter(tokenizer, model.config.image_token_id, spec.factor)
         self._tokenizer = tokenizer
-        self._stops = stop_tokens(model, tokenizer)
-        # Layers that hold a state instead of keys and values cannot be taken back to where prompts part.
-        layers = getattr(model.config.get_text_config(), "layer_types", None) or ()
-        self._recurrent = any(kind == "linear_attention" for kind in layers)
         self.estimate_gsd = self._estimate_gsd if GSD in self.heads else None
         """Range of metres per pixel of an image, from its pixels; None for a model without such a head."""
-        self._memory = Prefixes(0 if self._recurrent else keep_tokens)
+        # A state cannot be taken back to where prompts part.
+        self._memory = Prefixes(0 if self._decoder.recurrent else keep_tokens)
 
     @property
     def model(self) -> VisionLanguageModel:
@@ -107,9 +99,13 @@ class TransformersEngine:
         Raises:
             ModelError: after ``close``.
         """
-        if self._model is None:
+        return self._open.model
+
+    @property
+    def _open(self) -> Decoder:
+        if self._decoder is None:
             raise ModelError(f"{self.name} is closed; load it again to ask more")
-        return self._model
+        return self._decoder
 
     @classmethod
     def of_checkpoint(
@@ -176,7 +172,7 @@ class TransformersEngine:
     def close(self) -> None:
         """Forget kept conversations and let go of the weights."""
         self._memory.clear()
-        self._model = None
+        self._decoder = None
 
     def chat(self, conversations: Sequence[Conversation], options: Generation) -> list[Reply]:
         """One reply for each conversation, in order; see ``ChatModel``."""
@@ -233,7 +229,9 @@ class TransformersEngine:
         grid = token_grid(image.size, self._spec.factor)
         head = cast(GsdHead, self.heads[GSD])
         patches = torch.from_numpy(patchify(image.pixels, self._spec)).to(self.device)
-        grids = self._tensor(np.array([[1, grid[0] * self._spec.merge, grid[1] * self._spec.merge]]))
+        grids = torch.tensor(
+            [[1, grid[0] * self._spec.merge, grid[1] * self._spec.merge]], device=self.device
+        )
         with tapped(self.model, head.taps) as taps:
             self.model.model.visual(normalise(patches, self._spec).to(self.dtype), grid_thw=grids)
         return cast(LogGsd, head(taps.features(grids), [grid[0] * grid[1]]))
@@ -268,13 +266,14 @@ class TransformersEngine:
         if options.max_new_tokens == 0:
             prompts = [prompt.before_last() for prompt in prompts]
         cache, mask, known = self._restore(prompts)
-        logits, mask = self._prefill(prompts, known, cache, mask)
+        decoder = self._open
+        logits, mask = decoder.prefill(prompts, known, cache, mask)
         scores = (
-            self._score(prompts, logits, cache, mask, options.choices)
+            decoder.score(prompts, logits, cache, mask, options.choices)
             if options.choices
             else [None] * len(prompts)
         )
-        generated = self._generate(prompts, logits, cache, mask, seeds, options)
+        generated = decoder.generate(prompts, logits, cache, mask, seeds, options)
         if self._memory.most_tokens:
             self._remember(prompts, generated, cache)
         texts = [decoded(self._tokenizer, tokens) for tokens, _, _ in generated.replies()]
@@ -313,137 +312,6 @@ class TransformersEngine:
                 return [(keys[row][:, part], values[row][:, part]) for keys, values in _held(cache)]
 
             self._memory.keep(keys, read, len(generated.fed[row]))
-
-    # --- running the model --------------------------------------------------------------------------
-
-    def _prefill(
-        self, prompts: list[Prompt], known: list[int], cache: DynamicCache, mask: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run what is new of each prompt: the logits (B, vocabulary) of what follows, and the mask (B, L)."""
-        suffixes = [prompt.ids[length:] for prompt, length in zip(prompts, known, strict=True)]
-        ids = self._tensor(pad_left(suffixes, self._tokenizer.pad_token_id or 0))
-        new = self._tensor(pad_left([np.ones(len(suffix), dtype=np.int64) for suffix in suffixes], 0))
-        positions = [prompt.positions[:, length:] for prompt, length in zip(prompts, known, strict=True)]
-        mask = torch.cat([mask, new], dim=1)
-        scales = [prompt.log_gsd[length:] for prompt, length in zip(prompts, known, strict=True)]
-        self._tell(pad_left(scales, np.nan))
-        output = self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=self._tensor(pad_left(positions, 0)).transpose(0, 1),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **self._pixels(prompts, known),
-        )
-        return output.logits[:, -1], mask
-
-    def _pixels(self, prompts: list[Prompt], known: list[int]) -> dict[str, torch.Tensor]:
-        """Patches and grids of the images that are new."""
-        merge = self._spec.merge
-        new = [
-            (image.pixels, (1, rows * merge, columns * merge))
-            for prompt, length in zip(prompts, known, strict=True)
-            for image, (start, _), (rows, columns) in zip(
-                prompt.images, prompt.spans, prompt.grids, strict=True
-            )
-            if start >= length
-        ]
-        if not new:
-            return {}
-        grids = np.array([grid for _, grid in new])
-        ends = np.cumsum(grids.prod(axis=1)).tolist()
-        # Filled image by image, since the patches of a batch are too large to be held twice.
-        values = torch.empty(ends[-1], self._spec.numbers, dtype=self.dtype, device=self.device)
-        for (pixels, _), start, end in zip(new, [0, *ends], ends, strict=False):
-            patches = torch.from_numpy(patchify(pixels, self._spec)).to(self.device)
-            normalise(patches, self._spec, values[start:end])
-        return {"pixel_values": values, "image_grid_thw": self._tensor(grids)}
-
-    def _generate(
-        self,
-        prompts: list[Prompt],
-        logits: torch.Tensor,
-        cache: DynamicCache,
-        mask: torch.Tensor,
-        seeds: list[int],
-        options: Generation,
-    ) -> Generated:
-        """Tokens one after the other, until each row has ended its turn or met its limit."""
-        state = Generated(len(prompts), mask)
-        following = self._tensor(np.array([prompt.positions.max() + 1 for prompt in prompts]))
-        sampling = options.sampling or sampling_of(self.model.generation_config)
-        last = np.array([[prompt.log_gsd[-1]] for prompt in prompts])
-        choose = Chooser(sampling, seeds, [prompt.ids for prompt in prompts], self.device)
-        for step in range(options.max_new_tokens):
-            chosen = choose(logits)
-            state.add(chosen.tolist(), logprobs_of(logits, chosen) if options.logprobs else None, self._stops)
-            if options.stop:
-                state.end_at(options.stop, self._tokenizer)
-            if state.finished or step + 1 == options.max_new_tokens:
-                break
-            alive = self._tensor(np.array([[int(not stopped)] for stopped in state.stopped]))
-            state.feed(chosen.tolist(), alive)
-            self._tell(last)
-            output = self.model(
-                input_ids=chosen[:, None],
-                attention_mask=state.mask,
-                position_ids=(following + step).expand(3, -1)[..., None],
-                past_key_values=cache,
-                use_cache=True,
-            )
-            logits = output.logits[:, -1]
-        return state
-
-    def _score(
-        self,
-        prompts: list[Prompt],
-        logits: torch.Tensor,
-        cache: DynamicCache,
-        mask: torch.Tensor,
-        choices: Sequence[str],
-    ) -> list[NDArray[np.float64]]:
-        """Log-probabilities (choices,) of answers after each prompt, read on its keys and values.
-
-        Args:
-            prompts: that were just prefilled.
-            logits: (B, vocabulary) of the first token of the reply.
-            cache: of the prompts; the same afterwards.
-            mask: (B, L) which positions of it are real.
-            choices: answers, none of them empty.
-        """
-        following = self._tensor(np.array([prompt.positions.max() + 1 for prompt in prompts]))
-        first = logits.float().log_softmax(dim=-1)
-        sums = []
-        for choice in choices:
-            ids = self._tokenizer.encode(choice, add_special_tokens=False)
-            total = first[:, ids[0]].clone()
-            if len(ids) > 1:
-                read = self._tensor(np.array([ids[:-1]] * len(prompts)))
-                steps = torch.arange(len(ids) - 1, device=self.device)
-                last = np.array([[prompt.log_gsd[-1]] for prompt in prompts])
-                self._tell(np.repeat(last, len(ids) - 1, axis=1))
-                output = self.model(
-                    input_ids=read,
-                    attention_mask=torch.cat([mask, torch.ones_like(read)], dim=1),
-                    position_ids=(following[:, None] + steps).expand(3, -1, -1),
-                    past_key_values=copy.deepcopy(cache) if self._recurrent else cache,
-                    use_cache=True,
-                )
-                if not self._recurrent:
-                    cache.crop(-read.shape[1])
-                further = self._tensor(np.array([ids[1:]] * len(prompts)))
-                stated = output.logits.float().log_softmax(dim=-1)
-                total += stated.gather(2, further[..., None])[..., 0].sum(dim=1)
-            sums.append(total.double().cpu().numpy())
-        return list(np.stack(sums, axis=1))
-
-    def _tell(self, log_gsd: NDArray[np.floating[Any]]) -> None:
-        """Tell gates the scales (B, S) of the tokens that come next."""
-        tell_scale(self.model, torch.from_numpy(np.ascontiguousarray(log_gsd)).to(self.device))
-
-    def _tensor(self, array: NDArray[np.int64]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 
 def _held(cache: DynamicCache) -> Layers:

@@ -84,11 +84,11 @@ def reference(engine, conversation: Conversation, new_tokens: int) -> list[int]:
         mm_token_type_ids=(ids == engine.model.config.image_token_id).int(),
         max_new_tokens=new_tokens,
         do_sample=False,
-        eos_token_id=sorted(engine._stops),
+        eos_token_id=sorted(engine._decoder.stops),
         pad_token_id=engine._tokenizer.pad_token_id,
         **inputs,
     )
-    return [token for token in output[0, ids.shape[1] :].tolist() if token not in engine._stops]
+    return [token for token in output[0, ids.shape[1] :].tolist() if token not in engine._decoder.stops]
 
 
 def test_patches_equal_those_of_the_reference_processor(folder, engine):
@@ -391,7 +391,7 @@ def answer_logprob(engine, conversation, answer):
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 position_ids=torch.from_numpy(positions)[:, None],
-                **engine._pixels([prompt], [0]),
+                **engine._decoder._pixels([prompt], [0]),
             )
             .logits[0]
             .float()
