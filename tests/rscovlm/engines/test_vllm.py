@@ -294,7 +294,7 @@ def held_parsing(options, scene, output, *further):
 
 
 def test_detect_structured_writes_nothing_but_the_contract(models, scene, tmp_path, told, folder):
-    """Of random weights too, all that can be wrong is that the limit of tokens cut it off, and where boxes lie."""
+    """Of random weights too, all that can be wrong is where boxes lie, and that a reply was cut off."""
     free = held_parsing(models[1], scene, tmp_path / "free.geojson")
     held = held_parsing(models[1], scene, tmp_path / "held.geojson", "--structured")
     told(f"detect with {folder.name} served: {free}; --structured: {held}")
