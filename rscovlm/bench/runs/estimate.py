@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from rscovlm.bench.item import Item
-from rscovlm.bench.runs.asking import READERS, Asking
+from rscovlm.bench.runs.asking import Asking
 from rscovlm.bench.runs.detecting import plan_image
 from rscovlm.bench.runs.looking import first_view
+from rscovlm.bench.runs.preparing import READERS
 from tiling.errors import SceneError
 from tiling.scene import Scene
 

@@ -15,7 +15,8 @@ from rscovlm.bench.prompts import Profile
 from rscovlm.bench.protocols.available import protocols_of
 from rscovlm.bench.records import item_to_json
 from rscovlm.bench.row import Row
-from rscovlm.bench.runs.asking import Asking, ask_items
+from rscovlm.bench.runs.answering import ask_items
+from rscovlm.bench.runs.asking import Asking
 from rscovlm.bench.runs.detecting import TILES, forget
 from rscovlm.bench.runs.folder import library_versions, open_log, record, write_manifest
 from rscovlm.bench.runs.looking import CLOSER, Blind, Mode, direct_resolution, shuffled_images

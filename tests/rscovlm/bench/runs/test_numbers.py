@@ -6,7 +6,7 @@ import torch
 
 from rscovlm.bench.item import Item, Truth
 from rscovlm.bench.prompts import load_profile
-from rscovlm.bench.runs.asking import ask_items
+from rscovlm.bench.runs.answering import ask_items
 from rscovlm.bench.runs.job import plan_job, read_questions
 from rscovlm.bench.runs.numbers import filled_in, in_waves, plots_seen
 from rscovlm.bench.suites import SUITES
