@@ -180,6 +180,8 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "zoom_chain/session.py": "test_controller.py and test_driver.py read what it records and is charged",
     "zoom_chain/errors.py": "names alone; detection_eval/test_errors.py checks their base",
     "rscovlm/errors.py": "names alone; what raises them is tested",
+    "rscovlm/nano/object_lessons.py": "test_lessons.py draws lessons of every kind",
+    "rscovlm/nano/question_lessons.py": "test_lessons.py draws lessons of every kind",
     "rscovlm/synth/airport.py": "test_places.py lays out places of every kind",
     "rscovlm/synth/harbour.py": "test_places.py lays out places of every kind",
     "rscovlm/synth/leisure.py": "test_places.py lays out places of every kind",

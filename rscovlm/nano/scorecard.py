@@ -25,7 +25,7 @@ from detection_eval.metrics.ground_truth import GroundTruth
 from detection_eval.text.contracts import CONTRACTS
 from rscovlm.data.synthetic import Photo
 from rscovlm.engines import Engine, load_model
-from rscovlm.nano.lessons import grounded_view
+from rscovlm.nano.object_lessons import grounded_view
 from rscovlm.scoring.answers import count_in
 from rscovlm.scoring.statistics import wilson
 from rscovlm.synth.catalogue import CLASS_NAMES, LAND_COVERS

@@ -5,8 +5,9 @@ import numpy as np
 from detection_eval.detections import Detections
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
-from rscovlm.nano.lessons import CLASS_GSD_M, grounded_view, make_lesson
+from rscovlm.nano.lessons import make_lesson
 from rscovlm.nano.model import VIEW_SIDE
+from rscovlm.nano.object_lessons import CLASS_GSD_M, grounded_view
 from rscovlm.synth.catalogue import CLASS_NAMES
 from rscovlm.tasks.ground import Grounding
 

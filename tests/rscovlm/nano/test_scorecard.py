@@ -5,7 +5,7 @@ import numpy as np
 from detection_eval.detections import Detections
 from detection_eval.geometry.quads import box_quads
 from detection_eval.text.writing import render_response
-from rscovlm.nano.lessons import grounded_view
+from rscovlm.nano.object_lessons import grounded_view
 from rscovlm.nano.scorecard import (
     BOXES,
     CLASSES,
