@@ -14,7 +14,7 @@ images of the ground truth are what is evaluated, so an image without prediction
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -128,20 +128,7 @@ MMROTATE_1 = Preset(
     units="patches",
 )
 
-MMROTATE_0 = Preset(
-    "mmrotate-0.x",
-    shape="rectangle",
-    equal_rectangles="opencv",
-    min_side_px=2.0,
-    equal_overlap="ordinary",
-    difficult="drop",
-    difficult_above=100,
-    absent="skip",
-    recall_grid="float",
-    ties="given",
-    original_overlap="float32, mmcv box_iou_rotated; unstable sort",
-    units="patches",
-)
+MMROTATE_0 = replace(MMROTATE_1, name="mmrotate-0.x", min_side_px=2.0, difficult="drop", loses_ignored=False)
 
 DEVKIT_V1_0 = Preset(
     "devkit-v1.0",
@@ -154,17 +141,7 @@ DEVKIT_V1_0 = Preset(
     units="full images, merged by NMS at 0.1",
 )
 
-DEVKIT_V1_5 = Preset(
-    "devkit-v1.5",
-    inclusive=False,
-    equal_overlap="listed",
-    difficult="count",
-    absent="zero",
-    recall_grid="float",
-    ties="given",
-    original_overlap="float64, polyiou; unstable sort",
-    units="full images, merged by NMS at 0.1",
-)
+DEVKIT_V1_5 = replace(DEVKIT_V1_0, name="devkit-v1.5", difficult="count")
 
 ROTATED_COCO = Preset(
     "rotated-coco",
@@ -181,32 +158,17 @@ ROTATED_COCO = Preset(
     original_overlap="float32, mmcv box_iou_rotated; stable sort",
 )
 
-LMMROTATE = Preset(
-    "lmmrotate",
-    shape="rectangle",
-    equal_rectangles="opencv",
-    equal_overlap="ordinary",
-    difficult_above=100,
-    loses_ignored=True,
-    absent="skip",
-    recall_grid="float",
-    ties="given",
+LMMROTATE = replace(
+    MMROTATE_1,
+    name="lmmrotate",
     score_thresholds=_LMMROTATE,
     threshold_split="oracle",
     original_overlap="float32, mmcv box_iou_rotated; unstable sort, images shuffled with seed 42",
-    units="patches",
 )
 
-RSCOVLM = Preset(
-    "rscovlm",
-    shape="rectangle",
-    equal_rectangles="opencv",
-    equal_overlap="ordinary",
-    difficult_above=100,
-    loses_ignored=True,
-    absent="skip",
-    recall_grid="float",
-    ties="given",
+RSCOVLM = replace(
+    MMROTATE_1,
+    name="rscovlm",
     threshold_split="train",
     original_overlap="float32, mmcv box_iou_rotated; unstable sort, images ascending by object count",
     units="patches that have a response",
