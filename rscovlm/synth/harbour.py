@@ -6,6 +6,7 @@ import numpy as np
 
 from rscovlm.synth.catalogue import SHIP
 from rscovlm.synth.layout import ASPHALT, HALLS, Layout, Room
+from rscovlm.synth.objects import make_object
 from rscovlm.synth.paint import Material
 
 QUAY_SHARE = 0.3
@@ -48,7 +49,17 @@ def harbour(layout: Layout, room: Room) -> None:
     rng.shuffle(berths)
     for x, side in sorted(berths[: room.count]):
         away = float(rng.choice([-1, 1]))
-        ship = layout.drawn(SHIP, room.kind, room.colour, 0, 0, away * np.pi / 2, longest)
+        ship = make_object(
+            rng,
+            SHIP,
+            0,
+            0,
+            layout.gsd_m,
+            colour=room.colour,
+            kind=room.kind,
+            angle_rad=0.0,
+            longest_m=longest,
+        )
         long, wide = ship.length * layout.gsd_m, ship.width * layout.gsd_m
         y = quay + 4 + long / 2 + float(rng.uniform(0, max(0.1, basin - 12 - long)))
         layout.add(

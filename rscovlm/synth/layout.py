@@ -172,31 +172,6 @@ class Layout:
         """One of some colours, drawn at random."""
         return colours[int(self.rng.integers(len(colours)))]
 
-    def drawn(
-        self,
-        kind_of: ObjectClass,
-        kind: str,
-        colour: str,
-        x: float,
-        y: float,
-        heading: float = 0.0,
-        longest: float = np.inf,
-    ) -> SceneObject:
-        """An object of random size, its heading relative to the place's, that is not placed yet."""
-        at = self.to_scene((x, y))
-        angle = (self.angle_rad + heading + np.pi) % (2 * np.pi) - np.pi
-        return make_object(
-            self.rng,
-            kind_of,
-            at[0],
-            at[1],
-            self.gsd_m,
-            colour=colour,
-            kind=kind,
-            angle_rad=angle,
-            longest_m=longest,
-        )
-
     def add(
         self,
         kind_of: ObjectClass,
@@ -209,7 +184,19 @@ class Layout:
         fixed: tuple[float, float] | None = None,
     ) -> None:
         """Place an object, its heading relative to the place's; ``fixed`` its length and width in metres."""
-        item = self.drawn(kind_of, kind, colour, x, y, heading, longest)
+        at = self.to_scene((x, y))
+        angle = (self.angle_rad + heading + np.pi) % (2 * np.pi) - np.pi
+        item = make_object(
+            self.rng,
+            kind_of,
+            at[0],
+            at[1],
+            self.gsd_m,
+            colour=colour,
+            kind=kind,
+            angle_rad=angle,
+            longest_m=longest,
+        )
         if fixed is not None:
             length, width = fixed[0] / self.gsd_m, fixed[1] / self.gsd_m
             item = replace(item, length=length, width=width)
