@@ -25,19 +25,6 @@ from detection_eval.geometry.rotated import (
 
 coordinates = st.integers(-20, 20).map(float)
 quads = arrays(np.float64, (4, 2), elements=coordinates)
-boxes = st.tuples(
-    st.floats(-100, 100), st.floats(-100, 100), st.floats(0.5, 90), st.floats(0.5, 90), st.floats(-10, 10)
-)
-
-
-def same_rectangle(first, second, tolerance=1e-6):
-    return np.allclose(canonical_rounded(first), canonical_rounded(second), atol=tolerance)
-
-
-def canonical_rounded(quad):
-    """Vertices sorted, so that rounding cannot decide which of two equally high ones comes first."""
-    points = np.round(np.asarray(quad).reshape(4, 2), 7)
-    return points[np.lexsort((points[:, 1], points[:, 0]))]
 
 
 # --- orientation ----------------------------------------------------------------------------------

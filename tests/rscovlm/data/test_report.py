@@ -8,16 +8,12 @@ from PIL import Image
 from rscovlm.data.report import report_mix
 from rscovlm.data.sample import ImageRef, Sample, Turn
 from rscovlm.data.sources import load_mix
-from tests.rscovlm.data.written import ships, write
+from tests.rscovlm.data.written import ships, ships_and_talk, write
 
 
 def test_visits_that_lose_boxes_or_do_not_fit_are_counted(tmp_path, model):
-    Image.new("RGB", (400, 400)).save(tmp_path / "x.png")
-    write(tmp_path / "ships.jsonl", [ships(count) for count in range(20)])
-    long = Turn("user", "word " * 900), Turn("assistant", "yes")
-    write(tmp_path / "talk.jsonl", [Sample("t", "chat", turns=long), Sample("u", "chat", turns=long)])
-    (tmp_path / "mix.yaml").write_text("sources: [ships, talk]\ndefaults: {templates: plain}\n")
-    mix = load_mix(tmp_path / "mix.yaml", *model, seed=1, max_tokens=400)
+    file = ships_and_talk(tmp_path)
+    mix = load_mix(file, *model, seed=1, max_tokens=400)
     source = mix.sources["ships"]
     report = report_mix(mix, merge=2)
     fleet, talk = report.sources

@@ -4,25 +4,20 @@ import json
 import os
 
 import pytest
-from PIL import Image
 
 from configs import ConfigError
 from rscovlm.data.sample import ImageRef, Sample, Turn
 from rscovlm.data.sources import load_mix
 from rscovlm.errors import DataError
 from rscovlm.training.run import GENERATORS
-from tests.rscovlm.data.written import ships, write
+from tests.rscovlm.data.written import ships, ships_and_talk, write
 
 
 def test_long_lists_lose_their_last_boxes_and_what_cannot_be_shortened_stays_too_long(tmp_path, model):
-    Image.new("RGB", (400, 400)).save(tmp_path / "x.png")
-    write(tmp_path / "ships.jsonl", [ships(count) for count in range(20)])
-    long = Turn("user", "word " * 900), Turn("assistant", "yes")
-    write(tmp_path / "talk.jsonl", [Sample("t", "chat", turns=long), Sample("u", "chat", turns=long)])
-    (tmp_path / "mix.yaml").write_text("sources: [ships, talk]\ndefaults: {templates: plain}\n")
-    mix = load_mix(tmp_path / "mix.yaml", *model, seed=1, max_tokens=400)
+    file = ships_and_talk(tmp_path)
+    mix = load_mix(file, *model, seed=1, max_tokens=400)
     source = mix.sources["ships"]
-    whole = load_mix(tmp_path / "mix.yaml", *model, seed=1).sources["ships"]
+    whole = load_mix(file, *model, seed=1).sources["ships"]
     for index in range(20):
         coded, full = source.encode(index, 0), whole.encode(index, 0)
         assert len(coded.ids) <= 400

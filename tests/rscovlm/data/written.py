@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
-from rscovlm.data.sample import Box, ImageRef, Sample
+from rscovlm.data.sample import Box, ImageRef, Sample, Turn
 
 
 def write(path, samples):
@@ -19,3 +20,14 @@ def ships(count):
     return Sample(
         f"n{count}", "detection", (ImageRef("x.png", size=(400, 400)),), boxes=boxes, classes=("ship",)
     )
+
+
+def ships_and_talk(folder):
+    """A mix of 20 lists of 0 to 19 ships, and of two conversations of 900 words; its file."""
+    Image.new("RGB", (400, 400)).save(folder / "x.png")
+    write(folder / "ships.jsonl", [ships(count) for count in range(20)])
+    long = Turn("user", "word " * 900), Turn("assistant", "yes")
+    write(folder / "talk.jsonl", [Sample("t", "chat", turns=long), Sample("u", "chat", turns=long)])
+    mix = folder / "mix.yaml"
+    mix.write_text("sources: [ships, talk]\ndefaults: {templates: plain}\n")
+    return mix
