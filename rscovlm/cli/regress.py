@@ -19,6 +19,7 @@ from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.cli.regress_models import (
     Chosen,
     check_dates,
+    check_radar,
     check_region,
     choose,
     layout_of,
@@ -152,11 +153,8 @@ def regress(
         sensors = _declared(sensor, inputs), _declared(sar_sensor, inputs)
         stack = _open(scenes, sar, *sensors, bands, stated)
         held.callback(stack.close)
+        check_radar(stack, models, sar)
         stack.require(bands)
-        if sar is not None and not stack.layers[-1][1].found.keys() & set(bands):
-            asked = " and ".join(each.checkpoint.spec for each in models)
-            sees = "sees" if len(models) == 1 else "see"
-            raise UsageError(f"{asked} {sees} no band of --sar {sar}: {', '.join(bands)}; leave it out")
         layout = layout_of(stack.scene, models[0], stride)
         if output is None and len(layout.grid) + sum(layout.grid.size) > 3:
             rows, columns = layout.grid.size

@@ -175,6 +175,33 @@ def check_dates(models: Sequence[Chosen], scenes: Sequence[str], stated: str | N
         )
 
 
+def check_radar(stack: Stack, models: Sequence[Chosen], sar: str | None) -> None:
+    """Ask for radar where models see it, and refuse it where they see none of its bands.
+
+    Args:
+        stack: of scenes; the last one is ``sar`` where there is one.
+        models: that are asked.
+        sar: as ``--sar`` names it.
+
+    Raises:
+        UsageError: radar is missing, or of no use.
+    """
+    from tiling.dates import UNDATED
+
+    bands = list(dict.fromkeys(band for each in models for band in each.inputs.bands))
+    told = " and ".join(each.checkpoint.spec for each in models)
+    sees = "sees" if len(models) == 1 else "see"
+    if sar is not None and not stack.layers[-1][1].found.keys() & set(bands):
+        raise UsageError(f"{told} {sees} no band of --sar {sar}: {', '.join(bands)}; leave it out")
+    held = {name for _, contract in stack.layers for name in contract.found}
+    missing = [band for band in bands if band not in held]
+    if sar is None and missing and UNDATED.issuperset(missing):
+        raise UsageError(
+            f"{stack.scene.source}: no band {', '.join(missing)}, which {told} {sees}; give radar of the "
+            "same place by --sar FILE"
+        )
+
+
 def check_region(models: Sequence[Chosen], region: str | None) -> None:
     """Say by which statistics models whose targets are standardised by region restore units.
 

@@ -162,7 +162,8 @@ def test_radar_of_another_grid_joins_the_scene(run, reader, tmp_path):
     assert "sees no band of --sar" in useless.err
     missing = run("regress", path, "--model", model)
     assert missing.code == 2
-    assert "no band HH, HV" in missing.err
+    assert "no band HH, HV, which" in missing.err
+    assert "give radar of the same place by --sar FILE" in missing.err
 
 
 def test_plots_in_the_scene_change_its_intervals_and_are_named(run, reader, model, tmp_path):
