@@ -108,10 +108,13 @@ def _is_first() -> bool:
 
 
 def quiet_libraries() -> None:
-    """Keep libraries from writing between the lines of progress."""
+    """Keep libraries from writing between the lines of progress, and on stdout."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers.utils import logging
 
+    from rscovlm.training.parallel import quiet_deepspeed
+
+    quiet_deepspeed()
     logging.disable_progress_bar()
 
 

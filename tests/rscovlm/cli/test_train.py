@@ -1,12 +1,15 @@
 """``rscovlm train`` and ``rscovlm export``: what is wrong is said in one line, before anything is loaded."""
 
 import json
+import os
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from rscovlm.cli import main
+from rscovlm.cli.train import quiet_libraries
 from rscovlm.data.loading import read_skipped
 from rscovlm.data.sample import ImageRef, Sample
 from rscovlm.data.store import write_samples
@@ -135,3 +138,11 @@ def test_an_evaluation_that_has_nothing_to_look_at_is_refused(mix, tmp_path, cap
     mix.write_text("sources: [places]\n")
     assert main(arguments(mix, "--output", str(tmp_path / "run"))) == 2
     assert "evaluation.every has no effect: the mix holds nothing out" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="DeepSpeed warns where there is no GPU")
+def test_what_libraries_say_does_not_stand_beside_a_result_on_stdout(monkeypatch):
+    # DeepSpeed, which transformers imports wherever it is installed, warns on stdout unless it is told.
+    monkeypatch.delenv("DS_ACCELERATOR", raising=False)
+    quiet_libraries()
+    assert os.environ["DS_ACCELERATOR"] == "cpu"
