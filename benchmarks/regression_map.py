@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.transform import from_origin
+from affine import Affine
 from rasterio.windows import Window
 
 from rscovlm.synth.forest import BANDS, Tile, canopy_reflectance
@@ -62,7 +62,7 @@ def biomass_of(rows: slice, columns: int) -> tuple[np.ndarray, np.ndarray]:
 def write_scene(path: Path, side: int) -> None:
     """The scene, with a corner of nodata as the edge of a swath leaves it."""
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 12, "dtype": "uint16", "nodata": 0}
-    place = {"crs": "EPSG:32630", "transform": from_origin(500_000, 5_600_000, 10, 10)}
+    place = {"crs": "EPSG:32630", "transform": Affine(10, 0, 500_000, 0, -10, 5_600_000)}
     tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band", "BIGTIFF": "IF_SAFER"}
     with rasterio.open(path, "w", **profile, **place, **tiles) as dataset:
         dataset.descriptions = BANDS

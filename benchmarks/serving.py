@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from rasterio.transform import from_origin
+from affine import Affine
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -145,7 +145,7 @@ def write_scene(path: Path, side: int) -> Path:
     """A scene of noise, so that PNGs are as large as those of photographs."""
     rng = np.random.default_rng(0)
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8", "tiled": True}
-    place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, 0.3, 0.3)}
+    place = {"crs": "EPSG:32633", "transform": Affine(0.3, 0, 500_000, 0, -0.3, 5_000_000)}
     with rasterio.open(path, "w", **profile, **place) as dataset:
         for band in (1, 2, 3):
             dataset.write(rng.integers(0, 256, (side, side), dtype=np.uint8), band)

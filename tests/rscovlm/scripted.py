@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.transform import from_origin
 
 from rscovlm.models.families import FAMILIES, ModelFamily
+from tests.places import from_origin, unplaced
 from zoom_chain.chat import Conversation, Generation, Reply
 
 Script = Callable[[Conversation], str | Reply]
@@ -63,6 +63,6 @@ def write_raster(
     if gsd_m is not None:
         place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, gsd_m, gsd_m)}
     shape = {"count": bands, "height": height, "width": width, "dtype": pixels.dtype}
-    with rasterio.open(path, "w", driver="GTiff", **{**shape, **place, **profile}) as dataset:
+    with unplaced(), rasterio.open(path, "w", driver="GTiff", **{**shape, **place, **profile}) as dataset:
         dataset.write(pixels)
     return path

@@ -5,6 +5,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
+from tests.places import unplaced
 from tiling.bands import band_indexes, shown_bands
 from tiling.errors import BandError
 
@@ -14,9 +15,9 @@ GREY = (ColorInterp.gray, *[ColorInterp.undefined] * 3)
 @pytest.fixture
 def scene(make_raster):
     path = make_raster(np.ones((4, 8, 8), np.uint8), colorinterp=GREY)
-    with rasterio.open(path, "r+") as dataset:
+    with unplaced(), rasterio.open(path, "r+") as dataset:
         dataset.descriptions = ("nir", "blue", "green", "red")
-    with rasterio.open(path) as dataset:
+    with unplaced(), rasterio.open(path) as dataset:
         yield dataset
 
 

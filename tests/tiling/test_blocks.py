@@ -7,6 +7,7 @@ import pytest
 import rasterio
 from rasterio.windows import Window as Part
 
+from tests.places import unplaced
 from tiling import pyramid, reading
 from tiling.grid import TileGrid
 from tiling.resolution import Resolution
@@ -24,7 +25,10 @@ def sparse(tmp_path):
         path = tmp_path / "sparse.tif"
         shape = {"width": SIDE, "height": SIDE, "count": 3, "dtype": "uint8", "nodata": 0}
         layout = {"tiled": True, "blockxsize": 64, "blockysize": 64, "SPARSE_OK": True}
-        with rasterio.open(path, "w", driver="GTiff", **{**shape, **layout, **profile}) as dataset:
+        with (
+            unplaced(),
+            rasterio.open(path, "w", driver="GTiff", **{**shape, **layout, **profile}) as dataset,
+        ):
             for x, y, side in places:
                 values = np.full((dataset.count, side, side), 7, dataset.dtypes[0])
                 dataset.write(values, window=Part(x, y, side, side))

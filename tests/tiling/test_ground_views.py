@@ -123,9 +123,10 @@ RESOLUTION = Resolution(4, 16, 1_000_000)
 def test_an_object_has_the_same_place_on_the_map_however_the_scene_is_stored(stored: Scene) -> None:
     view = stored.overview(RESOLUTION)
     pixels = stored.read(view).pixels
+    shape = {"count": 1, "height": 1, "width": 1, "dtype": "uint8"}
     with MemoryFile() as memory:
-        with memory.open(driver="GTiff", count=1, height=1, width=1, dtype="uint8", crs=UTM) as dataset:
-            dataset.transform = NORTH_UP
+        with memory.open(driver="GTiff", crs=UTM, transform=NORTH_UP, **shape):
+            pass
         with Scene(memory.name) as reference:
             for name, place in MARKS.items():
                 expected = reference.to_lonlat(place)

@@ -8,6 +8,7 @@ import rasterio
 from affine import Affine
 from rasterio.control import GroundControlPoint
 
+from tests.places import unplaced
 from tiling.gsd import ANYTHING, Range, gsd_of_view, range_of_scene, resolve_gsd
 from tiling.overrides import Overrides
 from tiling.scene import Scene
@@ -24,7 +25,7 @@ def write(tmp_path):
         path.parent.mkdir(exist_ok=True)
         driver = {".png": "PNG", ".jp2": "JP2OpenJPEG"}.get(path.suffix, "GTiff")
         settings = {"driver": driver, "width": 100, "height": 60, "count": 1, "dtype": "uint8"}
-        with rasterio.open(path, "w", **settings, **profile) as file:
+        with unplaced(), rasterio.open(path, "w", **settings, **profile) as file:
             file.write(np.full((1, 60, 100), 7, np.uint8))
             file.update_tags(**(tags or {}))
             if gcps:

@@ -5,8 +5,8 @@ import pytest
 import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
-from rasterio.transform import from_origin
 
+from tests.places import from_origin
 from tiling.maps import BlockStore, MapBand, MapGrid, write_map
 from tiling.view import Size
 

@@ -19,6 +19,7 @@ from affine import Affine
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite
 from detection_eval.files import atomic_path
+from tests.places import from_origin
 from tiling.errors import NotGeoreferenced, OutputError
 from tiling.grid import TileGrid
 from tiling.ground import lonlat_polygons
@@ -49,10 +50,6 @@ BOXES = np.array(
     ],
     float,
 )
-
-
-def from_origin(west: float, north: float, pixel_x: float, pixel_y: float) -> Affine:
-    return Affine(pixel_x, 0, west, 0, -pixel_y, north)
 
 
 def raster(path: Path, crs: str | None, transform: Affine, width: int = 400, height: int = 300) -> Path:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.places import from_origin
 from tiling.quicklook import coloured, ticks, write_quicklook
 
 
@@ -41,16 +42,9 @@ def test_each_band_is_drawn_at_its_place_beside_its_bar(tmp_path):
     values = np.full((2, 40, 60), np.nan, np.float32)
     values[:, :, :30], values[:, :, 30:] = 10.0, 20.0
     values[0, :20, :30] = np.nan
-    with rasterio.open(
-        tmp_path / "map.tif",
-        "w",
-        driver="GTiff",
-        height=40,
-        width=60,
-        count=2,
-        dtype="float32",
-        nodata=np.nan,
-    ) as dataset:
+    shape = {"height": 40, "width": 60, "count": 2, "dtype": "float32", "nodata": np.nan}
+    place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, 10, 10)}
+    with rasterio.open(tmp_path / "map.tif", "w", driver="GTiff", **shape, **place) as dataset:
         dataset.write(values)
         dataset.descriptions, dataset.units = ("agb", "deviation"), ("Mg ha-1", "Mg ha-1")
     write_quicklook(tmp_path / "map.png", tmp_path / "map.tif", ("agb", "deviation"), "scene.tif")

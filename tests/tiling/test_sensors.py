@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from rasterio.enums import ColorInterp
 
+from tests.places import unplaced
 from tiling.errors import BandError
 from tiling.scene import Scene
 from tiling.sensors import Encoding, Expected, Sensor, SensorBand, contract_of
@@ -150,7 +151,7 @@ def test_nodata_of_the_sensor_is_no_value_in_the_band_that_has_it(make_raster):
 def _describe(path, names, wavelengths_um=()):
     import rasterio
 
-    with rasterio.open(path, "r+") as dataset:
+    with unplaced(), rasterio.open(path, "r+") as dataset:
         for band, name in enumerate(names, start=1):
             dataset.set_band_description(band, name)
         for band, wavelength in enumerate(wavelengths_um, start=1):
@@ -160,6 +161,6 @@ def _describe(path, names, wavelengths_um=()):
 def _scale(path, scale, offset):
     import rasterio
 
-    with rasterio.open(path, "r+") as dataset:
+    with unplaced(), rasterio.open(path, "r+") as dataset:
         dataset.scales = [scale] * dataset.count
         dataset.offsets = [offset] * dataset.count

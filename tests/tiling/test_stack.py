@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from rasterio.transform import from_origin
 from rasterio.warp import transform as warp
 
+from tests.places import from_origin
 from tiling.errors import BandError
 from tiling.scene import Scene
 from tiling.sensors import Encoding, Expected, Sensor, SensorBand, contract_of

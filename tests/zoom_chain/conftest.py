@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from rasterio.transform import from_origin
 
+from tests.places import from_origin, unplaced
 from tiling.resolution import Resolution
 from tiling.scene import Scene
 from zoom_chain.chat import Conversation, Generation, Reply
@@ -65,7 +65,7 @@ def scene_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "tiled": True,
     }
     place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, 0.5, 0.5)}
-    with rasterio.open(path, "w", **profile, **place) as dataset:
+    with unplaced(), rasterio.open(path, "w", **profile, **place) as dataset:
         dataset.write(place_coded(WIDTH, HEIGHT))
     return path
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from tests.places import unplaced
 from tiling.overrides import Overrides
 from tiling.resolution import Resolution
 from tiling.scene import Scene
@@ -138,9 +139,12 @@ def test_a_margin_covers_at_least_one_unit_of_the_written_coordinates(chain_of, 
 
 def test_each_question_of_a_batch_has_its_own_images(scripted, small, scene, tmp_path):
     """RSCoVLM's image cursor stands still at samples without a call; later ones get another's crop."""
-    with rasterio.open(
-        tmp_path / "red.tif", "w", driver="GTiff", width=800, height=800, count=3, dtype="uint8"
-    ) as f:
+    with (
+        unplaced(),
+        rasterio.open(
+            tmp_path / "red.tif", "w", driver="GTiff", width=800, height=800, count=3, dtype="uint8"
+        ) as f,
+    ):
         f.write(np.stack([np.full((800, 800), value, np.uint8) for value in (200, 0, 0)]))
     model = scripted(
         first=["Nothing to zoom."],
@@ -326,7 +330,7 @@ def test_a_part_without_data_is_not_shown_as_a_crop(chain_of, tmp_path):
     pixels = np.full((3, 1024, 1024), 90, np.uint8)
     pixels[:, :, 512:] = 0
     profile = {"driver": "GTiff", "width": 1024, "height": 1024, "count": 3, "dtype": "uint8", "nodata": 0}
-    with rasterio.open(tmp_path / "half.tif", "w", **profile) as f:
+    with unplaced(), rasterio.open(tmp_path / "half.tif", "w", **profile) as f:
         f.write(pixels)
     chain = chain_of(nano_call(600, 0, 900, 300), "Blue.")
     with Scene(tmp_path / "half.tif") as half:
@@ -341,7 +345,7 @@ def test_an_overview_without_a_valid_pixel_is_shown_where_the_scene_has_some(cha
     pixels = np.zeros((3, 1024, 1024), np.uint8)
     pixels[:, 700, 300] = 90
     profile = {"driver": "GTiff", "width": 1024, "height": 1024, "count": 3, "dtype": "uint8", "nodata": 0}
-    with rasterio.open(tmp_path / "dust.tif", "w", **profile) as f:
+    with unplaced(), rasterio.open(tmp_path / "dust.tif", "w", **profile) as f:
         f.write(pixels)
     chain = chain_of(nano_call(250, 650, 350, 750), "A dot.")
     with Scene(tmp_path / "dust.tif") as dust:
@@ -446,7 +450,7 @@ def test_a_failure_without_a_message_is_a_failure_too(chain_of, scene):
 
 def test_a_scene_that_cannot_be_shown_ends_only_its_own_chain(scripted, small, scene, tmp_path):
     profile = {"driver": "GTiff", "width": 64, "height": 64, "count": 3, "dtype": "uint8", "nodata": 0}
-    with rasterio.open(tmp_path / "void.tif", "w", **profile) as f:
+    with unplaced(), rasterio.open(tmp_path / "void.tif", "w", **profile) as f:
         f.write(np.zeros((3, 64, 64), np.uint8))
     with Scene(tmp_path / "void.tif") as void:
         empty, good = ZoomChain(scripted(good=["Blue."]), NANO, small).ask_all(
@@ -474,7 +478,7 @@ def test_no_questions_have_no_answers(scripted, small):
 def dot(tmp_path):
     """A scene of three pixels, of which an overview shows all there is."""
     profile = {"driver": "GTiff", "width": 3, "height": 1, "count": 3, "dtype": "uint8"}
-    with rasterio.open(tmp_path / "dot.tif", "w", **profile) as f:
+    with unplaced(), rasterio.open(tmp_path / "dot.tif", "w", **profile) as f:
         f.write(np.full((3, 1, 3), 50, np.uint8))
     with Scene(tmp_path / "dot.tif") as opened:
         yield opened

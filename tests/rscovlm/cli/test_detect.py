@@ -101,7 +101,7 @@ def test_map_layers_hold_each_object_at_its_place_with_the_provenance(run, scrip
     layer = geopandas.read_file(path, layer="detections")
     with rasterio.open(placed) as dataset:
         assert layer.crs == dataset.crs
-        truth = [shapely.Polygon([dataset.transform * tuple(point) for point in box]) for box in TRUTH]
+        truth = [shapely.Polygon([dataset.transform @ tuple(point) for point in box]) for box in TRUTH]
     distances = [min(one.centroid.distance(other.centroid) for one in layer.geometry) for other in truth]
     assert len(layer) == len(truth)
     assert max(distances) < 0.2  # metres; a step of the model's coordinates is 0.15 m

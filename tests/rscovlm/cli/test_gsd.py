@@ -7,13 +7,15 @@ import pytest
 import rasterio
 from affine import Affine
 
+from tests.places import unplaced
+
 
 @pytest.fixture
 def files(tmp_path):
     settings = {"width": 40, "height": 30, "count": 1, "dtype": "uint8"}
     utm = {"crs": "EPSG:32632", "transform": Affine(10, 0, 5e5, 0, -10, 5e6)}
     for name, more in {"utm.tif": {"driver": "GTiff", **utm}, "plain.png": {"driver": "PNG"}}.items():
-        with rasterio.open(tmp_path / name, "w", **settings, **more) as file:
+        with unplaced(), rasterio.open(tmp_path / name, "w", **settings, **more) as file:
             file.write(np.ones((1, 30, 40), np.uint8))
     return [str(tmp_path / "utm.tif"), str(tmp_path / "plain.png")]
 

@@ -33,9 +33,9 @@ def test_each_patch_stands_at_the_middle_of_its_cell_and_cells_cover_the_scene(w
     for index in (0, len(layout.grid) - 1):
         view = layout.view(index)
         down, across = layout.grid.cells(index)
-        x, y = cells * (across.start + 0.5, down.start + 0.5)
+        x, y = cells @ (across.start + 0.5, down.start + 0.5)
         assert (x, y) == (view.window.x + patch / 2, view.window.y + patch / 2)
-        x, y = cells * (across.stop - 0.5, down.stop - 0.5)
+        x, y = cells @ (across.stop - 0.5, down.stop - 0.5)
         assert (x, y) == (view.window.bounds[2] - patch / 2, view.window.bounds[3] - patch / 2)
     assert abs(cells.c) <= 0.5
     assert cells.a == stride
