@@ -28,6 +28,10 @@ class Unreadable(Exception):
     """Carries the reason of an InvalidCall up to where it is returned."""
 
 
+class NotJson(Unreadable):
+    """What stands between the tags of a call is no JSON."""
+
+
 @dataclass(frozen=True)
 class WrittenBox:
     """A box as a call has it.

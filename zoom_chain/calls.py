@@ -20,7 +20,16 @@ from detection_eval.text.tree import Node, trees
 from detection_eval.words import counted
 from tiling.view import Size
 from zoom_chain.answers import INVENTED, own_turn, without_thoughts
-from zoom_chain.call_boxes import Unreadable, WrittenBox, is_fractions, loads, number, read_box, shorten
+from zoom_chain.call_boxes import (
+    NotJson,
+    Unreadable,
+    WrittenBox,
+    is_fractions,
+    loads,
+    number,
+    read_box,
+    shorten,
+)
 from zoom_chain.call_styles import LIKE_ZOOMING, StyledCall, arguments_of, styled_call
 from zoom_chain.dialect import ZoomDialect
 
@@ -141,6 +150,8 @@ def _spans(text: str, dialect: ZoomDialect) -> Iterator[_Span | InvalidCall]:
         close = dialect.call_close if tag[0] == dialect.call_open else "</tool_call>"
         try:
             span = _decode(text, tag.start(), after, close)
+        except NotJson as problem:
+            yield InvalidCall(f"{problem}; give {_example(dialect)}", text[: tag.start()])
         except Unreadable as problem:
             yield InvalidCall(str(problem), text[: tag.start()])
         else:
@@ -227,7 +238,7 @@ def _mended(text: str, begin: int, close: str, message: str, place: int) -> tupl
     if node is None or node.start != begin:
         if not closed and text[begin] in "[{\"'":
             raise Unreadable("the call was cut off")
-        raise Unreadable(f"the call is not valid JSON: {message} at character {place}")
+        raise NotJson(f"the call is not valid JSON: {message} at character {place}")
     repairs: dict[str, None] = {}
     value = _plain(node, repairs, closed)
     if node.cut and not closed and not _holds_box(value):
@@ -299,6 +310,12 @@ def _interpret(value: Any, dialect: ZoomDialect, size: Size, images: Sequence[Si
     x1, y1, x2, y2 = (space.to_pixels(points, *sides) / sides).ravel().tolist()
     label = arguments.get("label")
     return ZoomCall((x1, y1, x2, y2), label if isinstance(label, str) else "", index, notes=tuple(notes))
+
+
+def _example(dialect: ZoomDialect) -> str:
+    """A call, in words for a model."""
+    arguments = f'{{"{dialect.box_key}": [x1, y1, x2, y2]}}'
+    return f'{{"name": "{dialect.tool_name}", "arguments": {arguments}}}' if dialect.tool_name else arguments
 
 
 def _form(dialect: ZoomDialect) -> str:

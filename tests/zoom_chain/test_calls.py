@@ -128,6 +128,8 @@ def test_a_reason_tells_the_model_what_would_be_right():
         'give "bbox": [x1, y1, x2, y2] with x from 0 to 800 and y from 0 to 400'
         in parse(call_text([])).reason
     )
+    python = parse("<tool_call>image_zoom_in(bbox=[1, 2, 3, 4])</tool_call>")
+    assert python.reason.endswith('give {"name": "image_zoom_in", "arguments": {"bbox": [x1, y1, x2, y2]}}')
     nano = parse(call_text([], "image_zoom_in_tool", "bbox_2d"), NANO)
     assert "x and y from 0 to 1000" in nano.reason
 
