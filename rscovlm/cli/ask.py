@@ -20,7 +20,7 @@ from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model, open_scene, placed
 from rscovlm.cli.option_groups import SceneOptions, ZoomingOptions, with_options
 from rscovlm.cli.options import AsJson
-from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
+from rscovlm.cli.outputs import Overwrite, Resume, check_file, check_outputs
 from rscovlm.cli.terminal import printable
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
@@ -116,9 +116,7 @@ def ask(
     output: Annotated[
         Path | None, typer.Option(help="Write the answers there, not to stdout.", metavar="FILE")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
-    ] = False,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,

@@ -21,7 +21,7 @@ from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model, open_scene, placed
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions, with_options
 from rscovlm.cli.options import AsJson, Classes, read_classes
-from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
+from rscovlm.cli.outputs import Overwrite, Resume, check_file, check_outputs
 from rscovlm.cli.scenes import Scenes, read_scenes
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
@@ -41,9 +41,7 @@ def classify(
         Path | None,
         typer.Option(help="Write the classes there, not to stdout: .csv or .json.", metavar="FILE"),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
-    ] = False,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,

@@ -29,7 +29,7 @@ from rscovlm.cli.options import (
     read_classes,
     read_window,
 )
-from rscovlm.cli.outputs import check_outputs
+from rscovlm.cli.outputs import Resume, check_outputs
 from rscovlm.cli.scenes import Scenes, distinct, read_scenes, scene_names
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
@@ -110,9 +110,7 @@ def detect(
     force: Annotated[
         bool, typer.Option("--force", help="Go on at a scale at which the model cannot be right.")
     ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
-    ] = False,
+    resume: Resume = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs that exist, discard an unfinished run.")
     ] = False,

@@ -17,7 +17,7 @@ from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model, open_scene, placed
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions, with_options
 from rscovlm.cli.options import AsJson, Boxes, InBox, InWindow, LayerCrs, Outlines, Overlay, read_window
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.outputs import Overwrite, Resume, check_outputs
 from rscovlm.cli.terminal import printable
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
@@ -66,9 +66,7 @@ def ground(
             metavar="N",
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
-    ] = False,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,

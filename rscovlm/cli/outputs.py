@@ -10,6 +10,9 @@ import typer
 
 from rscovlm.errors import UsageError
 
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where an interrupted run with this --output ended.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 
 

@@ -15,7 +15,7 @@ from detection_eval.words import counted
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
 from rscovlm.cli.options import AsJson, AssumeGsd, Device, SensorName
-from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
+from rscovlm.cli.outputs import Overwrite, Resume, check_file, check_outputs
 from rscovlm.cli.regress_models import (
     Chosen,
     check_dates,
@@ -127,7 +127,7 @@ def regress(
         int, typer.Option(help="Patches that the model sees at once.", metavar="N", min=1)
     ] = 64,
     device: Device = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:

@@ -12,7 +12,8 @@ from detection_eval.text.contracts import CONTRACTS, Contract
 from rscovlm.tasks.asking import Look, Questions, tile_key
 from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.passes import plan_passes
-from rscovlm.tasks.provenance import text_hash, version
+from rscovlm.tasks.provenance import text_hash
+from rscovlm.tasks.replies import reply_facts
 from rscovlm.tasks.task import Prompt
 from rscovlm.tasks.tiles import TilePlan
 from tiling.view import Size
@@ -90,10 +91,8 @@ class DetectionRun:
     ) -> dict[str, Any]:
         """All that the replies depend on, for a journal; ``model`` names the very weights."""
         return {
+            **reply_facts(model, device, dtype),
             "scene": scene.identity,
-            "model": model,
-            "device": device,
-            "dtype": dtype,
             "prompt": self.prompt_hash,
             "contract": self.task.contract.name,
             **_of_each([self._facts_of(plan) for plan in self.plans]),
@@ -101,7 +100,6 @@ class DetectionRun:
             **({"closer looks": self.closer_looks} if self.closer_looks else {}),
             # The words of a reply may depend on what it shared a batch with.
             "batch size": self.batch_size,
-            "version": version(),
         }
 
     def _facts_of(self, plan: TilePlan) -> dict[str, Any]:

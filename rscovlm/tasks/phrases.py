@@ -26,7 +26,8 @@ from rscovlm.tasks.asking import Answers, Look, Progress, Questions, TileReply
 from rscovlm.tasks.closer_looks import closer_look, nearest_box
 from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.ground import Grounding
-from rscovlm.tasks.provenance import text_hash, version
+from rscovlm.tasks.provenance import text_hash
+from rscovlm.tasks.replies import reply_facts
 from rscovlm.tasks.task import Prompt
 from tiling.grid import Tile
 from tiling.ground import ground_rectangles
@@ -124,16 +125,13 @@ class GroundingRun:
     ) -> dict[str, Any]:
         """All that replies depend on but phrase and window, for a journal; ``model`` names the weights."""
         return {
+            **reply_facts(model, device, dtype),
             "scene": scene.identity,
-            "model": model,
-            "device": device,
-            "dtype": dtype,
             "prompt": text_hash(self.task.prompt("{phrase}").user),
             "contract": self.contract.name,
             "size": self.view.size,
             "generation": asdict(self.options),
             "closer looks": self.closer_looks,
-            "version": version(),
         }
 
 
