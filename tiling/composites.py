@@ -194,11 +194,6 @@ def to_shares(pixels: Floats, names: Sequence[str], limits: Limits) -> NDArray[n
     return np.nan_to_num(shares, nan=0.0).astype(np.float32)
 
 
-def channels_of(composites: Iterable[Composite]) -> tuple[Channel, ...]:
-    """All channels of composites, each once, in the order of first use."""
-    return tuple(dict.fromkeys(channel for composite in composites for channel in composite.channels))
-
-
 def limits_of(
     pixels: Floats,
     names: Sequence[str],

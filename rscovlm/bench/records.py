@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any
@@ -88,12 +85,3 @@ def _read(kind: Any, record: Any, place: str) -> Any:
         return _adapter(kind).validate_python(record)
     except ValidationError as error:
         raise DataError(told(problems(error, kind), place)) from None
-
-
-def items_hash(items: Iterable[Item]) -> str:
-    """SHA-256 of items in order: their questions and truths, and where their images are."""
-    digest = hashlib.sha256()
-    for item in items:
-        digest.update(json.dumps(item_to_json(item), sort_keys=True, ensure_ascii=False).encode())
-        digest.update(b"\n")
-    return digest.hexdigest()

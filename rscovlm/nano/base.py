@@ -36,34 +36,3 @@ def write_base(folder: Path, seed: int, shape: Shape | None = None, lessons: int
     write_sidecars(folder, family.detect_gsd_m, family.class_gsd_m)
     tokenizer = read_tokenizer(folder)
     build_model(shape or Shape(), tokenizer, number_tokens(tokenizer), seed).save_pretrained(folder)
-
-
-def carry_over(old: Path, new: Path) -> tuple[int, int]:
-    """Give a fresh checkpoint the weights of an older one, where it has such weights.
-
-    Embeddings go by their tokens, whatever their ids; tensors of another shape stay fresh.
-
-    Args:
-        old: checkpoint that has learnt something.
-        new: checkpoint of ``write_base``, which is written over.
-
-    Returns:
-        Numbers of tokens that were known and that are new.
-    """
-    import torch
-
-    from rscovlm.models.weights import read_tokenizer, read_weights
-
-    learnt, fresh = read_weights(old, torch.float32), read_weights(new, torch.float32)
-    known, wanted = read_tokenizer(old).get_vocab(), read_tokenizer(new).get_vocab()
-    source, target = learnt.state_dict(), fresh.state_dict()
-    words = fresh.model.language_model.embed_tokens.weight.data
-    rows = [(wanted[token], known[token]) for token in wanted if token in known]
-    with torch.no_grad():
-        for name, value in target.items():
-            if name in source and source[name].shape == value.shape and value.shape != words.shape:
-                value.copy_(source[name])
-        mine, theirs = (list(column) for column in zip(*rows, strict=True))
-        words[mine] = learnt.model.language_model.embed_tokens.weight.data[theirs]
-    fresh.save_pretrained(new)
-    return len(rows), len(wanted) - len(rows)

@@ -10,7 +10,7 @@ from rscovlm.synth.layout import Layout, Room
 from rscovlm.synth.leisure import garden_quarter, sports_ground
 from rscovlm.synth.yards import car_park, tank_farm, truck_yard
 
-_PLACES: dict[str, Callable[[Layout, Room], None]] = {
+PLACES: dict[str, Callable[[Layout, Room], None]] = {
     "airport": airport,
     "harbour": harbour,
     "tank farm": tank_farm,
@@ -19,6 +19,7 @@ _PLACES: dict[str, Callable[[Layout, Room], None]] = {
     "truck yard": truck_yard,
     "garden quarter": garden_quarter,
 }
+"""All kinds of place but the river crossing, which has no ground of its own."""
 
 
 def lay_out(name: str, layout: Layout, room: Room) -> None:
@@ -27,9 +28,4 @@ def lay_out(name: str, layout: Layout, room: Room) -> None:
     Raises:
         KeyError: no such place has a ground of its own.
     """
-    _PLACES[name](layout, room)
-
-
-def has_ground(name: str) -> bool:
-    """Whether a kind of place is laid out on blocks of its own."""
-    return name in _PLACES
+    PLACES[name](layout, room)

@@ -8,7 +8,6 @@ from tiling.composites import (
     MULTISPECTRAL,
     Channel,
     bands_needed,
-    channels_of,
     composites_named,
     fitted,
     limits_of,
@@ -65,7 +64,7 @@ def test_no_data_in_any_band_of_a_channel_is_black_there_and_only_there():
     assert picture.tolist() == [[[128, 0, 0], [128, 128, 128]]]
 
 
-SAR = channels_of([COMPOSITES["sar"]])
+SAR = COMPOSITES["sar"].channels
 
 
 def test_limits_are_percentiles_of_what_is_known():
@@ -73,7 +72,7 @@ def test_limits_are_percentiles_of_what_is_known():
     with_gaps = np.concatenate([values, np.full((50, 1), np.nan)])
     composite = COMPOSITES["natural"]
     three = np.repeat(with_gaps, 3, axis=1)
-    found = limits_of(three, ("B04", "B03", "B02"), channels_of([composite, composite]), (1, 99))
+    found = limits_of(three, ("B04", "B03", "B02"), composite.channels, (1, 99))
     assert found == dict.fromkeys(("B04", "B03", "B02"), (1.0, 99.0))
 
 

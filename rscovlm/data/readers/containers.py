@@ -44,7 +44,6 @@ _KINDS = {
 _TEXTS = {".txt": "text", ".cls": "label", ".caption": "caption"}
 NAMED = "image"
 """In a record that is only looked at: a picture inside a table, whose bytes are not read."""
-_TABLE_STEMS = ("state.json", "dataset_info.json", "dataset_dict.json")
 
 
 class Extracted:

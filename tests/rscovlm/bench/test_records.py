@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rscovlm.bench.item import Item, Truth
-from rscovlm.bench.records import item_from_json, item_to_json, items_hash, row_from_json, row_to_json
+from rscovlm.bench.records import item_from_json, item_to_json, row_from_json, row_to_json
 from rscovlm.bench.row import Row
 from rscovlm.errors import DataError
 from tests.rscovlm.bench.made import VIEW, item, row
@@ -74,9 +74,3 @@ def test_what_is_empty_takes_no_room():
 def test_what_is_no_item_is_named(record, words):
     with pytest.raises(DataError, match=words):
         item_from_json(record, "log:3")
-
-
-def test_the_hash_of_items_changes_with_order_and_truth():
-    first, second, other = item("a"), item("b"), item("a", "no")
-    assert items_hash([first, second]) == items_hash([first, second])
-    assert len({items_hash(items) for items in ([first, second], [second, first], [other, second])}) == 3

@@ -8,9 +8,9 @@ from rscovlm.synth.catalogue import SITES
 from rscovlm.synth.harbour import QUAY_SHARE
 from rscovlm.synth.layout import Layout, Room
 from rscovlm.synth.paint import Material
-from rscovlm.synth.places import has_ground, lay_out
+from rscovlm.synth.places import PLACES, lay_out
 
-LAID_OUT = [kind for kind in SITES if has_ground(kind.name)]
+LAID_OUT = [kind for kind in SITES if kind.name in PLACES]
 
 
 def place(kind, seed=0, count=None, sub_type=None):
@@ -79,4 +79,4 @@ def test_ships_lie_in_the_basin_beside_piers_and_not_on_them():
 
 
 def test_every_kind_of_place_but_a_crossing_has_a_ground():
-    assert [kind.name for kind in SITES if not has_ground(kind.name)] == ["river crossing"]
+    assert [kind.name for kind in SITES if kind.name not in PLACES] == ["river crossing"]
