@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from detection_eval.text.contracts import Contract
+from detection_eval.text.contract import Contract
 from tiling.resolution import Resolution
 from tiling.view import View
 from zoom_chain.answers import before_call, spoken_text

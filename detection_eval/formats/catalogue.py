@@ -29,7 +29,7 @@ from detection_eval.formats.recognition import is_empty_list
 from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.formats.replies import read_lmmrotate, read_rscovlm, write_lmmrotate, write_rscovlm
 from detection_eval.formats.ultralytics import Sizes, read_ultralytics, write_ultralytics
-from detection_eval.text.contracts import Contract
+from detection_eval.text.contract import Contract
 
 
 @dataclass(frozen=True)

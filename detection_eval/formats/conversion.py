@@ -15,7 +15,7 @@ from detection_eval.formats.patches import Naming, merge_patches
 from detection_eval.formats.recognition import recognize
 from detection_eval.formats.records import Collection, ImageBoxes, subset
 from detection_eval.formats.ultralytics import Sizes, size_of
-from detection_eval.text.contracts import Contract
+from detection_eval.text.contract import Contract
 from detection_eval.words import counted
 
 _MAP_LAYERS = (".geojson", ".gpkg", ".fgb", ".parquet", ".kml", ".shp")

@@ -23,7 +23,8 @@ from detection_eval.formats.mmrotate import instances_of_images
 from detection_eval.formats.records import Collection, ImageBoxes
 from detection_eval.formats.ultralytics import Sizes, size_of
 from detection_eval.text.aliases import aliases_for
-from detection_eval.text.contracts import CONTRACTS, Contract
+from detection_eval.text.contract import Contract
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.labels import LabelMatcher, by_spoken_name
 from detection_eval.text.parsing import ParsedResponse, ParseReport, parse_response
 from detection_eval.text.writing import render_response

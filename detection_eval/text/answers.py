@@ -18,7 +18,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from detection_eval.text.contracts import Contract, Tagged
+from detection_eval.text.contract import Contract, Tagged
 from detection_eval.text.found import Lost, RawBox, Scan, Span
 from detection_eval.text.plain import PlainText, plain_text, without_thoughts
 from detection_eval.text.scanning import scan_any_form

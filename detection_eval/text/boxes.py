@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from detection_eval.text.contracts import Contract, VertexForm
+from detection_eval.text.contract import Contract, VertexForm
 from detection_eval.text.lexing import DIGITS, NUMBER, Percent, number
 from detection_eval.text.tree import Node
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from detection_eval.text.contracts import Contract, VertexForm
+from detection_eval.text.contract import Contract, VertexForm
 from detection_eval.text.labels import strip_edges
 
 Span = tuple[int, int]

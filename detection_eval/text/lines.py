@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from detection_eval.text.contracts import Contract, Lines
+from detection_eval.text.contract import Contract, Lines
 from detection_eval.text.found import Scan, Span
 from detection_eval.text.labels import strip_edges
 from detection_eval.text.lexing import NUMBER, number

@@ -15,7 +15,7 @@ from detection_eval.detections import Detections
 from detection_eval.geometry.quads import Floats, canonical
 from detection_eval.geometry.validity import Policy, Validity, examine, repair
 from detection_eval.text.answers import Answer, read_answer
-from detection_eval.text.contracts import Contract
+from detection_eval.text.contract import Contract
 from detection_eval.text.found import RawBox
 from detection_eval.text.labels import LabelMatcher, by_spoken_name, spoken, strip_edges
 from detection_eval.text.tree import trees

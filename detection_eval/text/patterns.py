@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from detection_eval.text.contracts import Contract, Json, Lines, Tagged
+from detection_eval.text.contract import Contract, Json, Lines, Tagged
 from detection_eval.text.labels import by_spoken_name, spoken
 
 _MOST_DIGITS = 5

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from detection_eval.text.boxes import Written, boxes_of, coordinates, plain_key, scalars
-from detection_eval.text.contracts import Contract, Json
+from detection_eval.text.contract import Contract, Json
 from detection_eval.text.found import Scan, Span
 from detection_eval.text.tree import Node
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from detection_eval.text.blocks import block_trees
-from detection_eval.text.contracts import Contract, Json, Lines, Tagged
+from detection_eval.text.contract import Contract, Json, Lines, Tagged
 from detection_eval.text.found import RawBox, Scan
 from detection_eval.text.lines import scan_lines
 from detection_eval.text.records import find_boxes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from detection_eval.text.contracts import Contract, Tagged
+from detection_eval.text.contract import Contract, Tagged
 from detection_eval.text.found import Scan
 from detection_eval.text.lexing import DIGITS, NUMBER, number
 from detection_eval.text.lines import beside

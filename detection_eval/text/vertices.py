@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from detection_eval.geometry.quads import Floats, bounds, box_quads, canonical
 from detection_eval.geometry.rotated import boxes_to_quads, quads_to_boxes, regularize
-from detection_eval.text.contracts import Angle, Contract, VertexForm
+from detection_eval.text.contract import Angle, Contract, VertexForm
 
 
 def decode(numbers: Floats, contract: Contract, width: int, height: int) -> tuple[Floats, NDArray[np.bool_]]:

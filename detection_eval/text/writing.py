@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.errors import CannotWrite
 from detection_eval.geometry.quads import Floats
-from detection_eval.text.contracts import Contract, Json, Lines, Tagged
+from detection_eval.text.contract import Contract, Json, Lines, Tagged
 from detection_eval.text.labels import by_spoken_name, spoken
 from detection_eval.text.vertices import encode
 

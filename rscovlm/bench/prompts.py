@@ -13,7 +13,8 @@ from pydantic import AfterValidator
 
 from configs import load_config, located
 from configs.checking import Section, checked
-from detection_eval.text.contracts import CONTRACTS, Contract
+from detection_eval.text.contract import Contract
+from detection_eval.text.contracts import CONTRACTS
 from rscovlm.bench.item import Item, Kind
 from rscovlm.models.families import CLASSIFY
 from rscovlm.tasks.caption import Captioning

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from detection_eval.geometry.quads import canonical
-from detection_eval.text.contracts import CONTRACTS, Contract, VertexForm
+from detection_eval.text.contract import Contract, VertexForm
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.parsing import parse_response
 from detection_eval.text.vertices import decode
 from rscovlm.data.example import BoxText, Example

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from configs import ConfigError
 from detection_eval.detections import Detections
 from detection_eval.geometry.clipping import visible_quads
-from detection_eval.text.contracts import CONTRACTS, Contract, Json, VertexForm
+from detection_eval.text.contract import Contract, Json, VertexForm
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.coordinates import PERMILLE
 from detection_eval.text.writing import render_box, render_response, writing_order
 from rscovlm.data.example import BoxText, Example, Key

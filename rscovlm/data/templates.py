@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from configs import load_config, located
 from configs.checking import Section, checked
-from detection_eval.text.contracts import Contract, Json, detection_prompt
+from detection_eval.text.contract import Contract, Json, detection_prompt
 from detection_eval.text.labels import by_spoken_name, spoken
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.geometry.clipping import visible_quads
-from detection_eval.text.contracts import CONTRACTS, detection_prompt
+from detection_eval.text.contract import detection_prompt
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.writing import render_response
 from rscovlm.data.annotations import Annotated, Thing
 from rscovlm.data.example import BoxText

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from detection_eval.detections import Detections
 from detection_eval.metrics.counts import count_image
-from detection_eval.text.contracts import Contract, detection_prompt
+from detection_eval.text.contract import Contract, detection_prompt
 from detection_eval.text.parsing import ParsedResponse, parse_response
 from rscovlm.tasks.task import Counts, Prompt, rates, total
 from tiling.view import Size

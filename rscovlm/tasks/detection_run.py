@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from detection_eval.formats.class_lists import DOTA_V1_0
-from detection_eval.text.contracts import CONTRACTS, Contract
+from detection_eval.text.contract import Contract
+from detection_eval.text.contracts import CONTRACTS
 from rscovlm.tasks.asking import Look, Questions, tile_key
 from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.passes import plan_passes

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.geometry.overlap import pair_iou
-from detection_eval.text.contracts import Contract, Json
+from detection_eval.text.contract import Contract, Json
 from detection_eval.text.parsing import parse_first_box
 from rscovlm.tasks.task import Counts, Prompt, filled, hit, rates
 from tiling.view import Size

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from detection_eval.detections import Detections
 from detection_eval.geometry.overlap import intersection_area
 from detection_eval.geometry.quads import box_quads
-from detection_eval.text.contracts import CONTRACTS, Contract
+from detection_eval.text.contract import Contract
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.parsing import ParsedResponse
 from rscovlm.tasks.asking import Answers, Look, Progress, Questions, TileReply
 from rscovlm.tasks.closer_looks import closer_look, nearest_box

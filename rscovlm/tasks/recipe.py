@@ -17,7 +17,8 @@ from pydantic import BeforeValidator, Field
 from configs import ConfigError, load_config
 from configs.checking import Section, checked
 from detection_eval.formats.class_lists import CLASS_LISTS
-from detection_eval.text.contracts import CONTRACTS, Contract
+from detection_eval.text.contract import Contract
+from detection_eval.text.contracts import CONTRACTS
 from rscovlm.errors import UsageError
 from rscovlm.models.families import ModelFamily
 from rscovlm.tasks.passes import read_gsd

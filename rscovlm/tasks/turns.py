@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detection_eval.text.contracts import Contract
+from detection_eval.text.contract import Contract
 from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.ground import Grounding
 from rscovlm.tasks.questions import OpenQuestion, question_with_answer

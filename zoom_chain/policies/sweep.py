@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
 from detection_eval.detections import Detections
-from detection_eval.text.contracts import detection_prompt
+from detection_eval.text.contract import detection_prompt
 from detection_eval.text.parsing import parse_response
 from detection_eval.text.patterns import reply_pattern
 from detection_eval.words import counted

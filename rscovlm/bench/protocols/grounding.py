@@ -18,7 +18,8 @@ from detection_eval.metrics.grounding import (
     matched_by_giou,
     to_grid,
 )
-from detection_eval.text.contracts import CONTRACTS, Contract, Json
+from detection_eval.text.contract import Contract, Json
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.parsing import parse_first_box, parse_response
 from detection_eval.words import counted
 from rscovlm.bench.protocol import Protocol, Verdict

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from detection_eval.geometry.quads import bounds
-from detection_eval.text.contracts import CONTRACTS, Angle, Contract, Tagged, VertexForm
+from detection_eval.text.contract import Angle, Contract, Tagged, VertexForm
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.coordinates import PERMILLE, PIXELS, UNIT
 from detection_eval.text.scanning import RawBox, scan
 from detection_eval.text.vertices import decode

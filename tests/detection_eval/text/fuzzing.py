@@ -15,7 +15,8 @@ import numpy as np
 
 from detection_eval.detections import Detections
 from detection_eval.geometry.rotated import boxes_to_quads
-from detection_eval.text.contracts import CONTRACTS, Json, Lines, Tagged
+from detection_eval.text.contract import Json, Lines, Tagged
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.labels import spoken
 from detection_eval.text.parsing import parse_response
 from detection_eval.text.writing import render_response

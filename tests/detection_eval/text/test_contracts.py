@@ -1,29 +1,16 @@
-"""Output contracts: prompts, and combinations that contradict each other."""
-
-from dataclasses import replace
+"""The contracts of model families: each can ask for classes, and is known by its own name."""
 
 import pytest
 
-from detection_eval.errors import SettingError
-from detection_eval.text.contracts import CONTRACTS, VertexForm, detection_prompt
-from detection_eval.text.coordinates import PIXELS
+from detection_eval.text.contract import detection_prompt
+from detection_eval.text.contracts import CONTRACTS
+
+
+def test_a_contract_is_known_by_its_own_name():
+    assert all(contract.name == name for name, contract in CONTRACTS.items())
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_every_contract_asks_for_the_classes_by_their_spoken_names(name):
     _, user = detection_prompt(CONTRACTS[name], ["small-vehicle", "bridge"])
     assert 0 <= user.index("bridge") < user.index("small vehicle")
-
-
-def test_an_angle_and_a_form_with_an_angle_go_together():
-    plain = CONTRACTS["rscovlm-quad"]
-    assert [form.has_angle for form in VertexForm] == [False, True, True, False]
-    with pytest.raises(ValueError, match="do not go together"):
-        replace(plain, form=VertexForm.ROTATED)
-    with pytest.raises(ValueError, match="bins need a space with an extent"):
-        replace(plain, space=PIXELS, binned=True)
-
-
-def test_an_empty_class_list_is_refused():
-    with pytest.raises(SettingError, match="empty class list"):
-        detection_prompt(CONTRACTS["rscovlm-quad"], [])

@@ -13,7 +13,8 @@ from detection_eval.errors import CannotWrite, SettingError
 from detection_eval.geometry.overlap import pair_iou
 from detection_eval.geometry.quads import area, bounds, box_quads
 from detection_eval.geometry.rotated import boxes_to_quads
-from detection_eval.text.contracts import CONTRACTS, Json, Lines, Tagged, VertexForm, detection_prompt
+from detection_eval.text.contract import Json, Lines, Tagged, VertexForm, detection_prompt
+from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.labels import LabelMatcher, singular, spoken
 from detection_eval.text.parsing import ParseReport, parse_first_box, parse_response
 from detection_eval.text.writing import render_response

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from configs import ConfigError, available
-from detection_eval.text.contracts import CONTRACTS, detection_prompt
+from detection_eval.text.contract import detection_prompt
+from detection_eval.text.contracts import CONTRACTS
 from rscovlm.data.templates import Templates, load_templates
 
 LINES, JSON = CONTRACTS["rscovlm-quad"], CONTRACTS["rscovlm-json-hbb"]
