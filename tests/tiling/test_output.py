@@ -161,7 +161,7 @@ def test_no_detections_make_a_valid_empty_file_of_each_format(utm: Scene, tmp_pa
         write_detections(tmp_path / name, utm, nothing, PROVENANCE)
     assert read_json(tmp_path / "a.geojson")["features"] == []
     assert read_json(tmp_path / "a.json")["annotations"] == []
-    assert len(pyogrio.read_dataframe(tmp_path / "a.gpkg")) == 0
+    assert len(pyogrio.read_dataframe(tmp_path / "a.gpkg", layer="detections")) == 0
     assert (tmp_path / "a.txt").read_text().splitlines() == ["imagesource:utm scene.tif", "gsd:0.5002"]
     assert (tmp_path / "task1" / "Task1_ship.txt").read_text() == ""
 
