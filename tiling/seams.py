@@ -289,10 +289,10 @@ def _reaches(boxes: TileBoxes, box: Indices, other: Indices) -> Flags:
 
 
 def _less_preferred(boxes: TileBoxes, box: Indices, other: Indices) -> Flags:
-    """Whether more edges cut a box than ``other``; if as many, whether it shows less; then by rank."""
+    """Whether a box shows less of the object than ``other``; else whether more edges cut it; then by rank."""
     keys = [
-        (boxes.cuts[other].sum(axis=1), boxes.cuts[box].sum(axis=1)),
         (_reaches(boxes, box, other), _reaches(boxes, other, box)),
+        (boxes.cuts[other].sum(axis=1), boxes.cuts[box].sum(axis=1)),
         (boxes.rank[other], boxes.rank[box]),
     ]
     less, alike = np.zeros(len(box), bool), np.ones(len(box), bool)
@@ -309,12 +309,13 @@ def _fit(boxes: TileBoxes, cut: Indices, better: Indices, common: Floats) -> Flo
 
 
 def _facing(boxes: TileBoxes, first: Indices, second: Indices) -> Flags:
-    """Whether each box is cut on the side where the other's tile continues."""
+    """Whether each box is cut on a side where the other's tile continues; of oblique ones not the same."""
     cuts_a, cuts_b = boxes.cuts[first], boxes.cuts[second]
     start_a, start_b = boxes.window[first, :2], boxes.window[second, :2]
-    onwards = (start_a < start_b) & cuts_a[:, 2:] & cuts_b[:, :2]
-    backwards = (start_b < start_a) & cuts_b[:, 2:] & cuts_a[:, :2]
-    return np.any(onwards | backwards, axis=1)
+    onwards, backwards = start_a < start_b, start_b < start_a
+    towards_b = np.any((onwards & cuts_a[:, 2:]) | (backwards & cuts_a[:, :2]), axis=1)
+    towards_a = np.any((onwards & cuts_b[:, :2]) | (backwards & cuts_b[:, 2:]), axis=1)
+    return towards_b & towards_a
 
 
 def _filled(boxes: TileBoxes, first: Indices, second: Indices, common: Floats) -> Floats:
