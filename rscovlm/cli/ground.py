@@ -121,8 +121,6 @@ def ground(
             Progress("locating", "look") as progress,
         ):
             found = ground_phrases(opened, engine, run, journal=journal, progress=progress)
-        if all(each.error and not each.text for each in found):
-            raise UsageError(found[0].error or f"{scene} cannot be read")
         facts = _summary(opened, running.model, run, found)
         _write(opened, to, found, facts)
     if as_json:

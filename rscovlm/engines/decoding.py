@@ -70,11 +70,11 @@ class Decoder:
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
-            **self._pixels(prompts, known),
+            **self.pixels(prompts, known),
         )
         return output.logits[:, -1], mask
 
-    def _pixels(self, prompts: list[Prompt], known: list[int]) -> dict[str, torch.Tensor]:
+    def pixels(self, prompts: list[Prompt], known: list[int]) -> dict[str, torch.Tensor]:
         """Patches and grids of the images that are new."""
         merge = self._spec.merge
         new = [

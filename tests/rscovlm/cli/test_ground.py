@@ -117,6 +117,13 @@ def test_what_cannot_be_done_is_one_line_before_a_model_is_loaded(run, scene, ar
     assert done.err.count("\n") == 1
 
 
+def test_a_model_that_says_nothing_leaves_phrases_without_a_box(run, scripted, scene):
+    scripted(lambda _: "")
+    done = run("ground", scene, "the ship", "--model", MODEL)
+    assert (done.code, done.out) == (1, "the ship\tnot found\n")
+    assert "1 of 1 phrase without a box: the ship: the model replied nothing" in done.err
+
+
 def test_a_dry_run_says_what_would_be_asked(run, no_model, scene):
     done = run("ground", scene, "the white ship", "--model", MODEL, "--dry-run")
     assert done.code == 0

@@ -68,7 +68,7 @@ def test_a_reply_is_the_likeliest_token_after_the_likeliest_token(decoder, promp
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 mm_token_type_ids=(ids == decoder.model.config.image_token_id).int(),
-                **decoder._pixels(prompts[:1], [0]),
+                **decoder.pixels(prompts[:1], [0]),
             )
             expected.append(int(output.logits[0, -1].argmax()))
             ids = torch.cat([ids, torch.tensor([[expected[-1]]])], dim=1)

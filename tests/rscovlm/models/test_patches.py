@@ -91,7 +91,7 @@ def test_bands_of_a_file_reach_the_model_alike_in_inference_and_in_training(fold
     coded = Encoder(tokenizer, spec).encode(Example(asked.say("assistant", "2"), Key("s", 0, 0), "vqa"))
     pack = collate([coded], spec, model.config.image_token_id)
     assert pack.patches.dtype == torch.float32
-    values = engine._pixels([prompt], [0])
+    values = engine._decoder.pixels([prompt], [0])
     torch.testing.assert_close(pack.pixel_values(), values["pixel_values"], atol=0, rtol=0)
     assert pack.image_grid_thw.tolist() == values["image_grid_thw"].tolist()
     assert values["pixel_values"].abs().max() < 8, "physical values over their own statistics"

@@ -12,6 +12,7 @@ EXAMPLES = {
     "dense": {"target": "height_m", "inner": 8, "detail": 2},
     "gsd": {"taps": (1,), "vision_width": 4, "hidden": 16},
     "ensembles": {"members": ["one", "other"]},
+    "constraints": {"whole": "all", "parts": ["one", "other"]},
 }
 
 
@@ -22,7 +23,7 @@ def test_settings_make_the_same_head_anew(name):
     assert again.settings == head.settings
     assert EXAMPLES[name].items() <= head.settings.items()
     again.load_state_dict(head.state_dict())
-    assert head.at_inference is (name != "cells"), "names are for training alone"
+    assert head.at_inference is (name not in ("cells", "constraints")), "these are for training alone"
 
 
 def test_a_head_without_terms_is_not_whole():
