@@ -391,7 +391,7 @@ def answer_logprob(engine, conversation, answer):
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 position_ids=torch.from_numpy(positions)[:, None],
-                **engine._decoder._pixels([prompt], [0]),
+                **engine._decoder.pixels([prompt], [0]),
             )
             .logits[0]
             .float()
