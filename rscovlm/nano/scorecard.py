@@ -166,8 +166,10 @@ def evaluate(spec: str, scenes: int, size: int, folder: Path, phrases: int = 300
 
 def report(card: ScoreCard, scenes: int, size: int) -> str:
     """The score card as Markdown; intervals are Wilson's at 95 %."""
+    asked = int(card.tally.counts(PHRASES).get("acc@0.5/of", 0))
+    phrases = f" --phrases {asked}" if asked else ""
     lines = [
-        f"Made by `python -m rscovlm.nano.scorecard --scenes {scenes} --size {size}`",
+        f"Made by `python -m rscovlm.nano.scorecard --scenes {scenes} --size {size}{phrases}`",
         f"on {scenes} held-out synthetic scenes of {size} x {size} px at 0.3 m, as GeoTIFF files, through",
         "the Zoom-in Chain, tiles, scales and merging. Intervals are Wilson's at 95 %.",
         "",

@@ -112,6 +112,7 @@ def test_phrases_are_asked_in_one_view_and_close_up_in_a_file_with_what_is_aroun
     for group in (PHRASES, CLOSE_UP):
         assert card.tally.metrics()[f"{group}/acc@0.5"] == 1, "what no closer look shows stays"
     assert len(views) == 3
+    assert "--size 512 --phrases 1`" in report(card, scenes=0, size=512)
     difference = views[0].astype(float) - photo.read()
     assert abs(difference).mean() < 12, "the file shows what the photo shows"
     assert not list(tmp_path.iterdir())
