@@ -23,6 +23,7 @@ from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
+    from detection_eval.detections import Detections
     from rscovlm.tasks.phrases import GroundingRun, Located
     from tiling.scene import Scene
     from tiling.view import Window
@@ -79,7 +80,7 @@ def ground(
     surroundings of what it found close up. Exit code 1 says that a phrase has no box. For all objects of
     some classes use detect.
     """
-    from rscovlm.tasks.phrases import REPLY_TOKENS, ground_phrases, plan_grounding
+    from rscovlm.tasks.phrases import REPLY_TOKENS, as_detections, ground_phrases, plan_grounding
 
     texts = _phrases(phrase, phrases)
     if window is not None and bbox is not None:
@@ -121,12 +122,13 @@ def ground(
             Progress("locating", "look") as progress,
         ):
             found = ground_phrases(opened, engine, run, journal=journal, progress=progress)
-        facts = _summary(opened, running.model, run, found)
-        _write(opened, to, found, facts)
+        located = as_detections(found)
+        summary = _summary(opened, running.model, run, found, located)
+        _write(opened, to, located, summary)
     if as_json:
-        print(json.dumps(facts, ensure_ascii=False, indent=1))
+        print(json.dumps(summary, ensure_ascii=False, indent=1))
     else:
-        _tell(facts["objects"])
+        _tell(summary["objects"])
     _sum_up(found)
     if kept_at is not None:
         kept_at.unlink(missing_ok=True)
@@ -174,14 +176,15 @@ def _note_scale(scene: Scene, run: GroundingRun) -> None:
     )
 
 
-def _summary(scene: Scene, model: str, run: GroundingRun, found: Sequence[Located]) -> dict[str, Any]:
+def _summary(
+    scene: Scene, model: str, run: GroundingRun, found: Sequence[Located], located: Detections
+) -> dict[str, Any]:
     """What was found and where, and what it came from, as JSON values."""
-    from rscovlm.tasks.phrases import as_detections
     from rscovlm.tasks.provenance import version
     from tiling.gsd import resolve_gsd
     from tiling.layers import box_columns
 
-    columns = box_columns(scene, as_detections(found))
+    columns = box_columns(scene, located)
     measured = {name: column for name, column in columns.items() if name != "class"}
     rows = iter(range(len(columns["class"])))
     objects = []
@@ -207,21 +210,19 @@ def _summary(scene: Scene, model: str, run: GroundingRun, found: Sequence[Locate
     }
 
 
-def _write(scene: Scene, to: Destinations, found: Sequence[Located], facts: dict[str, Any]) -> None:
+def _write(scene: Scene, to: Destinations, located: Detections, facts: dict[str, Any]) -> None:
     """Write the layer and the drawing, each whole or not at all.
 
     Raises:
         OSError, OutputError: a file cannot be written.
     """
-    from rscovlm.tasks.phrases import as_detections
     from tiling.output import write_detections
     from tiling.overlay import write_overlay
 
-    boxes = as_detections(found)
     if to.output is not None:
-        write_detections(to.output, scene, boxes, facts, crs=to.crs)
+        write_detections(to.output, scene, located, facts, crs=to.crs)
     if to.overlay is not None:
-        write_overlay(to.overlay, scene, boxes)
+        write_overlay(to.overlay, scene, located)
 
 
 def _tell(objects: Sequence[dict[str, Any]]) -> None:

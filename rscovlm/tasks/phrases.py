@@ -113,13 +113,9 @@ class GroundingRun:
 
     def closer_prompt(self, found: Located) -> Prompt:
         """The words of a closer look: for the class, if the model knows it, else for the phrase."""
-        name = self._known(found)
-        if name is None:
+        if found.label is None or found.label not in self.classes:
             return self.prompt(found.phrase)
-        return Detection(self.contract, (name,)).prompt()
-
-    def _known(self, found: Located) -> str | None:
-        return found.label if found.label in self.classes else None
+        return Detection(self.contract, (found.label,)).prompt()
 
     def facts(
         self, scene: Scene, model: str, device: str | None = None, dtype: str | None = None
@@ -238,11 +234,11 @@ def _look_closer(
     scene: Scene, engine: Engine, run: GroundingRun, found: Sequence[Located], answers: Answers
 ) -> list[Located]:
     """The same after a closer look at each object."""
-    prompts = list(dict.fromkeys(run.closer_prompt(each) for each in found))
+    asked = [run.closer_prompt(each) for each in found]
+    prompts = list(dict.fromkeys(asked))
     looks: dict[int, Look] = {}
-    for index, each in enumerate(found):
+    for index, (each, prompt) in enumerate(zip(found, asked, strict=True)):
         if each.polygon is not None:
-            prompt = run.closer_prompt(each)
             looks[index] = closer_look(
                 scene, each.polygon, engine.family.resolution, prompt.user, prompts.index(prompt), index
             )
@@ -262,7 +258,7 @@ def _redrawn(contract: Contract, before: Located, look: Look, reply: TileReply) 
     polygon = nearest_box(look.view.to_scene(boxes.polygons), before.polygon)
     if polygon is None:
         return replace(before, note="a closer look does not show it there")
-    return replace(before, polygon=polygon, closer=before.closer + 1, note=before.note)
+    return replace(before, polygon=polygon, closer=before.closer + 1)
 
 
 def _as_rectangles(scene: Scene, found: Sequence[Located]) -> list[Located]:
