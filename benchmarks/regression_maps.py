@@ -17,18 +17,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.regression import SEED, encoder_of, write_plots
+from benchmarks.regression import SEED
 from detection_eval.files import write_json
+from rscovlm.data.encoding import Encoder
 from rscovlm.data.packing import collate, model_inputs
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.plot_views import raster
-from rscovlm.data.splits import check_apart
 from rscovlm.engines import load_model
 from rscovlm.engines.transformers import TransformersEngine
+from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.heads import make_heads
 from rscovlm.models.heads.dense.grids import GridStates, fields_of, to_cells
 from rscovlm.models.taps import tapped
 from rscovlm.reo.baselines import boosted
+from rscovlm.reo.made_plots import Splits, write_plots
 from rscovlm.training.dense_settings import Dense
 
 TARGET = "canopy_height_m"
@@ -42,22 +44,6 @@ DECODERS: dict[str, Any] = {
 """The first two have the same weights, and so have the last two."""
 SAME = {"diffusion, mean alone": "diffusion", "masked, 4 rounds": "masked, 1 round"}
 VIEWS = ("natural", "swir", "sar")
-
-
-def sources(folder: Path, encoder: Any, limits: dict[str, int]) -> dict[str, PlotSource]:
-    made: dict[str, PlotSource] = {}
-    for split, most in limits.items():
-        shown = {"scaling": made["train"].scaling.model_dump()} if made else {}
-        more: dict[str, Any] = {
-            "files": ["plots.h5"],
-            "views": VIEWS,
-            "maps": [TARGET],
-            "split": split,
-            **shown,
-        }
-        made[split] = PlotSource(split, encoder, SEED, most, folder, **more)
-    check_apart({split: source.places.tile.tolist() for split, source in made.items()})
-    return made
 
 
 @torch.inference_mode()
@@ -150,14 +136,17 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--detail", type=int, default=1, help="cells along the side of a visual token")
     options = parser.parse_args()
-    write_plots(options.folder)
+    plots = options.folder / "plots.h5"
+    write_plots(plots, SEED, 115, 40)
     started = time.perf_counter()
     found: dict[str, dict[str, Any]] = {}
-    data = sources(options.folder, encoder_of("nano"), {"train": options.train, "test": options.test})
+    limits = {"train": options.train, "val": options.test, "test": options.test}
+    encoder = Encoder.of_checkpoint(NANO_FOLDER)
+    data = Splits.of(plots, encoder, SEED, limits, views=VIEWS, maps=[TARGET])
     with load_model("nano", device="cpu") as engine:
         assert isinstance(engine, TransformersEngine)
         model = engine.model
-        heights = heights_of(data["train"])
+        heights = heights_of(data.train)
         base = {
             "target": TARGET,
             "images": len(VIEWS),
@@ -174,15 +163,15 @@ def main() -> None:
             return make_heads(model, {"dense": {"height": settings}})["height"]
 
         first = made("diffusion")
-        states, maps = read(model, first, data["train"])
-        others, right = read(model, first, data["test"])
+        states, maps = read(model, first, data.train)
+        others, right = read(model, first, data.test)
         print(f"states after {time.perf_counter() - started:.0f} s", flush=True)
         side = 5 * options.detail
         truth = to_cells(*right, side, side)[0].numpy()
         found["constant"] = scores(np.full_like(truth, heights.mean()), truth)
         flat = truth.mean((1, 2), keepdims=True)
         found["true mean of each map"] = scores(np.broadcast_to(flat, truth.shape), truth)
-        found["boosted trees on bands"] = scores(trees_on_bands(data["train"], data["test"], side), truth)
+        found["boosted trees on bands"] = scores(trees_on_bands(data.train, data.test, side), truth)
         trained: dict[str, Any] = {}
         for name, decoder in DECODERS.items():
             head = made(decoder)

@@ -116,14 +116,10 @@ def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, p
     from rscovlm.data.encoding import Encoder
     from rscovlm.data.plot_source import PlotSource
     from rscovlm.data.plot_views import native_views
-    from rscovlm.models.patches import PatchSpec
-    from rscovlm.models.weights import read_settings, read_tokenizer
 
-    folder = checkpoint.local
-    spec = PatchSpec.of_checkpoint(folder, read_settings(folder).vision_config)
     source = PlotSource(
         "plots",
-        Encoder(read_tokenizer(folder), spec),
+        Encoder.of_checkpoint(checkpoint.local),
         0,
         plots,
         file.parent,
@@ -155,16 +151,11 @@ def teach(
     from rscovlm.data.encoding import Encoder
     from rscovlm.data.plot_source import PlotSource
     from rscovlm.models.checkpoints import resolve
-    from rscovlm.models.patches import PatchSpec
-    from rscovlm.models.weights import read_settings, read_tokenizer
     from rscovlm.reo.teacher import CrossFitted, OnnxRegressor, write_teaching
 
     check_file(output, "--output", (".csv",))
     check_outputs({"--output": output}, [file, onnx], overwrite=overwrite)
-    folder = resolve("nano").local
-    encoder = Encoder(
-        read_tokenizer(folder), PatchSpec.of_checkpoint(folder, read_settings(folder).vision_config)
-    )
+    encoder = Encoder.of_checkpoint(resolve("nano").local)
     source = PlotSource("plots", encoder, 0, 1 << 40, file.parent, [file.name], split=split)
     if onnx is None and len(set(source.places.tile.tolist())) < 2:
         raise UsageError(f"{file}: one tile alone; trees that have not seen a plot's tile need two or more")

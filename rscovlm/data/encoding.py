@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -62,6 +63,18 @@ class Encoder:
 
     tokenizer: PreTrainedTokenizerBase
     patches: PatchSpec
+
+    @classmethod
+    def of_checkpoint(cls, folder: Path) -> Encoder:
+        """That of a checkpoint's own tokenizer and settings.
+
+        Raises:
+            ModelError: the folder lacks one of them.
+        """
+        from rscovlm.models.weights import read_settings, read_tokenizer
+
+        patches = PatchSpec.of_checkpoint(folder, read_settings(folder).vision_config)
+        return cls(read_tokenizer(folder), patches)
 
     def encode(self, example: Example, further: Mapping[str, NDArray[np.generic]] | None = None) -> Encoded:
         """The tokens of an example.

@@ -15,30 +15,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from detection_eval.words import counted
-from rscovlm.data.agbd import write_agbd
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.plot_source import PlotSource
-from rscovlm.data.splits import check_apart
 from rscovlm.engines import load_model
 from rscovlm.models.checkpoints import NANO_FOLDER
-from rscovlm.models.heads import make_heads, write_heads
-from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.heads import write_heads
 from rscovlm.models.heads.numbers.states import States
 from rscovlm.models.heads.recalibration import write_recalibration
 from rscovlm.models.inputs import PatchInput, weights_hash, write_inputs
-from rscovlm.models.patches import PatchSpec
-from rscovlm.models.weights import read_settings, read_tokenizer
 from rscovlm.progress import note
-from rscovlm.reo.cached import cached_states, predicted_from, train_on
+from rscovlm.reo.cached import cached_states, predicted_from
+from rscovlm.reo.made_plots import Splits, head_on, write_plots
 from rscovlm.scoring.predictions import Predictions, covered, intervals
 from rscovlm.scoring.quantile_steps import QuantileSteps
 from rscovlm.scoring.recalibration import moved_by
-from rscovlm.synth.forest import make_plot, make_tile
-from rscovlm.training.number_settings import Number
 
 VIEWS = ("natural", "red_edge", "swir")
 """Pictures of Sentinel-2 alone, so that a map needs no radar."""
@@ -54,25 +47,11 @@ TARGETS: dict[str, dict[str, Any]] = {
 _PARTS = ("visual", "weights", "words", "is_word")
 
 
-def sources(folder: Path, model: Path = NANO_FOLDER) -> tuple[PlotSource, PlotSource, PlotSource]:
+def sources(folder: Path, model: Path = NANO_FOLDER) -> Splits:
     """Training, validation and test plots on tiles that share nothing; written to the folder if need be."""
     file = folder / "plots.h5"
-    if not file.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        tiles = [make_tile(SEED, index) for index in range(TILES)]
-        write_agbd(
-            file, [make_plot(SEED, tile, index) for tile in tiles for index in range(PLOTS)], lite=True
-        )
-    spec = PatchSpec.of_checkpoint(model, read_settings(model).vision_config)
-    encoder = Encoder(read_tokenizer(model), spec)
-    shown: dict[str, Any] = {"files": [file.name], "views": VIEWS}
-    train = PlotSource("train", encoder, SEED, LIMITS["train"], folder, split="train", **shown)
-    shown |= {"side": train.side, "scaling": train.scaling.model_dump(mode="json")}
-    val, test = (
-        PlotSource(name, encoder, SEED, LIMITS[name], folder, split=name, **shown) for name in SPLITS[1:]
-    )
-    check_apart({each.split: each.places.tile.tolist() for each in (train, val, test)})
-    return train, val, test
+    write_plots(file, SEED, TILES, PLOTS)
+    return Splits.of(file, Encoder.of_checkpoint(model), SEED, LIMITS, views=VIEWS)
 
 
 def kept_states(folder: Path, engine: Any, split: PlotSource, weights: str) -> States:
@@ -89,36 +68,17 @@ def kept_states(folder: Path, engine: Any, split: PlotSource, weights: str) -> S
 
 
 def trained(
-    model: Any, states: Sequence[States], splits: Sequence[PlotSource]
+    model: Any, states: Sequence[States], splits: Splits
 ) -> tuple[nn.ModuleDict, dict[str, tuple[Predictions, Predictions]]]:
     """Heads for all targets, the best epoch on validation of each, recalibrated there, and what they say of
     test plots."""
-    numbers = [
-        {name: torch.tensor(values).float() for name, values in each.places.numbers.items()}
-        for each in splits
-    ]
     heads, found = {}, {}
     for name, own in TARGETS.items():
-        known = splits[0].places.numbers[own["target"]]
-        settings = Number.model_validate(
-            {
-                "trunk": "parallel",
-                "output": "quantiles",
-                "readout": "center",
-                "images": len(VIEWS),
-                "mean": float(known.mean()),
-                "deviation": float(known.std()),
-                "hard": True,
-                **own,
-            }
-        ).settings
-        torch.manual_seed(SEED)
-        head = make_heads(model, {"numbers": {name: settings}})[name]
-        assert isinstance(head, NumberHead)
-        train_on(head, states[:2], numbers[:2], epochs=EPOCHS, lr=RATE, seed=SEED)
+        stated = {"trunk": "parallel", "output": "quantiles", "hard": True, **own}
+        head = head_on(model, splits, states, epochs=EPOCHS, lr=RATE, seed=SEED, **stated)
         heads[name] = head
-        head.steps = QuantileSteps.fit(predicted_from(head, states[1], splits[1]))
-        test = predicted_from(head, states[2], splits[2])
+        head.steps = QuantileSteps.fit(predicted_from(head, states[1], splits.val))
+        test = predicted_from(head, states[2], splits.test)
         found[name] = (test, moved_by(head.steps, test, own["low"], own["high"]))
     return nn.ModuleDict(heads), found
 
@@ -135,10 +95,10 @@ def main() -> None:
         states = [kept_states(options.folder, engine, each, weights) for each in splits]
         heads, found = trained(engine.model, states, splits)  # type: ignore[attr-defined]
     write_heads(options.output, heads)
-    stated = splits[0].inputs | {"weights": weights}
+    stated = splits.train.inputs | {"weights": weights}
     write_inputs(options.output, PatchInput.model_validate(stated))
     steps: dict[str, Any] = {name: head.steps for name, head in heads.items()}
-    tiles = splits[1].places.tile.tolist()
+    tiles = splits.val.places.tile.tolist()
     write_recalibration(options.output, {name: (each, tiles) for name, each in steps.items()})
     for name, (before, own) in found.items():
         rmse, r2 = (intervals(own, (score,))[score] for score in ("rmse", "r2"))

@@ -67,6 +67,15 @@ class Predictions:
         }
         return Predictions(**parts)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Those of several, one after the other; what one of them does not state is not stated."""
+        columns: dict[str, Any] = {}
+        for name in cls.__dataclass_fields__:
+            values = [getattr(part, name) for part in parts]
+            columns[name] = None if any(each is None for each in values) else np.concatenate(values)
+        return cls(**columns)
+
     def pit(self) -> Floats:
         """(N,) predicted share below the truth, by straight lines between the quantiles."""
         assert self.quantiles is not None, "no spread is stated"

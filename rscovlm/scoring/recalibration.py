@@ -24,7 +24,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rscovlm.scoring.predictions import LEVELS, Predictions
+from rscovlm.scoring.predictions import LEVELS, Predictions, covered
 from rscovlm.scoring.quantile_steps import LEAST, QuantileSteps
 
 Floats = NDArray[np.float64]
@@ -62,6 +62,47 @@ def recalibrated(
     found = _FITS[method](known, test)
     assert found.quantiles is not None
     return replace(found, quantiles=np.clip(np.maximum.accumulate(found.quantiles, axis=1), low, high))
+
+
+def coverage_over_splits(
+    method: Method,
+    held_out: Predictions,
+    level: float = 0.9,
+    *,
+    share: float = 1 / 3,
+    draws: int = 100,
+    low: float = -math.inf,
+    high: float = math.inf,
+    seed: int = 0,
+) -> Floats:
+    """(draws,) shares of true values inside of the recalibrated interval, over draws of which tiles fit it.
+
+    One split of few tiles has its luck; this is how a method does on average, and how far a split may be
+    off.
+
+    Args:
+        method: see the module.
+        held_out: of tiles that training has not seen, 2 or more.
+        level: of the central interval, whose ends are in ``LEVELS``.
+        share: of the tiles that are fitted on; the others are scored.
+        draws: of the tiles.
+        low, high: within which values can be.
+        seed: equal seeds draw equal tiles.
+
+    Raises:
+        ValueError: as of ``recalibrated``, or fewer than 2 tiles.
+    """
+    tiles = np.unique(held_out.tile)
+    if len(tiles) < 2:
+        raise ValueError("one tile alone; fitting and scoring need tiles of their own")
+    fitted = min(len(tiles) - 1, max(1, round(share * len(tiles))))
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        known = np.isin(held_out.tile, rng.permutation(tiles)[:fitted])
+        test = recalibrated(method, held_out.of(known), held_out.of(~known), low, high)
+        found.append(covered(test, level, draws=1).value)
+    return np.array(found)
 
 
 def _temperature(known: Predictions, test: Predictions) -> Predictions:

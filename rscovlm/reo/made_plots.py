@@ -1,0 +1,128 @@
+"""Plots of known physics on the disk, their three splits, and heads on the frozen states of them.
+
+What the heads that ship and the comparisons of heads have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rscovlm.data.agbd import write_agbd
+from rscovlm.data.encoding import Encoder
+from rscovlm.data.plot_source import PlotSource
+from rscovlm.data.splits import check_apart
+from rscovlm.models.heads import make_heads
+from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.heads.numbers.states import States
+from rscovlm.reo.cached import train_on
+from rscovlm.synth.forest import make_plot, make_tile
+from rscovlm.training.number_settings import Number
+
+
+def write_plots(file: Path, seed: int, tiles: int, plots: int, dates: int = 1) -> None:
+    """Write plots where the file is not there yet, in the layout of AGBD-Lite.
+
+    Args:
+        file: HDF5.
+        seed: of tiles and plots.
+        tiles: how many.
+        plots: of each tile.
+        dates: images of each plot.
+    """
+    if file.is_file():
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    every = [make_tile(seed, index) for index in range(tiles)]
+    made = [make_plot(seed, tile, index, dates=dates) for tile in every for index in range(plots)]
+    write_agbd(file, made, lite=True)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Sources of training, validation and test plots that share no tile, shown alike."""
+
+    train: PlotSource
+    val: PlotSource
+    test: PlotSource
+
+    @classmethod
+    def of(cls, file: Path, encoder: Encoder, seed: int, limits: Mapping[str, int], **shown: Any) -> Splits:
+        """All three of a file; ranges of channels and regions are those of the training plots.
+
+        Args:
+            file: of plots.
+            encoder: of the checkpoint.
+            seed: of the sources.
+            limits: most plots of each split.
+            shown: further options of ``PlotSource``, such as ``views``.
+
+        Raises:
+            DataError: for plots that cannot be used, or a tile in two of the splits.
+        """
+        shown["files"] = [file.name]
+        train = PlotSource("train", encoder, seed, limits["train"], file.parent, split="train", **shown)
+        shown |= {"side": train.side, "scaling": train.scaling.model_dump()}
+        if train.regions is not None:
+            shown["region_statistics"] = train.regions.model_dump()
+        val, test = (
+            PlotSource(name, encoder, seed, limits[name], file.parent, split=name, **shown)
+            for name in ("val", "test")
+        )
+        check_apart({each.split: each.places.tile.tolist() for each in (train, val, test)})
+        return cls(train, val, test)
+
+    def __iter__(self) -> Iterator[PlotSource]:
+        return iter((self.train, self.val, self.test))
+
+    @property
+    def numbers(self) -> list[dict[str, Tensor]]:
+        """(S,) of each split by name, as packs have them; NaN where a plot has none."""
+        found = []
+        for source in self:
+            rows = [source.numbers(index) for index in range(len(source))]
+            names = dict.fromkeys(name for row in rows for name in row)
+            found.append({name: torch.tensor([row.get(name, torch.nan) for row in rows]) for name in names})
+        return found
+
+
+def head_on(
+    model: Any,
+    splits: Splits,
+    states: Sequence[States],
+    *,
+    epochs: int,
+    lr: float = 2e-3,
+    seed: int = 0,
+    **own: Any,
+) -> NumberHead:
+    """A head trained on kept states, as it was after its best epoch on validation.
+
+    Args:
+        model: frozen, that the states are of.
+        splits: of the plots.
+        states: of their training and validation plots, in the splits' order.
+        epochs: passes over the training plots.
+        lr: peak rate.
+        seed: of the first weights and of the order.
+        own: settings of the head; ``mean`` and ``deviation`` are those of the training plots, and it joins
+            all images of a plot.
+    """
+    known = splits.train.places.numbers[own["target"]]
+    stated = {
+        "readout": "center",
+        "images": len(splits.train.views),
+        "mean": float(known.mean()),
+        "deviation": float(known.std()),
+        **own,
+    }
+    torch.manual_seed(seed)
+    head = make_heads(model, {"numbers": {"number": Number.model_validate(stated).settings}})["number"]
+    assert isinstance(head, NumberHead)
+    train_on(head, states[:2], splits.numbers[:2], epochs=epochs, lr=lr, seed=seed)
+    return head
