@@ -1,6 +1,7 @@
 """Scores of tables: intervals over tiles, spreads against closed forms, bins."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,3 +147,15 @@ def test_rmse_falls_where_the_least_certain_are_left_out_and_they_are_the_wrong_
     some = table([0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0], deviation=[1.0, 2.0, 3.0, 0.5])
     assert sparsification(some, (0.0, 0.5)) == pytest.approx([math.sqrt(7.5), math.sqrt(8.5)])
     assert sparsification(some, (0.5,), by_error=True) == pytest.approx([math.sqrt(2.5)])
+
+
+def test_several_tables_are_joined_in_order_and_what_one_does_not_state_is_not_stated():
+    first, second = table([1.0], [2.0], ["a"], 1.0), table([3.0], [4.0], ["b"], 1.0)
+    both = Predictions.joined([first, second])
+    assert both.truth.tolist() == [1, 3]
+    assert both.quantiles is not None
+    assert both.quantiles.shape == (2, len(LEVELS))
+    bare = Predictions.joined([both, replace(second, quantiles=None, deviation=None)])
+    assert bare.mean.tolist() == [2, 4, 4]
+    assert bare.quantiles is None
+    assert bare.deviation is None

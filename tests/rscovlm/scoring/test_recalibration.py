@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rscovlm.scoring.predictions import LEVELS, spread_scores
-from rscovlm.scoring.recalibration import METHODS, recalibrated
+from rscovlm.scoring.recalibration import METHODS, coverage_over_splits, recalibrated
 from tests.rscovlm.scoring.test_predictions import gaussians, table
 
 LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
@@ -91,3 +91,23 @@ def test_points_and_empty_validations_are_refused():
     grouped = table([1.0], [1.0], ["v"], 1.0)
     with pytest.raises(ValueError, match="mondrian needs the group of each plot"):
         recalibrated("mondrian", grouped, test)
+
+
+def test_over_draws_of_tiles_conformal_intervals_hold_what_they_say_and_a_single_split_may_not():
+    held_out = gaussians(3000, stated=12.0, seed=5)
+    shares = coverage_over_splits("conformal", held_out, draws=60)
+    assert shares.shape == (60,)
+    assert shares.mean() == pytest.approx(0.9, abs=0.01)
+    assert shares.std() > 0
+    np.testing.assert_array_equal(shares, coverage_over_splits("conformal", held_out, draws=60))
+    assert not np.array_equal(shares, coverage_over_splits("conformal", held_out, draws=60, seed=1))
+
+
+def test_tiles_that_fit_are_not_scored_and_one_tile_is_refused():
+    held_out = table([3.0, -4.0, 50.0], [0.0] * 3, ["a", "b", "c"], 1.0)
+    # Two of three tiles fit: the interval reaches as far as the worse of them, and a worse tile is outside.
+    shares = coverage_over_splits("conformal", held_out, share=2 / 3, draws=50)
+    assert set(shares) == {0.0, 1.0}
+    assert shares.mean() == pytest.approx(2 / 3, abs=0.2)
+    with pytest.raises(ValueError, match="one tile alone"):
+        coverage_over_splits("conformal", held_out.of(np.array([True, False, False])))
