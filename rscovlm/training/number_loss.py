@@ -3,7 +3,8 @@
 It stands beside the cross-entropy (Zausinger et al., "Regress, Don't Guess", 2024). ``wasserstein`` is the
 expected distance ``sum_i p_i |v_i - y|`` (the paper's NTL-WAS for a true number that is one token),
 ``squared`` is ``(sum_i p_i v_i - y)^2`` (NTL-MSE); ``p`` are probabilities among the number tokens alone.
-Tokens are whole numbers, or the digits of one.
+Tokens are whole numbers, or the digits of one. The values are those of ``ntloss``, the library of the paper's
+authors (a test compares them), which needs the logits of all tokens at all places; here they are never whole.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from rscovlm.models.checkpoints import NANO_FOLDER
+from rscovlm.models.weights import read_tokenizer
+from rscovlm.nano.tokenizer import number_tokens
 from rscovlm.training.number_loss import NumberLoss, distance
 
 
@@ -73,3 +76,30 @@ def test_a_pack_without_numbers_costs_nothing_and_has_a_gradient():
     hidden = torch.ones(2, 2, requires_grad=True)
     LOSS(hidden, torch.ones(20, 2), pack([1, 2], [False, True]), torch.ones(2)).backward()
     assert hidden.grad.tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(("kind", "unit"), [("wasserstein", 1.0), ("squared", 1.0), ("squared", 7.0)])
+@pytest.mark.parametrize("digits", [True, False])
+def test_it_is_that_of_ntloss(kind, unit, digits):
+    """The library of the loss's authors needs all logits at every place; ours those of numbers there."""
+    from ntloss import NTLoss, NTLossDotProduct
+
+    tokenizer = read_tokenizer(NANO_FOLDER)
+    if digits:
+        ids = torch.tensor([tokenizer.convert_tokens_to_ids(str(digit)) for digit in range(10)])
+    else:
+        ids = torch.tensor(number_tokens(tokenizer))
+    peer = {"wasserstein": NTLoss, "squared": NTLossDotProduct}[kind](
+        tokenizer, vocab_size=len(tokenizer), digit_level=digits, reweigh=False
+    )
+    torch.manual_seed(0)
+    hidden, output = torch.randn(6, 4), torch.randn(len(tokenizer), 4)
+    hidden[:, 3], output[:, 3] = 1.0, 0.0
+    output[tokenizer.convert_tokens_to_ids("00"), 3] = -1e4  # a number to the library, and not to nano
+    labels = ids[torch.tensor([3, 0, 9, 7, 1, 5])]
+    weights = torch.rand(6)
+    expected = peer((hidden @ output.T)[None], labels[None], weights[None], reduction="sum")
+    loss = NumberLoss(ids, kind, unit, 1.0)
+    found = loss(hidden, output, pack(labels.tolist(), [True] * 6), weights)
+    scale = unit if kind == "wasserstein" else unit**2
+    assert found.item() * scale == pytest.approx(expected.item(), rel=1e-5)
