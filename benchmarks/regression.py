@@ -17,7 +17,6 @@ Each row is kept in FOLDER/rows as soon as it is there: the same command goes on
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,12 +30,14 @@ import torch
 from detection_eval.files import write_json, write_text
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.plot_source import PlotSource
+from rscovlm.data.plot_views import shown_as
 from rscovlm.data.splits import check_apart
 from rscovlm.engines import load_model
 from rscovlm.engines.transformers import TransformersEngine
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.heads.numbers.states import States
+from rscovlm.models.inputs import read_inputs
 from rscovlm.nano.tokenizer import number_tokens
 from rscovlm.reo.baselines import OPTICAL, RGB, band_statistics, boosted, by_cover, constant, ridge
 from rscovlm.reo.cached import cached_states, predicted_from
@@ -70,11 +71,12 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "intervals": {"output": {"intervals": {"edges": _EDGES}}},
 }
 WORDS = {
-    "plain targets": (),
-    "number-token loss": ("objective={number_loss: {unit: 50, weight: 1.0}}",),
-    "soft targets": ("objective={soft_numbers: {first: 40, last: 20}}",),
+    "plain targets, swir+sar": ("agbd-nano",),
+    "number-token loss, swir+sar": ("agbd-nano", "objective={number_loss: {unit: 50, weight: 1.0}}"),
+    "soft targets, swir+sar": ("agbd-nano", "objective={soft_numbers: {first: 40, last: 20}}"),
+    "plain targets, native stem": ("agbd-nano-native",),
 }
-"""Ways to train number tokens, by what is laid over ``agbd-nano``."""
+"""Ways to train number tokens beside a head: a configuration, and what is laid over it."""
 EVERYWHERE = (("mixer", "quantiles"), ("parallel", "quantiles"), ("gated", "mixture"))
 """Trunks and outputs in all sets of views: the best head, the default trunk, and the one of ``agbd-nano``."""
 RECALIBRATED = tuple(f"frozen nano, {trunk} + {output}, ms+sar" for trunk, output in EVERYWHERE)
@@ -135,11 +137,11 @@ def embedded(data: Splits, states: list[States]) -> Predictions:
     return table(data.test, np.clip(model.predict(features[2]), 0, MOST_MG_HA))
 
 
-def trained_by_engine(folder: Path, name: str, steps: int, *more: str) -> Path:
+def trained_by_engine(folder: Path, name: str, steps: int, config: str, *more: str) -> Path:
     """nano trained whole by the engine; its model."""
     run = folder / f"run-{name}"
     if not (run / "model").is_dir():
-        command = ["train", "agbd-nano", f"mix_root={folder}", f"steps={steps}", *more]
+        command = ["train", config, f"mix_root={folder}", f"steps={steps}", *more]
         subprocess.run(
             [sys.executable, "-m", "rscovlm", *command, "--output", str(run), "--resume"], check=True
         )
@@ -148,16 +150,17 @@ def trained_by_engine(folder: Path, name: str, steps: int, *more: str) -> Path:
 
 def words_and_head(model: Path, folder: Path, limits: dict[str, int]) -> dict[str, Predictions]:
     """What a trained model says and what its head reads, of the test plots; and the head on validation."""
-    inputs = json.loads((model / "rscovlm.json").read_text())["inputs"]["plots"]
+    inputs = read_inputs(model)
+    assert inputs is not None, "the engine states what it has shown"
+    shown = shown_as(inputs)
     with load_model(str(model), device="cpu") as engine:
         assert isinstance(engine, TransformersEngine)
         encoder = Encoder.of_checkpoint(model)
-        shown = {name: inputs[name] for name in ("views", "side", "fit", "scaling")}
         made = {
             name: PlotSource(name, encoder, SEED, limits[name], folder, ["plots.h5"], split=name, **shown)
             for name in ("val", "test")
         }
-        check_apart({"train": inputs["tiles"], "test": made["test"].places.tile.tolist()})
+        check_apart({"train": inputs.tiles, "test": made["test"].places.tile.tolist()})
         head = number_head(engine.heads)
         found = {name: predicted(engine.model, head, source) for name, source in made.items()}
         return {"words": said(engine, made["test"]), "head": found["test"], "head val": found["val"]}
@@ -270,19 +273,20 @@ def _words(
 
 def whole(rows: KeptRows, limits: dict[str, int], steps: int) -> None:
     """The rows of nano trained whole by the engine."""
-    for name, more in WORDS.items():
-        own = cache(partial(_trained, rows.folder, name, steps, more, limits))
-        rows.row(f"nano whole, words, {name}, swir+sar", partial(_part, own, "words"))
+    for name, run in WORDS.items():
+        own = cache(partial(_trained, rows.folder, name, steps, run, limits))
+        rows.row(f"nano whole, words, {name}", partial(_part, own, "words"))
         beside = f"nano whole, head beside words, {name}"
-        said_there = rows.row(f"{beside}, swir+sar", partial(_part, own, "head"))
+        said_there = rows.row(beside, partial(_part, own, "head"))
         known = rows.row(f"{beside}, validation", partial(_part, own, "head val"), shown=False)
         rows.row(f"{beside}, conformal", partial(recalibrated, "conformal", known, said_there, 0, MOST_MG_HA))
 
 
 def _trained(
-    folder: Path, name: str, steps: int, more: tuple[str, ...], limits: dict[str, int]
+    folder: Path, name: str, steps: int, run: tuple[str, ...], limits: dict[str, int]
 ) -> dict[str, Predictions]:
-    return words_and_head(trained_by_engine(folder, name.replace(" ", "-"), steps, *more), folder, limits)
+    model = trained_by_engine(folder, name.replace(",", "").replace(" ", "-"), steps, *run)
+    return words_and_head(model, folder, limits)
 
 
 def limits_of(options: argparse.Namespace) -> dict[str, int]:
@@ -320,8 +324,8 @@ def main() -> None:
     print((folder / "table.md").read_text())
 
 
-BESIDE = tuple(f"nano whole, head beside words, {name}, swir+sar" for name in WORDS)
-SAID = tuple(f"nano whole, words, {name}, swir+sar" for name in WORDS)
+BESIDE = tuple(f"nano whole, head beside words, {name}" for name in WORDS)
+SAID = tuple(f"nano whole, words, {name}" for name in WORDS)
 MIXER = "frozen nano, mixer + quantiles"
 COMPARED = (
     *(
@@ -331,6 +335,8 @@ COMPARED = (
     ("words against the constant", SAID[0], "constant", 0.0),
     ("words, number-token loss against plain", SAID[1], SAID[0], 0.0),
     ("words, soft targets against plain", SAID[2], SAID[0], 0.0),
+    ("words, number-token loss against the constant", SAID[1], "constant", 0.0),
+    ("native stem against pseudo-RGB images, head", BESIDE[3], BESIDE[0], 0.0),
     *(
         (f"{claim}, {trunk}", f"{head}, {one}", f"{head}, {other}", least)
         for trunk, output in EVERYWHERE

@@ -115,23 +115,11 @@ def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, p
     """Plots as the checkpoint has learnt them."""
     from rscovlm.data.encoding import Encoder
     from rscovlm.data.plot_source import PlotSource
-    from rscovlm.data.plot_views import native_views
+    from rscovlm.data.plot_views import shown_as
 
-    source = PlotSource(
-        "plots",
-        Encoder.of_checkpoint(checkpoint.local),
-        0,
-        plots,
-        file.parent,
-        [file.name],
-        views=native_views(inputs.native_dates) if inputs.native else inputs.views,
-        side=inputs.side,
-        fit=inputs.fit,
-        split=split,
-        scaling=inputs.scaling.model_dump(),
-        regions=None if inputs.regions is None else inputs.regions.by,
-        region_statistics=None if inputs.regions is None else inputs.regions.model_dump(),
-    )
+    encoder = Encoder.of_checkpoint(checkpoint.local)
+    shown = shown_as(inputs)
+    source = PlotSource("plots", encoder, 0, plots, file.parent, [file.name], split=split, **shown)
     if source.regions is not None and (told := source.regions.told(source.region.tolist())):
         note(told)
     return source

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detection_eval.words import counted
 from rscovlm.data.agbd import AgbdFile, Footprint
 from rscovlm.errors import DataError
-from rscovlm.models.inputs import Scaling
+from rscovlm.models.inputs import PatchInput, Scaling
 from rscovlm.synth.forest import BANDS, PIXEL_M, POLARISATIONS, SIDE
 from tiling.composites import (
     COMPOSITES,
@@ -144,6 +144,19 @@ def check_views(views: Iterable[str]) -> tuple[str, ...]:
 def native_views(dates: int) -> tuple[str, ...]:
     """Names of the views of a stem for all bands, of some dates of a place."""
     return tuple(dated(NATIVE, 1 + date) for date in range(dates))
+
+
+def shown_as(inputs: PatchInput) -> dict[str, Any]:
+    """Options of ``PlotSource`` by which plots look as they do to a checkpoint."""
+    regions = inputs.regions
+    return {
+        "views": native_views(inputs.native_dates) if inputs.native else inputs.views,
+        "side": inputs.side,
+        "fit": inputs.fit,
+        "scaling": inputs.scaling.model_dump(),
+        "regions": None if regions is None else regions.by,
+        "region_statistics": None if regions is None else regions.model_dump(),
+    }
 
 
 def render_view(plot: Footprint, view: str, scaling: Scaling, side: int, fit: Fit) -> Pixels:

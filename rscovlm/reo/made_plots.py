@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rscovlm.data.agbd import write_agbd
+from detection_eval.words import counted
+from rscovlm.data.agbd import AgbdFile, write_agbd
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.splits import check_apart
+from rscovlm.errors import DataError
 from rscovlm.models.heads import make_heads
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.heads.numbers.states import States
@@ -34,8 +36,18 @@ def write_plots(file: Path, seed: int, tiles: int, plots: int, dates: int = 1) -
         tiles: how many.
         plots: of each tile.
         dates: images of each plot.
+
+    Raises:
+        DataError: the file is there and holds other plots.
     """
     if file.is_file():
+        with AgbdFile(file) as there:
+            found = (len(there), there.dates)
+        if found != (tiles * plots, dates):
+            raise DataError(
+                f"{file}: {found[0]} plots of {counted(found[1], 'date')}, not {tiles * plots} of "
+                f"{counted(dates, 'date')}; give another folder, or delete it"
+            )
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     every = [make_tile(seed, index) for index in range(tiles)]

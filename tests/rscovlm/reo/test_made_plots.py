@@ -5,6 +5,7 @@ import pytest
 
 from rscovlm.data.encoding import Encoder
 from rscovlm.engines import load_model
+from rscovlm.errors import DataError
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.reo.cached import cached_states, predicted_from
 from rscovlm.reo.made_plots import Splits, head_on, write_plots
@@ -21,10 +22,15 @@ def splits(tmp_path_factory):
     return Splits.of(file, Encoder.of_checkpoint(NANO_FOLDER), 5, LIMITS, views=["natural"])
 
 
-def test_a_file_that_is_there_is_left_alone(tmp_path):
-    (tmp_path / "plots.h5").write_bytes(b"mine")
-    write_plots(tmp_path / "plots.h5", seed=5, tiles=1, plots=1)
-    assert (tmp_path / "plots.h5").read_bytes() == b"mine"
+def test_a_file_of_these_plots_is_left_alone_and_one_of_others_refused(tmp_path):
+    file = tmp_path / "plots.h5"
+    write_plots(file, seed=5, tiles=2, plots=1)
+    before = file.read_bytes()
+    write_plots(file, seed=5, tiles=2, plots=1)
+    assert file.read_bytes() == before
+    for other in ({"tiles": 3}, {"dates": 2}):
+        with pytest.raises(DataError, match="2 plots of 1 date, not"):
+            write_plots(file, **{"seed": 5, "tiles": 2, "plots": 1} | other)
 
 
 def test_splits_share_no_tile_and_are_shown_as_the_training_plots_are(splits):
