@@ -171,7 +171,6 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "tiling/handles.py": "test_foreign.py and test_scene.py open damaged and remote files",
     "tiling/masks.py": "test_scene.py and test_foreign.py read masked scenes",
     "tiling/validity.py": "test_scene.py and test_foreign.py read nodata, alpha and masks",
-    "rscovlm/cli/ask_journal.py": "tests/end_to_end/test_ask_resume.py kills and resumes the command",
     "zoom_chain/effects.py": "types alone; test_driver.py and test_controller.py run what yields them",
     "zoom_chain/jobs.py": "test_driver.py and test_keeping.py run them",
     "zoom_chain/reading.py": "test_driver.py and test_controller.py read views through it",

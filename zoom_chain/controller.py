@@ -46,6 +46,12 @@ class Answer:
     trace: Trace
     stop_reason: StopReason
 
+    @property
+    def failure(self) -> str | None:
+        """Why something behind the answer failed, in one line; None where all was read and replied to."""
+        failed = self.stop_reason == "error"
+        return self.trace.error or ("the chain failed without saying why" if failed else None)
+
 
 class ZoomChain:
     """Answers questions about scenes by letting a model look closer.

@@ -37,7 +37,7 @@ StopReason = Literal[
 words (``no_answer``: it is empty, thoughts alone, or a call of the tool that is not offered); a budget ended
 (``pixel_budget`` stands for visual tokens too); no refusals were left after the request named; a search is
 ``confident`` of its answer, or has ``exhausted`` the scene; the answer is ``partial``, since parts of the
-scene were not examined; or an ``error`` of the model or the file. After a
+scene were not examined or a request failed on the way; or an ``error`` of the model or the file. After a
 budget or a refusal the answer is what the model said when the tool was withdrawn."""
 
 

@@ -70,7 +70,7 @@ class Job:
 
     def end(self, outcome: Outcome) -> None:
         """The end of the question."""
-        self.outcome, self._wanted = outcome, None
+        self.outcome, self._wanted = self.session.settle(outcome), None
         self.ended = self.session.clock()
         if self._steps is not None:
             self._steps.close()

@@ -34,7 +34,7 @@ _ENDS = {
     "no_more_detail": "The scene has no more detail there; the model was asked for its answer.",
     "no_data": "There is no image data where it wanted to look; it was asked for its answer.",
     "no_answer": "The last reply holds no answer.",
-    "partial": "Parts of the scene were not examined.",
+    "partial": "Parts of the scene were not examined, or requests failed on the way.",
     "error": "It failed.",
 }
 
@@ -112,7 +112,7 @@ def _steps(trace: Trace) -> list[ReplyRecord]:
 
 def _is_answer(trace: Trace, turn: ReplyRecord, last: bool) -> bool:
     """Whether a reply is the answer: the last one, or the one that a search chose."""
-    if trace.error:
+    if trace.stop_reason == "error":
         return False
     chosen = trace.chosen_answer
     return last if chosen is None else turn is chosen

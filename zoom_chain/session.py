@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from detection_eval.text.contract import Contract
+from detection_eval.words import counted
 from tiling.resolution import Resolution
 from tiling.view import View
 from zoom_chain.answers import before_call, spoken_text
@@ -68,6 +69,7 @@ class Session:
         turns: replies so far.
         evidence: objects that the answer counts.
         notes: lines for the reader of the answer.
+        failures: why requests or views failed without which the question went on, in one line each.
         tool_offered: whether the model was told of the zoom tool.
         chosen: the policy that answers in place of the one named, and why.
     """
@@ -90,6 +92,7 @@ class Session:
     turns: list[ReplyRecord] = field(default_factory=list)
     evidence: list[EvidenceRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     tool_offered: bool = False
     chosen: tuple[str, str] | None = None
 
@@ -206,6 +209,18 @@ class Session:
         elif not words.strip():
             reason = "no_answer"
         return Outcome(reason, words)
+
+    def settle(self, outcome: Outcome) -> Outcome:
+        """The end of the question: no more than partial where something failed without which it went on.
+
+        What failed because the time was used up is of the bound that the user set.
+        """
+        if not self.failures or outcome.reason in ("error", "time_budget"):
+            return outcome
+        count = len(self.failures)
+        error = f"{counted(count, 'request')} failed on the way: {self.failures[0]}"
+        whole = outcome.reason not in ("cut_off", "no_answer")
+        return replace(outcome, reason="partial" if whole else outcome.reason, error=error)
 
 
 Run: TypeAlias = Callable[[Session], Steps]

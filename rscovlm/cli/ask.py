@@ -13,14 +13,13 @@ import typer
 
 from detection_eval.words import counted
 from rscovlm.cli.ask_evidence import check_evidence, write_evidence
-from rscovlm.cli.ask_journal import journal_beside, kept_replies
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.dry_run import print_memory, print_request
-from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model, open_scene, placed
 from rscovlm.cli.option_groups import SceneOptions, ZoomingOptions, with_options
 from rscovlm.cli.options import AsJson
 from rscovlm.cli.outputs import Overwrite, Resume, check_file, check_outputs
+from rscovlm.cli.reply_journal import end_of_run, journal_beside, kept_replies
 from rscovlm.cli.terminal import printable
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
@@ -206,9 +205,8 @@ def ask(
             _tell_votes(votes)
     else:
         _deliver(text or "".join(_line(*pair) + "\n" for pair in zip(asked, answers)), output)
-    _sum_up(asked, answers)
-    if kept_at is not None:  # whole answers to all questions, and they are safe
-        kept_at.unlink(missing_ok=True)
+    _tell_expected(asked, answers)
+    end_of_run(kept_at, _missing(votes), unasked=any(each.failures or _empty(each.answer) for each in votes))
 
 
 def read_questions(path: Path) -> list[Asked]:
@@ -295,9 +293,9 @@ def _tell(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
             note(f"  {line}")
         if answer.stop_reason not in ("answered", "confident"):
             reason = answer.stop_reason.replace("_", " ")
-            note(
-                f"  ended by {reason}" + (f": {printable(answer.trace.error)}" if answer.trace.error else "")
-            )
+            error = answer.trace.error
+            told = f": {printable(error)}" if error and error not in answer.trace.notes else ""
+            note(f"  ended by {reason}{told}")
         print(_line(item, answer), flush=True)
 
 
@@ -405,12 +403,8 @@ def _write_trace(path: Path, answers: Sequence[Answer]) -> None:
         _deliver("[" + ",\n".join(trace.to_json() for trace in traces) + "]\n", path)
 
 
-def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
-    """The count of expected answers, and what did not work.
-
-    Raises:
-        Incomplete: where a question has no whole answer because something failed.
-    """
+def _tell_expected(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
+    """How many answers are as expected, to stderr, where that is known."""
     from rscovlm.tasks.questions import is_right
 
     known = [
@@ -421,11 +415,22 @@ def _sum_up(asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     if known:
         right = sum(is_right(*stated) for stated in known)
         note(f"{right} of {counted(len(known), 'answer')} as expected")
-    failed = [answer for answer in answers if answer.stop_reason in _NOT_WHOLE]
-    if failed:
-        reason = failed[0].trace.error or _NOT_WHOLE[failed[0].stop_reason]
-        if failed[0].stop_reason == "partial" and failed[0].trace.notes:
-            reason = failed[0].trace.notes[-1]
-        raise Incomplete(
-            f"{len(failed)} of {counted(len(answers), 'question')} without a whole answer: {reason}"
-        )
+
+
+def _missing(votes: Sequence[Vote]) -> str | None:
+    """The questions without a whole answer, or with runs that failed; None where there are none."""
+    parts, questions = [], counted(len(votes), "question")
+    if partial := [each.answer for each in votes if each.answer.stop_reason in _NOT_WHOLE]:
+        first = partial[0]
+        noted = first.trace.notes[-1:] if first.stop_reason == "partial" else ()
+        reason = first.failure or next(iter(noted), _NOT_WHOLE[first.stop_reason])
+        parts.append(f"{len(partial)} of {questions} without a whole answer: {reason}")
+    if failed := [each for each in votes if each.failures and each.answer.stop_reason not in _NOT_WHOLE]:
+        parts.append(f"{len(failed)} of {questions} with runs that failed: {failed[0].failures[0]}")
+    return "; ".join(parts) or None
+
+
+def _empty(answer: Answer) -> bool:
+    """Whether the model replied nothing, which no journal keeps."""
+    turns = answer.trace.turns
+    return bool(turns) and not turns[-1].reply.strip()

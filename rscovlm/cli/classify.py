@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detection_eval.words import counted
-from rscovlm.cli.ask_journal import journal_beside, kept_replies
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.dry_run import print_memory, print_request
-from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model, open_scene, placed
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions, with_options
 from rscovlm.cli.options import AsJson, Classes, read_classes
 from rscovlm.cli.outputs import Overwrite, Resume, check_file, check_outputs
+from rscovlm.cli.reply_journal import end_of_run, journal_beside, kept_replies
 from rscovlm.cli.scenes import Scenes, read_scenes
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
@@ -88,9 +87,8 @@ def classify(
     if all(result.error for result in results):
         raise UsageError(results[0].error or "")
     _deliver(results, output, as_json=as_json)
-    if kept_at is not None:
-        kept_at.unlink(missing_ok=True)
-    _sum_up(results)
+    unasked = any(result.error or not result.text.strip() for result in results)
+    end_of_run(kept_at, _missing(results), unasked=unasked)
 
 
 def _known_classes(names: Sequence[str] | None, family: ModelFamily, model: str) -> Sequence[str]:
@@ -175,20 +173,14 @@ def _deliver(results: Sequence[SceneClass], output: Path | None, *, as_json: boo
         print(json.dumps(rows, ensure_ascii=False, indent=1))
 
 
-def _sum_up(results: Sequence[SceneClass]) -> None:
-    """Tell how many scenes are without a class, and why the first is.
-
-    Raises:
-        Incomplete: where there is one.
-    """
+def _missing(results: Sequence[SceneClass]) -> str | None:
+    """How many scenes are without a class, and why the first is; None where all have one."""
     unclear = [result for result in results if result.label is None]
-    if unclear:
-        missing = unclear[0]
-        reason = (
-            missing.error
-            or f"to {missing.source} the model replied {missing.text!r}, which names no one class"
-        )
-        raise Incomplete(f"{len(unclear)} of {counted(len(results), 'scene')} without a class: {reason}")
+    if not unclear:
+        return None
+    first = unclear[0]
+    reason = first.error or f"to {first.source} the model replied {first.text!r}, which names no one class"
+    return f"{len(unclear)} of {counted(len(results), 'scene')} without a class: {reason}"
 
 
 def _unreadable(sources: Sequence[str], reading: SceneOptions) -> dict[str, str]:

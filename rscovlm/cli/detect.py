@@ -30,6 +30,7 @@ from rscovlm.cli.options import (
     read_window,
 )
 from rscovlm.cli.outputs import Resume, check_outputs
+from rscovlm.cli.reply_journal import incomplete
 from rscovlm.cli.scenes import Scenes, distinct, read_scenes, scene_names
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
@@ -192,7 +193,7 @@ def detect(
             kept.remove()
     report.tell(as_json, several=to.several)
     if not (allow_failed or report.complete):
-        raise Incomplete(report.missing(resumable=output is not None))
+        raise incomplete(report.missing(), resumable=bool(journals) and report.unasked)
 
 
 def _area(bbox: str | None, area: Path | None) -> Area | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from detection_eval.words import counted
 from rscovlm.cli.failures import Interrupted
+from rscovlm.cli.reply_journal import forget
 
 if TYPE_CHECKING:
     from rscovlm.cli.detect_plan import Planned, PlannedScene
@@ -84,5 +85,4 @@ class Journals:
 
     def remove(self) -> None:
         """Delete all: the work is done and its results are safe."""
-        for path in self.paths.values():
-            path.unlink(missing_ok=True)
+        forget(self.paths.values())

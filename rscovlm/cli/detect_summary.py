@@ -204,12 +204,15 @@ class Report:
             note(f"boxes at closer looks: {', '.join(told)}")
         note("parsing: " + ", ".join(_parsing_words(_parsing(reduce(add, self._parsed)))))
 
-    def missing(self, *, resumable: bool) -> str:
-        """One line about what was not examined; each scene of which nothing was is named on stderr before.
+    @property
+    def unasked(self) -> bool:
+        """Whether files or requests failed, so that there is no reply about them."""
+        return bool(self.refused or self._unreplied or self._outlines)
 
-        Args:
-            resumable: there is a journal to go on with, which helps where replies are missing.
-        """
+    def missing(self) -> str:
+        """One line about what was not examined; each scene of which nothing was is named on stderr before."""
+        from rscovlm.tasks.closer_looks import not_looked_again
+
         parts = []
         if self.refused:
             for source, reason in self.refused.items():
@@ -224,8 +227,5 @@ class Report:
                 f"{self._failed[0]}"
             )
         if self._outlines:
-            boxes = counted(len(self._outlines), "box")
-            parts.append(f"{boxes} could not be looked at again; {self._outlines[0]}")
-        line = "; ".join(parts)
-        unasked = self.refused or self._unreplied or self._outlines
-        return line + ("; --resume asks again about what has no reply" if resumable and unasked else "")
+            parts.append(not_looked_again(self._outlines))
+        return "; ".join(parts)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detection_eval.words import counted
-from rscovlm.cli.ask_journal import journal_beside, kept_replies
 from rscovlm.cli.destinations import Destinations, goes_on, is_own_style
 from rscovlm.cli.dry_run import print_memory, print_request
-from rscovlm.cli.failures import Incomplete
 from rscovlm.cli.opening import open_model, open_scene, placed
 from rscovlm.cli.option_groups import ModelOptions, SceneOptions, with_options
 from rscovlm.cli.options import AsJson, Boxes, InBox, InWindow, LayerCrs, Outlines, Overlay, read_window
 from rscovlm.cli.outputs import Overwrite, Resume, check_outputs
+from rscovlm.cli.reply_journal import end_of_run, journal_beside, kept_replies
 from rscovlm.cli.terminal import printable
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
@@ -77,8 +76,8 @@ def ground(
     """Find the one object that a phrase names, and give its box on the map.
 
     The model sees the scene, or the part of it that --window or --bbox names, as a whole, and then the
-    surroundings of what it found close up. Exit code 1 says that a phrase has no box. For all objects of
-    some classes use detect.
+    surroundings of what it found close up. Exit code 1 says that a phrase has no box, or that a closer look
+    failed. For all objects of some classes use detect.
     """
     from rscovlm.tasks.phrases import REPLY_TOKENS, as_detections, ground_phrases, plan_grounding
 
@@ -129,9 +128,7 @@ def ground(
         print(json.dumps(summary, ensure_ascii=False, indent=1))
     else:
         _tell(summary["objects"])
-    _sum_up(found)
-    if kept_at is not None:
-        kept_at.unlink(missing_ok=True)
+    end_of_run(kept_at, _missing(found), unasked=any(each.failure for each in found))
 
 
 def _phrases(given: Sequence[str] | None, file: Path | None) -> list[str]:
@@ -197,7 +194,7 @@ def _summary(
         objects.append(
             record
             | {"label": each.label, "closer_looks": each.closer, "note": each.note}
-            | {"reply": each.text, "error": each.error}
+            | {"reply": each.text, "error": each.error, "failure": each.failure}
         )
     return {
         "scene": scene.source,
@@ -246,15 +243,16 @@ def _place(found: dict[str, Any]) -> str:
     return f"{size} at {found['lon']:.5f}, {found['lat']:.5f}, {pixel}"
 
 
-def _sum_up(found: Sequence[Located]) -> None:
-    """Count the phrases without a box.
+def _missing(found: Sequence[Located]) -> str | None:
+    """Phrases without a box, and boxes that could not be looked at again; None where there are none."""
+    from rscovlm.tasks.closer_looks import not_looked_again
 
-    Raises:
-        Incomplete: where there are any.
-    """
-    missing = [each for each in found if each.error is not None]
-    if missing:
-        raise Incomplete(
-            f"{len(missing)} of {counted(len(found), 'phrase')} without a box: "
-            f"{printable(missing[0].phrase)}: {missing[0].error}"
+    parts = []
+    if without := [each for each in found if each.polygon is None]:
+        parts.append(
+            f"{len(without)} of {counted(len(found), 'phrase')} without a box: "
+            f"{printable(without[0].phrase)}: {without[0].error}"
         )
+    if failed := [each.failure for each in found if each.polygon is not None and each.failure]:
+        parts.append(not_looked_again(failed))
+    return "; ".join(parts) or None

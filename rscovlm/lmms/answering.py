@@ -152,7 +152,7 @@ def _of_answer(answer: Answer) -> Outcome:
     return Outcome(
         "" if failed else answer.text,
         answer.stop_reason,
-        (trace.error or "the chain failed") if failed else None,
+        answer.failure,
         sum(turn.prompt_tokens for turn in trace.turns),
         sum(turn.completion_tokens for turn in trace.turns),
         len(trace.views),

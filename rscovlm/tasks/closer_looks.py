@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.geometry.overlap import overlapping_pairs
+from detection_eval.words import counted
 from rscovlm.tasks.asking import Look, TileReply
 from tiling.grid import Tile
 from tiling.merging import MergedDetections
@@ -153,8 +154,7 @@ def seen_again(
     failures, unread = [], 0
     for index, (look, reply) in enumerate(zip(closer.looks, replies, strict=True)):
         if reply.error is not None:
-            place = ", ".join(f"{value:.0f}" for value in look.view.window.center)
-            failures.append(f"closer look at {place}: {reply.error}")
+            failures.append(failed_look(look, reply))
             continue
         parsed = tasks[look.plan].read(reply.text, look.view.size)
         if parsed.report.unreadable or parsed.report.refused:
@@ -169,6 +169,17 @@ def seen_again(
     return SeenAgain(
         moved.select(distinct), int((~kept).sum()), int((~distinct).sum()), unread, tuple(failures)
     )
+
+
+def failed_look(look: Look, reply: TileReply) -> str:
+    """Why a box could not be looked at again, in one line."""
+    place = ", ".join(f"{value:.0f}" for value in look.view.window.center)
+    return f"closer look at {place}: {reply.error}"
+
+
+def not_looked_again(failures: Sequence[str]) -> str:
+    """How many boxes could not be looked at again, and why the first could not."""
+    return f"{counted(len(failures), 'box')} could not be looked at again; {failures[0]}"
 
 
 def nearest_box(candidates: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -24,7 +24,7 @@ from detection_eval.text.contract import Contract
 from detection_eval.text.contracts import CONTRACTS
 from detection_eval.text.parsing import ParsedResponse
 from rscovlm.tasks.asking import Answers, Look, Progress, Questions, TileReply
-from rscovlm.tasks.closer_looks import closer_look, nearest_box
+from rscovlm.tasks.closer_looks import closer_look, failed_look, nearest_box
 from rscovlm.tasks.detection import Detection
 from rscovlm.tasks.ground import Grounding
 from rscovlm.tasks.provenance import text_hash
@@ -59,6 +59,7 @@ class Located:
         error: why there is no outline, in one line, else None.
         closer: how many closer looks drew the outline anew.
         note: what a closer look did not confirm, in one line, else None.
+        failure: why a look got no usable reply, in one line, else None.
     """
 
     phrase: str
@@ -68,6 +69,7 @@ class Located:
     error: str | None = None
     closer: int = 0
     note: str | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def ground_phrases(
 def _first(scene: Scene, run: GroundingRun, phrase: str, reply: TileReply) -> Located:
     """The object of a phrase as the reply to the first look outlines it."""
     if reply.error is not None:
-        return Located(phrase, None, None, reply.text, reply.error)
+        return Located(phrase, None, None, reply.text, reply.error, failure=reply.error)
     parsed = _read(run.contract, phrase, reply.text, run.view.size)
     boxes = parsed.detections
     if not len(boxes):
@@ -253,7 +255,7 @@ def _redrawn(contract: Contract, before: Located, look: Look, reply: TileReply) 
     """An object as the reply to a closer look outlines it; as it was where that shows none near."""
     assert before.polygon is not None
     if reply.error is not None:
-        return replace(before, note=f"a closer look failed: {reply.error}")
+        return replace(before, failure=failed_look(look, reply))
     boxes = _read(contract, before.phrase, reply.text, look.view.size).detections
     polygon = nearest_box(look.view.to_scene(boxes.polygons), before.polygon)
     if polygon is None:

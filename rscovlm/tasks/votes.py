@@ -28,11 +28,13 @@ class Vote:
             first, and the first run where none gave a whole answer.
         agreement: share of the runs that give it, 0 to 1; runs without a whole answer count as others.
         answers: how often each answer was given, as it was written first.
+        failures: why something failed in runs, in one line for each of those.
     """
 
     answer: Answer
     agreement: float
     answers: dict[str, int]
+    failures: tuple[str, ...] = ()
 
 
 def vote(answers: Sequence[Answer]) -> Vote:
@@ -49,7 +51,8 @@ def vote(answers: Sequence[Answer]) -> Vote:
             groups.setdefault(form, []).append(answer)
     most = max(groups.values(), key=len, default=[])
     counts = {group[0].text: len(group) for group in groups.values()}
-    return Vote(most[0] if most else answers[0], len(most) / len(answers), counts)
+    failures = tuple(answer.failure for answer in answers if answer.failure is not None)
+    return Vote(most[0] if most else answers[0], len(most) / len(answers), counts, failures)
 
 
 def vote_of_runs(

@@ -100,11 +100,12 @@ def judge(
         and sight.index is not None
         and sight.image is not None
     ]
+    unread = [sight.error for sight in sights if isinstance(sight, Sight) and sight.error]
     if not seen:
-        errors = [sight.error for sight in sights if isinstance(sight, Sight) and sight.error]
-        if errors:
-            raise Unjudged(errors[0])
+        if unread:
+            raise Unjudged(unread[0])
         return []
+    session.failures += unread
     scores = yield from (compare(session, seen) if similar else probability(session, seen))
     for each, score in zip(seen, scores, strict=True):
         session.rate(each.index, score)
@@ -162,6 +163,7 @@ def probability(session: Session, seen: Sequence[Judged]) -> Generator[Effect, R
         failures += [failure] if failure else []
     if len(failures) == len(seen):
         raise Unjudged(failures[0])
+    session.failures += failures
     return scores
 
 
@@ -231,6 +233,7 @@ def enlarged(session: Session, each: Judged) -> Generator[Effect, Result, Judged
         return each
     gain = coarseness(each.view) / coarseness(largest)
     sight = yield from look(Showing(largest, gain, parent=each.index, score=each.score))
+    session.failures += [sight.error] if sight.error else []
     if sight.index is None or sight.image is None:
         return each
     return Judged(sight.index, largest, sight.image, each.score)
@@ -247,6 +250,7 @@ def answer_about(session: Session, overview: Picture, each: Judged) -> Generator
     failed = failure_of(said.reply)
     words = "" if failed or read.call is not None or said.reply.stop_reason == "length" else read.words
     confidence = confidence_of(said.reply) if words.strip() else 0.0
+    session.failures += [failed] if failed else []
     session.record(said, conversation, about=(0, each.index), words=read.words)
     call = read.call
     asked = None

@@ -104,16 +104,22 @@ def _tiles(session: Session, listing: Listing) -> tuple[TileGrid, tuple[View, ..
 
 @dataclass
 class _Ledger:
-    """What was found in which tile, and which tiles were not examined."""
+    """What was found in which tile, why tiles were not examined, and of how many of these nothing replied."""
 
     found: list[tuple[Tile, Detections]] = field(default_factory=list)
     shown_in: dict[int, int] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    unasked: int = 0
     examined: int = 0
 
     @property
     def any_found(self) -> bool:
         return any(len(boxes) for _, boxes in self.found)
+
+    def fail(self, reason: str) -> None:
+        """Enter a tile about which there is no reply."""
+        self.failed.append(reason)
+        self.unasked += 1
 
 
 def sweep(session: Session) -> Steps:
@@ -165,7 +171,7 @@ def _wave(
     for tile, sight in zip(tiles, seen, strict=True):
         assert isinstance(sight, Sight)
         if sight.error is not None:
-            ledger.failed.append(sight.error)
+            ledger.fail(sight.error)
         elif sight.index is not None and sight.image is not None:
             shown.append((tile, sight.index, opening.say("user", sight.image, words)))
     if not shown:
@@ -185,7 +191,7 @@ def _read(session: Session, plan: SweepPlan, ledger: _Ledger, tile: Tile, index:
     ledger.shown_in[tile.index] = index
     if failure := failure_of(said.reply):
         session.amend_turn(refusal=failure)
-        ledger.failed.append(failure)
+        ledger.fail(failure)
         return
     view = plan.views[tile.index]
     parsed = parse_response(
@@ -245,14 +251,21 @@ def _outcome(session: Session, plan: SweepPlan, ledger: _Ledger, left: int) -> O
             return Outcome("error", error=ledger.failed[0])
     certain = plan.sought.kind == "presence" and count > 0
     reason: StopReason = "answered" if certain or not (left or ledger.failed) else "partial"
+    error = session.notes[-1] if ledger.unasked and not certain else None
+    return Outcome(reason, _answer(session, plan), error)
+
+
+def _answer(session: Session, plan: SweepPlan) -> str:
+    """The answer in words: a number, yes or no, or a number with the places."""
+    count = len(session.evidence)
     if plan.sought.kind == "count":
-        return Outcome(reason, str(count))
+        return str(count)
     if plan.sought.kind == "presence":
-        return Outcome(reason, "yes" if count else "no")
+        return "yes" if count else "no"
     centres = [
         tuple(round(sum(values) / len(values)) for values in zip(*record.polygon))
         for record in session.evidence
     ]
     named = ", ".join(str(centre) for centre in centres[:_NAMED])
     more = f" and {counted(count - _NAMED, 'other')}" if count > _NAMED else ""
-    return Outcome(reason, f"{count} {plan.label}" + (f" at {named}{more} px" if count else ""))
+    return f"{count} {plan.label}" + (f" at {named}{more} px" if count else "")

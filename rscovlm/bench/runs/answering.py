@@ -178,13 +178,12 @@ def _row_of_chain(question: Prepared, answer: Answer, family: ModelFamily, secon
     trace, dialect = answer.trace, family.dialect
     offered = bool(trace.settings["tool_offered"])
     views = tuple(record.view for record in trace.views)
-    failed = answer.stop_reason == "error"
     return Row(
         question.item,
         _text_of(answer),
         views[-1] if views else question.view,
         answer.stop_reason,
-        (trace.error or "the chain failed without saying why") if failed else None,
+        answer.failure,
         dialect.system_prompt if offered else None,
         trace.question + (dialect.user_suffix if offered else ""),
         sum(turn.prompt_tokens for turn in trace.turns),

@@ -175,6 +175,19 @@ def test_several_runs_vote_and_say_how_far_they_agree(run, scripted, scene):
     assert votes == {"agreement": 0.6, "answers": {"red": 3, "Blue.": 2}}
 
 
+def test_a_run_that_failed_is_told_though_the_others_agree(run, scripted, scene, tmp_path):
+    said = iter(["red", Reply("", "error", error="busy"), "red"])
+    output = tmp_path / "answers.txt"
+    drawn = ("ask", scene, "What?", "--model", MODEL, "--n", "3", "--sampling", "temperature=0.7")
+    scripted(lambda _: next(said))
+    done = run(*drawn, "--output", output)
+    assert (done.code, output.read_text()) == (1, "red\n")
+    assert "1 of 1 question with runs that failed: busy; --resume asks again" in done.err
+    engine = scripted(lambda _: "red")
+    assert run(*drawn, "--output", output, "--resume").code == 0
+    assert sum(map(len, engine.batches)) == 1
+
+
 def test_several_greedy_runs_are_refused(run, scene):
     done = run("ask", scene, "What?", "--model", MODEL, "--n", "3")
     assert done.code == 2

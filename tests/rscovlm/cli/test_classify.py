@@ -11,6 +11,7 @@ from rscovlm.synth.catalogue import LAND_COVERS
 from rscovlm.tasks.classify import TOGETHER
 from tests.rscovlm.cli.conftest import MODEL
 from tests.rscovlm.scripted import write_raster
+from zoom_chain.chat import Reply
 
 
 def test_one_scene_prints_its_class_alone(run, scripted, scene):
@@ -122,10 +123,12 @@ def test_classes_go_to_a_table_or_to_json(run, scripted, scene, tmp_path):
     assert "none.tif does not exist" in table.read_text().splitlines()[2]
     assert run("classify", scene, "--model", MODEL, "--output", listed).code == 0
     assert json.loads(listed.read_text())[0]["label"] == "water"
-    assert {path.name for path in tmp_path.iterdir()} == {"scene.tif", "classes.csv", "classes.json"}
-    again = run("classify", scene, "--model", MODEL, "--output", table)
-    assert (again.code, again.out) == (2, "")
-    assert "add --overwrite" in again.err
+    journal = "classes.csv.journal.jsonl"  # there is a scene about which there is no reply
+    assert {path.name for path in tmp_path.iterdir()} == {"scene.tif", table.name, listed.name, journal}
+    for output in (table, listed):
+        again = run("classify", scene, "--model", MODEL, "--output", output)
+        assert (again.code, again.out) == (2, "")
+        assert "--overwrite" in again.err
 
 
 def test_a_run_that_was_interrupted_asks_again_for_nothing_that_was_answered(run, scripted, tmp_path):
@@ -162,3 +165,28 @@ def test_an_output_that_cannot_be_is_refused_before_the_model_loads(run, no_mode
         done = run("classify", scene, "--model", MODEL, *given)
         assert (done.code, done.out) == (2, "")
         assert reason in done.err
+
+
+def test_after_a_failed_request_the_others_replies_are_kept(run, scripted, tmp_path):
+    scenes = [
+        write_raster(tmp_path / f"{name}.tif", pixels=np.full((3, 64, 64), grey, np.uint8))
+        for name, grey in (("a", 60), ("b", 90))
+    ]
+    replies = iter([Reply("industrial"), Reply("", "error", error="server gone")])
+    scripted(lambda _: next(replies))
+    output = tmp_path / "classes.csv"
+    command = ("classify", *scenes, "--model", MODEL, "--classes", "industrial,water", "--output", output)
+    first = run(*command)
+    assert first.code == 1
+    assert "1 of 2 scenes without a class: server gone; --resume asks again" in first.err
+    assert "a.tif,industrial" in output.read_text()
+    engine = scripted(lambda _: "water")
+    second = run(*command, "--resume")
+    assert second.code == 0, second.err
+    assert sum(map(len, engine.batches)) == 1
+    assert [line.split(",")[1] for line in output.read_text().splitlines()] == [
+        "label",
+        "industrial",
+        "water",
+    ]
+    assert not list(tmp_path.glob("*.journal.jsonl"))

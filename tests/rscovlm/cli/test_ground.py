@@ -151,3 +151,33 @@ def test_after_a_failure_only_what_is_missing_is_asked_again(run, scripted, scen
     asked = [each.messages[-1].text for batch in engine.batches for each in batch]
     assert len([words for words in asked if "white" in words]) == 0
     assert len(json.loads(output.read_text())["features"]) == 2
+
+
+def test_closer_looks_that_failed_are_exit_1_and_alone_are_asked_again(run, scripted, scene, tmp_path):
+    output = tmp_path / "found.geojson"
+
+    def broken(conversation):
+        x = conversation.messages[-1].images[0].pixels[..., 0]
+        closer = (x > 100).mean() > 0.02  # the ship is 0.5 % of the scene
+        return Reply("", "error", error="server gone") if closer else outline(conversation)
+
+    words = ("the white ship", "the ship", "--model", MODEL, "--output", output)
+    scripted(broken)
+    first = run("ground", scene, *words, "--json")
+    assert first.code == 1
+    assert (
+        "2 boxes could not be looked at again; closer look at 80, 68: server gone; --resume asks" in first.err
+    )
+    objects = json.loads(first.out)["objects"]
+    assert [each["failure"] for each in objects] == ["closer look at 80, 68: server gone"] * 2
+    assert [(each["closer_looks"], each["error"]) for each in objects] == [(0, None)] * 2
+    assert len(json.loads(output.read_text())["features"]) == 2
+    engine = scripted(outline)
+    second = run("ground", scene, *words, "--resume")
+    assert (second.code, second.err.count("could not")) == (0, 0)
+    assert sum(map(len, engine.batches)) == 2  # the closer looks; the first ones are known
+    whole = output.read_bytes()
+    assert not list(tmp_path.glob("*.journal.jsonl"))
+    scripted(outline)
+    assert run("ground", scene, *words, "--overwrite").code == 0
+    assert output.read_bytes() == whole

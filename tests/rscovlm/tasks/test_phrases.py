@@ -108,7 +108,7 @@ def test_what_a_closer_look_does_not_show_stays_as_it_was_and_is_told(scene):
     assert (found.closer, found.note) == (0, "a closer look does not show it there")
     replies = iter([line("ship", [20, 20, 40, 40]), Reply("", "error", error="out of memory")])
     [found] = run(scene, ScriptedEngine(lambda _: next(replies), COARSE), "the ship")
-    assert found.note == "a closer look failed: out of memory"
+    assert (found.note, found.failure) == (None, "closer look at 116, 116: out of memory")
 
 
 @pytest.mark.parametrize(

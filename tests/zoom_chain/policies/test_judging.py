@@ -53,6 +53,24 @@ def test_a_server_that_states_none_after_all_ends_the_question_with_its_reason(p
 
 
 @pytest.mark.parametrize("policy", [TREE, RETRIEVE])
+def test_an_answer_without_the_judgement_of_a_view_whose_request_failed_is_partial(policy, small, scene):
+    """The view might have been the best one, so that asking again may give another answer."""
+    failed = []
+
+    class Busy(PlaceModel):
+        def chat(self, conversations, options):
+            replies = super().chat(conversations, options)
+            if options.choices and not failed:
+                failed.append(1)
+                replies[-1] = Reply("", "error", error="busy")
+            return replies
+
+    answer = ZoomChain(Busy((1500.0, 300.0)), QWEN3_VL, small, policy=policy).ask(scene, "Which colour?")
+    assert (answer.text, answer.stop_reason) == ("Blue.", "partial")
+    assert answer.failure == "1 request failed on the way: busy"
+
+
+@pytest.mark.parametrize("policy", [TREE, RETRIEVE])
 def test_words_ask_whether_a_view_shows_it_or_only_the_place(policy, small, scene):
     """Where a view shows all detail there is, the question is whether it can be answered from it."""
     asked = []

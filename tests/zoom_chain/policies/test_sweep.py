@@ -89,6 +89,21 @@ def test_a_tile_that_fails_leaves_a_partial_count(squares):
     assert answer.stop_reason == "partial"
     assert 0 < int(answer.text) <= len(PLACES)
     assert answer.trace.notes == ("1 tile was not examined: busy",)
+    assert answer.failure == "1 tile was not examined: busy"
+    calls.clear()
+    answer, _ = sweep(squares, "Are there any ships?", failing)  # one that is found is there all the same
+    assert (answer.text, answer.stop_reason, answer.failure) == ("yes", "answered", None)
+
+
+def test_a_reply_that_cannot_be_read_is_partial_too_but_no_failure(squares):
+    calls = []
+
+    def mumbling(conversation):
+        calls.append(1)
+        return "hm" if len(calls) == 1 else find_squares(conversation)
+
+    answer, _ = sweep(squares, "How many ships are there?", mumbling)
+    assert (answer.stop_reason, answer.failure) == ("partial", None)
 
 
 def test_a_bound_on_tiles_is_kept_at_a_coarser_scale_and_said(squares):

@@ -125,6 +125,15 @@ def test_a_request_that_fails_is_a_row_with_its_reason(tmp_path, items):
     assert {key: row.error for key, row in rows.items() if row.error} == {"choice": "too long"}
 
 
+def test_an_answer_behind_which_a_request_failed_is_a_row_that_is_asked_again(tmp_path, items):
+    """A count without some of the tiles is no count."""
+    said = iter([Reply("", "error", error="busy")])
+    counted = [replace(each, subject="How many planes are there?") for each in items if each.key == "count"]
+    engine = ScriptedEngine(lambda _: next(said, "There are none."))
+    row = rows_of(engine, job_about(tmp_path, counted, mode="sweep"))["count"]
+    assert (row.text, row.stop_reason, row.error) == ("0", "partial", "1 tile was not examined: busy")
+
+
 def test_what_concerns_every_request_ends_the_run_and_closes_the_files(tmp_path, items):
     def script(conversation):
         raise RuntimeError("the server is gone")

@@ -1,14 +1,18 @@
-"""The journal of ``rscovlm ask``: replies as they come, until there is an answer to every question."""
+"""Replies of a model, kept in a journal beside a command's output until nothing is missing.
+
+How a run ends is the same for every command that asks a model: what is there is written; where something is
+missing the exit code is 1 and the journal stays, so that ``--resume`` asks for no more than what failed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detection_eval.words import counted
-from rscovlm.cli.failures import Interrupted
+from rscovlm.cli.failures import Incomplete, Interrupted
 from rscovlm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,3 +67,36 @@ def kept_replies(
             raise Interrupted(
                 f"interrupted after {counted(done, 'reply')}; the same command with --resume goes on"
             ) from None
+
+
+def forget(journals: Iterable[Path]) -> None:
+    """Delete journals: the work is done and its results are safe."""
+    for path in journals:
+        path.unlink(missing_ok=True)
+
+
+def incomplete(missing: str, *, resumable: bool) -> Incomplete:
+    """The end of a run whose results do not cover everything.
+
+    Args:
+        missing: from them, in one line.
+        resumable: there is a journal, and requests or files failed about which it is worth to ask again.
+    """
+    return Incomplete(missing + ("; --resume asks again about what has no reply" if resumable else ""))
+
+
+def end_of_run(journal: Path | None, missing: str | None, *, unasked: bool) -> None:
+    """End a run whose results are written: its journal goes, or stays where something is missing.
+
+    Args:
+        journal: of the run; None where nothing names it.
+        missing: from the results, in one line; None where they are whole.
+        unasked: requests or files failed, so that there is no usable reply about them.
+
+    Raises:
+        Incomplete: where something is missing.
+    """
+    if missing is not None:
+        raise incomplete(missing, resumable=unasked and journal is not None)
+    if journal is not None:
+        forget([journal])
