@@ -59,8 +59,10 @@ class ReadOptions:
             FormatError: no class names are given.
         """
         if self.classes is None:
+            above = (folder / "data.yaml" for folder in (path, *path.parents[:3]))
+            names = next((f", such as {file}" for file in above if file.is_file()), "")
             raise FormatError(
-                f"{path}: holds numbers of classes and no names; give the class list, in order",
+                f"{path}: holds numbers of classes and no names; give the class list, in order{names}",
                 lacks="classes",
             )
         return self.classes

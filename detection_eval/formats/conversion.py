@@ -12,12 +12,14 @@ from detection_eval.formats.catalogue import FORMATS, NUMBERED, ReadOptions, Wri
 from detection_eval.formats.class_lists import CLASS_LISTS
 from detection_eval.formats.mmrotate import Boxes
 from detection_eval.formats.patches import Naming, merge_patches
-from detection_eval.formats.recognition import recognize
+from detection_eval.formats.recognition import annotations_below, recognize
 from detection_eval.formats.records import Collection, ImageBoxes, subset
 from detection_eval.formats.ultralytics import Sizes, size_of
 from detection_eval.text.contract import Contract
 from detection_eval.words import counted
 
+_LISTED = 6
+"""Places of annotations below a folder that a message names."""
 _MAP_LAYERS = (".geojson", ".gpkg", ".fgb", ".parquet", ".kml", ".shp")
 
 
@@ -37,6 +39,10 @@ def detect_format(path: str | Path) -> str:
 def _unrecognised(path: Path) -> str:
     if path.is_dir() and not any(path.iterdir()):
         return "an empty folder; give one with the files of a format"
+    if path.is_dir() and (below := annotations_below(path)):
+        listed = [f"{place} ({name})" for place, name in below.items()]
+        more = f" or {counted(len(listed) - _LISTED, 'other')}" if len(listed) > _LISTED else ""
+        return f"the annotations are in its folders; give {' or '.join(listed[:_LISTED])}{more}"
     if path.suffix.lower() in _MAP_LAYERS:
         return "a map layer holds no pixels of images; have boxes written as .json (COCO) or .txt (DOTA)"
     return f"format not recognised; give {path}:FORMAT with {', '.join(FORMATS)}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from detection_eval.formats.unpickling import load_pickle
 
 _HEAD = 1 << 16
+_DEEPEST = 3
+"""Folders below the root of a data set in which its annotations lie: ``train/labels/part1`` is the third."""
 _TAG = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
 _RECTANGLE = re.compile(r'"bbox"\s*:\s*\[(?:[^,\[\]]*,){3}[^,\[\]]*\]')
 _EMPTY_LIST = re.compile(r"\[\s*\]\s*")
@@ -34,15 +37,55 @@ def is_empty_list(path: Path) -> bool:
 
 
 def _of_folder(folder: Path) -> str | None:
+    found = _of_label_files(folder)
+    if found is not None or annotations_below(folder):
+        return found
+    # Label files of images without objects are empty.
+    return "dota" if any(each.suffix.lower() == ".txt" for each in folder.iterdir()) else None
+
+
+def _of_label_files(folder: Path) -> str | None:
+    """The format of the label files in a folder, as far as their content tells."""
     names = sorted(e.name for e in folder.iterdir() if e.is_file() and not e.name.startswith("._"))
     if any(name.startswith("Task1_") and name.endswith(".txt") for name in names):
         return "task1"
     for suffix in (".xml", ".txt"):
         candidates = [folder / name for name in names if name.lower().endswith(suffix)]
-        told = (_of_file(file) for file in candidates[:20])
         if candidates:
-            return next((name for name in told if name), "dota" if suffix == ".txt" else None)
+            told = (_of_file(file) for file in candidates[:20])
+            return next((name for name in told if name), None)
     return None
+
+
+def annotations_below(root: Path) -> dict[Path, str]:
+    """The annotations in the folders below the root of a data set, with the name of their format.
+
+    Usual roots are ``labels/train``, ``train/labels``, ``train/labelTxt``, ``Annotations``, each beside
+    images, and ``annotations/*.json``, which may also lie in ``root`` itself.
+
+    Args:
+        root: a folder whose own files are no annotations.
+
+    Returns:
+        Folders of label files, and files of whole data sets, in order of their names.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    return dict(sorted(_below(root, _DEEPEST)))
+
+
+def _below(folder: Path, deeper: int) -> Iterator[tuple[Path, str]]:
+    entries = [each for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
+    for file in entries:
+        if file.suffix.lower() == ".json" and file.is_file() and (name := _of_file(file)):
+            yield file, name
+    for inside in filter(Path.is_dir, entries if deeper else ()):
+        name = _of_label_files(inside)
+        if name is not None:
+            yield inside, name
+        else:
+            yield from _below(inside, deeper - 1)
 
 
 def _of_file(path: Path) -> str | None:

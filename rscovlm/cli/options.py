@@ -177,10 +177,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 def read_classes(text: str | None, option: str = "--classes") -> tuple[str, ...] | None:
     """Class names from an option: the name of a list, a file with one a line, or names with commas between.
 
+    Of a data.yaml of Ultralytics the ``names`` count.
+
     A list counts before a file, and a file before names; None stays None.
 
     Raises:
         UsageError: for what looks like a list or a file and is none, or names nothing.
+        DataError: for a data.yaml without names.
         OSError: for a file that cannot be read.
     """
     if text is None:
@@ -188,6 +191,10 @@ def read_classes(text: str | None, option: str = "--classes") -> tuple[str, ...]
     from detection_eval.formats.class_lists import CLASS_LISTS, classes
 
     path = Path(text)
+    if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+        from rscovlm.data.readers.yolo import names_in
+
+        return names_in(path)
     if text in CLASS_LISTS or path.is_file():
         return classes(text)
     near = [name for name in CLASS_LISTS if name.startswith(text.lower())]

@@ -85,11 +85,17 @@ def _class_names(path: Path) -> tuple[str, ...]:
     above = [folder / name for folder in (start, start.parent, start.parent.parent) for name in _NAMES]
     for file in (*given, *above):
         if file.is_file():
-            return _names_in(file)
+            return names_in(file)
     raise DataError(f"{path}: classes are numbers; put data.yaml or classes.txt beside it, or give --classes")
 
 
-def _names_in(file: Path) -> tuple[str, ...]:
+def names_in(file: Path) -> tuple[str, ...]:
+    """The class names of a data set: ``names`` of a data.yaml, else a line each.
+
+    Raises:
+        DataError: the file holds no list of names, numbered from 0.
+        OSError: it cannot be read.
+    """
     if file.suffix.lower() not in (".yaml", ".yml"):
         return tuple(line for _, line in numbered_lines(file))
     try:

@@ -17,6 +17,8 @@ def test_classes_are_names_a_file_or_a_list(here):
     (here / "mine.txt").write_text("ship\nplane\n")
     assert read_classes("ship, small vehicle,ship") == ("ship", "small vehicle")
     assert read_classes("mine.txt") == ("ship", "plane")
+    (here / "data.yaml").write_text("train: images/train\nnames: {0: ship, 1: plane}\n")
+    assert read_classes("data.yaml") == ("ship", "plane")
     assert read_classes("dior-r") == DIOR_R
     assert read_classes("harbor") == ("harbor",)
     assert read_classes(None) is None
