@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
@@ -24,6 +25,7 @@ from detection_eval.files import InUse, locked, naming
 from rscovlm.errors import JournalError
 
 SCHEMA = "rscovlm.journal/1"
+_FINGERPRINTS = re.compile(r"(?:[0-9a-f]{16}|[0-9a-f]{64}) (?:[0-9a-f]{16}|[0-9a-f]{64})")
 
 
 class Journal:
@@ -124,12 +126,7 @@ class Journal:
         recorded = header.get("parameters")
         if not isinstance(recorded, dict) or header.get("hash") != parameters_hash(recorded):
             raise _damaged(self.path, 1)
-        changes = [
-            "{} was {}, now {}".format(key, *_apart(recorded.get(key), self._parameters.get(key)))
-            for key in sorted(recorded.keys() | self._parameters.keys())
-            if recorded.get(key) != self._parameters.get(key)
-        ]
-        if changes:
+        if changes := differences(recorded, self._parameters).values():
             raise JournalError(
                 f"{self.path} is of a run with other parameters: {'; '.join(changes)}. "
                 "Use the same ones to resume, or start anew with --overwrite"
@@ -239,6 +236,27 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
 
 def _damaged(path: Path, number: int) -> JournalError:
     return JournalError(f"{path} is damaged at line {number}; start anew with --overwrite")
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """The values of two JSON objects that differ: ``a.b`` of one inside another, with ``a.b was 1, now 2``.
+
+    Of fingerprints no more is said than that they differ.
+    """
+    return dict(_differences(before, now, ""))
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], inside: str) -> Iterator[tuple[str, str]]:
+    for name in sorted(before.keys() | now.keys()):
+        key, first, second = inside + name, before.get(name), now.get(name)
+        if first == second:
+            continue
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            yield from _differences(first, second, f"{key}.")
+        elif _FINGERPRINTS.fullmatch(f"{first} {second}"):
+            yield key, f"{key}: other content"
+        else:
+            yield key, "{} was {}, now {}".format(key, *_apart(first, second))
 
 
 def _apart(one: Any, other: Any, limit: int = 60) -> tuple[str, str]:

@@ -6,7 +6,6 @@ laid over it (``optimizer.lr=1e-5``). All problems are told together, each with 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 
 from configs import ConfigError, load_config, located
 from configs.checking import Problem, problems, told
+from rscovlm.journal import differences
 from rscovlm.training.adapter_settings import Adapters
 from rscovlm.training.conflicts import conflicts
 from rscovlm.training.settings import FREE_KEYS, TrainConfig
@@ -216,12 +216,7 @@ def _places(key: str) -> list[str]:
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Differences between two configurations (as JSON) that change what is learnt: ``key was a, now b``."""
-    old, new = dict(_leaves(before)), dict(_leaves(now))
-    return [
-        f"{key} was {json.dumps(old.get(key))}, now {json.dumps(new.get(key))}"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not _free(key)
-    ]
+    return [words for key, words in differences(before, now).items() if not _free(key)]
 
 
 def _free(key: str) -> bool:

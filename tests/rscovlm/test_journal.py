@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rscovlm.errors import JournalError
-from rscovlm.journal import Journal, journal_path, parameters_hash, read_journal, results_in
+from rscovlm.journal import Journal, differences, journal_path, parameters_hash, read_journal, results_in
 
 PARAMETERS = {"scene": "a.tif", "tile": 512, "classes": ["plane", "ship"]}
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,6 +107,20 @@ def test_changed_parameters_are_refused_and_each_change_is_named(path):
     assert "seed was null, now 1" in message
     assert "scene was" not in message
     assert path.read_bytes() == recorded
+
+
+def test_of_values_inside_others_those_that_differ_are_named_and_of_fingerprints_that_they_do():
+    before = {"zoom": {"budget": {"zooms": 4, "views": 9}}, "items": "0" * 64, "mix": None}
+    now = {
+        "zoom": {"budget": {"zooms": 6, "views": 9}, "policy": "chain"},
+        "items": "a" * 64,
+        "mix": {"a": 1},
+    }
+    assert differences(before, now) == {
+        "items": "items: other content",
+        "mix": 'mix was null, now {"a": 1}',
+        "zoom.budget.zooms": "zoom.budget.zooms was 4, now 6",
+    }
 
 
 def test_a_journal_with_results_is_refused_without_resume_and_stays_as_it_is(path):

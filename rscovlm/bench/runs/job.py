@@ -188,6 +188,7 @@ class Job:
             "benchmark": self.questions.benchmark.name,
             "split": self.questions.split,
             "items": self.questions.hash,
+            "number of items": len(self.questions.items),
             "model": self.checkpoint.identity,
             "engine": type(engine).__name__,
             "device": None if device is None else str(device),

@@ -145,8 +145,10 @@ def test_what_failed_is_asked_again_and_nothing_else(tmp_path, items):
 def test_a_changed_job_is_refused_by_name(tmp_path, items):
     carry_out(job_about(tmp_path, items, mode="off"), always("yes"), tmp_path / "run")
     changed = [replace(items[0], truth=Truth(("sand",))), *items[1:]]
-    with pytest.raises(JournalError, match="items was"):
+    with pytest.raises(JournalError, match=r"parameters: items: other content\. Use"):
         carry_out(job_about(tmp_path, changed, mode="off"), always("yes"), tmp_path / "run", resume=True)
+    with pytest.raises(JournalError, match=r"items: other content; number of items was \d+, now 2"):
+        carry_out(job_about(tmp_path, items[:2], mode="off"), always("yes"), tmp_path / "run", resume=True)
     with pytest.raises(JournalError, match='blind was "none", now "gray"'):
         carry_out(job_about(tmp_path, items, blind="gray"), always(""), tmp_path / "run", resume=True)
 
