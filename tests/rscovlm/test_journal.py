@@ -112,7 +112,7 @@ def test_changed_parameters_are_refused_and_each_change_is_named(path):
 def test_of_values_inside_others_those_that_differ_are_named_and_of_fingerprints_that_they_do():
     before = {"zoom": {"budget": {"zooms": 4, "views": 9}}, "items": "0" * 64, "mix": None}
     now = {
-        "zoom": {"budget": {"zooms": 6, "views": 9}, "policy": "chain"},
+        "zoom": {"budget": {"zooms": 6, "views": 9}},
         "items": "a" * 64,
         "mix": {"a": 1},
     }
