@@ -34,6 +34,18 @@ KINDS: dict[Kind, str] = {
 WGS84 = "EPSG:4326"
 
 
+def plane_unit_m(crs: ProjCRS) -> float | None:
+    """Metres of one unit of a plane grid that is tied to no ellipsoid: a site's own, an engineering CRS.
+
+    None for a CRS on an ellipsoid, and for a grid whose unit is no length that PROJ knows.
+    """
+    if crs.geodetic_crs is not None or not crs.axis_info:
+        return None
+    unit = crs.axis_info[0]
+    no_length = unit.unit_name.lower() in ("", "unknown", "degree", "radian", "grad")
+    return None if no_length else float(unit.unit_conversion_factor)
+
+
 @dataclass(frozen=True)
 class Georeference:
     """The mapping between the pixels of a scene and its coordinate reference system (CRS).
@@ -105,8 +117,8 @@ class Georeference:
         """Ground sampling distance in metres along x and y, at scene pixel (x, y).
 
         The geodesic between points half a pixel to either side, on the ellipsoid of the CRS: one rule for
-        degrees, feet, Mercator metres and rotated grids alike, none of which ``res`` gets right. None
-        without a CRS, or off the Earth.
+        degrees, feet, Mercator metres and rotated grids alike, none of which ``res`` gets right. In a plane
+        grid that is tied to no ellipsoid it is the straight line. None without a CRS, or off the Earth.
         """
         _, (gsd_x, gsd_y) = self._steps_at((x, y))
         return (float(gsd_x), float(gsd_y)) if gsd_x > 0 and gsd_y > 0 else None
@@ -140,6 +152,12 @@ class Georeference:
             return unknown, unknown
         half = np.array([[0.5, 0.0], [0.0, 0.5]])
         ends = np.stack([points[..., None, :] - half, points[..., None, :] + half])
+        unit_m = plane_unit_m(self._proj_crs)
+        if unit_m is not None:
+            begin, end = self.to_map(ends)
+            steps = np.where(np.isfinite(end - begin), (end - begin) * unit_m, np.nan)
+            east, north = steps[..., 0], steps[..., 1]
+            return np.degrees(np.arctan2(east, north)), np.hypot(east, north)
         try:
             transformer, geod = self._geodetic
             lonlat = mapped(transformer.transform, self.to_map(ends))

@@ -18,6 +18,7 @@ from pyproj import CRS, Geod, Transformer
 from rasterio.crs import CRS as RasterioCRS
 
 from detection_eval.geometry.quads import area, min_area_rectangles
+from tiling.georeference import plane_unit_m
 from tiling.scene import Scene
 
 _STEPS = 3
@@ -87,6 +88,43 @@ class Ground:
 
     def _area(self, ring: NDArray[np.float64]) -> float:
         return abs(self.geod.polygon_area_perimeter(ring[:, 0], ring[:, 1])[0])
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The plane of a grid that is tied to no ellipsoid, such as a building site's own.
+
+    Attributes:
+        unit_m: metres of one unit of its coordinates.
+    """
+
+    unit_m: float
+
+    def measure(
+        self, to_map: Callable[[ArrayLike], NDArray[np.float64]], polygons: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Size of boxes (n, 4, 2) in scene pixels: the columns of :meth:`Ground.measure` but the place.
+
+        ``azimuth_deg`` is clockwise from the second axis of the grid.
+        """
+        corners = to_map(polygons) * self.unit_m
+        edges = np.roll(corners, -1, axis=1) - corners
+        lengths = np.hypot(*_components(edges))
+        sides = (lengths[:, :2] + lengths[:, 2:]) / 2
+        longer = (sides[:, 1] > sides[:, 0]).astype(int)
+        azimuth = np.degrees(np.arctan2(*_components(edges)))
+        return {
+            "area_m2": area(corners).round(3),
+            "length_m": sides.max(axis=1).round(3),
+            "width_m": sides.min(axis=1).round(3),
+            "azimuth_deg": (azimuth[np.arange(len(longer)), longer] % 180).round(2) % 180,
+        }
+
+
+def ground_under(crs: RasterioCRS) -> Ground | Plane | None:
+    """What boxes are measured on under a CRS; None for a grid whose unit is no length."""
+    unit_m = plane_unit_m(CRS.from_wkt(crs.to_wkt()))
+    return Ground.of(crs) if unit_m is None else Plane(unit_m)
 
 
 def lonlat_polygons(scene: Scene, polygons: NDArray[np.float64]) -> NDArray[np.object_]:

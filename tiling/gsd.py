@@ -5,7 +5,7 @@ The first of these that says anything counts:
 | source | found in | interval |
 |---|---|---|
 | ``stated`` | the user's own word | the value itself |
-| ``transform`` | geodesic size of pixels at centre and corners | least to largest |
+| ``transform`` | geodesic size of pixels at centre and corners, in a plane grid its unit | least to largest |
 | ``gcp``, ``rpc`` | the same, by points or coefficients | 5 % more |
 | ``tag`` | metadata of the product, or labels beside the picture | 10 % |
 | ``sensor table`` | a satellite that metadata or the file's name gives away | its range |
@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from tiling.errors import SceneError
 
 if TYPE_CHECKING:
+    from rasterio.crs import CRS
+
     from tiling.scene import Scene
     from tiling.view import View
 
@@ -209,10 +211,19 @@ def _measured(scene: Scene) -> Gsd | None:
         scene.gsd_m,
         Range(min(sides) * (1 - slack), max(sides) * (1 + slack)),
         kind,
-        f"pixels measured on the ellipsoid of {_short(scene.crs_name)}",
+        f"pixels measured {_measured_on(scene.crs)} of {_short(scene.crs_name)}",
         *scene.gsd_xy_m,
         corners=(corners[0], corners[1], corners[2], corners[3]),
     )
+
+
+def _measured_on(crs: CRS | None) -> str:
+    from pyproj import CRS as ProjCRS
+
+    from tiling.georeference import plane_unit_m
+
+    plane = crs is not None and plane_unit_m(ProjCRS.from_wkt(crs.to_wkt())) is not None
+    return "in the plane grid" if plane else "on the ellipsoid"
 
 
 def _short(name: str | None) -> str:

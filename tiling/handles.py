@@ -6,17 +6,17 @@ import contextlib
 import logging
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import rasterio
 from affine import AffineError
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from tiling.containers import hint
 from tiling.errors import EmptyScene, SceneError, SceneNotFound, SceneUnreadable
+from tiling.unwarned import unwarned
 
 GDAL_OPTIONS = {
     # Bytes of decoded blocks that GDAL keeps for all scenes together; its own default grows with the machine.
@@ -87,8 +87,7 @@ class HandlePool:
             if idle:
                 return idle.pop()
             options = {} if overview is None else {"OVERVIEW_LEVEL": overview}
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with unwarned():
                 return rasterio.open(self.source, **options)
 
     def _give(self, overview: int | None, dataset: rasterio.DatasetReader) -> None:

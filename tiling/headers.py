@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
 
 from tiling.scene import Scene
+from tiling.unwarned import unwarned
 from tiling.view import Size
 
 _KNOWN_SIZES = 200_000
@@ -34,11 +34,9 @@ def image_size(path: str | Path) -> Size:
 def _by_pillow(path: str | Path) -> Size | None:
     """The size of a usual photograph, several times as fast as by GDAL; None for anything else."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_PHOTOGRAPHS) as image:
-                width, height = image.size
-                turned = image.format in ("JPEG", "MPO") and image.getexif().get(_EXIF_ORIENTATION)
+        with unwarned(), Image.open(path, formats=_PHOTOGRAPHS) as image:
+            width, height = image.size
+            turned = image.format in ("JPEG", "MPO") and image.getexif().get(_EXIF_ORIENTATION)
         return Size(width, height) if turned in _SIDEWAYS else Size(height, width)
     except Exception:  # damaged headers raise whatever they please, and large ones are refused
         return None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.geometry.quads import box_quads
-from tiling.ground import Ground, lonlat_polygons
+from tiling.ground import ground_under, lonlat_polygons
 from tiling.merging import MergedDetections
 from tiling.scene import Scene
 from tiling.styles import class_style, tile_style
@@ -110,7 +110,7 @@ def box_columns(
     columns = _of_scene(name, len(detections)) | {"class": detections.names}
     if detections.scores is not None:
         columns["score"] = detections.scores
-    ground = Ground.of(scene.crs) if scene.crs is not None and scene.georeferenced else None
+    ground = ground_under(scene.crs) if scene.crs is not None and scene.georeferenced else None
     if ground is not None:
         columns |= ground.measure(scene.to_map, detections.polygons)
     if isinstance(found, MergedDetections):

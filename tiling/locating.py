@@ -17,7 +17,7 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.transform import GCPTransformer, RPCTransformer
 
-from tiling.georeference import KINDS, Georeference, Kind
+from tiling.georeference import KINDS, Georeference, Kind, plane_unit_m
 from tiling.mappings import affine_mapping, apply_affine, warped_mapping
 from tiling.overrides import AS_STORED, Overrides
 
@@ -73,6 +73,11 @@ def locate(dataset: rasterio.DatasetReader, orientation: Affine, stated: Overrid
         if given is not None and found.crs is not None and given != found.crs:
             warnings.append(f"its coordinate reference system {crs_name(found.crs)} is taken as {stated.crs}")
         crs = given or found.crs
+        if crs is not None and stated.gsd_m is None and not _is_measured(crs):
+            warnings.append(
+                f"its coordinate reference system {crs_name(crs)} is tied to no ellipsoid and has no unit of "
+                "length: its ground sampling distance is unknown (--assume-gsd)"
+            )
         return Located(replace(found, crs=crs), crs, tuple(warnings))
     crs = given or own
     if crs is not None and not warnings:
@@ -81,6 +86,12 @@ def locate(dataset: rasterio.DatasetReader, orientation: Affine, stated: Overrid
             "ground control points or RPC): its ground sampling distance is unknown (--assume-gsd)"
         )
     return Located(None, crs, tuple(warnings))
+
+
+def _is_measured(crs: CRS) -> bool:
+    """Whether a CRS says how long its units are on the ground."""
+    known = ProjCRS.from_wkt(crs.to_wkt())
+    return known.geodetic_crs is not None or plane_unit_m(known) is not None
 
 
 def _latitude_of_centre(found: Georeference, crs: CRS | None, dataset: rasterio.DatasetReader) -> float:

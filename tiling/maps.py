@@ -25,6 +25,7 @@ from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window as RasterioWindow
 
 from detection_eval.files import atomic_path
+from tiling.unwarned import unwarned
 from tiling.view import Size
 
 _TILE = 256
@@ -177,7 +178,7 @@ def write_map(
     }
     if transform is not None:
         profile["transform"] = transform
-    with atomic_path(path) as partial, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
+    with unwarned(), atomic_path(path) as partial, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
         plain = partial.with_name("plain.tif")
         with rasterio.open(plain, "w", **profile) as dataset:
             for top, values in store.strips():

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rasterio.enums import Resampling
 
 from detection_eval.files import atomic_path
+from tiling.unwarned import unwarned
 from tiling.view import Size
 
 # Anchors of viridis (van der Walt and Smith, CC0): its brightness rises evenly.
@@ -57,7 +58,7 @@ def write_quicklook(path: Path, source: Path, bands: Sequence[str], title: str) 
     Raises:
         OSError: where it cannot be written.
     """
-    with rasterio.open(source) as dataset:
+    with unwarned(), rasterio.open(source) as dataset:
         scale = max(dataset.height, dataset.width) / _MOST_SIDE
         size = Size(*(max(1, round(side / max(scale, 1.0))) for side in (dataset.height, dataset.width)))
         names = list(dataset.descriptions)

@@ -237,9 +237,11 @@ def _place(found: dict[str, Any]) -> str:
     corners = found["polygon"]
     x, y = (sum(along) / 4 for along in zip(*corners))
     pixel = f"pixel {x:.0f}, {y:.0f}"
-    if "lon" not in found:
+    if "length_m" not in found:
         return pixel
     size = f"{found['length_m']:.3g} x {found['width_m']:.3g} m"
+    if "lon" not in found:
+        return f"{size} at {pixel}"
     return f"{size} at {found['lon']:.5f}, {found['lat']:.5f}, {pixel}"
 
 

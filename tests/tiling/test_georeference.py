@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from tiling.errors import NotGeoreferenced
+from tiling.overrides import Overrides
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 
@@ -52,6 +53,32 @@ def test_feet_become_metres(make_raster):
     assert gsd(make_raster, **centred("EPSG:2263", -74, 40.7, 1, 1)) == pytest.approx(
         (0.305, 0.305), abs=0.0005
     )
+
+
+@pytest.mark.parametrize(
+    ("unit", "unit_m"), [('UNIT["metre",1]', 1), ('UNIT["US survey foot",0.304800609601219]', 0.3048006)]
+)
+def test_a_plane_grid_that_is_tied_to_no_ellipsoid_is_measured_in_its_unit(make_raster, unit, unit_m):
+    """Pixels of 2 x 0.5 units, the grid turned by 30 degrees."""
+    turned = Affine.translation(1000, 2000) @ Affine.rotation(30) @ Affine.scale(2, -0.5)
+    path = make_raster(BLANK, crs=f'LOCAL_CS["site",{unit}]', transform=turned)
+    with Scene(path) as scene:
+        assert scene.gsd_xy_m == pytest.approx((2 * unit_m, 0.5 * unit_m))
+        assert scene.gsd_m == pytest.approx(unit_m)
+        assert scene.warnings == []
+        with pytest.raises(NotGeoreferenced):
+            scene.to_lonlat((1, 1))
+
+
+def test_a_plane_grid_whose_unit_is_no_length_says_that_its_size_is_unknown(make_raster):
+    path = make_raster(
+        BLANK, crs='LOCAL_CS["site",UNIT["degree",0.0174532925199433]]', transform=Affine(1, 0, 9, 0, -1, 9)
+    )
+    with Scene(path) as scene:
+        assert scene.gsd_m is None
+        assert "has no unit of length: its ground sampling distance is unknown" in scene.warnings[0]
+    with Scene(path, overrides=Overrides(gsd_m=2.0)) as scene:
+        assert (scene.gsd_m, scene.warnings) == (2.0, [])
 
 
 def test_a_rotated_grid_is_measured_along_its_columns_and_rows(make_raster):

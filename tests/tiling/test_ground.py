@@ -7,7 +7,7 @@ import pytest
 from pyproj import CRS
 from rasterio.crs import CRS as RasterioCRS
 
-from tiling.ground import Ground
+from tiling.ground import Ground, Plane, ground_under
 
 SCALE = 0.9996
 """Map metres for a metre on the ground, on the central meridian of a UTM zone."""
@@ -47,6 +47,26 @@ def test_azimuth_runs_clockwise_from_north() -> None:
     assert found["length_m"] == pytest.approx(50 / SCALE, abs=0.002)
 
 
-def test_a_plane_that_is_not_tied_to_the_earth_has_no_ground() -> None:
-    local = CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
-    assert Ground.of(RasterioCRS.from_wkt(local.to_wkt("WKT1_GDAL"))) is None
+def local(unit: str) -> RasterioCRS:
+    return RasterioCRS.from_wkt(CRS.from_wkt(f'LOCAL_CS["site",{unit}]').to_wkt("WKT1_GDAL"))
+
+
+@pytest.mark.parametrize(
+    ("unit", "unit_m"),
+    [('UNIT["metre",1]', 1), ('UNIT["foot",0.3048]', 0.3048), ('UNIT["km",1000]', 1000)],
+)
+def test_in_a_plane_that_is_tied_to_no_ellipsoid_boxes_are_measured_in_its_unit(unit, unit_m) -> None:
+    plane = ground_under(local(unit))
+    assert isinstance(plane, Plane)
+    # 50 units long, 3 east and 4 north of each 5; 5 units wide.
+    box = np.array([[(0, 0), (30, 40), (34, 37), (4, -3)]], dtype=float)
+    found = {name: float(column[0]) for name, column in plane.measure(np.asarray, box).items()}
+    sides = found["length_m"], found["width_m"]
+    assert sides == pytest.approx((50 * unit_m, 5 * unit_m), abs=0.001)
+    assert found["area_m2"] == pytest.approx(250 * unit_m**2, abs=0.001)
+    assert found["azimuth_deg"] == pytest.approx(np.degrees(np.arctan2(3, 4)), abs=0.01)
+
+
+def test_a_plane_whose_unit_is_no_length_has_no_ground() -> None:
+    assert ground_under(local('UNIT["degree",0.0174532925199433]')) is None
+    assert isinstance(ground_under(RasterioCRS.from_epsg(32632)), Ground)
