@@ -118,9 +118,7 @@ class NumberHead(PredictiveHead):
             states: of S samples.
             about: (S, 2) of their regions, as of ``standing``.
         """
-        if not self.trunk.reads_all:
-            states = states.read()
-        feature = self.trunk(self.join(states.to(next(self.parameters()).dtype)))
+        feature = self.trunk(self.join(states.read().to(next(self.parameters()).dtype)))
         found = self.output(feature.value)
         if about is not None and isinstance(found, Counts):
             found = Counts(found.mean * about[:, 0], found.dispersion)

@@ -42,11 +42,6 @@ class States:
     about: Tensor | None = None
 
     @property
-    def is_visual(self) -> Tensor:
-        """(S, V) where there is a visual token that the readout may have left out."""
-        return self.visual.abs().amax(dim=2) > 0
-
-    @property
     def seen(self) -> Tensor:
         """(S,) whether a sample has images."""
         return self.weights.sum(dim=1) > 0
@@ -71,8 +66,12 @@ class States:
 
     def said(self) -> Tensor:
         """(S, W) mean of the words; 0 where there are none."""
-        share = self.is_word / self.is_word.sum(dim=1, keepdim=True).clamp_min(1)
-        return torch.einsum("st,stw->sw", share.to(self.words), self.words)
+        return torch.einsum("st,stw->sw", self.word_shares, self.words)
+
+    @property
+    def word_shares(self) -> Tensor:
+        """(S, T) of the words, alike, which sum to 1; all 0 for a sample without words."""
+        return (self.is_word / self.is_word.sum(dim=1, keepdim=True).clamp_min(1)).to(self.words)
 
 
 def states_of(

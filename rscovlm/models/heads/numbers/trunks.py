@@ -41,11 +41,9 @@ class Trunk(nn.Module):
 
     Attributes:
         needs_taps: whether it reads layers of the vision tower.
-        reads_all: whether visual tokens that the readout leaves out play a part.
     """
 
     needs_taps: ClassVar[bool] = False
-    reads_all: ClassVar[bool] = False
 
     def forward(self, states: States) -> Feature:
         """See the module."""
@@ -74,13 +72,14 @@ class Parallel(Trunk):
 class Attention(Trunk):
     """A learned query that attends to words, visual tokens, or both.
 
+    States do not say where in its image a token stands, and the label is about the middle. So the readout's
+    weights are the shares of attention before anything is learnt, beside those of the words, which are alike.
+
     Args:
         width: of the hidden states.
         heads: of the attention.
         reads: which states are keys and values.
     """
-
-    reads_all: ClassVar[bool] = True
 
     def __init__(
         self, width: int, heads: int = 4, reads: Literal["words", "visual", "both"] = "both"
@@ -96,16 +95,16 @@ class Attention(Trunk):
 
     def forward(self, states: States) -> Feature:
         """See the module."""
-        kinds = {"words": (states.words, states.is_word), "visual": (states.visual, states.is_visual)}
+        kinds = {"words": (states.words, states.word_shares), "visual": (states.visual, states.weights)}
         chosen = list(kinds.values()) if self.reads == "both" else [kinds[self.reads]]
         tokens = self.norm(torch.cat([part for part, _ in chosen], dim=1))
-        known = torch.cat([mask for _, mask in chosen], dim=1)
+        shares = torch.cat([share for _, share in chosen], dim=1)
         samples, width = len(tokens), tokens.shape[2]
         shape = (samples, -1, self.heads, width // self.heads)
         keys, values = (layer(tokens).view(shape).transpose(1, 2) for layer in (self.keys, self.values))
         query = self.query.view(1, self.heads, 1, -1).expand(samples, -1, -1, -1)
         scores = (query @ keys.transpose(2, 3)) / math.sqrt(width // self.heads)
-        scores = scores.masked_fill(~known[:, None, None], -math.inf)
+        scores = scores + shares.log()[:, None, None]  # no share at all is no attention
         share = torch.nan_to_num(scores.softmax(dim=-1))  # a sample without tokens attends to nothing
         found = self.out((share @ values).transpose(1, 2).reshape(samples, width))
         return Feature(found, found.new_zeros(()))

@@ -63,6 +63,24 @@ def test_masked_words_get_no_weight_at_all():
     torch.testing.assert_close(trunk(changed).value, trunk(here).value, atol=0, rtol=0)
 
 
+def test_a_query_that_asks_nothing_takes_the_readout_and_the_words_half_and_half():
+    trunk, here = make("attention", heads=2), states()
+    torch.nn.init.zeros_(trunk.query)
+    torch.nn.init.eye_(trunk.values.weight)
+    torch.nn.init.eye_(trunk.out.weight)
+    for layer in (trunk.values, trunk.out):
+        torch.nn.init.zeros_(layer.bias)
+    normed = replace(here, visual=trunk.norm(here.visual), words=trunk.norm(here.words))
+    torch.testing.assert_close(trunk(here).value, (normed.pooled() + normed.said()) / 2)
+
+
+def test_visual_tokens_that_the_readout_leaves_out_get_no_attention():
+    trunk, here = make("attention", heads=2), states()
+    middle = replace(here, weights=torch.zeros_like(here.weights).index_fill_(1, torch.tensor([0]), 1.0))
+    changed = replace(middle, visual=torch.where(middle.weights[..., None] > 0, middle.visual, 1e3))
+    torch.testing.assert_close(trunk(changed).value, trunk(middle).value, atol=0, rtol=0)
+
+
 def test_attention_to_one_kind_does_not_see_the_other():
     here = states()
     blind = replace(here, visual=torch.randn_like(here.visual) * (here.weights > 0)[..., None])
