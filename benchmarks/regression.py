@@ -41,6 +41,7 @@ from rscovlm.models.inputs import read_inputs
 from rscovlm.nano.tokenizer import number_tokens
 from rscovlm.reo.baselines import OPTICAL, RGB, band_statistics, boosted, by_cover, constant, ridge
 from rscovlm.reo.cached import cached_states, predicted_from
+from rscovlm.reo.embedding import as_states, fit_embed, pooled
 from rscovlm.reo.kept import KeptRows
 from rscovlm.reo.made_plots import Splits, head_on, write_plots
 from rscovlm.reo.predict import NOISE, TARGET, number_head, predicted, said, table
@@ -126,15 +127,14 @@ def baselines(data: Splits, seeds: int) -> dict[str, Predictions]:
     return found
 
 
-def embedded(data: Splits, states: list[States]) -> Predictions:
+def embedded(model: Any, data: Splits, states: list[States]) -> Predictions:
     """The cheapest: frozen features, pooled by the readout image by image, and ridge."""
-    features = []
-    for each in states:
-        images = (each.weights > 0).sum(dim=1)[0]
-        picked = each.visual[:, each.weights[0] > 0]
-        features.append(picked.reshape(len(picked), int(images) * picked.shape[2]).numpy())
-    model = ridge(features[0], truth(data.train), features[1], truth(data.val))
-    return table(data.test, np.clip(model.predict(features[2]), 0, MOST_MG_HA))
+    images, known = len(data.train.views), [truth(each) for each in data]
+    features = [pooled(each, images) for each in states]
+    width = model.config.get_text_config().hidden_size
+    own: dict[str, Any] = {"target": TARGET, "low": 0.0, "high": MOST_MG_HA, "hard": True}
+    head = fit_embed(width, images, features[:2], known[:2], **own).head
+    return predicted_from(head, as_states(features[2], images), data.test)
 
 
 def trained_by_engine(folder: Path, name: str, steps: int, config: str, *more: str) -> Path:
@@ -204,7 +204,7 @@ def frozen(
     def states() -> list[States]:
         return [cached_states(model, each, "center", taps="half") for each in data]
 
-    rows.row(f"embed: frozen nano + ridge, {views}", lambda: embedded(data, states()))
+    rows.row(f"embed: frozen nano + ridge, {views}", lambda: embedded(model, data, states()))
     jobs = list(EVERYWHERE)
     if views == "ms+sar":
         jobs += [(trunk, "mixture") for trunk in TRUNKS if trunk != "gated"]

@@ -28,6 +28,7 @@ from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
 from rscovlm.cli.regress import regress
 from rscovlm.cli.reo import reo
+from rscovlm.cli.reo_embed import embed
 from rscovlm.cli.reo_plans import calibrate as calibrate_heads
 from rscovlm.cli.reo_plans import stack, teach
 from rscovlm.cli.reo_score import score as score_predictions
@@ -63,6 +64,7 @@ reo.command()(sensitivity)
 reo.command()(stack)
 reo.command("calibrate")(calibrate_heads)
 reo.command()(teach)
+reo.command()(embed)
 app.add_typer(reo)
 app.add_typer(data)
 app.command()(train)

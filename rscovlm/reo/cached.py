@@ -6,7 +6,7 @@ loss of a batch does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,14 +29,14 @@ _ROWS = 64
 
 
 @torch.inference_mode()
-def cached_states(
+def states_by_pack(
     model: VisionLanguageModel,
     source: PlotSource,
     readout: Readout,
     taps: str | Sequence[int] = (),
     kind: str = "number",
-) -> States:
-    """The states of all plots of a source on the CPU; all prompts are alike, so that none is padded.
+) -> Iterator[States]:
+    """The states of some plots of a source at a time, in order, on the model's device.
 
     Args:
         model: frozen.
@@ -50,18 +50,31 @@ def cached_states(
     """
     config: VisionLanguageConfig = model.config
     layers = tap_layers(taps, config.vision_config.depth) if taps else ()
-    parts: list[States] = []
     for pack in packs(source, kind):
         pack = pack.to(model.device)
         with tapped(model, layers) as open_taps:
             hidden = model.model(**model_inputs(pack)).last_hidden_state
         seen = open_taps.features(pack.image_grid_thw) if layers else None
-        parts.append(states_of(hidden[0], pack, config.image_token_id, readout, tapped=seen))
+        yield states_of(hidden[0], pack, config.image_token_id, readout, tapped=seen)
+
+
+def cached_states(
+    model: VisionLanguageModel,
+    source: PlotSource,
+    readout: Readout,
+    taps: str | Sequence[int] = (),
+    kind: str = "number",
+) -> States:
+    """The states of all plots of a source on the CPU; all prompts are alike, so that none is padded.
+
+    Arguments and errors are those of ``states_by_pack``.
+    """
+    parts = list(states_by_pack(model, source, readout, taps, kind))
 
     def joined(name: str) -> Tensor:
         return torch.cat([getattr(part, name) for part in parts]).cpu().clone()
 
-    features = joined("tapped") if layers else None
+    features = joined("tapped") if taps else None
     return States(joined("visual"), joined("weights"), joined("words"), joined("is_word"), features)
 
 

@@ -10,6 +10,10 @@ from pydantic import BeforeValidator, Field, model_validator
 from configs.checking import Section, given
 
 
+class Embed(Section):
+    """Visual tokens by the readout as they are, and a linear output: the cheapest head."""
+
+
 class Parallel(Section):
     """Visual tokens by the readout, through layers of their own."""
 
@@ -118,6 +122,7 @@ class Choice(Section):
 class Trunk(Choice):
     """How hidden states become one feature a sample; see ``rscovlm.models.heads.numbers.trunks``."""
 
+    embed: Embed | None = None
     parallel: Parallel | None = None
     attention: Attention | None = None
     gated: Gated | None = None

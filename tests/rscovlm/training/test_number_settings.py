@@ -49,7 +49,7 @@ def test_every_trunk_goes_with_every_output(trunk, output):
     [
         ({"trunk": "tree"}, "trunk.tree: unknown setting"),
         ({"trunk": {"gated": {"dept": 2}}}, "trunk.gated.dept: unknown setting; did you mean depth?"),
-        ({"trunk": {"gated": {}, "mixer": {}}}, "give exactly one of parallel, .* not gated and mixer"),
+        ({"trunk": {"gated": {}, "mixer": {}}}, "give exactly one of embed, .* not gated and mixer"),
         ({"output": {}}, "give exactly one of point, .* not none"),
         ({"output": "intervals"}, "output.intervals.edges: is missing"),
         ({"trunk": "mixer"}, "trunk mixer needs taps: write taps: half"),

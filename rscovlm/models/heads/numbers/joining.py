@@ -43,7 +43,7 @@ class JoinedImages(nn.Module):
             return states
         if not states.seen.any():  # one token of nothing, so that every rank has a gradient
             return self._joined(_nothing(states, self.images), states.weights.new_zeros(len(states.seen), 1))
-        return self._joined(states, self._readout(states))
+        return self._joined(states, readout_of_one(states, self.images))
 
     def _joined(self, states: States, weights: Tensor) -> States:
         assert self.visual is not None
@@ -53,19 +53,24 @@ class JoinedImages(nn.Module):
         visual = self.visual(side_by_side(states.visual, self.images))
         return States(visual, weights, states.words, states.is_word, tapped)
 
-    def _readout(self, states: States) -> Tensor:
-        """(S, n) weights that sum to 1 over the tokens of one image."""
-        count, images = states.weights.shape[1], self.images
-        if count % images == 0:
-            each = states.weights.unflatten(1, (images, -1))
-            share = each.sum(dim=2)[states.seen]
-            if torch.allclose(share, torch.full_like(share, 1 / images), atol=1e-2):
-                summed: Tensor = each.sum(dim=1)
-                return summed
-        raise DataError(
-            f"a head joins {images} images of one size of each sample, and {count} visual tokens are not "
-            f"those; set images to their number, or to 1 for samples that differ"
-        )
+
+def readout_of_one(states: States, images: int) -> Tensor:
+    """(S, n) weights of the readout of one image of each sample, which sum to 1 over its tokens.
+
+    Raises:
+        DataError: for samples with another number of images, or images of several sizes.
+    """
+    count = states.weights.shape[1]
+    if count % images == 0:
+        each = states.weights.unflatten(1, (images, -1))
+        share = each.sum(dim=2)[states.seen]
+        if torch.allclose(share, torch.full_like(share, 1 / images), atol=1e-2):
+            summed: Tensor = each.sum(dim=1)
+            return summed
+    raise DataError(
+        f"a head joins {images} images of one size of each sample, and {count} visual tokens are not "
+        f"those; set images to their number, or to 1 for samples that differ"
+    )
 
 
 def _nothing(states: States, images: int) -> States:

@@ -50,6 +50,24 @@ class Trunk(nn.Module):
         raise NotImplementedError
 
 
+class Embed(Trunk):
+    """Visual tokens by the readout, as they are: with one linear output a linear probe of frozen states.
+
+    ``rscovlm.reo.embedding`` solves it as a ridge regression.
+
+    Args:
+        width: of the hidden states.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, states: States) -> Feature:
+        """See the module."""
+        value = states.pooled()
+        return Feature(value, value.new_zeros(()))
+
+
 class Parallel(Trunk):
     """Visual tokens by the readout, through layers of its own: beside the text head, without an exchange.
 
@@ -219,6 +237,7 @@ class Mixer(Trunk):
 
 
 TRUNKS: dict[str, type[Trunk]] = {
+    "embed": Embed,
     "parallel": Parallel,
     "attention": Attention,
     "gated": Gated,

@@ -152,7 +152,7 @@ def test_the_loss_of_a_number_never_reaches_the_output_layer_of_words():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"trunk": {"name": "tree"}}, "trunk 'tree' is unknown; choose from parallel"),
+        ({"trunk": {"name": "tree"}}, "trunk 'tree' is unknown; choose from embed"),
         ({"output": {"name": "tree"}}, "output 'tree' is unknown; choose from point"),
         ({"output": {"name": "mixture", "component": 3}}, "component"),
     ],

@@ -51,6 +51,12 @@ def test_training_and_inference_give_the_same_value(name):
     torch.testing.assert_close(trunk.train()(states()).value, trunk.eval()(states()).value)
 
 
+def test_embed_is_the_readout_and_has_no_weights():
+    trunk = make("embed")
+    torch.testing.assert_close(trunk(states()).value, states().pooled())
+    assert not list(trunk.parameters())
+
+
 def test_without_layers_the_parallel_trunk_is_the_normalised_readout():
     trunk = Parallel(8, depth=0)
     torch.testing.assert_close(trunk(states()).value, trunk.norm(states().pooled()))
