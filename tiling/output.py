@@ -185,6 +185,7 @@ def scene_result(
     *,
     name: str | None = None,
     file_name: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> SceneResult:
     """Take from an open scene the facts that a file states.
 
@@ -195,13 +196,14 @@ def scene_result(
         tiles: what became of its tiles.
         name: of the scene in the column ``scene``; None leaves it out.
         file_name: that stands for the scene; None takes its own.
+        more: further columns, one value for each box.
 
     Raises:
         NotGeoreferenced: for a map format where the scene has no place.
     """
     kind = format_of(Path(path))
     detections = found.detections if isinstance(found, MergedDetections) else found
-    columns, boxes, examined = box_columns(scene, found, name), None, None
+    columns, boxes, examined = box_columns(scene, found, name) | dict(more or {}), None, None
     if kind in MAP_FORMATS:
         in_degrees = kind in IN_DEGREES
         boxes = place(scene, detections.polygons, columns, in_degrees)
@@ -220,6 +222,7 @@ def write_detections(
     constant_score: float | None = None,
     crs: str | None = None,
     tiles: Sequence[TileRecord] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the detections of a scene, in the format that the path's suffix names (see the module).
 
@@ -231,6 +234,7 @@ def write_detections(
         constant_score: as in :func:`write_results`.
         crs: of the map layer, such as ``EPSG:3857``; None for the format's own.
         tiles: what became of its tiles, for a second layer where the format has room for one.
+        more: further columns, one value for each box.
 
     Raises:
         CannotWrite: Task1 from boxes without scores, and no constant one.
@@ -238,7 +242,7 @@ def write_detections(
             The destination is as it was before.
     """
     destination = check_output(path, scene, crs=crs)
-    result = scene_result(destination, scene, found, tiles)
+    result = scene_result(destination, scene, found, tiles, more=more)
     write_results(destination, [result], provenance, constant_score, crs)
 
 

@@ -108,7 +108,8 @@ def ask(
     evidence: Annotated[
         Path | None,
         typer.Option(
-            help="Write the objects that answers count there: .gpkg, .geojson and other map layers.",
+            help="Write the objects that answers count there, with the number and text of their question: "
+            ".gpkg, .geojson and other map layers.",
             metavar="FILE",
         ),
     ] = None,

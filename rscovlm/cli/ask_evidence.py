@@ -11,7 +11,6 @@ from rscovlm.errors import UsageError
 if TYPE_CHECKING:
     from tiling.scene import Scene
     from zoom_chain.controller import Answer
-    from zoom_chain.trace import EvidenceRecord
 
 
 def check_evidence(path: Path, scene: Scene, policy: str) -> None:
@@ -31,7 +30,9 @@ def check_evidence(path: Path, scene: Scene, policy: str) -> None:
 
 
 def write_evidence(path: Path, scene: Scene, answers: Sequence[Answer], model: str) -> None:
-    """Write each object that an answer counts, once, whole or not at all.
+    """Write each object that an answer counts, whole or not at all: a row for each question that counts it.
+
+    The columns ``question_id``, from 1 in the order in which they are asked, and ``question`` say which.
 
     Raises:
         OSError, OutputError: the file cannot be written.
@@ -42,15 +43,19 @@ def write_evidence(path: Path, scene: Scene, answers: Sequence[Answer], model: s
     from rscovlm.tasks.provenance import version
     from tiling.output import write_detections
 
-    # Two questions may count the same object.
-    found: dict[tuple[object, ...], EvidenceRecord] = {
-        (each.label, each.polygon): each for answer in answers for each in answer.trace.evidence
-    }
-    classes = tuple(sorted({each.label for each in found.values()}))
+    asked = [(number, answer.trace) for number, answer in enumerate(answers, start=1)]
+    counted = [(number, trace.question, each) for number, trace in asked for each in trace.evidence]
+    found = [each for _, _, each in counted]
+    classes = tuple(sorted({each.label for each in found}))
     boxes = Detections(
-        np.array([each.polygon for each in found.values()]).reshape(-1, 4, 2),
-        np.array([classes.index(each.label) for each in found.values()], dtype=np.int64),
+        np.array([each.polygon for each in found]).reshape(-1, 4, 2),
+        np.array([classes.index(each.label) for each in found], dtype=np.int64),
         classes,
     )
-    questions = [answer.trace.question for answer in answers if answer.trace.evidence]
-    write_detections(path, scene, boxes, {"model": model, "version": version(), "questions": questions})
+    columns = {
+        "question_id": np.array([number for number, _, _ in counted], dtype=np.int64),
+        "question": [question for _, question, _ in counted],
+    }
+    questions = [trace.question for _, trace in asked if trace.evidence]
+    provenance = {"model": model, "version": version(), "questions": questions}
+    write_detections(path, scene, boxes, provenance, more=columns)

@@ -24,8 +24,15 @@ def test_a_count_comes_with_a_map_layer_of_what_was_counted(run, scripted, tmp_p
     assert answers[0]["answer"] == str(count)
     assert len(answers[0]["objects"]) == count
     found = geopandas.read_file(layer, layer=0)
-    # Both questions count the same objects, which are on the map once.
-    assert len(found) == count
+    # Both questions count the same objects: a row for each of the two.
+    asked = {1: "How many ships are there?", 2: "Where are the ships?"}
+    assert len(found) == 2 * count
+    assert dict(zip(found["question_id"], found["question"])) == asked
+    first, second = (
+        found[found["question_id"] == number].geometry.reset_index(drop=True) for number in asked
+    )
+    assert len(shapes[1]) == count
+    assert shapes[1].geom_equals(shapes[2]).all()
     assert set(found["class"]) == {"ship"}
     assert found.crs.to_epsg() == 32633
 
