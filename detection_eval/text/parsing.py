@@ -167,6 +167,26 @@ class ParsedResponse:
     report: ParseReport
     spans: NDArray[np.int64]
 
+    def shortfall(self, text: str, *, at_limit: bool) -> str | None:
+        """Why a response does not tell all about its image, in one line; None where it does.
+
+        Args:
+            text: of the response.
+            at_limit: whether it was cut off at a limit of tokens.
+        """
+        report, found = self.report, counted(len(self.detections), "box")
+        if at_limit:
+            return f"the reply was cut off at its token limit after {found}"
+        if report.unfinished:
+            return f"the reply ends inside its thoughts: {text[:60]!r}"
+        if report.truncated and len(self.detections):
+            return f"the reply ends inside a box or a list, after {found}: {text[-60:]!r}"
+        if report.truncated:
+            return f"the reply ends inside brackets, and no box can be read from it: {text[:60]!r}"
+        if report.refused:
+            return f"the model declined: {text[:60]!r}"
+        return f"the reply cannot be read: {text[:60]!r}" if report.unreadable else None
+
 
 def parse_response(
     text: str,

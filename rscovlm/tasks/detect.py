@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from detection_eval.detections import Detections
 from detection_eval.geometry.quads import area, bounds
-from detection_eval.text.parsing import ParsedResponse, ParseReport
-from detection_eval.words import counted
+from detection_eval.text.parsing import ParseReport
 from rscovlm.tasks.asking import READERS, Answers, Progress, Questions, TileReply
 from rscovlm.tasks.closer_looks import SeenAgain, plan_closer_looks, seen_again
 from rscovlm.tasks.detection_run import DetectionRun, plan_detection
@@ -159,7 +158,7 @@ def read_replies(run: DetectionRun, replies: Sequence[TileReply]) -> SceneDetect
         report = report + parsed.report
         boxes = parsed.detections
         found[number].append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
-        if reason := _incomplete(reply, parsed):
+        if reason := parsed.shortfall(reply.text, at_limit=reply.stop_reason == "length"):
             failures.append(FailedTile(tile, reason, number, replied=True))
     merged, across = _merged(run, found)
     inside = _inside(run.plans, merged.detections)
@@ -220,15 +219,3 @@ def _as_rectangles(scene: Scene, found: SceneDetections) -> SceneDetections:
     boxes = found.detections
     rectangles = boxes.with_polygons(ground_rectangles(scene, boxes.polygons))
     return replace(found, merged=replace(found.merged, detections=rectangles))
-
-
-def _incomplete(reply: TileReply, parsed: ParsedResponse) -> str | None:
-    """Why a reply does not tell all about its tile; None where it does."""
-    report, boxes = parsed.report, len(parsed.detections)
-    if reply.stop_reason == "length":
-        return f"the reply was cut off at its token limit after {counted(boxes, 'box')}"
-    if report.truncated:
-        return f"the reply breaks off after {counted(boxes, 'box')}"
-    if report.refused:
-        return f"the model declined: {reply.text[:60]!r}"
-    return f"the reply cannot be read: {reply.text[:60]!r}" if report.unreadable else None

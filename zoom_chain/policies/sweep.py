@@ -199,11 +199,7 @@ def _read(session: Session, plan: SweepPlan, ledger: _Ledger, tile: Tile, index:
     )
     boxes = parsed.detections
     ledger.found.append((tile, boxes.with_polygons(view.to_scene(boxes.polygons))))
-    reason = None
-    if said.reply.stop_reason == "length" or parsed.report.truncated:
-        reason = f"the reply breaks off after {counted(len(boxes), 'box')}"
-    elif parsed.report.unreadable or parsed.report.refused:
-        reason = f"the reply cannot be read: {said.reply.text[:60]!r}"
+    reason = parsed.shortfall(said.reply.text, at_limit=said.reply.stop_reason == "length")
     if reason is None:
         ledger.examined += 1
     else:

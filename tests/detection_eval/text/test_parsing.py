@@ -680,3 +680,21 @@ def test_hostile_text_takes_linear_time(kind, syntax):
 def test_the_first_box_is_read_without_the_number_in_the_name_of_its_field(text):
     found = parse_first_box(text, CONTRACTS["qwen2.5-vl"], 100, 100)
     assert found.tolist() == [[[10, 20], [30, 20], [30, 40], [10, 40]]]
+
+
+@pytest.mark.parametrize(
+    ("text", "at_limit", "reason"),
+    [
+        (f"[{item()}]", False, None),
+        ("There are none.", False, None),
+        (f"[{item()}]", True, "the reply was cut off at its token limit after 1 box"),
+        (f"[{item()}, {item()[:30]}", False, "the reply ends inside a box or a list, after 1 box: "),
+        ('[{"quad', False, "the reply ends inside brackets, and no box can be read from it: "),
+        ("<think>perhaps [10, 20", False, "the reply ends inside its thoughts: '<think>perhaps"),
+        ("I cannot help with that request.", False, "the model declined: 'I cannot"),
+        ("I see [many] ships (", False, "the reply cannot be read: 'I see [many] ships ('"),
+    ],
+)
+def test_why_a_reply_does_not_tell_all_about_its_image(text, at_limit, reason):
+    said = parse(text, JSON).shortfall(text, at_limit=at_limit)
+    assert (said is None) if reason is None else said.startswith(reason)

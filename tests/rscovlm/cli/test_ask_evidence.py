@@ -28,9 +28,7 @@ def test_a_count_comes_with_a_map_layer_of_what_was_counted(run, scripted, tmp_p
     asked = {1: "How many ships are there?", 2: "Where are the ships?"}
     assert len(found) == 2 * count
     assert dict(zip(found["question_id"], found["question"])) == asked
-    first, second = (
-        found[found["question_id"] == number].geometry.reset_index(drop=True) for number in asked
-    )
+    shapes = {number: rows.geometry.reset_index(drop=True) for number, rows in found.groupby("question_id")}
     assert len(shapes[1]) == count
     assert shapes[1].geom_equals(shapes[2]).all()
     assert set(found["class"]) == {"ship"}
