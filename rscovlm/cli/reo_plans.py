@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from rscovlm.models.inputs import PatchInput
     from rscovlm.scoring.predictions import Predictions
 
-Plots = Annotated[Path, typer.Argument(help="AGBD or AGBD-Lite HDF5.", metavar="FILE")]
+PLOTS = "Plots of AGBD or AGBD-Lite (HDF5) or AGBD_raw (Parquet), a file or a folder,"
+
+Plots = Annotated[Path, typer.Argument(help=f"{PLOTS} to fit on.", metavar="FILE")]
 Most = Annotated[int, typer.Option(help="Most plots, evenly among all.", min=2, metavar="N")]
 
 
@@ -119,10 +121,18 @@ def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, p
 
     encoder = Encoder.of_checkpoint(checkpoint.local)
     shown = shown_as(inputs)
-    source = PlotSource("plots", encoder, 0, plots, file.parent, [file.name], split=split, **shown)
+    source = PlotSource("plots", encoder, 0, plots, *_rooted(file), split=split, **shown)
     if source.regions is not None and (told := source.regions.told(source.region.tolist())):
         note(told)
     return source
+
+
+def _rooted(file: Path) -> tuple[Path, list[str]]:
+    """The folder of plots, and the names of their files in it."""
+    from rscovlm.data.plot_files import plot_files_in
+
+    root = file if file.is_dir() else file.parent
+    return root, [str(path.relative_to(root)) for path in plot_files_in(file)]
 
 
 def teach(
@@ -144,7 +154,7 @@ def teach(
     check_file(output, "--output", (".csv",))
     check_outputs({"--output": output}, [file, onnx], overwrite=overwrite)
     encoder = Encoder.of_checkpoint(resolve("nano").local)
-    source = PlotSource("plots", encoder, 0, 1 << 40, file.parent, [file.name], split=split)
+    source = PlotSource("plots", encoder, 0, 1 << 40, *_rooted(file), split=split)
     if onnx is None and len(set(source.places.tile.tolist())) < 2:
         raise UsageError(f"{file}: one tile alone; trees that have not seen a plot's tile need two or more")
     written = write_teaching(output, source, OnnxRegressor(onnx) if onnx else CrossFitted(source), column)

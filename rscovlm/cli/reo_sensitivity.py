@@ -12,6 +12,7 @@ from detection_eval.words import counted
 from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import AsJson, Device, Model
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
+from rscovlm.cli.reo_plans import PLOTS
 from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 
 
 def sensitivity(
-    file: Annotated[
-        Path, typer.Argument(help="AGBD or AGBD-Lite HDF5 of plots to ask about.", metavar="FILE")
-    ],
+    file: Annotated[Path, typer.Argument(help=f"{PLOTS} to ask about.", metavar="FILE")],
     model: Model = "nano",
     target: Annotated[
         str | None, typer.Option(help="A head of the model; words for what it says. Its head by default.")
@@ -40,7 +39,7 @@ def sensitivity(
     as_json: AsJson = False,
 ) -> None:
     """Ask a model about plots in other words and about other things: only these may move its numbers."""
-    from rscovlm.data.agbd import AgbdFile
+    from rscovlm.data.plot_files import plot_files_in, spaced_plots
     from rscovlm.data.plot_prompts import asked, inputs_for
     from rscovlm.models.checkpoints import resolve
     from rscovlm.models.inputs import number_heads
@@ -55,16 +54,8 @@ def sensitivity(
     inputs = inputs_for(checkpoint, file)
     name = target or (next(iter(heads), "words"))
     question = inputs.prompt if heads else None
-    with (
-        AgbdFile(file) as opened,
-        open_model(checkpoint, device) as engine,
-        Progress("asking", "wording") as tell,
-    ):
-        keys = list(opened.keys())
-        chosen = [
-            keys[round(place * (len(keys) - 1) / (plots - 1))] for place in range(min(plots, len(keys)))
-        ]
-        read = [opened.read(*key) for key in chosen]
+    read = list(spaced_plots(plot_files_in(file), plots))
+    with open_model(checkpoint, device) as engine, Progress("asking", "wording") as tell:
         if name == "words":
             numbers, said = of_words(engine), None
         else:

@@ -165,6 +165,10 @@ class AgbdFile:
                         found[own] = np.asarray(values[:], np.float64)
             yield name, tiles, found
 
+    def splits(self, name: str) -> NDArray[np.str_] | None:
+        """(n,) the split that the file states of each plot of a group; HDF5 states none."""
+        return None
+
     @property
     def synthetic(self) -> bool:
         """Whether the file says that its plots were made, so that their tiles are no places."""
@@ -321,7 +325,7 @@ def write_agbd(path: Path, plots: Sequence[Plot], *, lite: bool = False, boa_off
         file.attrs["source"] = SYNTHETIC
         for name, group in by_tile.items():
             place = file if lite else file.create_group(name)
-            for part, values in _stored(group, boa_offset).items():
+            for part, values in as_stored(group, boa_offset).items():
                 # A chunk a plot, as AGBD has them: one is read without unpacking its neighbours.
                 chunks = (1, *values.shape[1:]) if values.ndim > 1 else None
                 place.create_dataset(part, data=values, chunks=chunks, compression="gzip", compression_opts=1)
@@ -332,7 +336,13 @@ def write_agbd(path: Path, plots: Sequence[Plot], *, lite: bool = False, boa_off
             file.create_dataset("tile", data=[plot.tile.name.encode() for plot in plots])
 
 
-def _stored(plots: Sequence[Plot], boa_offset: int) -> dict[str, NDArray[Any]]:
+def as_stored(plots: Sequence[Plot], boa_offset: int) -> dict[str, NDArray[Any]]:
+    """The data sets of AGBD's files by name, each (n, ...), in the number types of the originals.
+
+    Args:
+        plots: of as many dates each.
+        boa_offset: see ``write_agbd``.
+    """
     spectra = np.stack([plot.reflectance for plot in plots])
     backscatter = np.stack([plot.gamma0_db for plot in plots])
     cover = np.stack([plot.land_cover for plot in plots])

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.agbd import AgbdFile
-from rscovlm.data.splits import Split, split_in_name, splitter
+from rscovlm.data.plot_files import open_plot_file, plot_files_in
+from rscovlm.data.splits import Split, splits_of
 from rscovlm.errors import DataError
 
 TARGETS = {
@@ -44,20 +44,17 @@ class Places:
     def of(cls, files: Sequence[Path], split: Split) -> Places:
         """The plots of a split of some files, in order.
 
-        A file whose name says a split is of it as a whole; of others each tile is of one by AGBD's own
-        split where it stands beside them, else by its name.
+        Splits are those of ``rscovlm.data.splits.splits_of``.
 
         Raises:
             DataError: a file cannot be read, or there is none of the split.
         """
         columns: dict[str, list[NDArray[Any]]] = {}
         for index, path in enumerate(files):
-            said, by_tile = split_in_name(path.name), splitter(path.parent)
-            with AgbdFile(path) as opened:
+            with open_plot_file(path) as opened:
                 for group, tiles, stated in opened.tables(tuple(TARGETS)):
-                    names = np.unique(tiles)
-                    own = names[[split in ("all", said or by_tile(str(name))) for name in names]]
-                    rows = np.flatnonzero(np.isin(tiles, own))
+                    own = splits_of(path, tiles, opened.splits(group))
+                    rows = np.flatnonzero((own == split) | (split == "all"))
                     found = {
                         "file": np.full(len(rows), index),
                         "group": np.full(len(rows), group),
@@ -89,7 +86,7 @@ class Places:
         found = np.full(len(self), np.nan)
         met = False
         for index in np.unique(self.file):
-            with AgbdFile(files[index]) as opened:
+            with open_plot_file(files[index]) as opened:
                 for group, _, columns in opened.columns():
                     if name in columns:
                         own = (self.file == index) & (self.group == group)
@@ -110,15 +107,15 @@ class Places:
 
 
 def plot_files(root: Path, names: Sequence[str]) -> list[Path]:
-    """Files below a folder by name or pattern, such as ``data_subset-*.h5``.
+    """Files below a folder by name or pattern, such as ``data_subset-*.h5``; a folder stands for those in it.
 
     Raises:
-        DataError: a pattern meets none.
+        DataError: a pattern meets none, or a folder holds none.
     """
     found: list[Path] = []
     for name in names:
         met = sorted(root.glob(name)) if any(mark in name for mark in "*?[") else [root / name]
         if not met:
             raise DataError(f"{root} holds no file {name}")
-        found += met
+        found += [file for path in met for file in plot_files_in(path)]
     return found

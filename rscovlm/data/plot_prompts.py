@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.agbd import AgbdFile, Footprint
+from rscovlm.data.agbd import Footprint
 from rscovlm.data.number_tables import DESCRIBED
+from rscovlm.data.plot_files import open_plots, plot_files_in, spaced_plots
 from rscovlm.data.plot_questions import QUESTIONS
-from rscovlm.data.plot_views import channels, open_plots, scaling_of
+from rscovlm.data.plot_views import channels, scaling_of
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import PatchInput, Target, read_inputs
 from rscovlm.synth.forest import PIXEL_M, SIDE
@@ -30,7 +31,7 @@ def inputs_for(checkpoint: Checkpoint, file: Path) -> PatchInput:
 
     Args:
         checkpoint: any; one on a server is shown natural colours.
-        file: HDF5 file that ranges are taken from where the checkpoint states none.
+        file: of plots that ranges are taken from where the checkpoint states none; or a folder of them.
 
     Raises:
         ModelError: where it states them in a way that cannot be understood.
@@ -44,16 +45,13 @@ def plain_inputs(file: Path, factor: int) -> PatchInput:
     """Natural colours, scaled by the 1st to 99th percentile of a file's plots.
 
     Args:
-        file: HDF5.
+        file: of plots, or a folder of them.
         factor: pixels of a visual token.
 
     Raises:
         DataError: the file cannot be read.
     """
-    with AgbdFile(file) as opened:
-        keys = list(opened.keys())
-        chosen = np.unique(np.linspace(0, len(keys) - 1, min(_SCALED, len(keys))).round().astype(int))
-        found = scaling_of(opened.read(*keys[place]) for place in chosen)
+    found = scaling_of(spaced_plots(plot_files_in(file), _SCALED))
     return PatchInput(
         views=("natural",),
         scaling=found,

@@ -1,4 +1,4 @@
-"""Plots of AGBD or AGBD-Lite as a source of a mix: their views, a question, and the numbers for heads.
+"""Plots of AGBD as a source of a mix: their views, a question, and the numbers for heads.
 
 In a mix::
 
@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.words import counted
-from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile, Footprint
+from rscovlm.data.agbd import ACTIVITY_CODES, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import DESCRIBED, described, further_numbers
+from rscovlm.data.plot_files import open_plot_file, open_plots
 from rscovlm.data.plot_places import Places, plot_files
 from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, hint_of
 from rscovlm.data.plot_regions import cover_name, region_names
@@ -30,7 +31,6 @@ from rscovlm.data.plot_views import (
     RASTER,
     PlotPicture,
     check_views,
-    open_plots,
     read_scaling,
     scaling_of,
 )
@@ -63,7 +63,7 @@ class PlotSource:
         seed: of the run.
         length: most plots; fewer than there are stand evenly among them, so that they are of all tiles.
         root: folder of the files.
-        files: HDF5 files or patterns of them, relative to the root.
+        files: HDF5 or Parquet files, patterns of them or folders, relative to the root.
         views: names of ``rscovlm.data.plot_views.VIEWS``, in the order in which they are shown, ``natural@2``
             for the second date of each plot; or ``native`` and its later dates, for a checkpoint with a stem
             for all bands.
@@ -170,7 +170,7 @@ class PlotSource:
     def _check_dates(self) -> None:
         dates = max(parted(view)[1] for view in self.views)
         for path in self.files if dates > 1 else ():
-            with AgbdFile(path) as opened:
+            with open_plot_file(path) as opened:
                 if opened.dates < dates:
                     raise DataError(
                         f"{path} has {counted(opened.dates, 'date')} of each plot, and views of date {dates} "

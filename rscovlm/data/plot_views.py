@@ -6,10 +6,8 @@ from its 1st to its 99th percentile over training plots (``scaling_of``), which 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.words import counted
-from rscovlm.data.agbd import AgbdFile, Footprint
+from rscovlm.data.agbd import Footprint
+from rscovlm.data.plot_files import open_plots
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import PatchInput, Scaling
 from rscovlm.synth.forest import BANDS, PIXEL_M, POLARISATIONS, SIDE
@@ -186,8 +185,8 @@ class PlotPicture:
     """A view of a plot in a file, which is read and rendered when it is asked for.
 
     Attributes:
-        path: of the HDF5 file.
-        group, row: of the plot, as ``AgbdFile.keys`` gives them.
+        path: of the file of plots.
+        group, row: of the plot, as its ``keys`` gives them.
         view: a name of ``VIEWS``.
         scaling: of its channels.
         side: of the picture in pixels.
@@ -220,17 +219,3 @@ class PlotPicture:
         """
         plot = open_plots(self.path).read(self.group, self.row)
         return render_view(plot, self.view, self.scaling, self.side, self.fit)
-
-
-def open_plots(path: Path) -> AgbdFile:
-    """A file that stays open for the next plot, in this process: HDF5 handles do not survive a fork.
-
-    Raises:
-        DataError: it cannot be opened.
-    """
-    return _opened(path, os.getpid())
-
-
-@lru_cache(maxsize=64)
-def _opened(path: Path, process: int) -> AgbdFile:
-    return AgbdFile(path)

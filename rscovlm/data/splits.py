@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detection_eval.errors import FormatError
 from detection_eval.formats.unpickling import load_pickle
 from rscovlm.errors import DataError
@@ -66,6 +69,39 @@ def split_in_name(name: str) -> str:
         return ""
     said = found[1].lower()
     return "val" if said.startswith("val") else said
+
+
+def split_of_file(path: Path) -> str:
+    """The split that the name of a file says, else that of its folder where it is one; empty for none."""
+    return split_in_name(path.name) or (path.parent.name and _whole(path.parent.name))
+
+
+def _whole(name: str) -> str:
+    return split_in_name(name) if _NAMED.fullmatch(name) else ""
+
+
+def splits_of(path: Path, tiles: NDArray[np.str_], stated: NDArray[np.str_] | None) -> NDArray[np.str_]:
+    """(n,) split of each plot of a file: the file's, else that stated of the plot, else that of its tile.
+
+    Args:
+        path: of the file.
+        tiles: (n,) of its plots.
+        stated: (n,) by the file, empty where it states none; None for none.
+
+    Raises:
+        DataError: AGBD's own split beside the file cannot be read.
+    """
+    if said := split_of_file(path):
+        return np.full(len(tiles), said)
+    by_tile = splitter(path.parent)
+    own = {tile: by_tile(tile) for tile in np.unique(tiles).tolist()}
+    made = np.array([own[tile] for tile in tiles.tolist()], np.str_)
+    if stated is None:
+        return made
+    known = {name: split_in_name(name) for name in np.unique(stated).tolist()}
+    return np.array(
+        [known[said] or other for said, other in zip(stated.tolist(), made.tolist(), strict=True)], np.str_
+    )
 
 
 def check_split(split: str) -> Split:

@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.words import counted
-from rscovlm.data.agbd import AgbdFile
+from rscovlm.data.plot_files import open_plot_file
 from rscovlm.data.splits import split_of
+from rscovlm.errors import DataError
 from rscovlm.reo.baselines import plot_statistics
 from rscovlm.reo.facts import GEDI_BEGAN, Facts
 from rscovlm.scoring.predictions import Predictions, difference
@@ -176,10 +177,16 @@ def spread(facts: Facts) -> Iterator[Check]:
 def necessary(facts: Facts, most: int = SENSOR_PLOTS) -> Iterator[Check]:
     """Losses of ridge on bands and their squares without each sensor, in folds of whole tiles."""
     criterion = "sensors"
-    if facts.stored not in ("AGBD", "AGBD-Lite"):
+    if facts.stored == "conversations":
         yield _untested(criterion, "necessary", "no pixels of named bands in these files")
         return
-    features, label, tile = _features(facts, most)
+    try:
+        features, label, tile = _features(facts, most)
+    except DataError as error:
+        if facts.stored != "table":
+            raise
+        yield _untested(criterion, "necessary", str(error))
+        return
     if len(set(tile.tolist())) < FOLDS:
         yield _untested(criterion, "necessary", f"fewer than {FOLDS} tiles")
         return
@@ -208,7 +215,7 @@ def _features(facts: Facts, most: int) -> tuple[Floats, Floats, NDArray[np.str_]
     chosen = set(known[np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int))])
     plots, rows = [], []
     for path in facts.files:
-        with AgbdFile(path) as opened:
+        with open_plot_file(path) as opened:
             keys = list(opened.keys())
             for place, (name, row) in enumerate(keys):
                 if start + place in chosen:

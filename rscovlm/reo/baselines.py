@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.data.agbd import Footprint
+from rscovlm.data.plot_files import open_plots
 from rscovlm.data.plot_source import PlotSource
-from rscovlm.data.plot_views import channels, open_plots
+from rscovlm.data.plot_views import channels
 from rscovlm.reo.predict import TARGET, table
 from rscovlm.scoring.predictions import Predictions
 

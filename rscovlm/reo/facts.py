@@ -20,9 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rscovlm.data.agbd import NO_CLASS, AgbdFile, degrees
+from rscovlm.data.agbd_raw import read_columns, tiles_of
+from rscovlm.data.plot_files import HDF5, TABLES
 from rscovlm.data.readers.common import LeftOut, Options, read_records
 from rscovlm.data.readers.regression import Said, said_in
-from rscovlm.data.splits import OFFICIAL, split_in_name, splitter
+from rscovlm.data.splits import OFFICIAL, split_in_name, split_of_file, splitter
+from rscovlm.data.table_blocks import Blocks
 from rscovlm.errors import DataError
 from rscovlm.synth.forest import LAND_COVERS
 
@@ -46,8 +49,6 @@ NAMES: Mapping[str, str] = {
 """Names of numbers here by those in files."""
 
 _COVERS = 2000  # plots whose land cover is read
-_HDF5 = (".h5", ".hdf5", ".hdf")
-_TABLES = (".parquet",)
 _DAYS = {
     "image_day": ("s2_num_days", "S2_date", "image_day"),
     "label_day": ("gedi_num_days", "date", "label_day"),
@@ -107,7 +108,7 @@ def read_facts(paths: Sequence[Path], splits: Mapping[str, str] | None = None) -
     for path in paths:
         for file in files_of(path):
             found = _reader(file)(file)
-            own = stated.get(str(path)) or split_in_name(file.name)
+            own = stated.get(str(path)) or split_of_file(file)
             if own:
                 found = replace(found, split=np.full(len(found), own))
             elif (file.parent / OFFICIAL).is_file():
@@ -130,7 +131,7 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise DataError(f"{path} does not exist; give an HDF5, Parquet, JSON or CSV file, or a folder")
-    for suffixes in (_HDF5, _TABLES, (".json", ".jsonl", ".csv")):
+    for suffixes in (HDF5, TABLES, (".json", ".jsonl", ".csv")):
         found = sorted(each for each in path.rglob("*") if each.suffix.lower() in suffixes)
         if found:
             return found
@@ -139,9 +140,9 @@ def files_of(path: Path) -> list[Path]:
 
 def _reader(path: Path) -> Callable[[Path], Facts]:
     suffix = path.suffix.lower()
-    if suffix in _HDF5:
+    if suffix in HDF5:
         return _of_hdf5
-    return _of_table if suffix in _TABLES else _of_conversations
+    return _of_table if suffix in TABLES else _of_conversations
 
 
 def _joined(parts: Sequence[Facts]) -> Facts:
@@ -235,32 +236,20 @@ def _understood(numbers: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def _of_table(path: Path) -> Facts:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-    schema = table.schema_arrow
-    flat = [each.name for each in schema if not pa.types.is_nested(each.type)]
-    struct = [each.name for each in schema if pa.types.is_struct(each.type)]
-    read = table.read(columns=flat + struct).flatten()
-    count = read.num_rows
-    numbers, words = {}, {}
-    for name in read.column_names:
-        column, own = read[name], name.rpartition(".")[2]
-        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            numbers[own] = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
-        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            words[own] = np.array([each or "" for each in column.to_pylist()], dtype=np.str_)
+    table = Blocks(path)
+    numbers, words = read_columns(table.file)
+    table.close()
+    tiles = tiles_of(numbers, words)
     found = _understood(numbers)
     if AGB not in found:
-        told = ", ".join(read.column_names) or "none"
+        told = ", ".join([*numbers, *words]) or "none"
         raise DataError(f"{path} has no label: a column label, agb or agbd is due, and there are {told}")
-    keys = words.get("key", np.array([f"{path.stem}/{row}" for row in range(count)], dtype=np.str_))
-    given = {name: words.get(name, np.full(count, "")) for name in ("tile", "split", "cover")}
-    return _made("table", path, found, given | {"key": keys})
+    count = len(found[AGB])
+    tile = np.full(count, "") if tiles is None else tiles
+    keys = [f"{path.stem}/{each}/{row}" if each else f"{path.stem}/{row}" for row, each in enumerate(tile)]
+    split = np.array([split_in_name(each) for each in words.get("split", np.full(count, ""))], np.str_)
+    given = {"key": words.get("key", np.array(keys, np.str_)), "tile": tile, "split": split}
+    return _made("table", path, found, given | {"cover": words.get("cover", np.full(count, ""))})
 
 
 # --- conversations --------------------------------------------------------------------------------

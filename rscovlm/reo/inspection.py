@@ -19,10 +19,14 @@ from numpy.typing import NDArray
 from detection_eval.files import without_nan
 from detection_eval.words import counted
 from rscovlm.data.agbd import AgbdFile
+from rscovlm.data.agbd_raw import RawFile
+from rscovlm.data.plot_files import PlotFile
+from rscovlm.errors import DataError
 from rscovlm.models.sensors import read_sensor
 from rscovlm.reo.facts import AGB, Facts, files_of, read_facts
 from rscovlm.scoring.regression import AGB_EDGES, bin_index
 from rscovlm.synth.forest import BANDS, POLARISATIONS, SIDE
+from tiling.mgrs import in_tile, is_tile
 from tiling.plausible import swapped_colours, unusual
 
 Floats = NDArray[np.float64]
@@ -33,8 +37,6 @@ PLOTS = 200
 GEDI_LAT = 51.6
 """Degrees north and south within which GEDI measures."""
 _SHARE = 0.01  # of plots from which on a trap is told
-
-_LETTERS = "CDEFGHJKLMNPQRSTUVWX"  # of MGRS, 8 degrees of latitude each from 80 S on
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def inspect(paths: Sequence[Path], plots: int = PLOTS) -> Inspection:
             channels, more = _pixels(opened, plots)
             traps += more + list(_tile_traps(facts, opened.synthetic))
     elif facts.stored == "table":
-        layers, channels, more = _table(facts.files[0], plots)
+        layers, channels, more = _table(facts, plots)
         traps += more
     order = {"wrong": 0, "doubtful": 1, "note": 2}
     covers = [name for name in facts.cover.tolist() if name]
@@ -207,7 +209,7 @@ def _tile_traps(facts: Facts, synthetic: bool) -> Iterator[Trap]:
     away = [
         not in_tile(tile, lat, lon)
         for tile, lat, lon in zip(facts.tile.tolist(), facts.lat, facts.lon, strict=True)
-        if np.isfinite(lat) and len(tile) >= 3 and tile[:2].isdigit() and tile[2] in _LETTERS
+        if np.isfinite(lat) and is_tile(tile)
     ]
     if away and np.mean(away) > _SHARE:
         told = (
@@ -217,21 +219,7 @@ def _tile_traps(facts: Facts, synthetic: bool) -> Iterator[Trap]:
         yield Trap("wrong", "lat, lon", told)
 
 
-def in_tile(tile: str, lat: float, lon: float, margin: float = 1.5) -> bool:
-    """Whether a place lies in the UTM zone and the latitude band of an MGRS tile.
-
-    Args:
-        tile: such as ``30UWB``.
-        lat, lon: degrees.
-        margin: degrees by which tiles may reach over.
-    """
-    west, south = 6 * int(tile[:2]) - 186, 8 * _LETTERS.index(tile[2]) - 80
-    north = south + (12 if tile[2] == "X" else 8)
-    away = abs((lon - west - 3 + 180) % 360 - 180)
-    return south - margin <= lat <= north + margin and away <= 3 + margin
-
-
-# --- pixels of HDF5 -------------------------------------------------------------------------------
+# --- pixels of plots ------------------------------------------------------------------------------
 
 
 def _layers(opened: AgbdFile) -> dict[str, str]:
@@ -264,7 +252,7 @@ def _layout_traps(opened: AgbdFile) -> list[Trap]:
     return found
 
 
-def _pixels(opened: AgbdFile, plots: int) -> tuple[dict[str, dict[str, float]], list[Trap]]:
+def _pixels(opened: PlotFile, plots: int) -> tuple[dict[str, dict[str, float]], list[Trap]]:
     """Statistics of each channel in its unit over some plots, and what is odd about them."""
     keys = list(opened.keys())
     chosen = np.unique(np.linspace(0, len(keys) - 1, min(plots, len(keys))).round().astype(int))
@@ -274,8 +262,10 @@ def _pixels(opened: AgbdFile, plots: int) -> tuple[dict[str, dict[str, float]], 
         plot = opened.read(name, row)
         optical.append(plot.reflectance.reshape(-1, len(BANDS)))
         radar.append(plot.gamma0_db.reshape(-1, len(POLARISATIONS)))
-        stored.append(np.asarray(opened.stored(name, row, "S2_bands"), np.float64).reshape(-1, len(BANDS)))
-        offsets.append(opened.number(name, "Sentinel_metadata/S2_boa_offset", row))
+        if isinstance(opened, AgbdFile):
+            numbers = np.asarray(opened.stored(name, row, "S2_bands"), np.float64)
+            stored.append(numbers.reshape(-1, len(BANDS)))
+            offsets.append(opened.number(name, "Sentinel_metadata/S2_boa_offset", row))
         empty += not np.isfinite(plot.reflectance[SIDE // 2, SIDE // 2]).all()
     values = {name: np.concatenate(optical)[:, place] for place, name in enumerate(BANDS)}
     values |= {name: np.concatenate(radar)[:, place] for place, name in enumerate(POLARISATIONS)}
@@ -294,7 +284,7 @@ def _percentiles(values: Floats) -> dict[str, float]:
 
 def _offset_traps(stored: Sequence[Floats], offsets: Sequence[float | None]) -> Iterator[Trap]:
     """An offset that was taken off already, or one that is in the numbers and not stated."""
-    if all(offset is None for offset in offsets):
+    if stored and all(offset is None for offset in offsets):
         told = "S2_boa_offset is missing; numbers are read as stored / 10000, from 2022 on 1000 too many"
         yield Trap("doubtful", "S2_boa_offset", told)
     known = [(each[each > 0], offset or 0.0) for each, offset in zip(stored, offsets, strict=True)]
@@ -337,17 +327,24 @@ def _value_traps(values: Mapping[str, Floats]) -> Iterator[Trap]:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _table(path: Path, rows: int) -> tuple[dict[str, str], dict[str, dict[str, float]], list[Trap]]:
-    """Columns of a Parquet file, and channels of its patches; their number is counted, never assumed."""
+def _table(facts: Facts, rows: int) -> tuple[dict[str, str], dict[str, dict[str, float]], list[Trap]]:
+    """Columns of a Parquet file, and its channels: those of a plot, else as many as its patches have."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path = facts.files[0]
     table = pq.ParquetFile(path)
     schema = table.schema_arrow
     layers = {each.name: str(each.type) for each in schema}
+    try:
+        with RawFile(path) as opened:
+            channels, found = _pixels(opened, rows)
+            return layers, channels, [*found, *_tile_traps(facts, opened.synthetic)]
+    except DataError as error:
+        unusable = Trap("note", path.name, f"holds no plots to train on: {error}")
     patches = next((each.name for each in schema if pa.types.is_list(each.type)), None)
     if patches is None:
-        return layers, {}, [Trap("note", path.name, "no column holds patches: labels alone")]
+        return layers, {}, [unusable]
     batches = table.iter_batches(batch_size=16, columns=[patches])
     read = list(islice((each for batch in batches for each in batch[patches].to_pylist()), rows))
     shapes = {np.asarray(each).shape for each in read}
@@ -355,9 +352,7 @@ def _table(path: Path, rows: int) -> tuple[dict[str, str], dict[str, dict[str, f
         return layers, {}, [Trap("wrong", patches, f"patches are of several shapes: {sorted(shapes)[:3]}")]
     values = np.asarray(read, np.float64)
     layers[patches] = f"n x {' x '.join(map(str, shape))}"
-    found = [
-        Trap("note", patches, f"{shape[0]} channels without names, of which the first are Sentinel-2's 12")
-    ]
+    found = [unusable, Trap("note", patches, f"{counted(shape[0], 'channel')} without names")]
     top = float(np.nanmedian(values[:, : len(BANDS)]))
     if top > 10:
         found.append(Trap("note", patches, f"Sentinel-2 as stored (median {top:g}): / 10000 is reflectance"))

@@ -1,6 +1,6 @@
 """Numbers about plots: AGBD, AGBD-Lite, REO-Instruct, and the chain from human activity to biomass.
 
-Items of AGBD name a plot of an HDF5 file in place of an image; a model is shown it in the views that it has
+Items of AGBD name a plot of a file in place of an image; a model is shown it in the views that it has
 learnt. Where a model has a head for the number that is asked for, the head answers.
 """
 
@@ -10,18 +10,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item, Kind, Truth
 from rscovlm.bench.suites.items import groups_of, question
 from rscovlm.bench.suites.pictures import Pictures
 from rscovlm.bench.suites.reading import Items, Layout, Reader, benchmark, of_records
-from rscovlm.data.agbd import ACTIVITY_CODES, AgbdFile
+from rscovlm.data.agbd import ACTIVITY_CODES
+from rscovlm.data.plot_files import PlotFile, open_plot_file
 from rscovlm.data.plot_prompts import plot_name
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.readers.common import Options, Record, id_of
 from rscovlm.data.readers.conversations import frames
 from rscovlm.data.readers.regression import AGB, PATCHES, said_in
-from rscovlm.data.splits import split_in_name, splitter
+from rscovlm.data.splits import split_of_file, splits_of
 from rscovlm.scoring.regression import AGB_EDGES, bin_index
 from rscovlm.synth.forest import LAND_COVERS
 
@@ -40,22 +43,18 @@ _CHAIN_WORDS = {
 # --- AGBD -----------------------------------------------------------------------------------------
 
 
-def _rows(path: Path, split: str) -> Iterator[tuple[AgbdFile, str, int, str, Mapping[str, Any]]]:
-    """Open file, group, row, tile and numbers of each plot of a split.
-
-    The split is that of the file's name, else each tile's by its name (``rscovlm.data.splits``).
-    """
-    named, by_tile = split_in_name(path.name), splitter(path.parent)
-    if named and named != split:
+def _rows(path: Path, split: str) -> Iterator[tuple[PlotFile, str, int, str, Mapping[str, Any]]]:
+    """Open file, group, row, tile and numbers of each plot of a split (``rscovlm.data.splits.splits_of``)."""
+    if split_of_file(path) not in ("", split):
         return
-    with AgbdFile(path) as opened:
+    with open_plot_file(path) as opened:
         for group, tiles, numbers in opened.columns():
-            for row, tile in enumerate(tiles.tolist()):
-                if named or by_tile(tile) == split:
-                    yield opened, group, row, tile, {name: values[row] for name, values in numbers.items()}
+            for row in np.flatnonzero(splits_of(path, tiles, opened.splits(group)) == split).tolist():
+                own = {name: values[row] for name, values in numbers.items()}
+                yield opened, group, row, str(tiles[row]), own
 
 
-def _about(opened: AgbdFile, group: str, row: int, agbd: float) -> dict[str, str]:
+def _about(opened: PlotFile, group: str, row: int, agbd: float) -> dict[str, str]:
     code = opened.cover(group, row)
     cover = "" if code is None else LAND_COVERS.get(code, f"class {code}")
     place = int(bin_index([agbd])[0])
@@ -177,11 +176,12 @@ def _reo(place: str, record: Record, pictures: Pictures, options: Options) -> It
 
 _LICENCE = "CC BY-NC 4.0"
 _NOTE = "splits by the file's name (train, val, test), else by tile"
+_TABLES = ("*.parquet", "data/*.parquet", "*/*.parquet")
 
 AGBD: Benchmark = benchmark(
-    Reader("agbd", _layouts(_biomass, "data_subset-*.h5", "*.h5"), ("number",), ("cover", "label")),
+    Reader("agbd", _layouts(_biomass, "data_subset-*.h5", "*.h5", *_TABLES), ("number",), ("cover", "label")),
     title="AGBD: a global-scale biomass dataset",
-    layout=f"data_subset-<year>-v4_<i>-20.h5; {_NOTE}",
+    layout=f"data_subset-<year>-v4_<i>-20.h5, or AGBD_raw's data/<split>-<i>-of-<n>.parquet; {_NOTE}",
     source="https://github.com/ghjuliasialelli/AGBD",
     licence=_LICENCE,
     counts={"train": 9_949_032, "val": 2_681_807, "test": 3_303_722},
@@ -189,7 +189,7 @@ AGBD: Benchmark = benchmark(
 """AGBD, above-ground biomass of GEDI footprints."""
 
 AGBD_LITE: Benchmark = benchmark(
-    Reader("agbd-lite", _layouts(_biomass, "*.h5"), ("number",), ("cover", "label")),
+    Reader("agbd-lite", _layouts(_biomass, "*.h5", *_TABLES), ("number",), ("cover", "label")),
     title="AGBD-Lite",
     layout=f"*.h5, tiles in the data set tile; {_NOTE}",
     source="https://huggingface.co/datasets/prs-eth/AGBD-Lite",
@@ -201,7 +201,7 @@ AGBD_LITE: Benchmark = benchmark(
 REO_CHAIN: Benchmark = benchmark(
     Reader(
         "reo-chain",
-        _layouts(_chain, "*.h5"),
+        _layouts(_chain, "*.h5", *_TABLES),
         ("number", "count", "open"),
         ("cover", "label", "task", "given"),
     ),

@@ -9,8 +9,10 @@ from torch import nn
 
 from rscovlm.cli import main
 from rscovlm.data.agbd import AgbdFile
+from rscovlm.data.agbd_raw_writing import write_agbd_raw
 from rscovlm.models.heads import write_heads
 from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.synth.forest import make_plot, make_tile
 from tests.rscovlm.regression import number_checkpoint
 from tests.rscovlm.reo.material import plots_file
 
@@ -53,6 +55,21 @@ def test_one_head_makes_no_ensemble(file, model, capsys):
     arguments = ["reo", "stack", str(file), "--model", str(model), "--split", "all", "--head", "low"]
     assert main(arguments) == 2
     assert "has 1 number heads; an ensemble needs two or more" in capsys.readouterr().err
+
+
+def test_a_folder_of_parquet_is_fitted_on_as_its_plots_in_hdf5_are(file, model, tmp_path, capsys):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    made = [make_plot(4, make_tile(4, tile), index) for tile in range(4) for index in range(3)]
+    for part in range(2):
+        write_agbd_raw(folder / f"{part}.parquet", made[6 * part : 6 * part + 6])
+    told = []
+    for plots in (file, folder):
+        assert main(["reo", "stack", str(plots), "--model", str(model), "--split", "all"]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert main(["reo", "teach", str(folder), "--output", str(tmp_path / "t.csv"), "--split", "all"]) == 0
+    assert "agb_taught of 12 plots" in capsys.readouterr().out
 
 
 def test_trees_teach_plots_of_tiles_that_they_have_not_seen(file, tmp_path, capsys):

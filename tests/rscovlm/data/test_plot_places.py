@@ -37,5 +37,6 @@ def test_numbers_go_by_the_names_of_the_files_as_well(tmp_path):
 def test_files_are_named_or_met_by_a_pattern(tmp_path):
     file = plots_file(tmp_path, tiles=1, plots=1)
     assert plot_files(tmp_path, ["*.h5"]) == plot_files(tmp_path, ["plots.h5"]) == [file]
+    assert plot_files(tmp_path, ["."]) == [file]
     with pytest.raises(DataError, match=r"holds no file \*\.hdf"):
         plot_files(tmp_path, ["*.hdf"])

@@ -1,6 +1,7 @@
 """Plots as a source of a mix: tokens, numbers, splits, and what an export keeps of them."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 
 from configs import ConfigError
 from rscovlm.data.agbd import write_agbd
+from rscovlm.data.agbd_raw_writing import write_agbd_raw
 from rscovlm.data.example import FIELD
+from rscovlm.data.plot_files import open_plots
 from rscovlm.data.plot_prompts import asked
 from rscovlm.data.plot_questions import QUESTIONS
 from rscovlm.data.plot_source import PlotSource
-from rscovlm.data.plot_views import RASTER, open_plots, raster, read_scaling, scaling_of
+from rscovlm.data.plot_views import RASTER, raster, read_scaling, scaling_of
 from rscovlm.data.splits import split_of
 from rscovlm.errors import DataError, ModelError
 from rscovlm.models.inputs import PatchInput, read_inputs
@@ -86,6 +89,36 @@ def test_every_kind_of_answer_is_that_of_the_plot(folder, base):
             assert base.tokenizer.decode(example.ids[example.learnt]) == f"{expected}<|im_end|>"
 
 
+def test_samples_of_parquet_are_those_of_hdf5(tmp_path, base):
+    plots = [make_plot(3, make_tile(3, tile), index) for tile in range(6) for index in range(3)]
+    write_agbd(tmp_path / "plots.h5", plots, lite=True)
+    write_agbd_raw(tmp_path / "plots.parquet", plots, row_group=4)
+    options = {
+        "views": ["natural", "swir", "sar"],
+        "answers": ["cover", "number"],
+        "hints": ["place", "elevation"],
+        "maps": ["canopy_height_m"],
+        "split": "all",
+    }
+    hdf5, table = (
+        PlotSource("plots", base.encoder, 1, 15, tmp_path, [name], **options)
+        for name in ("plots.h5", "*.parquet")
+    )
+    assert table.inputs == hdf5.inputs
+    assert table.digest == hdf5.digest
+    worker = pickle.loads(pickle.dumps(table))
+    for index in (14, 3, 8, 0):  # in no order, as training draws them
+        for visit in (0, 1):
+            one, other = worker.encode(index, visit), hdf5.encode(index, visit)
+            assert one.key == other.key
+            assert one.ids.tolist() == other.ids.tolist()
+            assert one.learnt.tolist() == other.learnt.tolist()
+            assert one.numbers == pytest.approx(other.numbers)
+            for mine, its in zip(one.pictures, other.pictures, strict=True):
+                np.testing.assert_array_equal(mine.read(), its.read())
+            np.testing.assert_array_equal(*(each.images[FIELD + "canopy_height_m"] for each in (one, other)))
+
+
 def test_an_answer_is_drawn_anew_at_each_visit_and_the_same_for_the_same_one(folder, base):
     source = opened(folder, base, answers=["cover", "number"])
     tasks = [source.encode(0, visit).task for visit in range(8)]
@@ -136,7 +169,7 @@ def mixed(folder, text):
 def test_what_is_held_out_counts_neither_in_ranges_nor_in_statistics_of_regions(folder, base, monkeypatch):
     """The same mix of files from which the tiles held out are gone says the same of each plot left."""
     monkeypatch.setattr("rscovlm.data.plot_source.LEAST", 2)
-    monkeypatch.setattr("rscovlm.data.plot_places.splitter", lambda folder: lambda tile: "train")
+    monkeypatch.setattr("rscovlm.data.splits.splitter", lambda folder: lambda tile: "train")
     options = "{files: [plots.h5], views: [natural, sar], regions: cover}"
     mix = mixed(
         folder,

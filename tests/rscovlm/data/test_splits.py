@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from rscovlm.data.splits import OFFICIAL, SHARES, check_apart, check_split, split_of, splitter
+from rscovlm.data.splits import OFFICIAL, SHARES, check_apart, check_split, split_of, splits_of, splitter
 from rscovlm.errors import DataError
 
 
@@ -36,6 +36,16 @@ def test_agbds_own_split_counts_where_its_file_stands_beside_the_plots(tmp_path,
     (tmp_path / OFFICIAL).write_bytes(pickle.dumps(stated))
     by_tile = splitter(tmp_path)
     assert [by_tile(tile) for tile in ("31TCJ", "32TLT", "55HBU", "10TXX")] == ["train", "val", "test", ""]
+
+
+def test_a_files_split_is_in_its_name_or_its_folders_then_in_its_rows_then_in_their_tiles(tmp_path):
+    tiles, stated = np.array(["10SEG", "31TCJ", "55HBU"]), np.array(["validation", "", "test"])
+    by_tile = [split_of(tile) for tile in tiles.tolist()]
+    named, inside = tmp_path / "train-00000-of-00002.parquet", tmp_path / "test" / "0000.parquet"
+    assert splits_of(named, tiles, stated).tolist() == ["train"] * 3
+    assert splits_of(inside, tiles, stated).tolist() == ["test"] * 3
+    assert splits_of(tmp_path / "test data" / "a.h5", tiles, None).tolist() == by_tile
+    assert splits_of(tmp_path / "a.h5", tiles, stated).tolist() == ["val", by_tile[1], "test"]
 
 
 class Harmful:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rscovlm.data.agbd import AgbdFile, write_agbd
-from rscovlm.reo.inspection import in_tile, inspect, statistics
+from rscovlm.reo.inspection import inspect, statistics
 from rscovlm.synth.forest import BANDS, make_plot, make_tile
 from tests.rscovlm.reo.test_facts import parquet
 
@@ -108,20 +108,6 @@ def test_places_outside_of_their_tile_are_found(file):
     with h5py.File(file, "r+") as opened:
         opened.attrs["source"] = "elsewhere"
     assert "not in the zone of their tile" in told(file, "lat, lon")[0]
-
-
-@pytest.mark.parametrize(
-    ("tile", "lat", "lon", "inside"),
-    [
-        ("30UWB", 52.0, -2.0, True),
-        ("30UWB", 52.0, 2.0, False),  # another sign of longitude
-        ("30UWB", -52.0, -2.0, False),  # another sign of latitude
-        ("01CAA", -76.0, 179.5, True),  # over the date line
-        ("60XAA", 83.0, 177.0, True),  # the northernmost band is 12 degrees high
-    ],
-)
-def test_places_and_tiles(tile, lat, lon, inside):
-    assert in_tile(tile, lat, lon) is inside
 
 
 def test_channels_of_tables_are_counted(tmp_path):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from rscovlm.bench.suites import SUITES
 from rscovlm.data.agbd import write_agbd
+from rscovlm.data.agbd_raw_writing import write_agbd_raw
 from rscovlm.data.plot_prompts import is_plot, plot_named
 from rscovlm.data.splits import OFFICIAL, split_of
 from rscovlm.synth.forest import make_plot, make_tile
@@ -25,6 +26,20 @@ def test_agbd_has_an_item_for_each_labelled_plot_of_the_split_of_its_tile(tmp_pa
     plot = plot_named(item.images[0])
     assert plot.tile == item.extra["tile"]
     assert float(item.truth.answers[0]) == pytest.approx(plot.numbers["agbd"], rel=1e-5)
+
+
+def test_items_of_agbd_raw_are_those_of_hdf5(tmp_path):
+    for name in ("hdf5", "raw/data"):
+        (tmp_path / name).mkdir(parents=True)
+    write_agbd(tmp_path / "hdf5" / "test-0.h5", PLOTS[:4], lite=True)
+    write_agbd_raw(tmp_path / "raw" / "data" / "test-0.parquet", PLOTS[:4])
+    for benchmark in ("agbd", "reo-chain"):
+        hdf5, raw = (list(SUITES[benchmark].read(tmp_path / name, "test")) for name in ("hdf5", "raw"))
+        assert [item.key for item in raw] == [item.key for item in hdf5]
+        assert [item.truth for item in raw] == [item.truth for item in hdf5]
+        assert [item.groups for item in raw] == [item.groups for item in hdf5]
+    assert (plot_named(raw[0].images[0]).reflectance == plot_named(hdf5[0].images[0]).reflectance).all()
+    assert not list(SUITES["agbd"].read(tmp_path / "raw", "train"))
 
 
 def test_agbds_own_split_decides_where_its_file_is_there(tmp_path):
