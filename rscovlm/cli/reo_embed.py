@@ -11,6 +11,7 @@ from detection_eval.words import counted
 from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import Device, Model
 from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.reo_plans import PLOTS
 from rscovlm.errors import ModelError, UsageError
 from rscovlm.progress import Progress
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def embed(
     files: Annotated[
         list[Path],
-        typer.Argument(help="AGBD or AGBD-Lite HDF5 with training and validation plots.", metavar="FILE..."),
+        typer.Argument(help=f"{PLOTS} with training and validation plots.", metavar="FILE..."),
     ],
     model: Model,
     output: Annotated[Path, typer.Option(help="Folder of the new checkpoint.", metavar="FOLDER")],
