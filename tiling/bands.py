@@ -252,7 +252,7 @@ def _band(dataset: rasterio.DatasetReader, index: int) -> Band:
 
 
 def _wavelength_nm(dataset: rasterio.DatasetReader, index: int) -> float | None:
-    """The centre of a band: GDAL's ``IMAGERY`` domain, else the items that its ENVI driver sets."""
+    """The centre of a band: GDAL's ``IMAGERY`` domain, else its ENVI driver's items, else its description."""
     try:
         stated = dataset.tags(index, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM")
         if stated is not None:
@@ -261,7 +261,8 @@ def _wavelength_nm(dataset: rasterio.DatasetReader, index: int) -> float | None:
         unit = tags.get("wavelength_units", "").casefold()
         return float(tags["wavelength"]) * _PER_NM[unit]
     except (KeyError, ValueError):
-        return None
+        words = re.search(r"(\d+(?:\.\d+)?) ?(nm|um|µm)\b", dataset.descriptions[index - 1] or "")
+        return None if words is None else float(words[1]) * _PER_NM[words[2].replace("µ", "u")]
 
 
 def band_layout(

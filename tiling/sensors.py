@@ -8,6 +8,7 @@ scales, and (``tiling.plausible``) the statistics of its pixels. Nothing is gues
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.words import counted
+from tiling.band_names import are_ordinals, found_by_name, found_by_wavelength, listed
 from tiling.bands import Band
 from tiling.dates import dated
 from tiling.errors import BandError
@@ -35,7 +37,7 @@ class SensorBand:
     Attributes:
         name: as composites name it.
         wavelength_nm: of its centre; None for radar.
-        aliases: other names of it in files; case does not count.
+        aliases: other names of it in files, as ``tiling.band_names`` compares them.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _FORBID
@@ -43,13 +45,6 @@ class SensorBand:
     name: str
     wavelength_nm: float | None = None
     aliases: tuple[str, ...] = ()
-
-    def is_named(self, text: str) -> bool:
-        """Whether a description in a file is this band's: ``B04``, ``B4``, ``B4 (Red)``, ``B04 - 665 nm``."""
-        said = text.casefold().strip()
-        first = said.replace("(", " ").replace(",", " ").split(" ")[0]
-        names = {each.casefold() for each in (self.name, *self.aliases)}
-        return said in names or first in names
 
 
 @dataclass(frozen=True)
@@ -139,6 +134,9 @@ class Sensor:
 
 
 def _number(text: str) -> float | None:
+    """A version that is a number; a baseline as names of products have it, ``N0509``, is 5.09."""
+    if re.fullmatch(r"N\d{4}", text):
+        text = f"{text[1:3]}.{text[3:]}"
     try:
         return float(text)
     except ValueError:
@@ -154,14 +152,14 @@ class Contract:
         version: of how values are stored.
         found: 1-based number of each band of the sensor that the file has, by its name.
         settled_by: what said so: ``the file``, ``stated`` or ``default``.
-        by_order: whether bands go by their order, since the file names none.
+        found_by: what told the bands apart: their ``name``, their ``wavelength`` or their ``order``.
     """
 
     sensor: Sensor
     version: str
     found: Mapping[str, int]
     settled_by: str
-    by_order: bool
+    found_by: str
 
     @property
     def encoding(self) -> Encoding:
@@ -213,43 +211,43 @@ def contract_of(
     Raises:
         BandError: where the file lacks a band, contradicts the sensor, or the version is not known.
     """
-    found, by_order = _found(scene, sensor, name)
+    found, found_by = _found(scene, sensor, name)
     missing = [each for each in needed if each not in found]
     if missing:
         raise BandError(
-            f"{scene.source} has {_listed(list(found))} of sensor {name}, but not {', '.join(missing)}; "
+            f"{scene.source} has {listed(list(found))} of sensor {name}, but not {', '.join(missing)}; "
             f"give a scene of {name} with {', '.join(needed)}"
         )
     _check_colours(scene, sensor, found)
     _check_wavelengths(scene.all_bands, sensor, found)
     settled, by = _version(scene, sensor, version, name)
     _check_scales(scene, sensor, settled, found)
-    return Contract(sensor, settled, found, by, by_order)
+    return Contract(sensor, settled, found, by, found_by)
 
 
-def _found(scene: Scene, sensor: Sensor, sensor_name: str) -> tuple[dict[str, int], bool]:
-    """The number of each band by name, and whether by order."""
-    names = [band.name for band in scene.all_bands]
-    found: dict[str, int] = {}
-    for band in sensor.bands:
-        places = [place for place, name in enumerate(names, start=1) if band.is_named(name)]
-        if len(places) > 1:
-            raise BandError(f"{scene.source}: bands {places} are all named {band.name}")
-        if places:
-            found[band.name] = places[0]
+def _found(scene: Scene, sensor: Sensor, sensor_name: str) -> tuple[dict[str, int], str]:
+    """The number of each band, and by what it was found: name, else wavelength, else order."""
+    bands = scene.all_bands
+    names = ["" if band.name == f"band {place}" else band.name for place, band in enumerate(bands, start=1)]
+    unnamed = not any(names) or are_ordinals(names)
+    try:
+        found = {} if unnamed else found_by_name(names, {each.name: each.aliases for each in sensor.bands})
+    except ValueError as error:
+        raise BandError(f"{scene.source}: {error} of sensor {sensor_name}; mend their names") from None
     if found:
-        return found, False
-    if len(names) != len(sensor.bands):
-        own = _listed([band.name for band in sensor.bands])
+        return found, "name"
+    found = found_by_wavelength(
+        [band.wavelength_nm for band in bands], {each.name: each.wavelength_nm for each in sensor.bands}
+    )
+    if found:
+        return found, "wavelength"
+    if not unnamed or len(names) != len(sensor.bands):
+        own, there = (listed([band.name for band in each]) for each in (sensor.bands, bands))
         raise BandError(
-            f"{scene.source} has {counted(len(names), 'band')} ({_listed(names)}), none of them named as one "
-            f"of the {len(sensor.bands)} of sensor {sensor_name} ({own}); name the bands in the file"
+            f"{scene.source} has {counted(len(names), 'band')} ({there}), none of them named as one of the "
+            f" {len(sensor.bands)} of sensor {sensor_name} ({own}); name the bands in the file"
         )
-    return {band.name: place for place, band in enumerate(sensor.bands, start=1)}, True
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])} ... {names[-1]}"
+    return {band.name: place for place, band in enumerate(sensor.bands, start=1)}, "order"
 
 
 _COLOURS_NM = {"red": (610, 700), "green": (510, 600), "blue": (440, 515)}
@@ -283,8 +281,11 @@ def _check_wavelengths(bands: Sequence[Band], sensor: Sensor, found: Mapping[str
 
 def _version(scene: Scene, sensor: Sensor, stated: str | None, name: str) -> tuple[str, str]:
     """The version and what says so."""
-    tag = scene.tags.get(sensor.version_tag) if sensor.version_tag else None
-    own = None if tag is None else sensor.version_named(tag)
+    tag = None if sensor.version_tag is None else _tag(scene.tags, sensor.version_tag)
+    try:
+        own = None if tag is None else sensor.version_named(tag)
+    except BandError as error:
+        raise BandError(f"{scene.source}: tag {sensor.version_tag} of sensor {name}: {error}") from None
     if stated is not None:
         chosen = sensor.version_named(stated)
         if own is not None and sensor.versions[own] != sensor.versions[chosen]:
@@ -306,6 +307,12 @@ def _version(scene: Scene, sensor: Sensor, stated: str | None, name: str) -> tup
         f"{scene.source} does not say how values of sensor {name} are stored; declare it as "
         + " or ".join(f"{name}@{version} ({encoding})" for version, encoding in sensor.versions.items())
     )
+
+
+def _tag(tags: Mapping[str, str], name: str) -> str | None:
+    """The value of a tag in any case and of any domain."""
+    ends = {key.casefold().rpartition(":")[2]: value for key, value in tags.items()}
+    return tags.get(name, ends.get(name.casefold()))
 
 
 def _scaled(bands: Sequence[Band]) -> bool:

@@ -114,7 +114,7 @@ def sensor_record(scene: Scene, name: str, declared: Declared) -> dict[str, Any]
         "version": contract.version,
         "version_by": contract.settled_by,
         "physical": str(contract.encoding),
-        "bands_by": "order" if contract.by_order else "name",
+        "bands_by": contract.found_by,
         "bands": dict(contract.found),
         "missing": [band.name for band in contract.sensor.bands if band.name not in contract.found],
     }

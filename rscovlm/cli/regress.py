@@ -179,7 +179,9 @@ def _declared(text: str | None, inputs: PatchInput) -> list[Declared]:
     """The sensor that was stated, else those that the model learnt from."""
     from rscovlm.models.sensors import read_sensor
 
-    return [read_sensor(name) for name in ([text] if text is not None else inputs.sensors)]
+    if text is not None:
+        return [read_sensor(text)]
+    return [read_sensor(name)._replace(stated=False) for name in inputs.sensors]
 
 
 def _open(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from configs import ConfigError, available, load_config
 from configs.checking import checked
+from tiling.band_names import listed
 from tiling.errors import BandError
 from tiling.overrides import Overrides
 from tiling.plausible import check_plausible
@@ -25,11 +26,14 @@ class Declared(NamedTuple):
         sensor: by name.
         version: of its products; None where the file is to say it.
         name: as it was declared.
+        stated: whether for the file itself rather than for those that a model learnt from; bands of a file
+            that names none of them are then in its order.
     """
 
     sensor: Sensor
     version: str | None
     name: str
+    stated: bool = True
 
 
 def read_sensor(text: str) -> Declared:
@@ -60,8 +64,8 @@ def open_as(
 ) -> tuple[Scene, Contract]:
     """A scene and what its bands mean, held against its pixels.
 
-    The sensor's nodata counts where the file declares none. Of bands that are ``needed``, the scene has to
-    have those that the sensor has.
+    The sensor's nodata counts where the file declares none, and a band marked alpha hides pixels unless
+    it is one of the sensor's. Of bands that are ``needed``, the scene has to have those that the sensor has.
 
     Raises:
         SceneError: BandError and others, with one clear line.
@@ -70,10 +74,20 @@ def open_as(
     try:
         nodata = declared.sensor.nodata
         if nodata is not None and overrides.nodata == "file" and scene.validity.always:
-            scene.close()
-            scene = Scene(source, overrides=replace(overrides, nodata=nodata))
+            overrides = replace(overrides, nodata=nodata)
         own = [band.name for band in declared.sensor.bands if band.name in needed]
         contract = contract_of(scene, declared.sensor, declared.version, name=declared.name, needed=own)
+        alpha = scene.colours.index("alpha") + 1 if "alpha" in scene.colours else None
+        if alpha is not None and overrides.alpha == "file" and alpha not in contract.found.values():
+            overrides = replace(overrides, alpha=alpha)
+        if contract.found_by == "order" and not declared.stated:
+            raise BandError(
+                f"{source} does not name its {len(contract.found)} bands; name them, or declare the "
+                f"sensor whose order they have ({declared.name}: {listed(list(contract.found))})"
+            )
+        if overrides != scene.overrides:
+            scene.close()
+            scene = Scene(source, overrides=overrides)
         check_plausible(scene, contract)
     except BaseException:
         scene.close()

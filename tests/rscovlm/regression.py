@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from rscovlm.models.inputs import PatchInput, Scaling, Target, write_inputs
 from rscovlm.models.patches import PatchSpec
 from rscovlm.models.regions import Regions
 from rscovlm.models.weights import read_settings
+from rscovlm.synth.forest import BANDS, POLARISATIONS
+from tests.places import unplaced
 from tests.rscovlm.checkpoints import tiny_qwen3_vl
 from tests.rscovlm.scripted import write_raster
 from tiling.composites import composites_named
@@ -120,7 +123,18 @@ def map_checkpoint(folder: Path) -> Path:
 def radar(path: Path, side: int, gsd_m: float = 25.0) -> Path:
     """Amplitudes of about -10 and -16 dB, on the upper left corner of ``scene``."""
     decibels = np.random.default_rng(1).normal([[[-10.0]], [[-16.0]]], 1.5, (2, side, side))
-    return write_raster(path, pixels=np.rint(10 ** ((decibels + 83) / 20)).astype(np.uint16), gsd_m=gsd_m)
+    write_raster(path, pixels=np.rint(10 ** ((decibels + 83) / 20)).astype(np.uint16), gsd_m=gsd_m)
+    return named(path, POLARISATIONS)
+
+
+def named(path: Path, names: Sequence[str], **tags: str) -> Path:
+    """The same file, whose bands have names, with tags."""
+    import rasterio
+
+    with unplaced(), rasterio.open(path, "r+") as dataset:
+        dataset.descriptions = names or dataset.descriptions
+        dataset.update_tags(**tags)
+    return path
 
 
 def stored(green: np.ndarray) -> np.ndarray:
@@ -131,13 +145,9 @@ def stored(green: np.ndarray) -> np.ndarray:
 
 
 def scene(path: Path, green: np.ndarray, gsd_m: float | None = 10.0, **profile: object) -> Path:
-    """A Sentinel-2 scene without an offset, bands in the order of the sensor."""
-    import rasterio
-
+    """A Sentinel-2 scene without an offset."""
     write_raster(path, pixels=stored(green), gsd_m=gsd_m, **profile)
-    with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(PROCESSING_BASELINE="02.14")
-    return path
+    return named(path, BANDS, PROCESSING_BASELINE="02.14")
 
 
 def plateau(rows: int, columns: int, side: int = 25, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,15 @@ OPTICAL = Sensor(
 
 @pytest.mark.parametrize(
     ("asked", "version"),
-    [("00.00", "00.00"), ("02.14", "00.00"), ("04.00", "04.00"), ("05.11", "04.00"), ("reflectance",) * 2],
+    [
+        ("00.00", "00.00"),
+        ("N0509", "04.00"),
+        ("N0214", "00.00"),
+        ("02.14", "00.00"),
+        ("04.00", "04.00"),
+        ("05.11", "04.00"),
+        ("reflectance",) * 2,
+    ],
 )
 def test_a_version_that_is_a_number_holds_from_there_on(asked, version):
     assert OPTICAL.version_named(asked) == version
@@ -67,7 +75,7 @@ def test_bands_are_found_by_name_whatever_their_order_and_how_they_are_written(m
 def test_bands_without_names_go_by_their_order_only_where_their_number_is_right(make_raster):
     with Scene(make_raster(np.ones((3, 4, 4), np.uint16))) as scene:
         contract = contract_of(scene, OPTICAL, "00.00")
-        assert contract.by_order
+        assert contract.found_by == "order"
         assert dict(contract.found) == {"B02": 1, "B03": 2, "B04": 3}
     with (
         Scene(make_raster(np.ones((4, 4, 4), np.uint16), "four.tif")) as scene,
@@ -75,6 +83,21 @@ def test_bands_without_names_go_by_their_order_only_where_their_number_is_right(
     ):
         contract_of(scene, OPTICAL, "00.00")
     assert "has 4 bands" in str(found.value)
+
+
+def test_names_that_are_none_of_the_sensors_are_not_passed_over_for_the_order(make_raster):
+    path = make_raster(np.ones((3, 4, 4), np.uint16))
+    _describe(path, ["SR_B2", "SR_B3", "SR_B4"])
+    with Scene(path) as scene, pytest.raises(BandError, match=r"\(SR_B2, SR_B3, SR_B4\), none of them named"):
+        contract_of(scene, OPTICAL, "00.00")
+
+
+def test_bands_without_names_are_found_by_their_wavelengths(make_raster):
+    path = make_raster(np.ones((4, 4, 4), np.uint16))
+    _describe(path, ["", "", "", ""], wavelengths_um=["0.833", "0.664", "0.561", "0.490"])
+    with Scene(path) as scene:
+        contract = contract_of(scene, OPTICAL, "00.00")
+    assert (dict(contract.found), contract.found_by) == ({"B02": 4, "B03": 3, "B04": 2}, "wavelength")
 
 
 def test_a_missing_band_is_named_when_it_is_wanted(make_raster):
@@ -105,6 +128,18 @@ def test_the_version_is_the_files_or_stated_or_refused(make_raster):
         assert contract_of(scene, OPTICAL, "05.11").version == "04.00"
         with pytest.raises(BandError, match=r"states PROCESSING_BASELINE 05.09, and version 02.00 was given"):
             contract_of(scene, OPTICAL, "02.00")
+
+
+def test_the_tag_of_the_version_is_found_in_any_case_and_named_where_it_is_odd(make_raster):
+    tagged = make_raster(np.ones((3, 4, 4), np.uint16), tags={"processing_baseline": "05.09"})
+    with Scene(tagged) as scene:
+        assert contract_of(scene, OPTICAL).version == "04.00"
+    odd = make_raster(np.ones((3, 4, 4), np.uint16), "odd.tif", tags={"PROCESSING_BASELINE": "late"})
+    with (
+        Scene(odd) as scene,
+        pytest.raises(BandError, match=r"odd.tif: tag PROCESSING_.* 'late'"),
+    ):
+        contract_of(scene, OPTICAL)
 
 
 def test_a_scale_in_the_file_settles_the_version_or_contradicts_it(make_raster):

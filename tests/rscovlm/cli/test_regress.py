@@ -8,7 +8,8 @@ import rasterio
 from PIL import Image
 
 from rscovlm.models.inputs import Scaling
-from tests.rscovlm.regression import INPUTS, REGIONS, Reader, checkpoint, plateau, scene, stored
+from rscovlm.synth.forest import BANDS, POLARISATIONS
+from tests.rscovlm.regression import INPUTS, REGIONS, Reader, checkpoint, named, plateau, scene, stored
 from tests.rscovlm.scripted import write_raster
 
 
@@ -155,6 +156,7 @@ def test_radar_of_another_grid_joins_the_scene(run, reader, tmp_path):
     path = scene(tmp_path / "scene.tif", np.full((25, 25), 120.0))
     amplitude = round(10 ** ((-20 + 83) / 20))
     sar = write_raster(tmp_path / "sar.tif", pixels=np.full((2, 10, 10), amplitude, np.uint16), gsd_m=25.0)
+    named(sar, POLARISATIONS)
     done = run("regress", path, "--sar", sar, "--model", model)
     assert done.out.startswith("agb 100 Mg ha-1")
     useless = run("regress", path, "--sar", sar, "--model", checkpoint(tmp_path / "optical"))
@@ -228,15 +230,30 @@ def test_a_scene_of_colours_is_told_which_sensor_the_model_learnt(run, no_model,
 
 
 def test_values_that_are_none_of_the_sensors_are_refused(run, no_model, model, tmp_path):
-    path = write_raster(
-        tmp_path / "float.tif", pixels=(stored(plateau(2, 2)[1]) / 1e4).astype("f4"), gsd_m=10
+    reflectance = (stored(plateau(2, 2)[1]) / 1e4).astype("f4")
+    path = named(
+        write_raster(tmp_path / "float.tif", pixels=reflectance, gsd_m=10), BANDS, PROCESSING_BASELINE="02.14"
     )
-    with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(PROCESSING_BASELINE="02.14")
     done = run("regress", path, "--model", model, "--output", tmp_path / "agb.tif")
     assert done.code == 2
     assert "version @reflectance would fit" in done.err
     assert not (tmp_path / "agb.tif").exists()
+
+
+def test_bands_without_names_are_not_guessed_from_the_sensor_of_the_model(run, reader, model, tmp_path):
+    """Only who declares the sensor of a file says in which order its bands are."""
+    reader()
+    green = np.full((25, 25), 120.0)
+    pixels = stored(green)
+    plain = named(
+        write_raster(tmp_path / "plain.tif", pixels=pixels, gsd_m=10), (), PROCESSING_BASELINE="2.1"
+    )
+    done = run("regress", plain, "--model", model)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "plain.tif does not name its 12 bands; name them, or declare the sensor" in done.err
+    assert run("regress", plain, "--model", model, "--sensor", "sentinel2-l2a@02.14").out.startswith(
+        "agb 120 "
+    )
 
 
 def test_a_scene_without_a_place_needs_its_scale_stated(run, reader, model, tmp_path):
