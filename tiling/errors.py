@@ -49,3 +49,7 @@ class OutputError(SceneError):
 
 class AreaError(SceneError):
     """An area to be examined that cannot be read, or has no place in the scene."""
+
+
+class ThematicMapError(SceneError):
+    """A map of classes that cannot be read, does not say its names, or lies elsewhere than the scene."""

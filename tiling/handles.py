@@ -136,6 +136,14 @@ def _blame(reason: str) -> str:
     return next(known, ", it may be corrupt or cut off")
 
 
+def file_identity(path: Path) -> str | None:
+    """Place, size and time of change of a file, by which a resumed run knows it again; None for no file."""
+    if not path.is_file():
+        return None
+    facts = path.stat()
+    return f"{path.resolve()}|{facts.st_size} bytes|{facts.st_mtime_ns} ns"
+
+
 def decoding_threads() -> int:
     """Threads in which GDAL decodes the blocks of one read: one a core, as the environment says, or one.
 

@@ -20,7 +20,7 @@ from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.contrast import automatic_contrast
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
 from tiling.georeference import Georeference, Kind
-from tiling.handles import HandlePool
+from tiling.handles import HandlePool, file_identity
 from tiling.locating import crs_name, locate
 from tiling.orientation import Storage, nearest_to_north_up
 from tiling.overrides import AS_STORED, Overrides
@@ -210,12 +210,8 @@ class Scene:
     @property
     def identity(self) -> str:
         """Identity of a scene in a journal: the file's path, size and time of change, bands and stretch."""
-        path = Path(self.source)
-        if path.is_file():
-            facts = path.stat()
-            file = f"{path.resolve()}|{facts.st_size} bytes|{facts.st_mtime_ns} ns"
-        else:
-            file = f"{self.source}|{self.width}x{self.height}x{self.band_count} {self.dtype}"
+        unseen = f"{self.source}|{self.width}x{self.height}x{self.band_count} {self.dtype}"
+        file = file_identity(Path(self.source)) or unseen
         stated = f"|{self.overrides}" if self.overrides != AS_STORED else ""
         shown = "" if self._opened_with.north_up else "|orientation of the file"
         return (

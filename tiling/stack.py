@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from tiling.errors import BandError, NotGeoreferenced
@@ -156,15 +157,26 @@ def _places(scene: Scene, points: ArrayLike, other: Scene) -> NDArray[np.float64
     """
     if not (scene.georeferenced and other.georeferenced):
         return np.asarray(points, dtype=np.float64)
-    there = scene.to_map(points)
-    if scene.crs != other.crs:
-        flat = there.reshape(-1, 2)
-        x, y = transform(scene.crs, other.crs, flat[:, 0], flat[:, 1])[:2]
-        there = np.stack([x, y], axis=-1).reshape(there.shape)
-    found = other.from_map(there)
+    found = other.from_map(map_places(scene, points, other.crs))
     if not np.isfinite(found).all():
         raise NotGeoreferenced(f"{other.source} has no place for parts of {scene.source}")
     return found
+
+
+def map_places(scene: Scene, points: ArrayLike, crs: CRS | None) -> NDArray[np.float64]:
+    """Pixels (..., 2) of a scene as map coordinates in another CRS; infinite where they have no place in it.
+
+    Raises:
+        NotGeoreferenced: where the scene has no georeference or states no CRS.
+    """
+    there = scene.to_map(points)
+    if scene.crs == crs:
+        return there
+    if scene.crs is None:
+        raise NotGeoreferenced(f"{scene.source} states no coordinate reference system; give it one first")
+    flat = there.reshape(-1, 2)
+    x, y = transform(scene.crs, crs, flat[:, 0], flat[:, 1])[:2]
+    return np.stack([x, y], axis=-1).reshape(there.shape)
 
 
 def _interpolated(

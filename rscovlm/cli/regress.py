@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -20,12 +21,11 @@ from rscovlm.cli.regress_models import (
     Chosen,
     check_dates,
     check_radar,
-    check_region,
     choose,
     layout_of,
     run_of,
-    standing_of,
 )
+from rscovlm.cli.regress_regions import regions_of, standing_of, tell_strangers
 from rscovlm.errors import UsageError
 from rscovlm.progress import Progress, note
 
@@ -110,9 +110,17 @@ def regress(
     region: Annotated[
         str | None,
         typer.Option(
-            help="Region of the scene, for a model that learnt targets by region; the statistics of "
-            "all its plots by default.",
-            metavar="NAME",
+            help="For a model that learnt targets by region: the region of all of the scene, or a map of "
+            "regions, a raster of classes or a file of polygons, after a colon the column with their names; "
+            "by default the statistics of all training plots count.",
+            metavar="NAME|FILE[:COLUMN]",
+        ),
+    ] = None,
+    region_names: Annotated[
+        Path | None,
+        typer.Option(
+            help="Which region each code or name of a map of regions stands for: CSV of value, name.",
+            metavar="FILE.csv",
         ),
     ] = None,
     plots: Annotated[
@@ -144,7 +152,6 @@ def regress(
     going_on = output is not None and goes_on([journal_path(output)], outputs.values(), resume=resume)
     check_outputs(outputs, [*scenes, sar, plots], overwrite=overwrite, resume=going_on)
     models = choose(model or ["nano"], target)
-    check_region(models, region)
     check_dates(models, scenes, dates)
     inputs, estimated = models[0].inputs, models[0].targets
     with ExitStack() as held:
@@ -161,7 +168,8 @@ def regress(
             raise UsageError(
                 f"{scenes[0]} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
             )
-        run = run_of(stack, models, fuse.value, interval, layout, batch_size, plots, device, held, region)
+        regions = regions_of(region, region_names, models, stack.scene, held)
+        run = run_of(stack, models, fuse.value, interval, layout, batch_size, plots, device, held, regions)
         if output is None:
             _one(run, estimated, as_json)
         else:
@@ -254,11 +262,12 @@ def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
             f"{run.stack.scene.source}: {coverage:.0%} of the patch is valid, or its middle is not; "
             "at least half of it and its middle have to be"
         )
+    standing = standing_of(run, Counter(each.region for each in patches))
     records = []
     for place, (name, target) in enumerate(estimated.items()):
         mean, low, high, deviation = numbers[OF_TARGET * place : OF_TARGET * (place + 1)]
         about = {"target": name, "unit": target.unit, "interval": run.interval, "coverage": coverage}
-        about |= standing_of(run)
+        about |= standing
         records.append(about | {"mean": mean, "lower": low, "upper": high, "standard_deviation": deviation})
     if as_json:
         if run.knowledge is not None:
@@ -268,6 +277,8 @@ def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
         return
     if run.knowledge is not None:
         print(f"{run.knowledge} {run.known(patches)[0]}")
+    if standing:
+        print(f"region {standing['region']}")
     for each in records:
         print(
             f"{each['target']} {each['mean']:.4g} {each['unit']} "
@@ -286,6 +297,7 @@ def _map(
 ) -> None:
     from rscovlm.journal import Journal, journal_path
     from rscovlm.tasks.regress import COVERAGE, map_bands
+    from rscovlm.tasks.regress_regions import tally_of
     from tiling.maps import BlockStore, write_map
     from tiling.quicklook import write_quicklook
 
@@ -302,12 +314,13 @@ def _map(
                 with Progress("estimating", "block") as progress:
                     before = run.fill(store, journal, progress)
             except KeyboardInterrupt:
+                done = sum(key.isdigit() for key in journal.done)
                 raise Interrupted(
-                    f"{len(journal.done)} of {counted(len(layout.grid), 'block')} are done; "
-                    "go on with --resume"
+                    f"{done} of {counted(len(layout.grid), 'block')} are done; go on with --resume"
                 ) from None
             if before:
                 note(f"{before} of {counted(len(layout.grid), 'block')} were done before")
+            tally = tally_of(journal.done, len(layout.grid))
             transform = None if scene.transform is None else layout.cells_to_map(scene.transform)
             write_map(
                 output,
@@ -315,13 +328,14 @@ def _map(
                 [*bands, COVERAGE],
                 transform=transform,
                 crs=scene.crs,
-                tags=_tags(run, models) | ({} if dates is None else {"dates": dates}),
+                tags=_tags(run, models, tally, dates),
             )
         rows, columns = layout.grid.size
         shown = [band for name in estimated for band in (name, f"{name}_standard_deviation")]
         write_quicklook(picture, output, shown, Path(scene.source).name)
         held.unlink()
         journal.remove()
+    tell_strangers(run, tally)
     told = ", ".join(f"{target.long_name} in {target.unit}" for target in estimated.values())
     print(f"{output}: {columns} x {rows} cells of {told}; {picture}", file=sys.stderr)
 
@@ -341,7 +355,7 @@ def _parameters(run: Run, models: Sequence[Chosen]) -> dict[str, Any]:
         ],
         "targets": list(run.targets),
         "interval": run.interval,
-        "region": run.region,
+        "region": run.regions.identity,
         "stride": run.layout.stride,
         "block": run.layout.grid.block,
         "batch": run.batch,
@@ -361,8 +375,12 @@ def _fused(run: Run) -> str:
     return getattr(run, "fuse", "")
 
 
-def _tags(run: Run, models: Sequence[Chosen]) -> dict[str, str]:
-    """What a map says of where it comes from; nothing that differs between two runs of the same."""
+def _tags(run: Run, models: Sequence[Chosen], tally: Mapping[str, int], dates: str | None) -> dict[str, str]:
+    """What a map says of where it comes from; nothing that differs between two runs of the same.
+
+    Args:
+        tally: patches by region.
+    """
     from rscovlm.tasks.provenance import version
 
     told = f"model {models[0].checkpoint.spec}"
@@ -379,5 +397,6 @@ def _tags(run: Run, models: Sequence[Chosen]) -> dict[str, str]:
             for name, each in _steps(run).items()
         ),
         "prompt": "one-pass" if run.knowledge is None else "two-pass",
-        **standing_of(run),
+        **standing_of(run, tally),
+        **({} if dates is None else {"dates": dates}),
     }

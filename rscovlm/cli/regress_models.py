@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from rscovlm.models.heads.ensemble import Fuse
     from rscovlm.models.inputs import PatchInput, Target
     from rscovlm.tasks.regress import Layout, Run
+    from rscovlm.tasks.regress_regions import RegionLookup
     from tiling.scene import Scene
     from tiling.stack import Stack
-
-
-_NAMED = 8
-"""Regions that a message names."""
 
 
 class Chosen(NamedTuple):
@@ -202,36 +199,6 @@ def check_radar(stack: Stack, models: Sequence[Chosen], sar: str | None) -> None
         )
 
 
-def check_region(models: Sequence[Chosen], region: str | None) -> None:
-    """Say by which statistics models whose targets are standardised by region restore units.
-
-    Raises:
-        UsageError: for a region where no model learnt any.
-    """
-    learnt = {each.checkpoint.spec: each.inputs.regions for each in models}
-    if region is not None and not any(learnt.values()):
-        raise UsageError(f"{', '.join(learnt)} did not learn targets by region; leave --region {region} out")
-    for spec, regions in learnt.items():
-        if regions is None or region in regions.names:
-            continue
-        names = regions.names
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        told = "no --region is stated" if region is None else f"region {region!r} is not known"
-        note(
-            f"{spec}: {told}, so the mean and deviation of all training plots count; "
-            f"its regions ({regions.by}) are {', '.join(names[:_NAMED])}{more}"
-        )
-
-
-def standing_of(run: Run) -> dict[str, str]:
-    """By which statistics a run restores units, for tags and JSON; nothing where regions play no part."""
-    regions = [each.regions for each in run.shown if each.regions is not None]
-    if not regions:
-        return {}
-    known = all(run.region in each.names for each in regions)
-    return {"region": str(run.region) if known else "all training plots"}
-
-
 def layout_of(scene: Scene, chosen: Chosen, stride: str | None) -> Layout:
     """Of a stitched map where all targets are maps of the same cells; else a cell a patch."""
     from rscovlm.tasks.regress import Layout, scale_of
@@ -262,13 +229,13 @@ def run_of(
     plots: Path | None,
     device: str | None,
     held: ExitStack,
-    region: str | None = None,
+    regions: RegionLookup,
 ) -> Run:
     """The run of models, which are loaded, after its heads have been fitted on plots where there are some.
 
     Args:
         held: closes the engines.
-        region: that the scene lies in; None where it is not stated.
+        regions: in which patches lie.
 
     Raises:
         ModelError, UsageError: a head is missing, or states no quantiles so far out, or plots do not suit.
@@ -283,11 +250,11 @@ def run_of(
     for checkpoint, inputs, targets in models:
         engine: Any = held.enter_context(open_model(checkpoint, device))
         heads = tuple(targets)
-        runs[checkpoint.spec] = kind(stack, inputs, engine, heads, interval, layout, batch_size, region)
+        runs[checkpoint.spec] = kind(stack, inputs, engine, heads, interval, layout, batch_size, regions)
     run = next(iter(runs.values()))
     if len(runs) > 1:
         run = EnsembleRun(
-            stack, run.inputs, run.engine, run.targets, interval, layout, batch_size, region, runs, fuse
+            stack, run.inputs, run.engine, run.targets, interval, layout, batch_size, regions, runs, fuse
         )
     if plots is not None:
         _fit(run, plots)

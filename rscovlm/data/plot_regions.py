@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rscovlm.data.agbd import Footprint
 from rscovlm.errors import DataError
 from rscovlm.synth.forest import LAND_COVERS, SIDE
+from tiling.class_names import class_name
 
 if TYPE_CHECKING:
     from rscovlm.data.plot_source import PlotSource
@@ -33,7 +34,7 @@ def region_of(by: str, plot: Footprint) -> str:
     if by == COVER:
         code = NO_COVER if plot.land_cover is None else int(plot.land_cover[SIDE // 2, SIDE // 2])
         return "" if code == NO_COVER else cover_name(code)
-    return number_name(plot.numbers.get(by))
+    return class_name(plot.numbers.get(by))
 
 
 def region_names(by: str, source: PlotSource, tables: Sequence[Path]) -> NDArray[np.str_]:
@@ -55,7 +56,7 @@ def region_names(by: str, source: PlotSource, tables: Sequence[Path]) -> NDArray
     known = {key: name for table in tables for key, name in _column(table, by).items()}
     if known:
         return np.array([known.get(key, "") for key in keys])
-    return np.array([number_name(source.gedi(index, by)) for index in range(len(source))])
+    return np.array([class_name(source.gedi(index, by)) for index in range(len(source))])
 
 
 def cover_name(code: int) -> str:
@@ -63,9 +64,9 @@ def cover_name(code: int) -> str:
     return LAND_COVERS.get(code, f"class {code}")
 
 
-def number_name(value: float | None) -> str:
-    """A class that a file numbers, such as GEDI's ``region_cla``; empty for none."""
-    return "" if value is None or not np.isfinite(value) else f"{value:g}"
+def names_of_codes(by: str) -> dict[str, str]:
+    """What the codes of a map of regions stand for: of ``cover`` those of CGLS-LC100, else themselves."""
+    return {str(code): cover_name(code) for code in range(NO_COVER)} if by == COVER else {}
 
 
 def _column(table: Path, name: str) -> dict[str, str]:

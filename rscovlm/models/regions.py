@@ -7,6 +7,7 @@ restores units; of a region that is not known, those of all training plots.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -21,6 +22,12 @@ MEAN, DEVIATION = "region_mean/", "region_deviation/"
 
 LEAST = 20
 """Plots that a region has to have for statistics of its own."""
+
+MOST_NAMED = 8
+"""Regions that a message names."""
+
+NOWHERE, ALL_PLOTS = "no region", "all training plots"
+"""In words: outside of all regions; the statistics that count there."""
 
 
 class Statistics(Section):
@@ -75,15 +82,20 @@ class Regions(Section):
         """Regions with statistics of at least one target, sorted."""
         return tuple(sorted({name for each in self.own.values() for name in each}))
 
-    def told(self, names: Iterable[str | None]) -> str:
-        """How many plots lie in regions that are not known, and what counts there; empty for none."""
-        every = list(names)
-        unknown = sum(name not in self.names for name in every)
+    def told(self, names: Iterable[str | None], what: str = "plot") -> str:
+        """How many plots lie in regions that are not known, and what counts there; empty for none.
+
+        Args:
+            names: of their regions; of many as ``Counter.elements`` gives them.
+            what: they are.
+        """
+        every = Counter(name or "" for name in names)
+        unknown = strangers(every, self.names)
         if not unknown:
             return ""
         return (
-            f"{unknown:,} of {counted(len(every), 'plot')} lie in no region ({self.by}) that the model "
-            "knows; the mean and deviation of all training plots count for them"
+            f"{unknown.total():,} of {counted(every.total(), what)} lie in no region ({self.by}) that the "
+            f"model knows ({numbered(unknown)}); the mean and deviation of all training plots count for them"
         )
 
     def numbers(self, region: str | None) -> dict[str, float]:
@@ -97,6 +109,23 @@ class Regions(Section):
             one = self.own.get(target, {}).get(region or "", whole)
             found |= {f"{MEAN}{target}": one.mean, f"{DEVIATION}{target}": one.deviation}
         return found
+
+
+def strangers(every: Mapping[str, int], known: Iterable[str]) -> Counter[str]:
+    """Regions that are not known, and how many lie there; those of no name under ``no region``."""
+    names = frozenset(known)
+    found: Counter[str] = Counter()
+    for name, count in every.items():
+        if name not in names:
+            found[name or NOWHERE] += count
+    return found
+
+
+def numbered(every: Mapping[str, int]) -> str:
+    """Regions and how many lie in each, the most first; the first of many."""
+    ranked = sorted(every.items(), key=lambda each: (-each[1], each[0]))
+    more = f", {counted(len(ranked) - MOST_NAMED, 'other')}" if len(ranked) > MOST_NAMED else ""
+    return ", ".join(f"{name} {count}" for name, count in ranked[:MOST_NAMED]) + more
 
 
 def _statistics(values: NDArray[np.float64], least: int = 2) -> Statistics | None:

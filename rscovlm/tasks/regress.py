@@ -8,9 +8,10 @@ enough valid pixels are one batch, and the values are on the disk before the jou
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from rscovlm.errors import UsageError
+from rscovlm.tasks.regress_regions import OneRegion, RegionLookup, tally_key
 from tiling.maps import BlockStore, MapBand, MapGrid
 from tiling.stack import Stack
 from tiling.view import Size, View, Window
@@ -142,6 +144,16 @@ class Layout:
         a, b, c, d, e, f = transform[:6]
         return Affine(a * side, b * side, a * x + b * y + c, d * side, e * side, d * x + e * y + f)
 
+    def middles(self, index: int, patches: Sequence[Patch]) -> NDArray[np.float64]:
+        """(N, 2) scene pixels at the middles of patches of a block."""
+        corner = self.view(index).window
+        steps = np.array([(patch.column, patch.row) for patch in patches], dtype=np.float64).reshape(-1, 2)
+        return (corner.x, corner.y) + (steps * self.stride + self.patch / 2) * self.ratio
+
+    def owns(self, index: int, patch: Patch) -> bool:
+        """Whether a patch that is read for a block counts as its own; each patch is one block's."""
+        return True
+
     def patches(self, index: int) -> Iterator[tuple[int, int, View]]:
         """Row and column within the block, and view, of each of its cells."""
         rows, columns = self.grid.cells(index)
@@ -197,11 +209,13 @@ class Patch(NamedTuple):
     Attributes:
         row, column: of its cell within the block.
         pixels: (patch, patch, bands) physical values.
+        region: that its middle lies in; empty where it has none, or regions play no part.
     """
 
     row: int
     column: int
     pixels: Values
+    region: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,8 +230,7 @@ class Run:
         interval: share of the distribution between lower and upper end.
         layout: of patches and cells.
         batch: patches of one forward pass.
-        region: that the scene lies in, for a model whose targets are standardised by region; None where it is
-            not stated, or plays no part.
+        regions: in which patches lie, for models whose targets are standardised by region.
     """
 
     stack: Stack
@@ -227,7 +240,7 @@ class Run:
     interval: float
     layout: Layout
     batch: int = 64
-    region: str | None = None
+    regions: RegionLookup = field(default_factory=OneRegion)
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -250,7 +263,24 @@ class Run:
         """What is asked before the number; None for nothing."""
         return self.inputs.knowledge
 
+    @property
+    def by_region(self) -> bool:
+        """Whether a model restores units by region."""
+        return any(each.regions is not None for each in self.shown)
+
     def read(self, index: int) -> list[Patch]:
+        """The patches of a block, and the regions of their middles."""
+        patches = self.read_pixels(index)
+        return self.placed(patches, self.layout.middles(index, patches))
+
+    def placed(self, patches: list[Patch], middles: NDArray[np.float64]) -> list[Patch]:
+        """Patches with the regions of their middles, (N, 2) scene pixels."""
+        if not self.by_region:
+            return patches
+        names = self.regions.names_at(self.stack.scene, middles)
+        return [patch._replace(region=name) for patch, name in zip(patches, names, strict=True)]
+
+    def read_pixels(self, index: int) -> list[Patch]:
         """The patches of a block, from one view of all of it unless they lie far apart."""
         layout, bands = self.layout, self.bands
         cells = list(layout.patches(index))
@@ -271,23 +301,24 @@ class Run:
         rows, columns = self.layout.grid.cells(index)
         bands = self.layout.grid.bands
         found = np.full((bands, rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
-        shown = []
-        middle = self.layout.patch // 2
         for patch in patches:
-            known = np.asarray(np.isfinite(patch.pixels).all(axis=-1))
-            found[-1, patch.row, patch.column] = known.mean()
-            if known.mean() >= LEAST_VALID and known[middle, middle]:
-                shown.append(patch)
-        for part, said in self.estimates(shown):
+            found[-1, patch.row, patch.column] = known_of(patch).mean()
+        for part, said in self.estimates([patch for patch in patches if self.is_shown(patch)]):
             numbers = np.concatenate([summary(each, self.interval) for each in said])
             for patch, each in zip(part, numbers.T, strict=True):
                 found[:-1, patch.row, patch.column] = each
         return found
 
+    def is_shown(self, patch: Patch) -> bool:
+        """Whether enough of a patch is valid for an estimate."""
+        known = known_of(patch)
+        middle = self.layout.patch // 2
+        return bool(known.mean() >= LEAST_VALID and known[middle, middle])
+
     def estimates(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Distribution]]]:
         """Some of the patches and a distribution of them for each target, batch by batch."""
         for part, asked in self.prompts(patches):
-            known = self.inputs.numbers([self.region] * len(part))
+            known = self.inputs.numbers(each.region for each in part)
             yield part, self.engine.estimate(asked, self.targets, known)
 
     def prompts(self, patches: list[Patch]) -> Iterator[tuple[list[Patch], list[Conversation]]]:
@@ -337,10 +368,24 @@ class Run:
                 assert ahead is not None
                 patches = ahead.result()
                 ahead = reader.submit(self.read, left[place + 1]) if place + 1 < len(left) else None
-                journal.append({str(index): store.write(index, self.values(index, patches))})
+                checksum = store.write(index, self.values(index, patches))
+                journal.append(self.tallied(index, patches) | {str(index): checksum})
                 if progress:
                     progress(len(whole) + place + 1, total)
         return len(whole)
+
+    def tallied(self, index: int, patches: list[Patch]) -> dict[str, Any]:
+        """How many of the shown patches of a block lie in each region, as a journal keeps it.
+
+        Nothing where regions play no part.
+        """
+        own = [each.region for each in patches if self.layout.owns(index, each) and self.is_shown(each)]
+        return {tally_key(index): dict(Counter(own))} if self.by_region else {}
+
+
+def known_of(patch: Patch) -> NDArray[np.bool_]:
+    """(patch, patch) where all bands are valid."""
+    return np.asarray(np.isfinite(patch.pixels).all(axis=-1))
 
 
 def by_words(patches: list[Patch], said: Iterable[Words]) -> list[tuple[Words, list[Patch]]]:

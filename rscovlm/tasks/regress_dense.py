@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rscovlm.errors import UsageError
 from rscovlm.models.inputs import HEADS, PatchInput
 from rscovlm.models.sidecars import OWN, read_sidecar
-from rscovlm.tasks.regress import BLOCK, LEAST_VALID, OF_TARGET, Layout, Patch, Run, Values, summary
+from rscovlm.tasks.regress import BLOCK, LEAST_VALID, OF_TARGET, Layout, Patch, Run, Values, known_of, summary
 from tiling.maps import MapGrid
 from tiling.view import Size, View, Window
 
@@ -60,6 +60,20 @@ class DenseLayout(Layout):
             every = sorted({min(at * self.step, last) for at in range(math.ceil(last / self.step) + 1)})
             starts.append([at for at in every if at < cells.stop and at + self.across > cells.start])
         return [(row, column) for row in starts[0] for column in starts[1]]
+
+    def middles(self, index: int, patches: Sequence[Patch]) -> NDArray[np.float64]:
+        """(N, 2) scene pixels at the middles of windows."""
+        starts = np.array([(patch.column, patch.row) for patch in patches], dtype=np.float64).reshape(-1, 2)
+        return (starts * self.pixel + self.patch / 2) * self.ratio
+
+    def owns(self, index: int, patch: Patch) -> bool:
+        """Whether the middle of a window lies in a block, which others may touch."""
+        return all(
+            cells.start <= min(start + self.across // 2, length - 1) < cells.stop
+            for cells, start, length in zip(
+                self.grid.cells(index), (patch.row, patch.column), self.grid.size, strict=True
+            )
+        )
 
     def window_view(self, row: int, column: int) -> View:
         """The patch whose first cell is that."""
@@ -122,7 +136,7 @@ class DenseRun(Run):
         assert isinstance(self.layout, DenseLayout)
         return self.layout
 
-    def read(self, index: int) -> list[Patch]:
+    def read_pixels(self, index: int) -> list[Patch]:
         """The windows of a block, by the row and column of their first cell in the map."""
         layout, bands = self.dense, self.bands
         starts = layout.windows(index)
@@ -149,13 +163,10 @@ class DenseRun(Run):
         found = np.full((self.dense.grid.bands, *shape), np.nan, np.float32)
         total = np.zeros((len(self.targets), OF_TARGET, *shape))
         weight = np.zeros(shape)
-        shown = []
         for patch in patches:
-            known = np.asarray(np.isfinite(patch.pixels).all(axis=-1))
             own, here = self._overlap(patch, rows, columns)
-            found[-1][here] = valid_shares(known, self.dense.across)[own]
-            if known.mean() >= LEAST_VALID:
-                shown.append(patch)
+            found[-1][here] = valid_shares(known_of(patch), self.dense.across)[own]
+        shown = [patch for patch in patches if self.is_shown(patch)]
         weights = hann(self.dense.across)
         for patch, numbers in self._said(shown):
             own, here = self._overlap(patch, rows, columns)
@@ -171,6 +182,10 @@ class DenseRun(Run):
         found[:-1] = total.reshape(-1, *shape)
         return found
 
+    def is_shown(self, patch: Patch) -> bool:
+        """Whether enough of a window is valid."""
+        return bool(known_of(patch).mean() >= LEAST_VALID)
+
     def _overlap(self, patch: Patch, rows: slice, columns: slice) -> tuple[tuple[slice, slice], ...]:
         """The cells of a window that lie in a block: in the window, and in the block."""
         own, here = [], []
@@ -183,7 +198,7 @@ class DenseRun(Run):
     def _said(self, shown: list[Patch]) -> Iterator[tuple[Patch, NDArray[np.float64]]]:
         """(targets, 4, R, R) of each window: mean, lower and upper end, deviation."""
         for part, asked in self.prompts(shown):
-            known = self.inputs.numbers([self.region] * len(part))
+            known = self.inputs.numbers(each.region for each in part)
             maps = self.engine.estimate_maps(asked, self.targets, known)
             numbers = np.stack([summary(each, self.interval) for each in maps]).astype(np.float64)
             for place, patch in enumerate(part):

@@ -115,5 +115,5 @@ class EnsembleRun(Run):
         """What a model says of patches after its own words about them."""
         own = self.own(member, patches)
         asked = [member.inputs.conversation(each.pixels, member.bands, said) for each in own]
-        known = member.inputs.numbers([self.region] * len(own))
+        known = member.inputs.numbers(each.region for each in own)
         return member.engine.estimate(asked, member.targets, known)

@@ -20,7 +20,7 @@ from detection_eval.words import counted
 from rscovlm.errors import DataError, UsageError
 from rscovlm.scoring.predictions import LEVELS, Predictions, covered
 from rscovlm.scoring.quantile_steps import LEAST, QuantileSteps
-from rscovlm.tasks.regress import LEAST_VALID, Patch, Run
+from rscovlm.tasks.regress import Patch, Run
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 
@@ -132,17 +132,18 @@ def _patches(run: Run, plots: KnownPlots) -> tuple[NDArray[np.int64], list[Patch
     """Which plots can be shown, and the patches about them."""
     scene, layout = run.stack.scene, run.layout
     side = layout.patch * layout.ratio
-    kept, shown = [], []
+    kept, shown, middles = [], [], []
     for place, (x, y) in enumerate(plots.pixels(scene)):
         if not (0 <= x < scene.width and 0 <= y < scene.height):
             continue
         view = View(Window(x - side / 2, y - side / 2, side, side), Size(layout.patch, layout.patch))
         pixels = run.stack.read(view, run.bands)
-        known = np.asarray(np.isfinite(pixels).all(axis=-1))
-        if known.mean() >= LEAST_VALID and known[layout.patch // 2, layout.patch // 2]:
+        patch = Patch(0, 0, pixels)
+        if Run.is_shown(run, patch):  # the number is of the middle, also where a head gives maps
             kept.append(place)
-            shown.append(Patch(0, 0, pixels))
-    return np.array(kept, dtype=np.int64), shown
+            shown.append(patch)
+            middles.append((x, y))
+    return np.array(kept, dtype=np.int64), run.placed(shown, np.array(middles).reshape(-1, 2))
 
 
 def _said(run: Run, shown: list[Patch]) -> dict[str, Stated]:

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from safetensors.torch import load_file, save_file
 
 from rscovlm.cli import main
-from tests.rscovlm.regression import map_checkpoint, number_checkpoint, plateau, scene
+from rscovlm.models.heads import WEIGHTS
+from rscovlm.models.inputs import write_inputs
+from tests.rscovlm.regression import INPUTS, REGIONS, map_checkpoint, number_checkpoint, plateau, scene
+from tests.rscovlm.scripted import write_raster
 
 
 def kill_once(command: list[str], journal: Path, lines: int) -> None:
@@ -67,3 +71,32 @@ def test_a_stitched_map_that_was_killed_is_finished_to_the_same_bytes(tmp_path):
     assert (mean <= upper + 1e-3).all()
     assert (coverage == 1).all()
     assert np.abs(np.diff(mean, axis=0)).max() < 6 * deviation.max(), "no seam stands out"
+
+
+def test_a_map_by_regions_that_was_killed_is_finished_to_the_same_bytes(tmp_path):
+    """A head that says 0 deviations everywhere: the map is the mean of each cell's region."""
+    model = number_checkpoint(tmp_path / "model")
+    write_inputs(model, INPUTS.model_copy(update={"regions": REGIONS}))
+    weights = load_file(model / WEIGHTS)
+    save_file({name: 0 * each for name, each in weights.items()}, model / WEIGHTS)
+    path = scene(tmp_path / "s2.tif", plateau(40, 40, side=10)[1])
+    codes = np.where(np.arange(8) < 4, 1, 2)[None].repeat(8, axis=0)
+    land = write_raster(tmp_path / "land.tif", pixels=codes[None].astype(np.uint8), gsd_m=500.0)
+    names = tmp_path / "names.csv"
+    names.write_text("value,name\n1,forest\n2,crops\n")
+    common = ["regress", str(path), "--model", str(model), "--stride", "16", "--device", "cpu"]
+    common += ["--region", str(land), "--region-names", str(names)]
+    part, journal = tmp_path / "part.tif", tmp_path / "part.tif.journal.jsonl"
+    kill_once([*common, "--output", str(part)], journal, lines=3)
+    assert not part.exists()
+    assert main([*common, "--output", str(part), "--resume"]) == 0
+    assert main([*common, "--output", str(tmp_path / "whole.tif")]) == 0
+    assert part.read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    with rasterio.open(part) as dataset:
+        mean, coverage = dataset.read([1, 5])
+        said = dataset.tags()["region"]
+    inside = coverage >= 0.5
+    west = np.arange(25) * 16 + 7.5 < 200
+    assert set(mean[:, west][inside[:, west]]) == {200.0}
+    assert set(mean[:, ~west][inside[:, ~west]]) == {6.0}
+    assert said == f"crops {inside[:, ~west].sum()}, forest {inside[:, west].sum()}"

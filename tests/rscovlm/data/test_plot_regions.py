@@ -1,9 +1,8 @@
 """Regions of plots: the same for a source of many and for a plot that is read."""
 
-import numpy as np
 import pytest
 
-from rscovlm.data.plot_regions import number_name, region_of
+from rscovlm.data.plot_regions import names_of_codes, region_of
 from rscovlm.errors import DataError
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.inputs import PatchInput, Target
@@ -89,5 +88,7 @@ def test_regions_of_too_few_plots_are_refused(file, monkeypatch):
         opened(file, regions="tile")
 
 
-def test_a_numbered_class_is_named_by_its_number():
-    assert [number_name(each) for each in (4.0, np.nan, None)] == ["4", "", ""]
+def test_codes_of_land_cover_are_known_and_other_codes_stand_for_themselves():
+    assert names_of_codes("cover")["112"] == "closed evergreen broadleaf forest"
+    assert "255" not in names_of_codes("cover"), "it is no data"
+    assert names_of_codes("region_cla") == {}
