@@ -99,4 +99,4 @@ def test_a_map_by_regions_that_was_killed_is_finished_to_the_same_bytes(tmp_path
     west = np.arange(25) * 16 + 7.5 < 200
     assert set(mean[:, west][inside[:, west]]) == {200.0}
     assert set(mean[:, ~west][inside[:, ~west]]) == {6.0}
-    assert said == f"crops {inside[:, ~west].sum()}, forest {inside[:, west].sum()}"
+    assert said == f"forest {inside[:, west].sum()}, crops {inside[:, ~west].sum()}"
