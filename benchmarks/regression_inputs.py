@@ -41,17 +41,24 @@ VIEWS = {
     "ms+sar": (*OPTICAL, "sar"),
     "ms+sar, two dates": (*OPTICAL, *LATER, "sar"),
 }
+SHARED: dict[str, Any] = {"target": TARGET, "output": "quantiles", "low": 0.0, "high": MOST_MG_HA}
 TRUNKS: dict[str, dict[str, Any]] = {
     "mixer": {"trunk": "mixer", "taps": "half"},
     "parallel": {"trunk": "parallel"},
 }
+BY_COVER: dict[str, dict[str, Any]] = {
+    ", by land cover": {},
+    ", by land cover, loss in units": {"regions_count": "units"},
+}
+"""Targets standardised by land cover, by the mark of their rows."""
 SEED = 21
 
 
-def with_head(model: Any, data: Splits, states: list[States], trunk: str, epochs: int) -> list[Predictions]:
+def with_head(
+    model: Any, data: Splits, states: list[States], epochs: int, own: dict[str, Any]
+) -> list[Predictions]:
     """What a head says of validation and of test plots."""
-    own = {"target": TARGET, "output": "quantiles", "low": 0.0, "high": MOST_MG_HA, **TRUNKS[trunk]}
-    head = head_on(model, data, states, epochs=epochs, **own)
+    head = head_on(model, data, states, epochs=epochs, **SHARED, **own)
     return [
         predicted_from(head, of, source) for of, source in zip(states[1:], (data.val, data.test), strict=True)
     ]
@@ -84,10 +91,10 @@ def lines_of(found: dict[str, Predictions]) -> list[str]:
         )
     lines += ["", "| one less other | all | deciduous | evergreen | open land |", "|---|---|---|---|---|"]
     for name, other in found.items():
-        for mark in (", two dates", ", by land cover"):
-            if mark not in name or "conformal" in name or name.replace(mark, "") not in found:
+        for mark in (", two dates", *BY_COVER):
+            if not name.endswith(mark):
                 continue
-            one = found[name.replace(mark, "")]
+            one = found[name.removesuffix(mark)]
             assert one.group is not None
             kinds = [
                 np.ones(len(one.key), bool),
@@ -144,11 +151,13 @@ def rows_of_views(rows: KeptRows, model: Any, views: str, options: argparse.Name
         taps = "half" if "mixer" in options.trunks else ()
         return [cached_states(model, each, "center", taps=taps) for each in data]
 
-    regions = {"": None} if "two" in views else {"": None, ", by land cover": "cover"}
+    kinds = {"": data}
+    if "two" not in views:
+        kinds |= dict.fromkeys(BY_COVER, source(regions="cover"))
     for trunk in options.trunks:
-        for mark, by in regions.items():
-            own = data if by is None else source(regions=by)
-            made = cache(partial(_made, model, own, states, trunk, options.epochs))
+        for mark, shown in kinds.items():
+            own = TRUNKS[trunk] | BY_COVER.get(mark, {})
+            made = cache(partial(_made, model, shown, states, options.epochs, own))
             name = f"{trunk}, {views}{mark}"
             known = rows.row(f"{name}, validation", partial(_part, made, 0), shown=False)
             said = rows.row(name, partial(_part, made, 1))
@@ -158,9 +167,9 @@ def rows_of_views(rows: KeptRows, model: Any, views: str, options: argparse.Name
 
 
 def _made(
-    model: Any, data: Splits, states: Callable[[], list[States]], trunk: str, epochs: int
+    model: Any, data: Splits, states: Callable[[], list[States]], epochs: int, own: dict[str, Any]
 ) -> list[Predictions]:
-    return with_head(model, data, states(), trunk, epochs)
+    return with_head(model, data, states(), epochs, own)
 
 
 def _part(made: Callable[[], list[Predictions]], place: int) -> Predictions:

@@ -216,6 +216,8 @@ class Number(Section):
     """Images of each sample whose visual tokens are joined in their places; 1 takes all images alike."""
     loss: Literal["nll", "mse", "mae", "huber", "logcosh", "ccc"] = "nll"
     """nll is of the distribution, all others of its mean."""
+    regions_count: Literal["deviations", "units"] = "deviations"
+    """Of targets standardised by region: the loss counts deviations of each region or units of the target."""
     noise: str | None = None
     """Name among the samples' numbers of the target's own standard deviation, such as agbd_se."""
     low: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -38,6 +38,9 @@ class NumberHead(PredictiveHead):
         spread: of the readout ``gaussian``, as a share of the image's side.
         images: of each sample, whose tokens are joined in their places; 1 takes tokens of all images alike.
         loss: kind of loss.
+        regions_count: what the loss counts where samples state the mean and deviation of their region:
+            ``deviations`` of each region, so that all regions weigh alike, or ``units``, so that all errors
+            of the same size do.
         noise: name among the samples' numbers of the standard deviation of the target itself (``agbd_se``).
         low, high: least and largest value that can be; None for none.
         hard: whether predictions are held within them; else they are only pushed there in training.
@@ -65,6 +68,7 @@ class NumberHead(PredictiveHead):
         spread: float = 0.1,
         images: int = 1,
         loss: Loss = "nll",
+        regions_count: Literal["deviations", "units"] = "deviations",
         noise: str | None = None,
         low: float | None = None,
         high: float | None = None,
@@ -172,6 +176,8 @@ class NumberHead(PredictiveHead):
         about = self.standing(numbers)
         feature, found = self._read(states, about)
         mean, deviation = self._units(about)
+        if self.settings["regions_count"] == "units" and isinstance(deviation, Tensor):
+            found, deviation = scaled(found, 0.0, deviation / self.units[1]), self.units[1]
         noise = None
         if self.settings["noise"] is not None:
             stated, known = self._numbers(self.settings["noise"], numbers, states)

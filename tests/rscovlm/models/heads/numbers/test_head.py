@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
+from rscovlm.models.heads.distribution import scaled
 from rscovlm.models.heads.numbers.head import NumberHead
+from rscovlm.models.heads.numbers.losses import loss_of
 from rscovlm.models.heads.numbers.states import states_of
 from tests.rscovlm.models.heads.material import IMAGE, MODEL, numbers_pack
 
@@ -76,6 +78,28 @@ def test_the_loss_is_of_deviations_from_the_region():
     # Standardised truths are 1 and 0.
     expected = ((FIRST - 1) ** 2 + SECOND**2) / 2
     assert made.terms(MODEL, [HIDDEN], packed)["agb"].value.item() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["nll", "mse", "mae", "huber"])
+def test_a_loss_that_counts_units_is_that_of_the_values_in_the_overall_deviation(loss):
+    noise = "agb_se" if loss == "nll" else None
+    made = head(
+        mean=50.0, deviation=30.0, loss=loss, noise=noise, regions_count="units", output={"name": "gaussian"}
+    )
+    own = standing(14.0, 100.0, [10.0, 100.0], [4.0, 9.0]) | {"agb_se": torch.tensor([3.0, math.nan])}
+    packed = numbers_pack("a.b", [[1, 1, 1]] * 2, samples=own)
+    found = scaled(made(made.states(MODEL, [HIDDEN], packed)), -50 / 30, 1 / 30)
+    truth, weights = (torch.tensor([14.0, 100.0]) - 50) / 30, torch.tensor([0.5, 0.5])
+    expected = loss_of(loss, found, truth, weights, torch.tensor([3.0, 0.0]) / 30 if noise else None)
+    torch.testing.assert_close(made.terms(MODEL, [HIDDEN], packed)["agb"].value, expected)
+
+
+def test_without_regions_a_loss_that_counts_units_is_the_plain_one():
+    plain, other = (
+        head(mean=50.0, deviation=30.0, loss="mae", regions_count=kind) for kind in ("deviations", "units")
+    )
+    terms = [each.terms(MODEL, [HIDDEN], pack(80.0, 20.0))["agb"].value for each in (plain, other)]
+    torch.testing.assert_close(terms[0], terms[1], rtol=0, atol=0)
 
 
 def test_the_mean_of_a_region_is_a_factor_on_a_count():
