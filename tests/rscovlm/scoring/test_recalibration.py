@@ -1,5 +1,7 @@
 """Recalibration: coverage on tiles that were not fitted, closed forms, and agreement with crepes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,22 @@ def test_intervals_of_a_model_that_is_too_sure_or_too_unsure_hold_what_they_say(
     assert after["coverage_90"] == pytest.approx(0.9, abs=0.02)
     assert after["coverage_50"] == pytest.approx(0.5, abs=0.03)
     assert after["ece"] < before["ece"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_that_states_5_to_95_percent_alone_can_be_made_to_hold_90(method):
+    """Beyond its outermost quantiles it says the same again, which are no quantiles."""
+
+    def narrow(seed):
+        found = gaussians(4000, stated=12.0, seed=seed)
+        return replace(
+            found,
+            quantiles=found.quantiles[:, np.clip(range(len(LEVELS)), LOW, HIGH)],
+            group=np.full(len(found.key), "all"),
+        )
+
+    after = recalibrated(method, narrow(1), narrow(2))
+    assert spread_scores(after)["coverage_90"] == pytest.approx(0.9, abs=0.025)
 
 
 def test_the_factor_of_the_temperature_is_the_root_of_the_mean_squared_score():
