@@ -68,12 +68,12 @@ bench: $(READY)
 	$(BIN)/python benchmarks/zoom.py
 	$(BIN)/python benchmarks/training.py
 
-# Servers: slow requests beside the ideal, what a resumed run sends, peak memory; runs that are killed again and again
+# Servers: slow requests beside the ideal, failed ones, peak memory; runs that are killed again and again
 serving: $(READY)
 	$(BIN)/python benchmarks/serving.py
 
 kills: $(READY)
-	$(BIN)/python benchmarks/serving.py --kills 50
+	$(BIN)/python benchmarks/kills.py
 
 # mAP of rotated boxes beside the real MMRotate, in an environment of its own: make bench-map MMROTATE=ENV/bin/python
 IMAGES ?= 5000

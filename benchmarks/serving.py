@@ -1,16 +1,10 @@
-"""``detect`` and ``ask`` over HTTP beside the unbatched ideal; what a resumed run sends; peak memory.
+"""``detect`` and ``ask`` over HTTP beside the unbatched ideal; failed requests; peak memory.
 
 Run: python benchmarks/serving.py [--requests 100] [--delay 0.3] [--slow 3]
-     python benchmarks/serving.py --kills 50
 
 The server is a process of this script on loopback, which answers by rule and counts what it gets. Every 16th
 request is slow. The ideal is what as many workers need that are never idle, each going through the steps of
 one question after another. Start-up and planning are measured with a server that does not delay.
-
-``--kills N`` kills ``detect`` and ``ask`` (chains, and a sweep) with SIGKILL at N random moments, resumes
-each time, and compares the results with those of a run that was left alone. The server notes when it was
-asked what and when it had sent the reply. What it is asked again was in flight at a kill, or its reply was
-sent and not yet kept: of those the number is told, and the longest time between the reply and the kill.
 """
 
 from __future__ import annotations
@@ -20,15 +14,12 @@ import hashlib
 import heapq
 import json
 import os
-import random
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,26 +112,6 @@ def name_of(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def ideal_s(questions: int, steps: int, delay_s: float, slow_s: float, workers: int) -> float:
-    """The time of so many workers that are never idle, each with one question after another, step by step.
-
-    As the server does it, each 16th request that begins is slow.
-    """
-    free = [(0.0, worker, 0) for worker in range(workers)]  # when, and the steps left of the question at hand
-    waiting, number, end = questions, 0, 0.0
-    while free:
-        when, worker, left = heapq.heappop(free)
-        if not left:
-            if not waiting:
-                continue
-            waiting, left = waiting - 1, steps
-        number += 1
-        done = when + (slow_s if number % EVERY == 0 else delay_s)
-        end = max(end, done)
-        heapq.heappush(free, (done, worker, left - 1))
-    return end
-
-
 def write_scene(path: Path, side: int) -> Path:
     """A scene of noise, so that PNGs are as large as those of photographs."""
     rng = np.random.default_rng(0)
@@ -176,6 +147,26 @@ def ask_command(scene: Path, server: Served, output: Path, questions: Path, *mor
     """``ask`` with a file of questions and five zooms each."""
     views = ("--questions", questions, "--max-pixels", 256 * 256, "--max-zooms", server.zooms)
     return command("ask", scene, server, output, *views, *more)
+
+
+def ideal_s(questions: int, steps: int, delay_s: float, slow_s: float, workers: int) -> float:
+    """The time of so many workers that are never idle, each with one question after another, step by step.
+
+    As the server does it, each 16th request that begins is slow.
+    """
+    free = [(0.0, worker, 0) for worker in range(workers)]  # when, and the steps left of the question at hand
+    waiting, number, end = questions, 0, 0.0
+    while free:
+        when, worker, left = heapq.heappop(free)
+        if not left:
+            if not waiting:
+                continue
+            waiting, left = waiting - 1, steps
+        number += 1
+        done = when + (slow_s if number % EVERY == 0 else delay_s)
+        end = max(end, done)
+        heapq.heappush(free, (done, worker, left - 1))
+    return end
 
 
 def slow_requests(folder: Path, options: argparse.Namespace) -> None:
@@ -266,147 +257,6 @@ def peak(parts: list[str]) -> None:
     sys.exit(done.returncode)
 
 
-# --- kills ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Work:
-    """A command that is killed.
-
-    Attributes:
-        name: for the line about it.
-        verb: of the package.
-        suffix: of its output.
-        build: the command for a server and an output.
-    """
-
-    name: str
-    verb: str
-    suffix: str
-    build: Callable[..., list[str]]
-
-
-def kills(folder: Path, options: argparse.Namespace) -> None:
-    """Kill and resume commands at random moments; results are compared, and requests counted."""
-    scene = write_scene(folder / "killed.tif", 8 * 128)
-    questions = folder / "questions.txt"
-    questions.write_text("".join(f"question {number} ?\n" for number in range(16)))
-
-    def detecting(server: Served, output: Path, *more: object) -> list[str]:
-        return detect_command(scene, server, output, 64, *more)
-
-    def chaining(server: Served, output: Path, *more: object) -> list[str]:
-        return ask_command(scene, server, output, questions, *more)
-
-    def sweeping(server: Served, output: Path, *more: object) -> list[str]:
-        views = ("--zoom", "sweep", "--max-pixels", 128 * 128, "--max-tiles", 81)
-        return command("ask", scene, server, output, "How many ships are there?", *views, *more)
-
-    rng = random.Random(options.seed)
-    half, quarter = options.kills // 2, options.kills // 4
-    for work, times in (
-        (Work("detect", "detect", "geojson", detecting), half),
-        (Work("ask, chains of two zooms", "ask", "json", chaining), options.kills - half - quarter),
-        (Work("ask, a sweep", "ask", "json", sweeping), quarter),
-    ):
-        kill_often(folder, work, times, rng, options)
-
-
-def kill_often(folder: Path, work: Work, times: int, rng: random.Random, options: argparse.Namespace) -> None:
-    """Runs of one command, killed so often in all, and a line about them."""
-    with Served(0.0, 0.0, 2) as server:
-        alone = folder / f"alone-{work.verb}.{work.suffix}"
-        _, code, err = run(work.build(server, alone))
-        expected, requests = results(work.verb, alone), server.number
-        alone.unlink()
-        if code != 0:
-            raise SystemExit(f"{work.name}: exit {code}: {err}")
-    done, sent, again = 0, 0, 0
-    lost: list[float] = []
-    while done < times:
-        with Served(options.delay, options.delay, 2) as server:
-            output = folder / f"killed-{work.verb}.{work.suffix}"
-            most = min(3, times - done)
-            killed = killed_and_resumed(work, server, output, requests, most, rng, options)
-            same = results(work.verb, output) == expected
-            journals = list(folder.glob(f"{output.name}*journal*"))
-            if not same or journals:
-                raise SystemExit(
-                    f"{work.name}: after {len(killed)} kills: same result {same}, journals {journals}"
-                )
-            output.unlink()
-            more, late = server.asked_again(killed)
-            done, sent, again, lost = done + len(killed), sent + server.number, again + more, lost + late
-    longest = f", {max(lost) * 1000:.1f} ms before the kill at most" if lost else ""
-    print(
-        f"{work.name}: {done} kills, all results identical | {sent:,} requests, {again} of them asked again: "
-        f"{again - len(lost)} were in flight at a kill, of {len(lost)} the reply was sent and not yet kept"
-        f"{longest}",
-        flush=True,
-    )
-    if again > done * options.in_flight:
-        raise SystemExit(f"{work.name}: {again} requests asked again after {done} kills")
-
-
-def killed_and_resumed(
-    work: Work,
-    server: Served,
-    output: Path,
-    requests: int,
-    most: int,
-    rng: random.Random,
-    options: argparse.Namespace,
-) -> dict[str, float]:
-    """Run a command until it ends, killed at random numbers of replies up to so often.
-
-    Returns:
-        When which process was killed, by the key that it showed the server.
-    """
-    killed: dict[str, float] = {}
-    started = False
-    while True:
-        more = ["--resume"] if started else []
-        process = subprocess.Popen(
-            work.build(server, output, *more),
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "RSCOVLM_API_KEY": f"process-{len(killed)}"},
-        )
-        until = server.number + rng.randint(0, max(1, requests - len(server.exchanges)))
-        while process.poll() is None and server.number < until:
-            time.sleep(0.003)
-        time.sleep(rng.random() * 2 * options.delay)
-        if process.poll() is None and len(killed) < most:
-            killed[f"Bearer process-{len(killed)}"] = time.monotonic()
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            started = journal_of(output).exists()
-            if output.exists() and not started:  # it had done everything but end
-                return killed
-            continue
-        _, err = process.communicate()
-        if process.returncode:
-            raise SystemExit(f"{work.name}: exit {process.returncode}: {err}")
-        return killed
-
-
-def journal_of(output: Path) -> Path:
-    """Where a command keeps its replies."""
-    from rscovlm.journal import journal_path
-
-    return journal_path(output)
-
-
-def results(verb: str, path: Path) -> object:
-    """What a run found, without times."""
-    record = json.loads(path.read_text())
-    if verb == "ask":
-        return [(each["question"], each["answer"], each["views"]) for each in record["answers"]]
-    return sorted(json.dumps(feature["geometry"]) for feature in record["features"])
-
-
 def main() -> None:
     """Parse the command line and measure."""
     if sys.argv[1:2] == ["--peak"]:
@@ -417,16 +267,11 @@ def main() -> None:
     parser.add_argument("--slow", type=float, default=3.0, help="seconds of each 16th")
     parser.add_argument("--pixels", type=int, default=1_003_520, help="largest view of the memory's run")
     parser.add_argument("--in-flight", type=int, default=16, help="as the package has it by default")
-    parser.add_argument("--kills", type=int, default=0, help="kill both commands so often, and nothing else")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=("slow", "failures", "memory"))
     options = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        if options.kills:
-            kills(folder, options)
-            return
         if options.only in (None, "slow"):
             slow_requests(folder, options)
         if options.only in (None, "failures"):

@@ -255,12 +255,3 @@ def _largest_iou(
         union = mine + its - common
         largest[begin : begin + _BLOCK] = common / np.where(union > 0, union, np.inf)
     return largest
-
-
-def iou_matrix(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Intersection over union of every pair: (n, 4, 2) and (m, 4, 2) -> (n, m)."""
-    a, b = as_quads(first), as_quads(second)
-    matrix = np.zeros((len(a), len(b)))
-    i, j, iou = overlapping_pairs(a, b)
-    matrix[i, j] = iou
-    return matrix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from detection_eval.text.contracts import CONTRACTS
 from rscovlm.tasks.replies import JournalledModel
@@ -21,19 +21,29 @@ if TYPE_CHECKING:
     from tiling.scene import Scene
 
 
-def ask(
-    scene: Scene,
-    questions: Sequence[str],
-    engine: Engine,
-    *,
-    zoomable: Sequence[bool] | None = None,
-    settings: ZoomSettings | None = None,
-    options: Generation | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    journal: Journal | None = None,
-    structured: bool = False,
-    thumbnails: bool = True,
-) -> list[Answer]:
+class How(TypedDict, total=False):
+    """How questions are asked; what is left out is as it says.
+
+    Attributes:
+        zoomable: for each question whether the zoom tool may be offered; it may for all.
+        settings: zoom policy, budget and crop rule; those that ship for the model's dialect.
+        options: how replies are generated; greedily.
+        progress: called with (questions answered, questions in all).
+        journal: where usable replies are kept as they come, and taken from where they are there already.
+        structured: hold replies to the dialect's form of calls; for models in vLLM, and not held.
+        thumbnails: whether traces hold pictures of the views; they do.
+    """
+
+    zoomable: Sequence[bool] | None
+    settings: ZoomSettings | None
+    options: Generation | None
+    progress: Callable[[int, int], None] | None
+    journal: Journal | None
+    structured: bool
+    thumbnails: bool
+
+
+def ask(scene: Scene, questions: Sequence[str], engine: Engine, **how: Unpack[How]) -> list[Answer]:
     """One answer for each question about a scene, in order.
 
     What fails for one question ends that question alone: its ``stop_reason`` is ``error`` and its trace says
@@ -43,26 +53,9 @@ def ask(
         scene: to ask about.
         questions: any number.
         engine: the model.
-        zoomable: for each question whether the zoom tool may be offered; None allows it for all.
-        settings: zoom policy, budget and crop rule; None takes those that ship for the model's dialect.
-        options: how replies are generated.
-        progress: called with (questions answered, questions in all).
-        journal: where usable replies are kept as they come, and taken from where they are there already.
-        structured: hold replies to the dialect's form of calls; for models in vLLM.
-        thumbnails: whether traces hold pictures of the views.
+        how: see :class:`How`.
     """
-    pairs = [(scene, question) for question in questions]
-    return ask_each(
-        pairs,
-        engine,
-        zoomable=zoomable,
-        settings=settings,
-        options=options,
-        progress=progress,
-        journal=journal,
-        structured=structured,
-        thumbnails=thumbnails,
-    )
+    return ask_each([(scene, question) for question in questions], engine, **how)
 
 
 def listing_of(family: ModelFamily, options: Generation | None = None) -> Listing:
@@ -71,20 +64,10 @@ def listing_of(family: ModelFamily, options: Generation | None = None) -> Listin
     return Listing(CONTRACTS[family.detection], family.classes, listing, family.detect_gsd_m)
 
 
-def ask_each(
-    questions: Sequence[tuple[Scene, str]],
-    engine: Engine,
-    *,
-    zoomable: Sequence[bool] | None = None,
-    settings: ZoomSettings | None = None,
-    options: Generation | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    journal: Journal | None = None,
-    structured: bool = False,
-    thumbnails: bool = True,
-) -> list[Answer]:
+def ask_each(questions: Sequence[tuple[Scene, str]], engine: Engine, **how: Unpack[How]) -> list[Answer]:
     """One answer for each question about a scene of its own, in order; as :func:`ask` otherwise."""
-    settings = settings or default_zoom_settings(engine.family.dialect.name)
+    settings = how.get("settings") or default_zoom_settings(engine.family.dialect.name)
+    options, journal, progress = how.get("options"), how.get("journal"), how.get("progress")
     chain = ZoomChain(
         engine if journal is None else JournalledModel(engine, journal),
         engine.family.dialect,
@@ -95,10 +78,10 @@ def ask_each(
         options=options,
         model_name=engine.name,
         listing=listing_of(engine.family, options),
-        structured=structured,
-        thumbnails=thumbnails,
+        structured=how.get("structured", False),
+        thumbnails=how.get("thumbnails", True),
     )
-    allowed = zoomable or [True] * len(questions)
+    allowed = how.get("zoomable") or [True] * len(questions)
     return chain.ask_all(
         questions,
         policies=[settings.policy if zooms or not settings.policy.offers_tool else OFF for zooms in allowed],

@@ -1,6 +1,6 @@
 """Objective of a step: cross-entropy under one kind of targets, and the losses of heads.
 
-A configuration chooses both by name (``objective``, ``heads``). Heads are checkpointed with the model; an
+A configuration states both (``objective``, ``heads``). Heads are checkpointed with the model; an
 export keeps those that inference needs.
 """
 

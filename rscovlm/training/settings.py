@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from configs.checking import Section
 from rscovlm.training.adapter_settings import Adapted, Adapters, Tower
@@ -133,16 +133,22 @@ class Teacher(Section):
 
 
 class ObjectiveSettings(Section):
-    """The quantity that a step minimises, beside what heads ask for."""
+    """The cross-entropy of the next token, minimised beside what heads ask for, and changes of it."""
 
-    name: Literal["next_token"] = "next_token"
-    """next_token: cross-entropy of the next token where it is learnt."""
     soft_numbers: SoftNumbers | None = None
     """Near misses of coordinates are nearly right; works by number or by digit, as the tokenizer writes."""
     number_loss: NumberLossSettings | None = None
     """A loss of the distance of numbers beside the cross-entropy; goes with soft_numbers as well."""
     teacher: Teacher | None = None
     """Targets are partly another model's probabilities."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_name(cls, data: object) -> object:
+        """Files of before name the one objective that there is."""
+        if isinstance(data, dict) and data.get("name") == "next_token":
+            return {key: value for key, value in data.items() if key != "name"}
+        return data
 
 
 class Stem(Section):
@@ -277,6 +283,16 @@ class TrainConfig(Section):
 
 
 FREE_KEYS = frozenset(
-    {"output", "mix_root", "checkpoints", "logging", "workers", "evaluation", "broken_limit"}
+    {
+        "output",
+        "mix_root",
+        "checkpoints",
+        "logging",
+        "workers",
+        "evaluation",
+        "broken_limit",
+        "objective.name",
+    }
 )
-"""Settings that may differ between a run and its resume without changing what is learnt."""
+"""Settings that may differ between a run and its resume without changing what is learnt; the name of the
+objective stands in runs of before, when there was one to choose from."""

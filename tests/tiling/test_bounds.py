@@ -76,3 +76,12 @@ def test_a_scene_without_a_place_has_no_bounds(make_raster):
     with Scene(make_raster(BLANK)) as scene:
         assert map_bounds(scene, scene.window) is None
         assert lonlat_bounds(scene, scene.window) is None
+
+
+def test_a_side_that_bulges_towards_the_pole_counts(make_raster):
+    """Seen from the pole, the middle of the nearer side is nearer to it than both of its ends."""
+    transform = Affine(100_000, 0, -1_000_000, 0, -100_000, -1_000_000)  # 2000 km wide, 1000 km from the pole
+    with Scene(make_raster(BLANK, crs="EPSG:3413", transform=transform)) as scene:
+        _, _, _, north = lonlat_bounds(scene, scene.window)
+        corner, middle = scene.to_lonlat([(0, 0), (10, 0)])[:, 1]
+    assert corner < middle == pytest.approx(north)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection_eval.detections import Detections
-from detection_eval.geometry.overlap import iou_matrix
 from detection_eval.geometry.quads import box_quads
+from tests.detection_eval.dense import iou_matrix
 from tiling.grid import TileGrid
 from tiling.merging import MergedDetections, merge_tiles
 from tiling.scales import DroppedAcross, ScaleRules, merge_scales

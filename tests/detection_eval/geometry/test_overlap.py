@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from detection_eval.geometry.overlap import (
     candidate_pairs,
     intersection_area,
-    iou_matrix,
     overlapping_pairs,
     pair_iou,
 )
 from detection_eval.geometry.quads import box_quads, canonical
 from detection_eval.geometry.rotated import boxes_to_quads
+from tests.detection_eval.dense import iou_matrix
 
 
 def random_boxes(seed, count, spread=60.0):

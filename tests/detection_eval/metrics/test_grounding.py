@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detection_eval.geometry.overlap import iou_matrix
 from detection_eval.geometry.quads import box_quads
 from detection_eval.metrics.grounding import (
     CONVENTIONS,
@@ -17,6 +16,7 @@ from detection_eval.metrics.grounding import (
     rscovlm,
     to_grid,
 )
+from tests.detection_eval.dense import iou_matrix
 
 CORNER = st.integers(0, 60)
 BOX = st.tuples(CORNER, CORNER, st.integers(1, 40), st.integers(1, 40)).map(

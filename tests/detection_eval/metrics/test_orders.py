@@ -8,7 +8,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from detection_eval.geometry.overlap import iou_matrix
 from detection_eval.metrics.average_precision import one_tie, one_tie_at_best
 from detection_eval.metrics.confidence_free import ConfidenceFreeAP, confidence_free_ap, given_ap
 from detection_eval.metrics.counts import count
@@ -17,6 +16,7 @@ from detection_eval.metrics.matching import match
 from detection_eval.metrics.orders import most_true, shuffled_ap
 from detection_eval.metrics.overlaps import overlap, select
 from detection_eval.metrics.presets import STRICT
+from tests.detection_eval.dense import iou_matrix
 from tests.detection_eval.problems import apart, boxes, random_problem
 
 INTERPOLATIONS = ("11-point", "area", "101-point")

@@ -7,7 +7,7 @@ import json
 import pytest
 import rasterio
 
-from rscovlm.cli.ask import read_questions
+from rscovlm.cli.ask_questions import read_questions
 
 
 def test_a_scene_comes_with_labels_and_questions_that_ask_can_read(run, tmp_path):

@@ -134,3 +134,11 @@ def test_a_key_below_a_value_is_no_override():
 def test_every_shipped_configuration_names_a_mix_that_ships(name):
     """All but nano's, whose lessons are generated."""
     assert {f"mix/{stage.config.mix}" for stage in load_stages(name)} <= set(available("mix"))
+
+
+def test_files_of_before_may_name_the_objective_and_their_runs_go_on():
+    named = load_train_config("synth", ["objective.name=next_token"])
+    assert named == load_train_config("synth")
+    before = json.loads(named.model_dump_json())
+    before["objective"]["name"] = "next_token"
+    assert changes(before, json.loads(named.model_dump_json())) == []

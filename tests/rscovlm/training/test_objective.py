@@ -71,7 +71,7 @@ def test_every_head_of_the_table_has_a_section_and_the_other_way_round():
         ("heads.numbers.agb={}", "heads.numbers.agb.target: is missing"),
         ("heads.numbers.agb={target: agb, deviatoin: 3}", "did you mean deviation?"),
         ("heads.regression={target: agb}", "heads.regression: is numbers now: write heads: {numbers: {agb:"),
-        ("objective.name=next_tokens", "objective.name: input should be 'next_token'"),
+        ("objective.name=next_tokens", "objective.name: unknown setting"),
         ("objective.soft_numbers={first: 0}", "objective.soft_numbers.first: input should be greater than 0"),
         ("objective.soft_number={}", "did you mean soft_numbers?"),
         ("objective={soft_numbers: {}, teacher: {model: nano}}", "give one of both"),
