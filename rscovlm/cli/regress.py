@@ -22,6 +22,7 @@ from rscovlm.cli.regress_models import (
     check_dates,
     check_radar,
     choose,
+    in_season,
     layout_of,
     run_of,
 )
@@ -83,7 +84,11 @@ def regress(
     ] = None,
     dates: Annotated[
         str | None,
-        typer.Option(help="When the scenes were taken, for the map's tags.", metavar="YYYY-MM-DD,..."),
+        typer.Option(
+            help="When the scenes were taken: for the map's tags, and for models that learnt to be told the "
+            "season; else files say it where they can.",
+            metavar="YYYY-MM-DD,...",
+        ),
     ] = None,
     sensor: SensorName = None,
     assume_gsd: AssumeGsd = None,
@@ -169,12 +174,15 @@ def regress(
                 f"{scenes[0]} makes {columns} x {rows} estimates; give --output FILE.tif for the map"
             )
         regions = regions_of(region, region_names, models, stack.scene, held)
+        optical = [scene for scene, _ in stack.layers[: len(scenes)]]
+        models, season = in_season(models, optical, dates)
         run = run_of(stack, models, fuse.value, interval, layout, batch_size, plots, device, held, regions)
         if output is None:
-            _one(run, estimated, as_json)
+            _one(run, estimated, as_json, season)
         else:
             assert picture is not None
-            _map(run, models, output, picture, resume, overwrite, dates)
+            said = {} if dates is None else {"dates": dates}
+            _map(run, models, output, picture, resume, overwrite, said | _seasonal(season))
             if as_json:
                 print(
                     json.dumps(
@@ -247,7 +255,12 @@ def _layer(
     return opened, contract
 
 
-def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
+def _seasonal(season: str) -> dict[str, str]:
+    """What a result says of the season that a model was told."""
+    return {"season": season} if season else {}
+
+
+def _one(run: Run, estimated: Mapping[str, Target], as_json: bool, season: str) -> None:
     """Print the estimates of a single patch.
 
     Raises:
@@ -267,7 +280,7 @@ def _one(run: Run, estimated: Mapping[str, Target], as_json: bool) -> None:
     for place, (name, target) in enumerate(estimated.items()):
         mean, low, high, deviation = numbers[OF_TARGET * place : OF_TARGET * (place + 1)]
         about = {"target": name, "unit": target.unit, "interval": run.interval, "coverage": coverage}
-        about |= standing
+        about |= standing | _seasonal(season)
         records.append(about | {"mean": mean, "lower": low, "upper": high, "standard_deviation": deviation})
     if as_json:
         if run.knowledge is not None:
@@ -293,7 +306,7 @@ def _map(
     picture: Path,
     resume: bool,
     overwrite: bool,
-    dates: str | None,
+    said: dict[str, str],
 ) -> None:
     from rscovlm.journal import Journal, journal_path
     from rscovlm.tasks.regress import COVERAGE, map_bands
@@ -328,7 +341,7 @@ def _map(
                 [*bands, COVERAGE],
                 transform=transform,
                 crs=scene.crs,
-                tags=_tags(run, models, tally, dates),
+                tags=_tags(run, models, tally, said),
             )
         rows, columns = layout.grid.size
         shown = [band for name in estimated for band in (name, f"{name}_standard_deviation")]
@@ -375,11 +388,14 @@ def _fused(run: Run) -> str:
     return getattr(run, "fuse", "")
 
 
-def _tags(run: Run, models: Sequence[Chosen], tally: Mapping[str, int], dates: str | None) -> dict[str, str]:
+def _tags(
+    run: Run, models: Sequence[Chosen], tally: Mapping[str, int], said: Mapping[str, str]
+) -> dict[str, str]:
     """What a map says of where it comes from; nothing that differs between two runs of the same.
 
     Args:
         tally: patches by region.
+        said: of dates and seasons.
     """
     from rscovlm.tasks.provenance import version
 
@@ -398,5 +414,5 @@ def _tags(run: Run, models: Sequence[Chosen], tally: Mapping[str, int], dates: s
         ),
         "prompt": "one-pass" if run.knowledge is None else "two-pass",
         **standing_of(run, tally),
-        **({} if dates is None else {"dates": dates}),
+        **said,
     }

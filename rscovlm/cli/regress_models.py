@@ -172,6 +172,39 @@ def check_dates(models: Sequence[Chosen], scenes: Sequence[str], stated: str | N
         )
 
 
+def in_season(
+    models: Sequence[Chosen], scenes: Sequence[Scene], stated: str | None
+) -> tuple[tuple[Chosen, ...], str]:
+    """The models with the season of the scenes in their words, where they learnt it; and that season.
+
+    Args:
+        models: that are asked.
+        scenes: one of each date.
+        stated: ``--dates``, which go before what files say of themselves.
+
+    Returns:
+        the season is empty where no model is told any.
+    """
+    from datetime import date
+
+    from rscovlm.data.seasons import seasons_of
+    from tiling.dates import acquired
+
+    if not any(each.inputs.seasonal for each in models):
+        return tuple(models), ""
+    first = scenes[0]
+    taken = [acquired(scene.tags) for scene in scenes]
+    if stated is not None:
+        taken = [date.fromisoformat(each.strip()) for each in stated.split(",")]
+    middle = [first.window.width / 2, first.window.height / 2]
+    lat = float(first.to_lonlat([middle])[0, 1]) if first.georeferenced else float("nan")
+    season = seasons_of(taken, lat)
+    if not season:
+        lacks = "where it lies" if None not in taken else "when it was taken; --dates states it"
+        note(f"{first.source} does not say {lacks}; the model is told no season")
+    return tuple(each._replace(inputs=each.inputs.in_season(season)) for each in models), season
+
+
 def check_radar(stack: Stack, models: Sequence[Chosen], sar: str | None) -> None:
     """Ask for radar where models see it, and refuse it where they see none of its bands.
 

@@ -102,25 +102,27 @@ def _asked(
     """What each head says of plots, before any recalibration."""
     from rscovlm.engines.numbers import head_of
     from rscovlm.engines.transformers import TransformersEngine
-    from rscovlm.reo.predict import predicted
+    from rscovlm.reo.predict import known_by, predicted
 
     tables = {}
     with open_model(checkpoint, device) as engine, Progress("asking", "head") as tell:
         assert isinstance(engine, TransformersEngine), "a checkpoint in a folder runs here"
+        known = None if source.knowledge is None else known_by(engine, source)
         for place, head in enumerate(heads):
-            tables[head] = predicted(engine.model, head_of(engine.heads, head), source)
+            tables[head] = predicted(engine.model, head_of(engine.heads, head), source, known=known)
             tell(place + 1, len(heads))
     return tables
 
 
 def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, plots: int) -> PlotSource:
-    """Plots as the checkpoint has learnt them."""
+    """Plots as the checkpoint has learnt them, and is asked about them elsewhere."""
     from rscovlm.data.encoding import Encoder
+    from rscovlm.data.plot_prompts import asked_as
     from rscovlm.data.plot_source import PlotSource
     from rscovlm.data.plot_views import shown_as
 
     encoder = Encoder.of_checkpoint(checkpoint.local)
-    shown = shown_as(inputs)
+    shown = shown_as(inputs) | asked_as(inputs)
     source = PlotSource("plots", encoder, 0, plots, *_rooted(file), split=split, **shown)
     if source.regions is not None and (told := source.regions.told(source.region.tolist())):
         note(told)

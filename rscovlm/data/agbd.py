@@ -12,6 +12,7 @@ AGBD keeps a group for each Sentinel-2 tile; AGBD-Lite keeps the same data sets 
 | ``DEM`` | (n, 25, 25) int16 | metres; -9999 is no data |
 | ``CH/ch`` | (n, 25, 25) uint8 | canopy height in metres; 255 is no data |
 | ``GEDI/agbd``, ``agbd_se``, ``rh98`` | (n,) | Mg/ha, Mg/ha, m |
+| ``Sentinel_metadata/S2_date`` | (n,) int16 | days since 2019-04-17, negative before it |
 | ``GEDI/lat_offset``, ``lat_decimal``, and of ``lon`` | (n,) | parts of degrees, see ``degrees`` |
 """
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+GEDI_BEGAN = np.datetime64("2019-04-17")
+"""AGBD counts days from here, of footprints and of images."""
+
 NO_CLASS, NO_HEIGHT = 255, -9999
 _REQUIRED = ("S2_bands", "ALOS_bands", "GEDI")
 
@@ -54,6 +58,7 @@ class Footprint:
         canopy_height_m: (25, 25); None where the file has none.
         numbers: of the footprint, by the file's names: ``agbd``, ``agbd_se``, ``rh98``, ``lat``, ``lon`` ...
         later: as ``reflectance``, of each later date.
+        days: since ``GEDI_BEGAN``, when each Sentinel-2 image was taken; NaN where unknown.
     """
 
     key: str
@@ -65,6 +70,7 @@ class Footprint:
     canopy_height_m: Floats | None
     numbers: dict[str, float]
     later: tuple[Floats, ...] = ()
+    days: tuple[float, ...] = ()
 
 
 class AgbdFile:
@@ -239,11 +245,16 @@ class AgbdFile:
                     reflectance(self._ordered(name, dated("S2_bands", date), row, BANDS), offset or 0.0)
                     for date in range(2, self.dates + 1)
                 ),
+                tuple(self._day(group, row, date) for date in range(1, self.dates + 1)),
             )
         except (OSError, KeyError, ValueError, IndexError) as error:
             raise DataError(
                 f"{self.path}: plot {row} of {name or 'the file'} cannot be read: {error}"
             ) from None
+
+    def _day(self, group: Any, row: int, date: int) -> float:
+        day = _number(group, dated("Sentinel_metadata/S2_date", date), row)
+        return np.nan if day is None else day
 
     def _ordered(self, name: str, layer: str, row: int, wanted: tuple[str, ...]) -> NDArray[Any]:
         """Stored numbers of a plot with bands in the order of ``wanted``, whatever order the file states.
@@ -347,11 +358,11 @@ def as_stored(plots: Sequence[Plot], boa_offset: int) -> dict[str, NDArray[Any]]
     backscatter = np.stack([plot.gamma0_db for plot in plots])
     cover = np.stack([plot.land_cover for plot in plots])
     lat, lon = (np.array([getattr(plot, axis) for plot in plots]) for axis in ("lat", "lon"))
-    later = {}
+    later: dict[str, NDArray[Any]] = {}
     for date, seen in enumerate(zip(*(plot.later for plot in plots), strict=True), start=2):
         days, images = zip(*seen, strict=True)
         later[dated("S2_bands", date)] = _numbers_of(np.stack(images), boa_offset)
-        later[dated("Sentinel_metadata/S2_date", date)] = np.array(days, np.int16)
+        later[dated("Sentinel_metadata/S2_date", date)] = _dates(plots, days)
     return {
         "S2_bands": _numbers_of(spectra, boa_offset),
         "ALOS_bands": np.clip(np.rint(10 ** ((backscatter + 83) / 20)), 1, 65535).astype(np.uint16),
@@ -368,9 +379,21 @@ def as_stored(plots: Sequence[Plot], boa_offset: int) -> dict[str, NDArray[Any]]
         "GEDI/patch_count": np.array([plot.patches for plot in plots], np.uint16),
         "GEDI/activity": np.array([ACTIVITY_CODES[plot.activity] for plot in plots], np.uint8),
         "Sentinel_metadata/S2_boa_offset": np.full(len(plots), boa_offset, np.uint8),
-        "Sentinel_metadata/S2_date": np.array([plot.day for plot in plots], np.int16),
+        "Sentinel_metadata/S2_date": _dates(plots, [plot.day for plot in plots]),
         **later,
     }
+
+
+def _dates(plots: Sequence[Plot], days: Sequence[int]) -> NDArray[np.int16]:
+    """(n,) days since ``GEDI_BEGAN`` of days of the year 2020, in the south of one that begins in July.
+
+    Leaves of synthetic plots go by the day of the year, so that summers are in June here, in December there.
+    """
+    new_years = [np.datetime64("2020-01-01" if plot.lat >= 0 else "2020-07-01") for plot in plots]
+    return np.array(
+        [(year - GEDI_BEGAN).astype(int) + day - 1 for year, day in zip(new_years, days, strict=True)],
+        np.int16,
+    )
 
 
 def _numbers_of(reflectance: Floats, boa_offset: int) -> NDArray[np.uint16]:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.agbd import NO_CLASS, Footprint, gamma0_db, reflectance
+from rscovlm.data.agbd import GEDI_BEGAN, NO_CLASS, Footprint, gamma0_db, reflectance
 from rscovlm.data.table_blocks import Blocks, is_patch
 from rscovlm.errors import DataError
 from rscovlm.synth.forest import BANDS, POLARISATIONS, SIDE
@@ -82,7 +82,6 @@ _LATITUDE = [CHANNELS.index("lat_cos"), CHANNELS.index("lat_sin")]
 _STORED = 40.0
 """Reflectance is below, and decibels are; Sentinel-2's and PALSAR-2's whole numbers are above."""
 _NO_DATA = -9000.0  # below it: AGBD's loader writes -9999
-_EPOCH = np.datetime64("2019-04-17")
 
 
 def read_columns(file: parquet.ParquetFile) -> tuple[dict[str, Floats], dict[str, NDArray[np.str_]]]:
@@ -106,7 +105,7 @@ def read_columns(file: parquet.ParquetFile) -> tuple[dict[str, Floats], dict[str
             numbers[known] = np.array([_float(each) for each in column.to_pylist()], np.float64)
         elif pa.types.is_date(kind) or pa.types.is_timestamp(kind):
             days = column.cast(pa.date32()).cast(pa.int32()).to_pandas().to_numpy(np.float64)
-            numbers[NAMES.get(own.lower(), own)] = days - float(_EPOCH.astype(int))
+            numbers[NAMES.get(own.lower(), own)] = days - float(GEDI_BEGAN.astype(int))
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
             called = next((word for word, names in _WORDS.items() if own.lower() in names), own)
             words[called] = np.array([each or "" for each in column.to_pylist()], dtype=np.str_)
@@ -243,6 +242,7 @@ class RawFile:
                 self._plain("DEM", row, _NO_DATA),
                 self._plain("ch", row, NO_CLASS),
                 {each: value for each, value in numbers.items() if np.isfinite(value)},
+                days=(numbers.get("S2_date", np.nan),),
             )
         except (ValueError, IndexError) as error:
             raise DataError(f"{self.path}: row {row} cannot be read: {error}") from None

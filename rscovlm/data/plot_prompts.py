@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rscovlm.data.agbd import Footprint
 from rscovlm.data.number_tables import DESCRIBED
 from rscovlm.data.plot_files import open_plots, plot_files_in, spaced_plots
-from rscovlm.data.plot_questions import QUESTIONS
+from rscovlm.data.plot_questions import QUESTIONS, season_at
 from rscovlm.data.plot_views import channels, scaling_of
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import PatchInput, Target, read_inputs
@@ -116,8 +116,19 @@ def asked(
         words: in place of those of ``inputs``.
         known: what the model has said about ``knowledge``; None for nothing.
     """
-    own = inputs if words is None else inputs.model_copy(update={"prompt": words})
+    own = seasoned(inputs, plot) if words is None else inputs.model_copy(update={"prompt": words})
     return own.conversation(pixels_of(plot, inputs.bands), inputs.bands, known)
+
+
+def asked_as(inputs: PatchInput) -> dict[str, Any]:
+    """Options of ``PlotSource`` by which plots are asked about as a checkpoint learnt it."""
+    kinds = [kind for kind, question in QUESTIONS.items() if question == inputs.knowledge]
+    return {"hints": inputs.hints, "knowledge": kinds[0] if kinds else None}
+
+
+def seasoned(inputs: PatchInput, plot: Footprint) -> PatchInput:
+    """How a plot is shown and asked about, in the words of its season where these are known and learnt."""
+    return inputs if inputs.seasonal is None else inputs.in_season(season_at(plot, inputs.dates))
 
 
 def asked_first(inputs: PatchInput, plot: Footprint) -> Conversation:

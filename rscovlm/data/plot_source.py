@@ -24,7 +24,7 @@ from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import DESCRIBED, described, further_numbers
 from rscovlm.data.plot_files import open_plot_file, open_plots
 from rscovlm.data.plot_places import Places, plot_files
-from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, hint_of
+from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, SAID_OF_SCENES, SEASON, hint_of
 from rscovlm.data.plot_regions import cover_name, region_names
 from rscovlm.data.plot_views import (
     NATIVE,
@@ -196,6 +196,8 @@ class PlotSource:
             "patch_px": SIDE,
             "gsd_m": PIXEL_M,
             "prompt": self.question("number"),
+            "seasonal": self._seasonal,
+            "hints": list(self.hints),
             "knowledge": None if self.knowledge is None else QUESTIONS[self.knowledge],
             "sensors": ["sentinel2-l2a", "alos2-palsar2"],
             "targets": DESCRIBED | self._targets,
@@ -260,7 +262,7 @@ class PlotSource:
         """
         rng = generator(self.seed, self.name, index, visit, "answer")
         kind = self.answers[int(rng.integers(len(self.answers)))]
-        prompt = self.prompt(index, kind, told=visit % 2 == 0)
+        prompt = self.prompt(index, kind, told=HINTS if visit % 2 == 0 else SAID_OF_ANY)
         conversation = prompt.say("assistant", *self._answer(index, kind))
         key, task = Key(self.name, index, visit), "regression" if kind == "number" else "vqa"
         numbers, given = self.numbers(index), sum(each.role == "assistant" for each in prompt.messages)
@@ -303,32 +305,48 @@ class PlotSource:
         opened = open_plots(self.files[places.file[index]])
         return opened.read(str(places.group[index]), int(places.row[index]))
 
-    def prompt(self, index: int, kind: str, *, known: str | None = None, told: bool = True) -> Conversation:
+    def prompt(
+        self, index: int, kind: str, *, known: str | None = None, told: Sequence[str] = SAID_OF_SCENES
+    ) -> Conversation:
         """The question about a plot, after what is to be known first.
 
         Args:
             index: of the plot.
             kind: of ``QUESTIONS``.
             known: what was said about ``knowledge``; None says what is true (teacher-forced).
-            told: whether hints that differ from plot to plot are given.
+            told: hints that are given; as a model is asked by default, in training all at every other visit.
         """
         pictures: tuple[Picture, ...] = self.pictures(index)
-        question = self.question(kind, index if told else None)
+        question = self.question(kind, index, told)
         if self.knowledge is None or kind == self.knowledge:
             return Conversation().say("user", *pictures, question)
         before = Conversation().say("user", *pictures, QUESTIONS[self.knowledge])
         said = self._answer(index, self.knowledge) if known is None else (known,)
         return before.say("assistant", *said).say("user", question)
 
-    def question(self, kind: str, index: int | None = None) -> str:
-        """The words of a question; of the number after hints, those about one plot where it is given."""
-        hints = self.hints if kind == "number" else ()
-        told = [
-            hint_of(hint, self.views, None if hint in SAID_OF_ANY or index is None else self.footprint(index))
-            for hint in hints
-            if index is not None or hint in SAID_OF_ANY
-        ]
-        return " ".join([*told, QUESTIONS[kind]])
+    def question(self, kind: str, index: int | None = None, told: Sequence[str] = SAID_OF_SCENES) -> str:
+        """The words of a question; of the number after hints, those about one plot where it is given.
+
+        Args:
+            kind: of ``QUESTIONS``.
+            index: of the plot; None for any.
+            told: hints that are given, of those of the source.
+        """
+        hints = [hint for hint in self.hints if hint in told] if kind == "number" else []
+        own = [hint for hint in hints if hint not in SAID_OF_ANY]
+        plot = self.footprint(index) if own and index is not None else None
+        given = [hint for hint in hints if plot is not None or hint in SAID_OF_ANY]
+        said = [hint_of(hint, self.views, plot) for hint in given]
+        return " ".join([*filter(None, said), QUESTIONS[kind]])
+
+    @property
+    def _seasonal(self) -> str | None:
+        """The question about the number where the season is known, in place of ``{season}``; None without."""
+        if "season" not in self.hints:
+            return None
+        hints = [hint for hint in self.hints if hint in SAID_OF_SCENES]
+        said = [SEASON if hint == "season" else hint_of(hint, self.views) for hint in hints]
+        return " ".join([*said, QUESTIONS["number"]])
 
     def _answer(self, index: int, kind: str) -> tuple[str, ...]:
         if kind == "number":

@@ -83,6 +83,10 @@ class PatchInput(Section):
     """How a patch becomes as large."""
     prompt: str
     """Words after the images."""
+    seasonal: str | None = None
+    """The words where the season is known, in place of ``{season}``; None where the model learnt none."""
+    hints: tuple[str, ...] = ()
+    """Facts that the words began with in training, by their names in ``rscovlm.data.plot_questions``."""
     knowledge: str | None = None
     """Question that is asked, and answered in words, before the number is; None for none."""
     targets: Mapping[str, Target]
@@ -124,6 +128,16 @@ class PatchInput(Section):
     def _native_bands(self) -> list[tuple[str, ...]]:
         """Of each image for a stem of its own."""
         return [bands_at(self.native, 1 + date) for date in range(self.native_dates)]
+
+    def in_season(self, season: str) -> PatchInput:
+        """The same for images of a season, which the words say where the model has learnt to be told it.
+
+        Args:
+            season: such as ``summer``; empty where it is not known.
+        """
+        if not season or self.seasonal is None:
+            return self
+        return self.model_copy(update={"prompt": self.seasonal.format(season=season)})
 
     def numbers(self, regions: Iterable[str | None]) -> list[Mapping[str, float]] | None:
         """What samples of some regions bring for heads, of each; None where regions play no part."""

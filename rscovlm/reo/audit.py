@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.words import counted
+from rscovlm.data.agbd import GEDI_BEGAN
 from rscovlm.data.plot_files import open_plot_file
 from rscovlm.data.splits import split_of
 from rscovlm.errors import DataError
 from rscovlm.reo.baselines import plot_statistics
-from rscovlm.reo.facts import GEDI_BEGAN, Facts
+from rscovlm.reo.facts import Facts
 from rscovlm.scoring.predictions import Predictions, difference
 from rscovlm.scoring.regression import AGB_EDGES, Moments, bin_index
 

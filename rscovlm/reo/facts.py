@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rscovlm.data.agbd import NO_CLASS, AgbdFile, degrees
+from rscovlm.data.agbd import GEDI_BEGAN, NO_CLASS, AgbdFile, degrees
 from rscovlm.data.agbd_raw import read_columns, tiles_of
 from rscovlm.data.plot_files import HDF5, TABLES
 from rscovlm.data.readers.common import LeftOut, Options, read_records
@@ -31,9 +31,6 @@ from rscovlm.synth.forest import LAND_COVERS
 
 Floats = NDArray[np.float64]
 Stored = Literal["AGBD", "AGBD-Lite", "table", "conversations"]
-
-GEDI_BEGAN = np.datetime64("2019-04-17")
-"""AGBD counts days from here."""
 
 AGB = "agb_mg_per_ha"
 NAMES: Mapping[str, str] = {

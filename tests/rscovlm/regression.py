@@ -69,6 +69,7 @@ class Reader:
             raise KeyboardInterrupt
         self.batches.append(len(conversations))
         self.numbers = numbers
+        self.asked = [each.messages[-1].text for each in conversations]
         means = [float(each.images[0].read()[32, 32, 1]) for each in conversations]
         said = Mixture.gaussian(torch.tensor(means), torch.full((len(means),), DEVIATION))
         return [said for _ in targets]

@@ -1,10 +1,12 @@
 """Names of bands and views at several dates."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiling.dates import bands_at, dated, parted
+from tiling.dates import acquired, bands_at, dated, parted
 
 
 @given(st.text(st.characters(exclude_characters="@"), min_size=1), st.integers(1, 99))
@@ -25,3 +27,21 @@ def test_the_second_date_is_marked():
 def test_radar_is_the_same_at_all_dates():
     assert bands_at(("B04", "HH", "HV"), 1) == ("B04", "HH", "HV")
     assert bands_at(("B04", "HH", "HV"), 2) == ("B04@2", "HH", "HV")
+
+
+@pytest.mark.parametrize(
+    ("tags", "taken"),
+    [
+        ({"ACQUISITION_DATE": "2021-07-01"}, date(2021, 7, 1)),
+        ({"PRODUCT_START_TIME": "2021-07-01T10:30:31.024Z"}, date(2021, 7, 1)),
+        ({"IMAGERY:ACQUISITIONDATETIME": "2021-07-01 10:30:31"}, date(2021, 7, 1)),
+        ({"DATE_ACQUIRED": " 20210701"}, date(2021, 7, 1)),
+        ({"datetime": "2021/07/01"}, date(2021, 7, 1)),
+        ({"ACQUISITION_DATE": "unknown", "SENSING_TIME": "2021-07-01"}, date(2021, 7, 1)),
+        ({"ACQUISITION_DATE": "2021-13-01"}, None),
+        ({"TIFFTAG_DATETIME": "2021:07:01 10:00:00"}, None),
+        ({}, None),
+    ],
+)
+def test_files_say_when_they_were_taken_and_not_when_they_were_written(tags, taken):
+    assert acquired(tags) == taken

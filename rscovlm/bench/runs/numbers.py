@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from detection_eval.words import counted
 from rscovlm.bench.item import Item
 from rscovlm.bench.row import Row
-from rscovlm.data.plot_prompts import is_plot, pixels_of, plot_named
+from rscovlm.data.plot_prompts import is_plot, pixels_of, plot_named, seasoned
 from rscovlm.data.plot_regions import region_of
 from rscovlm.scoring.predictions import LEVELS
 from rscovlm.synth.forest import SIDE
@@ -98,7 +98,7 @@ def plot_prompt(
     inputs = asking.inputs
     assert inputs is not None
     if asking.head_for(item) is not None and item.extra.get("plain"):
-        system, user = None, inputs.knowledge or inputs.prompt
+        system, user = None, inputs.knowledge or seasoned(inputs, plot).prompt
     images = [] if asking.blind == "text" else inputs.images(pixels_of(plot, inputs.bands), inputs.bands)
     if asking.blind == "gray":
         images = [ImagePart(_grey(image)) for image in images]
@@ -139,7 +139,8 @@ def estimated(engine: Engine, head: str, shown: Sequence[Shown], inputs: PatchIn
                     item, reply.text, view, "error", error, user=conversation.messages[-1].text
                 )
                 continue
-            conversation = inputs.after_knowledge(conversation, reply.text.strip())
+            own = seasoned(inputs, plot_named(item.images[0])) if inputs.seasonal else inputs
+            conversation = own.after_knowledge(conversation, reply.text.strip())
         words = "".join(each.text for each in conversation.messages)
         alike.setdefault((words, len(conversation.images)), []).append((item, conversation, view, tokens))
     for together in alike.values():

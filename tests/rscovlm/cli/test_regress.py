@@ -65,6 +65,38 @@ def test_units_are_restored_by_the_region_of_the_scene(run, reader, tmp_path, re
         assert dataset.tags()["region"] == said
 
 
+@pytest.mark.parametrize(
+    ("stated", "tags", "season"),
+    [
+        ("2021-07-01", {}, "summer"),
+        ("2021-07-01", {"ACQUISITION_DATE": "2021-01-01"}, "summer"),
+        (None, {"ACQUISITION_DATE": "2021-01-01"}, "winter"),
+        (None, {}, ""),
+    ],
+)
+def test_a_model_that_learnt_seasons_is_told_that_of_the_scene(run, reader, tmp_path, stated, tags, season):
+    engine = reader()
+    seasonal = INPUTS.model_copy(update={"prompt": "How much?", "seasonal": "Seen in {season}. How much?"})
+    model = checkpoint(tmp_path / "model", seasonal)
+    dates = [] if stated is None else ["--dates", stated]
+    patch, large = (
+        scene(tmp_path / f"{name}.tif", green)
+        for name, green in (("patch", np.full((25, 25), 120.0)), ("scene", plateau(2, 3)[1]))
+    )
+    for path in (patch, large):
+        with rasterio.open(path, "r+") as dataset:
+            dataset.update_tags(**tags)
+    done = run("regress", patch, "--model", model, "--json", *dates)
+    words = f"Seen in {season}. How much?" if season else "How much?"
+    assert engine.asked == [words]
+    assert json.loads(done.out).get("season", "") == season
+    assert ("does not say when it was taken; --dates states it" in done.err) == (not season)
+    assert run("regress", large, "--model", model, "--output", tmp_path / "agb.tif", *dates).code == 0
+    assert set(engine.asked) == {words}
+    with rasterio.open(tmp_path / "agb.tif") as dataset:
+        assert dataset.tags().get("season", "") == season
+
+
 def test_a_region_is_refused_where_none_was_learnt(run, reader, model, tmp_path):
     patch = scene(tmp_path / "patch.tif", np.full((25, 25), 120.0))
     done = run("regress", patch, "--model", model, "--region", "forest")

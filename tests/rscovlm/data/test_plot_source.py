@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from rscovlm.data.agbd import write_agbd
 from rscovlm.data.agbd_raw_writing import write_agbd_raw
 from rscovlm.data.example import FIELD
 from rscovlm.data.plot_files import open_plots
-from rscovlm.data.plot_prompts import asked
-from rscovlm.data.plot_questions import QUESTIONS
+from rscovlm.data.plot_prompts import asked, asked_as
+from rscovlm.data.plot_questions import QUESTIONS, season_at
 from rscovlm.data.plot_source import PlotSource
-from rscovlm.data.plot_views import RASTER, raster, read_scaling, scaling_of
+from rscovlm.data.plot_views import RASTER, raster, read_scaling, scaling_of, shown_as
+from rscovlm.data.seasons import SEASONS
 from rscovlm.data.splits import split_of
 from rscovlm.errors import DataError, ModelError
 from rscovlm.models.inputs import PatchInput, read_inputs
@@ -295,6 +297,27 @@ def test_hints_stand_before_the_number_alone_and_those_of_a_plot_at_every_other_
     assert f"Values lie between 0 and 500 Mg/ha. {QUESTIONS['number']}" in untold
     assert source.inputs["prompt"] == f"Values lie between 0 and 500 Mg/ha. {QUESTIONS['number']}"
     assert source.question("cover", 2) == QUESTIONS["cover"]
+
+
+def test_the_season_is_told_wherever_a_model_is_asked_and_places_in_training_alone(folder, base):
+    source = opened(folder, base, hints=["range", "season", "place"], answers=["number"], views=["swir"])
+    plot = source.footprint(2)
+    season = season_at(plot, 1)
+    assert season in SEASONS
+    where = f"Latitude {plot.numbers['lat']:.0f}, longitude {plot.numbers['lon']:.0f} degrees."
+    few, number = "Values lie between 0 and 500 Mg/ha.", QUESTIONS["number"]
+    told, untold = (base.tokenizer.decode(source.encode(2, visit).ids) for visit in (0, 1))
+    assert f"{few} Seen in {season}. {where} {number}" in told
+    assert f"{few} {number}" in untold
+    assert source.prompt(2, "number").messages[-1].text == f"{few} Seen in {season}. {number}"
+    inputs = PatchInput.model_validate(source.inputs)
+    assert (inputs.prompt, inputs.seasonal) == (f"{few} {number}", f"{few} Seen in {{season}}. {number}")
+    assert asked(inputs, plot).messages[-1].text == f"{few} Seen in {season}. {number}"
+    unknown = replace(plot, days=(float("nan"),))
+    assert asked(inputs, unknown).messages[-1].text == inputs.in_season("").prompt == f"{few} {number}"
+    again = opened(folder, base, **shown_as(inputs), **asked_as(inputs))
+    assert again.prompt(2, "number").messages[-1].text == f"{few} Seen in {season}. {number}"
+    assert opened(folder, base, hints=["range"]).inputs["seasonal"] is None
 
 
 def test_knowledge_is_asked_and_answered_before_the_number_and_not_learnt(folder, base):
