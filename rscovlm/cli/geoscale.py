@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from detection_eval.words import counted
-from rscovlm.cli.destinations import goes_on
-from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import Device, Seed, read_list
-from rscovlm.cli.outputs import Overwrite, check_outputs
+from rscovlm.cli.outputs import Overwrite
 from rscovlm.cli.teaching import (
     BalanceReport,
     Images,
     ResumeTeacher,
     Teacher,
     TeacherFamily,
+    asking_teacher,
+    check_taught,
     check_teacher,
     digest_of,
+    require_replies,
     teacher_journal,
     teacher_named,
 )
 from rscovlm.errors import UsageError
-from rscovlm.progress import Progress, note
+from rscovlm.progress import note
 
 if TYPE_CHECKING:
     from rscovlm.data.annotations import Annotated as AnnotatedImage
@@ -77,20 +76,20 @@ def geoscale(
     each. Answers come from annotation and true scale; a teacher's are asked again without the answer.
     """
     from detection_eval.files import write_json
+    from detection_eval.formats import split_format
     from rscovlm.data.geoscale.build import ScalePlan, build_scales
     from rscovlm.data.geoscale.teacher import PROMPT_VERSION
     from rscovlm.data.geoscale.views import annotated_views, synthetic_views
-    from rscovlm.data.store import check_path, write_samples
-    from rscovlm.journal import journal_path
+    from rscovlm.data.store import write_samples
+    from rscovlm.data.zoom.sources import ANNOTATION_FORMATS
 
     chosen = cast("tuple[Way, ...]", read_list(ways, "--ways") or ())  # checked by ``ScalePlan``
     plan = ScalePlan(ways=chosen, seed=seed, per_view=per_view)
     check_teacher(chosen, teacher)
     if not annotations and not synthetic:
         raise UsageError("there is nothing to ask about; give annotated images, --synthetic N or both")
-    check_path(output)
-    going_on = goes_on([journal_path(output)], (output, report), resume=resume)
-    check_outputs({"--output": output, "--report": report}, (), overwrite=overwrite, resume=going_on)
+    inputs = [split_format(each, ANNOTATION_FORMATS)[0] for each in annotations or ()]
+    check_taught(output, report, inputs, resume=resume, overwrite=overwrite)
     found, left_out = _annotated(annotations or [], images), Counter[str]()
     views = [*annotated_views(found, side, per_tier, seed, left_out), *synthetic_views(synthetic, side, seed)]
     for reason, count in left_out.most_common():
@@ -105,8 +104,7 @@ def geoscale(
         facts = {"annotations": digest_of(found), "synthetic": synthetic, "side": side, "per_tier": per_tier}
         parameters = {"teacher": asked.identity, "seed": seed, "prompts": PROMPT_VERSION, **facts}
     with teacher_journal(output, parameters, resume=resume, overwrite=overwrite) as journal:
-        engine = open_model(asked, device) if asked else None
-        with engine or nullcontext(), Progress("asking the teacher about", "view") as progress:
+        with asking_teacher(asked, device, "view") as (engine, progress):
             data = build_scales(views, plan, teacher=engine, store=journal, progress=progress)
         if not data.questions and not data.failed:
             raise UsageError("no question can be asked about these views; give more of them")
@@ -118,11 +116,7 @@ def geoscale(
             journal.remove()
     note(_table(data.report))
     print(output)
-    if data.failed:
-        raise Incomplete(
-            f"{counted(data.failed, 'request')} to the teacher failed ({data.error}); "
-            "ask them again with --resume"
-        )
+    require_replies(data)
 
 
 def _annotated(specs: list[str], images: Path | None) -> list[AnnotatedImage]:

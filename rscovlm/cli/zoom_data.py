@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -11,24 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from detection_eval.words import counted
-from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Incomplete
-from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import Device, MaxPixels, Seed, read_list
-from rscovlm.cli.outputs import check_outputs
 from rscovlm.cli.teaching import (
     BalanceReport,
     Images,
     ResumeTeacher,
     Teacher,
     TeacherFamily,
+    asking_teacher,
+    check_taught,
     check_teacher,
     digest_of,
+    require_replies,
     teacher_journal,
     teacher_named,
 )
 from rscovlm.errors import UsageError
-from rscovlm.progress import Progress, note
+from rscovlm.progress import note
 
 if TYPE_CHECKING:
     from rscovlm.data.zoom.build import ZoomData, ZoomPlan
@@ -99,14 +98,11 @@ def zoom_data(
     Answers come from the annotation. A teacher's are checked against it and asked again blind. The balance
     report goes to stderr.
     """
-    from detection_eval.files import check_folder
     from detection_eval.formats import split_format
-    from rscovlm.data.store import check_path
     from rscovlm.data.zoom.balance import table
     from rscovlm.data.zoom.build import build
     from rscovlm.data.zoom.rules import EvidenceRules
     from rscovlm.data.zoom.sources import ANNOTATION_FORMATS, read_annotations
-    from rscovlm.journal import journal_path
     from rscovlm.models.families import family_named
 
     rules = EvidenceRules(max_object_px=max_object_px, square=square, **_margin(margin))
@@ -114,27 +110,15 @@ def zoom_data(
     learner = family_named(family)
     if max_pixels is not None:
         learner = learner.with_max_pixels(max_pixels)
-    if resume and overwrite:
-        raise UsageError("--resume goes on with a run and --overwrite discards it; give one of them")
-    check_path(output)
-    for path in filter(None, (output, report)):
-        check_folder(path)
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder; give the name of a file")
-    check_outputs(
-        {"--output": output, "--report": report},
-        (split_format(annotations, ANNOTATION_FORMATS)[0],),
-        overwrite=overwrite,
-        resume=goes_on([journal_path(output)], (output, report), resume=resume),
-    )
+    inputs = (split_format(annotations, ANNOTATION_FORMATS)[0],)
+    check_taught(output, report, inputs, resume=resume, overwrite=overwrite)
     source = read_annotations(annotations, images)
     objects = sum(len(image.things) for image in source.images)
     note(f"{source.format}: {counted(len(source.images), 'image')}, {counted(objects, 'object')}")
     asked = teacher_named(teacher, teacher_family) if "teacher" in plan.ways else None
     parameters = _parameters(asked, source, plan)
     with teacher_journal(output, parameters, resume=resume, overwrite=overwrite) as journal:
-        engine = open_model(asked, device) if asked else None
-        with engine or nullcontext(), Progress("asking the teacher about", "image") as progress:
+        with asking_teacher(asked, device, "image") as (engine, progress):
             data = build(
                 source.images, learner.resolution, plan, teacher=engine, store=journal, progress=progress
             )
@@ -224,11 +208,7 @@ def _finish(data: ZoomData, source: Source, output: Path) -> None:
     for line in source.skipped[:_LISTED]:
         note(f"left out: {line}")
     print(output)
-    if data.failed:
-        raise Incomplete(
-            f"{counted(data.failed, 'request')} to the teacher failed ({data.error}); "
-            "ask them again with --resume"
-        )
+    require_replies(data)
     if source.skipped:
         raise Incomplete(
             f"{counted(len(source.skipped), 'image is', 'images are')} left out, "

@@ -127,7 +127,7 @@ def test_failed_requests_make_the_result_incomplete_and_are_asked_again(run, scr
     scripted(flaky)
     first = run(*arguments)
     assert first.code == 1
-    assert "requests to the teacher failed (too busy); ask them again with --resume" in first.err
+    assert "requests to the teacher failed (too busy); --resume asks again" in first.err
     assert run(*arguments).code == 2, "an unfinished run is neither lost nor continued by chance"
     engine = scripted(colors)
     second = run(*arguments, "--resume")
