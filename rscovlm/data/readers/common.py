@@ -386,3 +386,33 @@ def outside(box: Box, size: tuple[int, int]) -> bool:
     """Whether nothing of a box lies inside an image of (height, width)."""
     x0, y0, x1, y1 = bounds(box.polygon).tolist()
     return bool(x1 <= 0 or y1 <= 0 or x0 >= size[1] or y0 >= size[0])
+
+
+def box_inside(
+    corners: ArrayLike,
+    size: tuple[int, int],
+    options: Options,
+    *,
+    label: str,
+    difficult: bool = False,
+    horizontal: bool | None = None,
+) -> Box | None:
+    """A labelled box of an image of (height, width); None, counted, without area or outside the image.
+
+    Args:
+        corners: as of :func:`box_of`.
+        size: of the image.
+        options: of the reader, whose account counts.
+        label: its class.
+        difficult: marked so.
+        horizontal: as of :func:`box_of`.
+    """
+    try:
+        box = box_of(corners, options.geometry, label=label, difficult=difficult, horizontal=horizontal)
+    except LeftOut:
+        options.account.changed["boxes without area removed"] += 1
+        return None
+    if outside(box, size):
+        options.account.changed["boxes outside their image removed"] += 1
+        return None
+    return box

@@ -16,8 +16,8 @@ from detection_eval.formats.records import Gathering
 from detection_eval.formats.segmentation import outline
 from detection_eval.geometry.quads import bounds, box_quads
 from detection_eval.metrics.ground_truth import CROWD
-from rscovlm.data.readers.common import Geometry, ImageFolder, LeftOut, Options, box_of, outside
-from rscovlm.data.sample import Box, Sample
+from rscovlm.data.readers.common import ImageFolder, LeftOut, Options, box_inside
+from rscovlm.data.sample import Sample
 
 FORMATS = ("dota", "dior-r", "fair1m", "hrsc2016", "coco", "srsdd", "rsar")
 """Formats of ``detection_eval.formats`` that hold ground truth of images by name."""
@@ -74,24 +74,15 @@ def _sample(
     boxes = []
     for row, (polygon, label) in enumerate(zip(held.detections.polygons, held.detections.names)):
         difficult = held.difficulty is not None and bool(held.difficulty[row] > 0)
-        try:
-            box = _box(polygon, label, options.geometry, flat, difficult)
-        except LeftOut:
-            options.account.changed["boxes without area removed"] += 1
-            continue
-        if outside(box, image.size):
-            options.account.changed["boxes outside their image removed"] += 1
-            continue
-        boxes.append(box)
+        horizontal = flat and options.geometry == "auto"
+        box = box_inside(
+            polygon, image.size, options, label=label, difficult=difficult, horizontal=horizontal
+        )
+        boxes += [] if box is None else [box]
     attributes = {} if held.source is None else {"taken_by": held.source}
     return Sample(
         name, "detection", (image,), (), tuple(boxes), classes, gsd_m=held.gsd_m, attributes=attributes
     )
-
-
-def _box(polygon: np.ndarray, label: str, geometry: Geometry, flat: bool, difficult: bool) -> Box:
-    horizontal = flat and geometry == "auto"
-    return box_of(polygon, geometry, label=label, difficult=difficult, horizontal=horizontal)
 
 
 def _coco(path: Path, options: Options) -> Collection:

@@ -9,7 +9,7 @@ from configs import ConfigError, load_config
 from detection_eval.formats.lines import numbered_lines, text_files
 from detection_eval.formats.ultralytics import centre_box
 from detection_eval.words import counted
-from rscovlm.data.readers.common import ImageFolder, LeftOut, Options, box_of, outside
+from rscovlm.data.readers.common import ImageFolder, LeftOut, Options, box_inside
 from rscovlm.data.sample import Box, ImageRef, Sample
 from rscovlm.errors import DataError
 
@@ -63,15 +63,9 @@ def _boxes(file: Path, image: ImageRef, classes: Sequence[str], options: Options
         if not all(-0.5 <= part <= 1.5 for part in parts):
             raise LeftOut("its coordinates are no parts of the image's sides", f"line {number}: {line:.80}")
         corners = [part * (height if place % 2 else width) for place, part in enumerate(parts)]
-        try:
-            box = box_of(corners, options.geometry, label=classes[int(row[0])], horizontal=flat or None)
-        except LeftOut:
-            options.account.changed["boxes without area removed"] += 1
-            continue
-        if outside(box, image.size):
-            options.account.changed["boxes outside their image removed"] += 1
-            continue
-        yield box
+        label = classes[int(row[0])]
+        if box := box_inside(corners, image.size, options, label=label, horizontal=flat or None):
+            yield box
 
 
 def _class_names(path: Path) -> tuple[str, ...]:
