@@ -52,27 +52,33 @@ class Encoding:
     """How stored values become physical ones.
 
     Attributes:
-        kind: ``linear`` is ``stored * scale + offset``, ``amplitude`` is ``20 log10(stored) + offset`` in dB.
+        kind: ``linear`` is ``stored * scale + offset``; in dB, ``amplitude`` is ``20 log10(stored) + offset``
+            and ``power`` is ``10 log10(stored) + offset``.
         scale, offset: see ``kind``.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _FORBID
 
-    kind: Literal["linear", "amplitude"] = "linear"
+    kind: Literal["linear", "amplitude", "power"] = "linear"
     scale: float = 1.0
     offset: float = 0.0
 
     def physical(self, stored: NDArray[Any]) -> NDArray[np.float64]:
-        """Physical values; NaN for an amplitude that is not above 0."""
+        """Physical values; NaN for an amplitude or power that is not above 0."""
         values = np.asarray(stored, dtype=np.float64)
         if self.kind == "linear":
             return values * self.scale + self.offset
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(values > 0, 20 * np.log10(values) + self.offset, np.nan)
+            return np.where(values > 0, self._decibels * np.log10(values) + self.offset, np.nan)
+
+    @property
+    def _decibels(self) -> int:
+        """In ten times the stored value."""
+        return 20 if self.kind == "amplitude" else 10
 
     def __str__(self) -> str:
-        if self.kind == "amplitude":
-            return f"20 log10(stored) {self.offset:+g}"
+        if self.kind != "linear":
+            return f"{self._decibels} log10(stored)" + (f" {self.offset:+g}" if self.offset else "")
         return f"stored * {self.scale:g}" + (f" {self.offset:+g}" if self.offset else "")
 
 

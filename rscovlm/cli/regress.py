@@ -221,6 +221,8 @@ def _open(
             layers.append((opened, contract.at(date)))
         if sar is not None:
             layers.append(_layer(sar, sar_sensors, bands, AS_STORED, optical=False))
+            if not (layers[-1][0].georeferenced and layers[0][0].georeferenced):
+                note(f"warning: without a place of both, {sar} is taken to lie pixel by pixel on {scenes[0]}")
         stack = Stack(tuple(layers))
         for opened, _ in layers[1 : len(scenes)]:
             if not on_one_grid(stack.scene, opened):
@@ -308,8 +310,10 @@ def _map(
     overwrite: bool,
     said: dict[str, str],
 ) -> None:
+    import numpy as np
+
     from rscovlm.journal import Journal, journal_path
-    from rscovlm.tasks.regress import COVERAGE, map_bands
+    from rscovlm.tasks.regress import COVERAGE, LEAST_VALID, map_bands
     from rscovlm.tasks.regress_regions import tally_of
     from tiling.maps import BlockStore, write_map
     from tiling.quicklook import write_quicklook
@@ -334,7 +338,10 @@ def _map(
             if before:
                 note(f"{before} of {counted(len(layout.grid), 'block')} were done before")
             tally = tally_of(journal.done, len(layout.grid))
+            known = sum(int(np.isfinite(values[0]).sum()) for _, values in store.strips())
             transform = None if scene.transform is None else layout.cells_to_map(scene.transform)
+            if transform is None and scene.georeferenced:
+                note(f"warning: {scene.source} is placed by {scene.located_by}; its map has no place")
             write_map(
                 output,
                 store,
@@ -350,7 +357,12 @@ def _map(
         journal.remove()
     tell_strangers(run, tally)
     told = ", ".join(f"{target.long_name} in {target.unit}" for target in estimated.values())
+    without = rows * columns - known
+    if without:
+        told += f", {without} of them without an estimate"
     print(f"{output}: {columns} x {rows} cells of {told}; {picture}", file=sys.stderr)
+    if not known:
+        note(f"warning: no cell has an estimate: of no patch are {LEAST_VALID:.0%} and its middle valid")
 
 
 def _parameters(run: Run, models: Sequence[Chosen]) -> dict[str, Any]:

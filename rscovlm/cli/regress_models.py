@@ -240,7 +240,7 @@ def layout_of(scene: Scene, chosen: Chosen, stride: str | None) -> Layout:
 
     inputs, targets = chosen.inputs, list(chosen.targets)
     ratio = scale_of(inputs, scene)
-    apart = None if stride is None else parse_length(stride, scene.gsd_m) / ratio
+    apart = None if stride is None else parse_length(stride, scene.gsd_m) / ratio.mean
     across = map_cells(chosen.checkpoint.local, inputs, targets)
     extent = (scene.width, scene.height, inputs.patch_px)
     if across is not None:

@@ -23,7 +23,19 @@ from numpy.typing import NDArray
 from rscovlm.errors import UsageError
 from rscovlm.models.inputs import HEADS, PatchInput
 from rscovlm.models.sidecars import OWN, read_sidecar
-from rscovlm.tasks.regress import BLOCK, LEAST_VALID, OF_TARGET, Layout, Patch, Run, Values, known_of, summary
+from rscovlm.tasks.regress import (
+    BLOCK,
+    LEAST_VALID,
+    OF_TARGET,
+    SLIVER,
+    Layout,
+    Patch,
+    Ratio,
+    Run,
+    Values,
+    known_of,
+    summary,
+)
 from tiling.maps import MapGrid
 from tiling.view import Size, View, Window
 
@@ -44,11 +56,12 @@ class DenseLayout(Layout):
 
     @classmethod
     def over(
-        cls, width: int, height: int, patch: int, across: int, step: int, ratio: float, targets: int = 1
+        cls, width: int, height: int, patch: int, across: int, step: int, ratio: Ratio, targets: int = 1
     ) -> DenseLayout:
         """The layout over a scene of so many px; the first cell begins where the scene does."""
         pixel = patch / across
-        size = Size(*(max(1, math.ceil(each / ratio / pixel - 1e-6)) for each in (height, width)))
+        extent = (height / ratio.y, width / ratio.x)
+        size = Size(*(max(1, math.ceil(each / pixel - SLIVER)) for each in extent))
         grid = MapGrid(size, BLOCK * step, OF_TARGET * targets + 1)
         return cls(patch, math.ceil(pixel), ratio, (0, 0), grid, across, step, pixel)
 
@@ -77,21 +90,21 @@ class DenseLayout(Layout):
 
     def window_view(self, row: int, column: int) -> View:
         """The patch whose first cell is that."""
-        side = self.pixel * self.ratio
-        whole = self.patch * self.ratio
-        return View(Window(column * side, row * side, whole, whole), Size(self.patch, self.patch))
+        x, y = column * self.pixel * self.ratio.x, row * self.pixel * self.ratio.y
+        window = Window(x, y, self.patch * self.ratio.x, self.patch * self.ratio.y)
+        return View(window, Size(self.patch, self.patch))
 
     def view(self, index: int) -> View:
         """What holds all windows of a block; of whole pixels where cells are."""
         starts = np.array(self.windows(index))
         (top, left), (bottom, right) = starts.min(axis=0), starts.max(axis=0) + self.across
-        side = self.pixel * self.ratio
-        window = Window(left * side, top * side, (right - left) * side, (bottom - top) * side)
+        wide, tall = self.pixel * self.ratio.x, self.pixel * self.ratio.y
+        window = Window(left * wide, top * tall, (right - left) * wide, (bottom - top) * tall)
         return View(window, Size(round((bottom - top) * self.pixel), round((right - left) * self.pixel)))
 
     def cells_to_map(self, transform: Affine) -> Affine:
         """Cells to map coordinates, from scene pixels to them."""
-        return transform @ Affine.scale(self.pixel * self.ratio)
+        return transform @ Affine.scale(self.pixel * self.ratio.x, self.pixel * self.ratio.y)
 
 
 def step_of(stride_px: float | None, patch: int, across: int) -> int:

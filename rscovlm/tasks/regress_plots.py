@@ -131,12 +131,12 @@ def _truth(names: tuple[str, str], plots: KnownPlots, path: Path) -> Floats:
 def _patches(run: Run, plots: KnownPlots) -> tuple[NDArray[np.int64], list[Patch]]:
     """Which plots can be shown, and the patches about them."""
     scene, layout = run.stack.scene, run.layout
-    side = layout.patch * layout.ratio
+    wide, tall = layout.patch * layout.ratio.x, layout.patch * layout.ratio.y
     kept, shown, middles = [], [], []
     for place, (x, y) in enumerate(plots.pixels(scene)):
         if not (0 <= x < scene.width and 0 <= y < scene.height):
             continue
-        view = View(Window(x - side / 2, y - side / 2, side, side), Size(layout.patch, layout.patch))
+        view = View(Window(x - wide / 2, y - tall / 2, wide, tall), Size(layout.patch, layout.patch))
         pixels = run.stack.read(view, run.bands)
         patch = Patch(0, 0, pixels)
         if Run.is_shown(run, patch):  # the number is of the middle, also where a head gives maps

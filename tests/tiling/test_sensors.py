@@ -51,14 +51,16 @@ def test_an_unknown_version_is_refused_with_those_that_are():
         (SHIFTED, 2500, 0.15),
         (Encoding("amplitude", offset=-83), 10_000, -3.0),  # 20 * 4 - 83
         (Encoding("amplitude", offset=-83), 1, -83.0),
+        (Encoding("power"), 0.1, -10.0),
     ],
 )
 def test_stored_values_become_physical(encoding, stored, physical):
     assert encoding.physical(np.array([stored]))[0] == pytest.approx(physical)
 
 
-def test_an_amplitude_of_0_is_no_number():
-    assert np.isnan(Encoding("amplitude").physical(np.array([0]))).all()
+@pytest.mark.parametrize("kind", ["amplitude", "power"])
+def test_decibels_of_0_are_no_number(kind):
+    assert np.isnan(Encoding(kind).physical(np.array([0]))).all()
 
 
 def test_bands_are_found_by_name_whatever_their_order_and_how_they_are_written(make_raster):

@@ -331,6 +331,20 @@ def dated(tmp_path):
     return checkpoint(tmp_path / "dated", INPUTS.model_copy(update={"views": ("natural@2",)}))
 
 
+def test_cells_without_an_estimate_are_counted_and_a_map_of_none_is_warned_of(run, reader, model, tmp_path):
+    reader()
+    _, green = plateau(2, 3)
+    part = stored(green)
+    part[:, :25] = 0
+    for pixels, told in ((part, ", 3 of them without an estimate"), (part * 0, ", 6 of them without")):
+        path = write_raster(tmp_path / "scene.tif", pixels=pixels, gsd_m=10)
+        named(path, BANDS, PROCESSING_BASELINE="02.14")
+        done = run("regress", path, "--model", model, "--output", tmp_path / "agb.tif", "--overwrite")
+        assert done.code == 0
+        assert told in done.err
+        assert ("warning: no cell has an estimate" in done.err) == (told[2] == "6")
+
+
 def test_each_date_is_a_scene_and_shown_as_the_model_learnt_it(run, reader, dated, tmp_path):
     reader()
     values, green = plateau(3, 4)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rscovlm.errors import UsageError
 from rscovlm.models.heads.dense.head import Field
 from rscovlm.models.heads.distribution import Mixture
+from rscovlm.tasks.regress import EVEN, SLIVER
 from rscovlm.tasks.regress_dense import DenseLayout, DenseRun, hann, step_of, valid_shares
 from tests.rscovlm.regression import DEVIATION, INPUTS, Reader, plateau
 from tiling.stack import Stack
@@ -35,7 +36,7 @@ class Mapper(Reader):
 
 
 def stitched(stack: Stack, engine: Mapper, step: int, inputs=INPUTS) -> np.ndarray:
-    layout = DenseLayout.over(stack.scene.width, stack.scene.height, 25, engine.across, step, 1.0)
+    layout = DenseLayout.over(stack.scene.width, stack.scene.height, 25, engine.across, step, EVEN)
     run = DenseRun(stack, inputs, engine, ("height",), 0.9, layout, batch=7)
     found = np.full((5, *layout.grid.size), -1.0)
     for index in range(len(layout.grid)):
@@ -49,9 +50,9 @@ SIDE_BY_SIDE = INPUTS.model_copy(update={"side": 80})
 @given(st.integers(30, 400), st.integers(30, 400), st.sampled_from([(5, 4), (5, 2), (5, 5), (4, 3), (10, 7)]))
 def test_every_cell_of_the_scene_is_in_a_window_of_its_block(width, height, shape):
     across, step = shape
-    layout = DenseLayout.over(width, height, 25, across, step, 1.0)
+    layout = DenseLayout.over(width, height, 25, across, step, EVEN)
     rows = layout.grid.size.height
-    assert (rows - 1) * layout.pixel < height <= rows * layout.pixel + 1e-6
+    assert (rows - 1) * layout.pixel < height <= (rows + SLIVER) * layout.pixel + 1e-6
     for index in (0, len(layout.grid) - 1):
         down, right = layout.grid.cells(index)
         seen = np.zeros(layout.grid.size, dtype=bool)

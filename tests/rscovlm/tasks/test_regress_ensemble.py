@@ -10,7 +10,7 @@ from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.inputs import Scaling
 from rscovlm.scoring.predictions import LEVELS
 from rscovlm.scoring.quantile_steps import QuantileSteps
-from rscovlm.tasks.regress import Layout, Run
+from rscovlm.tasks.regress import EVEN, Layout, Run
 from rscovlm.tasks.regress_ensemble import EnsembleRun
 from tests.rscovlm.regression import INPUTS, Reader, plateau
 from zoom_chain.chat import Reply
@@ -54,7 +54,7 @@ def together(opened):
     """An ensemble over 4 x 5 squares of 25 px, and the green values of those."""
     values, green = plateau(4, 5)
     stack = opened(green)
-    layout = Layout.of(stack.scene.width, stack.scene.height, 25, 25, 1.0)
+    layout = Layout.of(stack.scene.width, stack.scene.height, 25, 25, EVEN)
 
     def make(fuse, *members):
         runs = {

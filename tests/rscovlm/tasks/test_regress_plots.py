@@ -9,7 +9,7 @@ from rscovlm.models.heads.distribution import Mixture
 from rscovlm.models.heads.distribution.recalibrated import recalibrated
 from rscovlm.models.sensors import open_as, read_sensor
 from rscovlm.scoring.predictions import LEVELS
-from rscovlm.tasks.regress import Layout, Run
+from rscovlm.tasks.regress import EVEN, Layout, Run
 from rscovlm.tasks.regress_plots import fit_on_plots, read_plots
 from tests.rscovlm.regression import INPUTS, Reader, plateau, scene
 from tiling.overrides import AS_STORED
@@ -34,7 +34,7 @@ def ground(tmp_path):
     values, green = plateau(20, 30)
     opened = open_as(scene(tmp_path / "s.tif", green), read_sensor("sentinel2-l2a"), AS_STORED)
     stack = Stack((opened,))
-    layout = Layout.of(stack.scene.width, stack.scene.height, 25, 25, 1.0)
+    layout = Layout.of(stack.scene.width, stack.scene.height, 25, 25, EVEN)
     yield Run(stack, INPUTS, Recalibrating(), ("agb",), 0.9, layout), values
     stack.close()
 

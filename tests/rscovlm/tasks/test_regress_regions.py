@@ -8,7 +8,7 @@ import pytest
 
 from rscovlm.journal import Journal
 from rscovlm.models.sensors import open_as, read_sensor
-from rscovlm.tasks.regress import Layout, Patch, Run
+from rscovlm.tasks.regress import EVEN, Layout, Patch, Ratio, Run
 from rscovlm.tasks.regress_dense import DenseLayout, DenseRun
 from rscovlm.tasks.regress_regions import OneRegion, in_words, tally_of
 from tests.rscovlm.regression import INPUTS, REGIONS, Reader, scene
@@ -56,7 +56,7 @@ def test_what_counts_is_said_with_its_patches(tally, words):
 
 
 @pytest.mark.parametrize("stride", [10, 25, 60])
-@pytest.mark.parametrize("ratio", [1.0, 2.0])
+@pytest.mark.parametrize("ratio", [EVEN, Ratio(2.0, 1.0)])
 def test_the_region_of_a_cell_is_that_at_the_middle_of_its_patch(stride, ratio):
     layout = Layout.of(1000, 800, 25, stride, ratio)
     for index in range(len(layout.grid)):
@@ -68,7 +68,7 @@ def test_the_region_of_a_cell_is_that_at_the_middle_of_its_patch(stride, ratio):
 
 def dense_layout() -> DenseLayout:
     grid = MapGrid(Size(7, 11), 4, 5)
-    return DenseLayout(20, 5, 2.0, (0, 0), grid, across=4, step=2, pixel=5.0)
+    return DenseLayout(20, 5, Ratio(2.0, 1.5), (0, 0), grid, across=4, step=2, pixel=5.0)
 
 
 def test_the_region_of_a_window_is_that_at_its_middle_and_each_window_is_one_blocks():
@@ -96,7 +96,7 @@ def stack(tmp_path):
 
 def test_patches_bring_their_regions_to_the_head_and_are_counted_by_them(stack, tmp_path):
     engine = Reader()
-    layout = Layout.of(200, 150, 25, 25, 1.0)
+    layout = Layout.of(200, 150, 25, 25, EVEN)
     run = Run(stack, BY_REGION, engine, ("agb",), 0.9, layout, regions=Halves(100.0, 125.0))
     seen = []
     estimate = engine.estimate
@@ -117,7 +117,7 @@ def test_patches_bring_their_regions_to_the_head_and_are_counted_by_them(stack, 
 
 
 def test_patches_without_an_estimate_are_not_counted(stack, tmp_path):
-    layout = Layout.of(200, 150, 25, 25, 1.0)
+    layout = Layout.of(200, 150, 25, 25, EVEN)
     run = Run(stack, BY_REGION, Reader(), ("agb",), 0.9, layout, regions=Halves(100.0, 999.0))
     patches = run.read(0)
     patches[0].pixels[12, 12] = np.nan
@@ -125,14 +125,14 @@ def test_patches_without_an_estimate_are_not_counted(stack, tmp_path):
 
 
 def test_a_map_of_regions_is_not_read_where_they_play_no_part(stack):
-    layout = Layout.of(200, 150, 25, 25, 1.0)
+    layout = Layout.of(200, 150, 25, 25, EVEN)
     run = Run(stack, INPUTS, Reader(), ("agb",), 0.9, layout, regions=Halves(0.0, 0.0))
     assert {each.region for each in run.read(0)} == {""}
     assert run.tallied(0, run.read(0)) == {}
 
 
 def test_windows_of_dense_heads_bring_their_regions(stack):
-    layout = DenseLayout.over(200, 150, 25, 5, 3, 1.0)
+    layout = DenseLayout.over(200, 150, 25, 5, 3, EVEN)
     run = DenseRun(stack, BY_REGION, Reader(), ("agb",), 0.9, layout, regions=Halves(100.0, 999.0))
     windows = run.read(0)
     assert {each.region for each in windows if each.column * 5 + 12.5 < 100} == {"forest"}
@@ -142,7 +142,7 @@ def test_windows_of_dense_heads_bring_their_regions(stack):
 
 
 def test_one_name_and_a_map_of_it_are_the_same(stack):
-    layout = Layout.of(200, 150, 25, 25, 1.0)
+    layout = Layout.of(200, 150, 25, 25, EVEN)
     one = Run(stack, BY_REGION, Reader(), ("agb",), 0.9, layout, regions=OneRegion("forest"))
     mapped = replace(one, regions=Halves(999.0, 999.0))
     assert [each.region for each in one.read(0)] == [each.region for each in mapped.read(0)]
