@@ -39,7 +39,7 @@ from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.heads.numbers.states import States
 from rscovlm.models.inputs import read_inputs
 from rscovlm.nano.tokenizer import number_tokens
-from rscovlm.reo.baselines import OPTICAL, RGB, band_statistics, boosted, by_cover, constant, ridge
+from rscovlm.reo.baselines import SETS, baseline_rows
 from rscovlm.reo.cached import cached_states, predicted_from
 from rscovlm.reo.embedding import as_states, fit_embed, pooled
 from rscovlm.reo.kept import KeptRows
@@ -58,7 +58,7 @@ VIEWS = {
     "ms+sar": ("natural", "red_edge", "swir", "sar"),
 }
 """Three of REO-VLM's five combinations, which hold 7 of its 9 bands, and all of them."""
-BANDS = {"rgb": RGB, "ms": OPTICAL, "ms+sar": (*OPTICAL, 12, 13)}
+BANDS = dict(zip(("rgb", "ms", "ms+sar"), SETS.values(), strict=True))
 """Channels that the baselines see."""
 SHARED: dict[str, Any] = {"target": TARGET, "low": 0.0, "high": MOST_MG_HA, "noise": NOISE}
 TRUNKS: dict[str, dict[str, Any]] = {
@@ -108,23 +108,6 @@ BASELINES = (
     "land cover",
     *(f"{kind} on bands, {views}" for views in BANDS for kind in ("ridge", "boosted trees")),
 )
-
-
-def baselines(data: Splits, seeds: int) -> dict[str, Predictions]:
-    """The rows ``BASELINES``, without a vision-language model; trees are those of several seeds."""
-    found = {"constant": constant(data.train, data.test), "land cover": by_cover(data.train, data.test)}
-    features = [band_statistics(each) for each in data]
-    channels = features[0].shape[1] // 2
-    for views, chosen in BANDS.items():
-        columns = [*chosen, *(channels + index for index in chosen)]
-        train, val, test = (each[:, columns] for each in features)
-        model = ridge(train, truth(data.train), val, truth(data.val))
-        found[f"ridge on bands, {views}"] = table(data.test, np.clip(model.predict(test), 0, MOST_MG_HA))
-        trees = [boosted(train, truth(data.train), seed) for seed in range(seeds)]
-        found[f"boosted trees on bands, {views}"] = Predictions.joined(
-            [table(data.test, np.clip(each.predict(test), 0, MOST_MG_HA)) for each in trees]
-        )
-    return found
 
 
 def embedded(model: Any, data: Splits, states: list[States]) -> Predictions:
@@ -196,7 +179,7 @@ def frozen(
     """
     data = Splits.of(rows.folder / "plots.h5", encoder, SEED, limits_of(options), views=VIEWS[views])
     if views == "rgb":
-        plain = cache(partial(baselines, data, options.seeds))
+        plain = cache(partial(baseline_rows, *data, sets=BANDS, seeds=options.seeds, high=MOST_MG_HA))
         for name in BASELINES:
             rows.row(name, partial(_part, plain, name))
 

@@ -28,6 +28,7 @@ from rscovlm.cli.gsd import gsd
 from rscovlm.cli.info import info
 from rscovlm.cli.regress import regress
 from rscovlm.cli.reo import reo
+from rscovlm.cli.reo_baselines import baselines
 from rscovlm.cli.reo_embed import embed
 from rscovlm.cli.reo_plans import calibrate as calibrate_heads
 from rscovlm.cli.reo_plans import stack, teach
@@ -65,6 +66,7 @@ reo.command()(stack)
 reo.command("calibrate")(calibrate_heads)
 reo.command()(teach)
 reo.command()(embed)
+reo.command()(baselines)
 app.add_typer(reo)
 app.add_typer(data)
 app.command()(train)

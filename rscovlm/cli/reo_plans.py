@@ -54,7 +54,7 @@ def stack(
         raise ModelError(
             f"{model} has {len(members)} number heads; an ensemble needs two or more of the same number"
         )
-    tables = _asked(checkpoint, members, _shown(file, checkpoint, inputs, split, plots), device)
+    tables = asked_heads(checkpoint, members, shown_plots(file, checkpoint, inputs, split, plots), device)
     for member, weight in save_ensemble(checkpoint.folder, name, tables, inputs.tiles).items():
         print(f"{member} {weight:.3f}")
 
@@ -82,7 +82,7 @@ def calibrate(
     if inputs is None:
         raise ModelError(f"{model} has no number heads")
     asked = heads or list(number_heads(checkpoint.folder))
-    tables = _asked(checkpoint, asked, _shown(file, checkpoint, inputs, split, plots), device)
+    tables = asked_heads(checkpoint, asked, shown_plots(file, checkpoint, inputs, split, plots), device)
     found = {name: fitted(name, table, inputs.tiles) for name, table in tables.items()}
     write_recalibration(
         checkpoint.folder, {name: (steps, tables[name].tile.tolist()) for name, (steps, _) in found.items()}
@@ -96,7 +96,7 @@ def calibrate(
         )
 
 
-def _asked(
+def asked_heads(
     checkpoint: Checkpoint, heads: list[str], source: PlotSource, device: Device
 ) -> dict[str, Predictions]:
     """What each head says of plots, before any recalibration."""
@@ -114,7 +114,7 @@ def _asked(
     return tables
 
 
-def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, plots: int) -> PlotSource:
+def shown_plots(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, plots: int) -> PlotSource:
     """Plots as the checkpoint has learnt them, and is asked about them elsewhere."""
     from rscovlm.data.encoding import Encoder
     from rscovlm.data.plot_prompts import asked_as
@@ -123,13 +123,13 @@ def _shown(file: Path, checkpoint: Checkpoint, inputs: PatchInput, split: str, p
 
     encoder = Encoder.of_checkpoint(checkpoint.local)
     shown = shown_as(inputs) | asked_as(inputs)
-    source = PlotSource("plots", encoder, 0, plots, *_rooted(file), split=split, **shown)
+    source = PlotSource("plots", encoder, 0, plots, *rooted(file), split=split, **shown)
     if source.regions is not None and (told := source.regions.told(source.region.tolist())):
         note(told)
     return source
 
 
-def _rooted(file: Path) -> tuple[Path, list[str]]:
+def rooted(file: Path) -> tuple[Path, list[str]]:
     """The folder of plots, and the names of their files in it."""
     from rscovlm.data.plot_files import plot_files_in
 
@@ -156,7 +156,7 @@ def teach(
     check_file(output, "--output", (".csv",))
     check_outputs({"--output": output}, [file, onnx], overwrite=overwrite)
     encoder = Encoder.of_checkpoint(resolve("nano").local)
-    source = PlotSource("plots", encoder, 0, 1 << 40, *_rooted(file), split=split)
+    source = PlotSource("plots", encoder, 0, 1 << 40, *rooted(file), split=split)
     if onnx is None and len(set(source.places.tile.tolist())) < 2:
         raise UsageError(f"{file}: one tile alone; trees that have not seen a plot's tile need two or more")
     written = write_teaching(output, source, OnnxRegressor(onnx) if onnx else CrossFitted(source), column)

@@ -200,15 +200,7 @@ def tables(found: Card, unit: str) -> list[ResultTable]:
 
 def _overall(found: Card, unit: str) -> ResultTable:
     baselines = [name for name in found.methods if name != "model"]
-    reference = _moments(found.methods[baselines[0]])
-    head, rows = ["method", "n"], []
-    for name in SCORES:
-        head += [name.upper() if name != "bias" and name != "slope" else name, INTERVAL]
-    for method, each in found.methods.items():
-        cells = [method, f"{int(each.usable.sum()):,}"]
-        for score in found.scores(method).values():
-            cells += [number(score.value), _ends(score)]
-        rows.append((*cells, f"{skill(_moments(each), reference).item():+.3f}"))
+    head, rows = rows_of(found.methods, baselines[0], found.seed)
     own = found.methods["model"]
     apart = {name: difference(own, found.methods[name], seed=found.seed) for name in baselines}
     notes = [
@@ -220,7 +212,29 @@ def _overall(found: Card, unit: str) -> ResultTable:
         ),
     ]
     title = f"Scores, {unit}" if unit else "Scores"
-    return ResultTable(title, (*head, "skill"), tuple(rows), tuple(notes))
+    return ResultTable(title, head, rows, tuple(notes))
+
+
+def rows_of(
+    methods: Mapping[str, Predictions], reference: str, seed: int = 0
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Heads of columns and a row a method: scores with intervals over tiles, and the skill over one of them.
+
+    Args:
+        methods: by name.
+        reference: name of the method that has a skill of 0.
+        seed: of resampling.
+    """
+    head, rows = ["method", "n"], []
+    for name in SCORES:
+        head += [name.upper() if name != "bias" and name != "slope" else name, INTERVAL]
+    against = _moments(methods[reference])
+    for method, each in methods.items():
+        cells = [method, f"{int(each.usable.sum()):,}"]
+        for score in intervals(each, SCORES, seed=seed).values():
+            cells += [number(score.value), _ends(score)]
+        rows.append((*cells, f"{skill(_moments(each), against).item():+.3f}"))
+    return (*head, "skill"), tuple(rows)
 
 
 def _moments(predictions: Predictions) -> Moments:
@@ -305,7 +319,8 @@ def _groups(found: Card) -> ResultTable:
 
 
 def number(value: float) -> str:
-    """Four digits; a dash for what is not known."""
+    """Four digits; a dash for what is not known, and 0 for what rounding has left of it."""
+    value = 0.0 if abs(value) < 1e-12 else value
     return "-" if not math.isfinite(value) else f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 

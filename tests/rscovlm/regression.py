@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from rscovlm.data.plot_views import CHANNELS
 from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.heads import write_heads
 from rscovlm.models.heads.dense.head import DenseHead
@@ -93,7 +94,7 @@ def number_checkpoint(folder: Path, views: tuple[str, ...] = ("natural",)) -> Pa
     torch.manual_seed(2)
     head = NumberHead(64, "agb_mg_per_ha", output={"name": "gaussian"}, mean=100.0, deviation=50.0)
     write_heads(folder, nn.ModuleDict({"agb": head}))
-    names = [channel.name for each in composites_named(views) for channel in each.channels]
+    names = [*CHANNELS, *(channel.name for each in composites_named(views) for channel in each.channels)]
     low = {name: 0.0 if name[0] == "B" else -30.0 for name in names}
     high = {name: 0.255 if name[0] == "B" else -4.5 for name in names}
     write_inputs(folder, INPUTS.model_copy(update={"views": views, "scaling": Scaling(low=low, high=high)}))
