@@ -13,6 +13,7 @@ from rscovlm.cli.options import AsJson, Seed
 from rscovlm.cli.outputs import Overwrite, check_file, check_outputs
 from rscovlm.cli.reo import Report, write_report
 from rscovlm.errors import UsageError
+from rscovlm.progress import note
 
 
 def score(
@@ -74,6 +75,9 @@ def score(
         None if path is None else read_predictions(path, named, level, unit) for path in read
     )
     assert test is not None
+    for path, each in zip(read, (test, trained, held), strict=True):
+        for told in () if each is None else each.notes:
+            note(f"{path}: {told}")
     ends = (-math.inf if low is None else low, math.inf if high is None else high)
     found = card(test, train=trained, validation=held, methods=methods, seed=seed, low=ends[0], high=ends[1])
     made = tables(found, unit)

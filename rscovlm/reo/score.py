@@ -37,6 +37,7 @@ from rscovlm.scoring.statistics import Interval
 Floats = NDArray[np.float64]
 
 AS_STATED = "as stated"
+_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
 COVERAGES = (50, 68, 80, 90, 95)
 SCORES = ("rmse", "mae", "bias", "r2", "ccc", "slope")
 _LEAST = 2  # plots of a group that has a row
@@ -83,8 +84,24 @@ def read_predictions(path: Path, columns: Mapping[str, str], level: float, unit:
     """
     if not path.is_file():
         raise DataError(f"{path} does not exist; give a CSV, JSON, JSON lines or Parquet file")
-    records = (record for _, record in read_records(path, Options(peek=True)))
-    return stated_in(records, str(path), columns, level, unit)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise DataError(f"{path} is no table of predictions; give {', '.join(_SUFFIXES)}")
+    records = [record for _, record in read_records(path, Options(peek=True))]
+    return stated_in(_by_row(records), str(path), columns, level, unit)
+
+
+def _by_row(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Records of a table that JSON holds by column, as pandas writes it: lists, values by row, or split."""
+    if len(records) != 1:
+        return records
+    (whole,) = records
+    if isinstance(whole.get("columns"), list) and isinstance(whole.get("data"), list):
+        return [dict(zip(whole["columns"], row, strict=False)) for row in whole["data"]]
+    columns = [values for values in whole.values() if isinstance(values, (list, dict))]
+    if len(columns) < max(len(whole), 2) or len({len(values) for values in columns}) > 1:
+        return records
+    lists = [list(values.values()) if isinstance(values, dict) else values for values in columns]
+    return [dict(zip(whole, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
 def card(

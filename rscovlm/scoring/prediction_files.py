@@ -15,8 +15,7 @@ Gaussians, mixtures and ensembles are also given in closed form. A prediction in
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Literal
@@ -24,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.words import counted
 from rscovlm.errors import DataError
 from rscovlm.scoring.distributions import (
     ensemble_crps,
@@ -32,32 +32,17 @@ from rscovlm.scoring.distributions import (
     mixture_crps,
     mixture_nll,
 )
+from rscovlm.scoring.prediction_columns import COLUMNS, columns_in, plain
 from rscovlm.scoring.predictions import LEVELS, Predictions
-from rscovlm.scoring.quantities import quantity_in
+from rscovlm.scoring.quantities import FACTORS, quantity_in
 from rscovlm.scoring.recalibration import deviation_of
 
 Floats = NDArray[np.float64]
 Form = Literal["none", "gaussian", "interval", "quantiles", "members", "mixture"]
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "key": ("key", "id", "sample_id", "name", "plot"),
-    "tile": ("tile", "mgrs_tile", "cluster", "scene"),
-    "group": ("group", "land_cover", "cover", "class", "biome", "region"),
-    "truth": ("truth", "y_true", "true", "label", "agbd", "agb", "observed", "reference", "ground_truth"),
-    "prediction": ("prediction", "pred", "y_pred", "y_hat", "predicted", "mean", "estimate"),
-    "deviation": ("std", "sd", "sigma", "deviation", "standard_deviation", "pred_std", "y_std"),
-    "lower": ("lower", "low", "lower_bound", "lo"),
-    "upper": ("upper", "high", "upper_bound", "hi"),
-    "noise": ("agbd_se", "noise", "label_std", "truth_std"),
-    "members": ("members", "samples", "ensemble"),
-    "weights": ("weights",),
-    "means": ("means",),
-    "deviations": ("deviations", "sigmas"),
-}
-"""Names of columns by what they hold, the likeliest first."""
-
-_QUANTILE = re.compile(r"(?:q|p|quantile|pct)[_-]?(?P<level>0?\.\d+|\d{1,2}(?:\.\d+)?)\Z", re.IGNORECASE)
-_MEMBER = re.compile(r"(?:member|m)_?\d+\Z", re.IGNORECASE)
+_MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "-", "."))
+_NO_DATA = (-9999.0, -99999.0, -32768.0, float(np.finfo(np.float32).min))
+"""Numbers that are written where there are none; no quantity of this program reaches them."""
 _NORMAL = NormalDist()
 _Z = np.array([_NORMAL.inv_cdf(level) for level in LEVELS])
 _LEAST = 1e-9  # deviation of a prediction that is stated as certain
@@ -73,6 +58,7 @@ class Stated:
         crps, nll: (N,) in closed form where the form has one; else None.
         columns: that were taken, by what they hold.
         declined: predictions in words that say that they cannot tell.
+        notes: on what was read otherwise than it stands, in words.
     """
 
     predictions: Predictions
@@ -81,6 +67,7 @@ class Stated:
     nll: Floats | None
     columns: Mapping[str, str]
     declined: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def stated_in(
@@ -105,11 +92,13 @@ def stated_in(
     rows = list(records)
     if not rows:
         raise DataError(f"{place} holds no predictions")
-    found = _columns(dict.fromkeys(name for row in rows for name in row), dict(columns or {}), place)
+    found = columns_in(dict.fromkeys(name for row in rows for name in row), dict(columns or {}), place)
+    level = float(found.pop("level", level))
     said = [_said(row.get(found["prediction"]), unit) for row in rows] if "prediction" in found else None
-    truth = _numbers(rows, found["truth"], place)
+    truth, gaps = _emptied(_numbers(rows, found["truth"], place, unit))
     text = {name: _texts(rows, found.get(name)) for name in ("key", "tile", "group")}
     mean = np.full(len(rows), np.nan) if said is None else np.array([value for value, _ in said])
+    mean, empty = _emptied(mean)
     form, spread = _spread(rows, found, mean, level, place)
     mean = spread.pop("mean", mean)
     noise = _numbers(rows, found["noise"], place) if "noise" in found else None
@@ -126,57 +115,42 @@ def stated_in(
     )
     crps, nll = _closed(form, predictions, spread)
     declined = 0 if said is None else sum(declined for _, declined in said)
-    return Stated(predictions, form, crps, nll, found, declined)
+    notes = tuple(_notes(found, columns or {}, predictions.key, gaps + empty))
+    return Stated(predictions, form, crps, nll, found, declined, notes)
 
 
-# --- columns --------------------------------------------------------------------------------------
+# --- values ----------------------------------------------------------------------------------------
 
 
-def _columns(names: Iterable[str], stated: dict[str, str], place: str) -> dict[str, str]:
-    there = {name.strip().lower(): name for name in names}
-    unknown = [own for own in stated if own not in COLUMNS]
-    if unknown:
-        raise DataError(f"{unknown[0]!r} is nothing that a column holds; choose from {', '.join(COLUMNS)}")
-    found: dict[str, str] = {}
-    for own, usual in COLUMNS.items():
-        wanted = (stated[own].lower(),) if own in stated else usual
-        name = next((there[each] for each in wanted if each in there), None)
-        if own in stated and name is None:
-            raise DataError(f"{place}: no column {stated[own]!r}; there are {', '.join(there.values())}")
-        if name is not None and name not in found.values():
-            found[own] = name
-    quantiles = {name: match for name in there.values() if (match := _QUANTILE.match(name))}
-    found |= {f"quantile {_level(match['level']):g}": name for name, match in quantiles.items()}
-    members = [name for name in there.values() if _MEMBER.match(name)]
-    found |= {f"member {number}": name for number, name in enumerate(members)} if len(members) > 1 else {}
-    if "truth" not in found:
-        raise DataError(f"{place} has no truth; name its column: --columns truth=NAME ({_listed(there)})")
-    if not {"prediction", "members", "means", "member 0"} & found.keys() and not quantiles:
-        told = f"name its column: --columns prediction=NAME ({_listed(there)})"
-        raise DataError(f"{place} has no prediction; {told}")
-    return found
+def _numbers(rows: Sequence[Mapping[str, Any]], name: str, place: str, unit: str = "") -> Floats:
+    """(N,) of a column; NaN where there is none.
 
-
-def _listed(there: Mapping[str, str]) -> str:
-    return f"there are {', '.join(there.values())}"
-
-
-def _level(text: str) -> float:
-    """``05`` is 5 %, ``0.5`` and ``.5`` are 50 %."""
-    value = float(text)
-    return value if "." in text and value < 1 else value / 100
-
-
-def _numbers(rows: Sequence[Mapping[str, Any]], name: str, place: str) -> Floats:
+    Raises:
+        DataError: words, other than a number with its unit.
+    """
     found = []
     for number, row in enumerate(rows):
-        value = row.get(name)
-        try:
-            found.append(math.nan if value is None or value == "" else float(value))
-        except (TypeError, ValueError):
-            told = f"{place}: {name} of row {number + 1} is {value!r:.40}; a number is due"
-            raise DataError(told) from None
+        value, percent = _plain_number(row.get(name), unit), str(row.get(name)).rstrip().endswith("%")
+        if value is None and not percent:
+            value = quantity_in(str(row[name]), unit if unit in FACTORS else "").value
+        if value is None:
+            told = f"{place}: {name} of row {number + 1} is {row[name]!r:.40}; a number is due"
+            raise DataError(told + (", or --unit %" if percent else ""))
+        found.append(value)
     return np.array(found, np.float64)
+
+
+def _plain_number(value: Any, unit: str) -> float | None:
+    """A number, with its unit or without; NaN where there is none, and None for other words."""
+    if value is None:
+        return math.nan
+    text = str(value).strip()
+    if text.lower() in _MISSING:
+        return math.nan
+    try:
+        return float(text.removesuffix(unit) if unit else text)
+    except ValueError:
+        return None
 
 
 def _texts(rows: Sequence[Mapping[str, Any]], name: str | None) -> NDArray[np.str_]:
@@ -185,13 +159,31 @@ def _texts(rows: Sequence[Mapping[str, Any]], name: str | None) -> NDArray[np.st
 
 def _said(value: Any, unit: str) -> tuple[float, bool]:
     """A prediction as a number, and whether it declines; words are read as a quantity."""
-    if value is None or value == "":
-        return math.nan, False
-    try:
-        return float(value), False
-    except (TypeError, ValueError):
-        found = quantity_in(str(value), unit)
-        return math.nan if found.value is None else found.value, found.outcome == "declined"
+    number = _plain_number(value, unit)
+    if number is not None:
+        return number, False
+    found = quantity_in(str(value), unit if unit in FACTORS else "")
+    return math.nan if found.value is None else found.value, found.outcome == "declined"
+
+
+def _emptied(values: Floats) -> tuple[Floats, int]:
+    """Numbers that stand for none as NaN, and how many there were."""
+    empty = np.isin(values, _NO_DATA)
+    return np.where(empty, np.nan, values), int(empty.sum())
+
+
+def _notes(
+    found: Mapping[str, str], stated: Mapping[str, str], key: NDArray[np.str_], empty: int
+) -> Iterator[str]:
+    """What was read otherwise than it stands, or by a name that is not one of the usual."""
+    if empty:
+        yield f"{counted(empty, 'number')} such as {_NO_DATA[0]:g} stand for no data and do not count"
+    again = len(key) - len(set(key.tolist()))
+    if again:
+        yield f"{again} of {counted(len(key), 'row')} have the {found['key']} of another; each counts"
+    for own in ("truth", "prediction"):
+        if own in found and own not in stated and plain(found[own]) not in COLUMNS[own]:
+            yield f"the {own} is taken from the column {found[own]}"
 
 
 def _lists(rows: Sequence[Mapping[str, Any]], name: str, place: str) -> Floats:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import csv
 import hashlib
 import io
+import itertools
 import json
+import re
 import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 from detection_eval.files import atomic_path
 from detection_eval.words import counted
@@ -29,6 +33,7 @@ Record = Mapping[str, Any]
 TABLES = (".parquet", ".arrow")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 SPREADSHEETS = (".csv", ".tsv")
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 
 _KINDS = {
     b"\x89PNG": ".png",
@@ -205,13 +210,40 @@ def from_address(address: str, extracted: Extracted, place: str) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Record]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        for row in reader:
-            place = f"{path}:{reader.line_num}"
-            if None in row or None in row.values():
-                raise DataError(f"{place}: it has not as many columns as the header")
-            yield place, row
+    """Rows of CSV or TSV: in UTF-8 or UTF-16, separated by commas, semicolons or tabs, after lines of ``#``.
+
+    Where semicolons separate, numbers have decimal commas, which become points.
+    """
+    with path.open("rb") as opened:
+        wide = opened.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    try:
+        with path.open(encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
+            yield from _separated(path, file)
+    except UnicodeError as error:
+        raise DataError(f"{path} is not UTF-8: {error}; save it as UTF-8") from None
+
+
+def _separated(path: Path, file: TextIO) -> Iterator[tuple[str, Record]]:
+    before, head = 0, file.readline()
+    while head.startswith("#"):
+        before, head = before + 1, file.readline()
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=head.count)
+    reader = csv.DictReader(itertools.chain([head], file), delimiter=delimiter)
+    names = reader.fieldnames or ()
+    twice = [name for name, times in Counter(names).items() if times > 1 and name]
+    if twice:
+        raise DataError(f"{path}: the column {twice[0]!r} stands twice in the header; rename one of them")
+    for row in reader:
+        place = f"{path}:{before + reader.line_num}"
+        if None in row or None in row.values():
+            raise DataError(f"{place}: it has not as many columns as the header")
+        if delimiter == ";":
+            row = {name: _pointed(value) for name, value in row.items()}
+        yield place, row
+
+
+def _pointed(value: str) -> str:
+    return value.replace(",", ".") if _DECIMAL_COMMA.fullmatch(value) else value
 
 
 # --- archives -------------------------------------------------------------------------------------

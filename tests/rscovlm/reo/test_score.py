@@ -99,3 +99,43 @@ def test_files_that_cannot_be_scored(tmp_path):
         read_predictions(tmp_path / "gone.csv", {}, 0.9, "")
     with pytest.raises(DataError, match="no plot has both"):
         card(stated_in([{"truth": None, "prediction": 1}], "x"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plain.csv", "obs,pred\n1.5,2\n3,4\n"),
+        ("semicolons.csv", "obs;pred\n1,5;2\n3;4,0\n"),
+        ("tabs.csv", "obs\tpred\n1.5\t2\n3\t4\n"),
+        ("tabs.tsv", "obs\tpred\n1.5\t2\n3\t4\n"),
+        ("commented.csv", "# made by a tool\n# in 2026\nobs,pred\n1.5,2\n3,4\n"),
+        ("r.csv", '"","obs","pred"\n"1",1.5,2\n"2",3,4\n'),
+        ("lists.json", '{"obs": [1.5, 3], "pred": [2, 4]}'),
+        ("pandas.json", '{"obs": {"0": 1.5, "1": 3}, "pred": {"0": 2, "1": 4}}'),
+        ("split.json", '{"columns": ["obs", "pred"], "index": [0, 1], "data": [[1.5, 2], [3, 4]]}'),
+        ("records.json", '[{"obs": 1.5, "pred": 2}, {"obs": 3, "pred": 4}]'),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_are_read_as_other_tools_write_them(tmp_path, name, content, encoding):
+    if name.endswith("json") and encoding == "utf-16":
+        pytest.skip("JSON is UTF-8")
+    (tmp_path / name).write_text(content, encoding=encoding)
+    found = read_predictions(tmp_path / name, {}, 0.9, "Mg/ha").predictions
+    assert (found.truth.tolist(), found.mean.tolist()) == ([1.5, 3], [2, 4])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("twice.csv", b"obs,pred,pred\n1,2,3\n", "the column 'pred' stands twice in the header"),
+        ("numbers.csv", b"1,2\n3,4\n", "its first line holds numbers"),
+        ("latin.csv", "obs,pr\xe9d\n1,2\n".encode("latin-1"), "is not UTF-8"),
+        ("table.xlsx", b"PK", r"is no table of predictions; give \.csv"),
+        ("ragged.csv", b"# a\nobs,pred\n1,2\n3\n", r"ragged\.csv:4: it has not as many columns"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_one_line(tmp_path, name, content, told):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=told):
+        read_predictions(tmp_path / name, {}, 0.9, "Mg/ha")

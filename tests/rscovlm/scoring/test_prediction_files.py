@@ -97,3 +97,35 @@ def test_columns_are_named_where_their_names_do_not_tell():
 def test_what_cannot_be_read_is_said(rows, columns, told):
     with pytest.raises(DataError, match=told):
         stated_in(rows, "x.csv", columns)
+
+
+@pytest.mark.parametrize("gap", [None, "", "NA", "NaN", "null", "-", -9999, "-9999", "-99999.0"])
+def test_what_stands_for_no_value_does_not_count_on_either_side(gap):
+    rows = [{"truth": 10, "prediction": 12}, {"truth": gap, "prediction": 3}, {"truth": 4, "prediction": gap}]
+    found = stated_in(rows, "a.csv")
+    assert found.predictions.usable.tolist() == [True, False, False]
+    assert bool(found.notes) == str(gap).startswith("-9")
+
+
+def test_numbers_may_have_their_unit_in_both_columns():
+    found = stated_in([{"truth": "120.5 Mg/ha", "prediction": "13 kg/m2"}], "a.csv", unit="Mg/ha")
+    assert (found.predictions.truth.tolist(), found.predictions.mean.tolist()) == ([120.5], [130])
+    found = stated_in([{"truth": "22.5 %", "prediction": "20%"}], "a.csv", unit="%")
+    assert (found.predictions.truth.tolist(), found.predictions.mean.tolist()) == ([22.5], [20])
+    with pytest.raises(DataError, match=r"truth of row 1 is '22.5 %'; a number is due, or --unit %"):
+        stated_in([{"truth": "22.5 %", "prediction": 20}], "a.csv", unit="Mg/ha")
+
+
+def test_keys_that_stand_twice_and_columns_of_unusual_names_are_told():
+    rows = [{"shot_number": 7, "agb_ref": 1, "rf_pred": 2}, {"shot_number": 7, "agb_ref": 2, "rf_pred": 2}]
+    assert stated_in(rows, "a.csv").notes == (
+        "1 of 2 rows have the shot_number of another; each counts",
+        "the truth is taken from the column agb_ref",
+        "the prediction is taken from the column rf_pred",
+    )
+    assert stated_in(rows[:1], "a.csv", {"truth": "agb_ref", "prediction": "rf_pred"}).notes == ()
+
+
+def test_bounds_whose_names_state_a_level_are_of_it():
+    row = {"obs": 100.0, "pred": 100.0, "lower_95": 100 - 19.6, "upper_95": 100 + 19.6}
+    assert stated_in([row], "a.csv", level=0.5).predictions.deviation[0] == pytest.approx(10, abs=0.01)
