@@ -7,7 +7,7 @@ loss of a batch does not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -80,8 +80,8 @@ def cached_states(
 
 def rows_of(states: States, rows: Tensor) -> States:
     """The states of some samples."""
-    parts = (states.visual, states.weights, states.words, states.is_word, states.tapped, states.about)
-    return States(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
+    parts = {each.name: getattr(states, each.name) for each in fields(states)}
+    return replace(states, **{name: part[rows] for name, part in parts.items() if part is not None})
 
 
 def train_on(

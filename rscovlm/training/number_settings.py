@@ -195,6 +195,26 @@ class Constraint(Section):
         return self.model_dump()
 
 
+class Monotone(Section):
+    """A number that does not fall where another rises, at fixed hidden states, by construction."""
+
+    along: str
+    """Head of heads.numbers whose mean is the other number, in training and at inference alike."""
+    falls: bool = False
+    """Whether the number does not rise instead."""
+    knots: int = Field(9, ge=2)
+    """Of the piecewise linear function of the other number by which the distribution is moved."""
+    over: tuple[float, float] | None = None
+    """Least and largest knot in the unit of the other number, beyond which the function is level; 2.5
+    deviations to either side of that head's mean by default."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.over is not None and not self.over[0] < self.over[1]:
+            raise ValueError(f"over {list(self.over)} has to be a lower and a higher number")
+        return self
+
+
 class Number(Section):
     """A number about each sample with its uncertainty, kept for inference."""
 
@@ -236,6 +256,8 @@ class Number(Section):
     """Weight of the head's loss beside the cross-entropy of answers."""
     taps: Literal["last", "half", "half_deep", "all"] | tuple[int, ...] = ()
     """Layers of the vision tower that the trunk reads: by REO-VLM's names, or by index from 0."""
+    monotone: Monotone | None = None
+    """Another head along whose number this one does not fall."""
 
     formerly: ClassVar[Mapping[str, str]] = {
         "head": "is trunk: write trunk: gated",

@@ -1,7 +1,8 @@
 """Constraints between numbers of several heads, as parts of the loss (perspective paper V-G).
 
 Ranges of one number are settings of its head. What holds to the last digit is no penalty: a whole that is the
-sum of its parts by construction is an ensemble that fuses by ``sum``.
+sum of its parts by construction is an ensemble that fuses by ``sum``, and a number that follows another at
+fixed hidden states has ``monotone`` among its settings.
 """
 
 from __future__ import annotations

@@ -57,6 +57,8 @@ def test_every_trunk_goes_with_every_output(trunk, output):
         ({"low": 5, "high": 5}, "low 5.0 is not below high 5.0"),
         ({"hard": True}, "hard and penalty are about low and high, and neither is given"),
         ({"loss": "mse", "noise": "agbd_se"}, "noise is part of loss nll alone, not of mse"),
+        ({"monotone": {}}, "monotone.along: is missing"),
+        ({"monotone": {"along": "height", "over": [4, 3]}}, "has to be a lower and a higher number"),
         ({"dropout": 0.1}, "dropout changes the variance between training and inference"),
     ],
 )

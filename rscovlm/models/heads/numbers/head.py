@@ -14,6 +14,7 @@ from rscovlm.models.heads.distribution import Counts, Distribution, scaled
 from rscovlm.models.heads.numbers.bounded import bounded
 from rscovlm.models.heads.numbers.joining import JoinedImages
 from rscovlm.models.heads.numbers.losses import Loss, loss_of, range_penalty
+from rscovlm.models.heads.numbers.monotone import MonotoneShift, moved
 from rscovlm.models.heads.numbers.outputs import OUTPUTS
 from rscovlm.models.heads.numbers.states import Readout, States, states_of
 from rscovlm.models.heads.numbers.trunks import TRUNKS, Feature, Trunk
@@ -51,6 +52,8 @@ class NumberHead(PredictiveHead):
         taps: layers of the vision tower that the trunk reads, by index from 0; empty for none. ``make_heads``
             takes REO-VLM's names as well (``rscovlm.models.taps``).
         vision_width: of the vision tower, for trunks that read it.
+        monotone: settings of ``MonotoneShift``: the head along whose mean the number does not fall, at fixed
+            hidden states; None for none.
 
     Raises:
         TypeError: for a trunk, an output or settings that do not exist.
@@ -79,6 +82,7 @@ class NumberHead(PredictiveHead):
         weight: float = 1.0,
         taps: Sequence[int] = (),
         vision_width: int | None = None,
+        monotone: Mapping[str, Any] | None = None,
     ) -> None:
         settings = {
             name: value for name, value in locals().items() if name not in ("self", "width", "__class__")
@@ -94,7 +98,37 @@ class NumberHead(PredictiveHead):
         self.join = JoinedImages(width, images, own.get("vision_width"))
         self.trunk: Trunk = TRUNKS[kind](width, **own, **trunk)
         self.output = OUTPUTS[shape](width, **output)
+        self.shift = None if monotone is None else MonotoneShift(**monotone)
+        self._along: tuple[NumberHead, ...] = ()
         self.is_scaled: bool = getattr(OUTPUTS[shape], "scaled", True)
+
+    def bind(self, heads: Mapping[str, Any]) -> None:
+        """Take the head along which it is monotone.
+
+        Raises:
+            TypeError: for one that is not there, gives no number, is itself monotone along this one, or reads
+                other layers.
+        """
+        if self.shift is None:
+            return
+        name = self.shift.along
+        other = heads.get(name)
+        if not isinstance(other, NumberHead):
+            raise TypeError(
+                f"monotone along {name!r} needs a head of heads.numbers of that name: numbers of the samples "
+                "are not known where a model is asked; learn it by a head of its own"
+            )
+        if self in followed_by(other, heads):
+            raise TypeError(f"monotone along {name!r}, which follows this one: a number cannot follow itself")
+        if len({super().taps, tuple(other.settings["taps"])} - {()}) > 1:
+            raise TypeError(f"it and {name!r} read different layers of the vision tower; give both the same")
+        self._along = (other,)
+        self.shift.place(*other.units)
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Layers of the vision tower that it reads, or the head along which it is monotone does."""
+        return max(super().taps, *(head.taps for head in self._along), (), key=len)
 
     @property
     def widest(self) -> float:
@@ -126,6 +160,12 @@ class NumberHead(PredictiveHead):
         found = self.output(feature.value)
         if about is not None and isinstance(found, Counts):
             found = Counts(found.mean * about[:, 0], found.dispersion)
+        if self.shift is not None:
+            if states.along is None:
+                raise ValueError(
+                    f"states bring no number of {self.shift.along!r}, along which it is monotone"
+                )
+            found = moved(found, self.shift(states.along))
         return feature, found
 
     def states(
@@ -137,8 +177,20 @@ class NumberHead(PredictiveHead):
     ) -> States:
         """The states that it reads of a pack."""
         readout, spread = self.settings["readout"], self.settings["spread"]
-        found = states_of(hidden[-1][0], pack, model.config.image_token_id, readout, spread, tapped)
-        return replace(found, about=self.standing(pack.sample_extras))
+        own = tapped if super().taps else None
+        found = states_of(hidden[-1][0], pack, model.config.image_token_id, readout, spread, own)
+        along = self._followed(model, hidden, pack, tapped)
+        return replace(found, about=self.standing(pack.sample_extras), along=along)
+
+    @torch.no_grad()
+    def _followed(
+        self, model: VisionLanguageModel, hidden: Sequence[Tensor], pack: Pack, tapped: Tensor | None
+    ) -> Tensor | None:
+        """(S,) means of the head along which it is monotone, which learns nothing from it; None for none."""
+        for other in self._along:
+            said: Distribution = other(other.states(model, hidden, pack, tapped if other.taps else None))
+            return said.mean
+        return None
 
     @property
     def units(self) -> tuple[float, float]:
@@ -201,3 +253,13 @@ class NumberHead(PredictiveHead):
             stated = torch.full((len(states.seen),), float("nan"), device=states.seen.device)
         usable = stated.isfinite() & states.seen
         return stated.nan_to_num(0.0), usable
+
+
+def followed_by(head: NumberHead, heads: Mapping[str, Any]) -> list[NumberHead]:
+    """A head, the one along which it is monotone, the one along which that is, and so on."""
+    chain: list[NumberHead] = []
+    following: Any = head
+    while isinstance(following, NumberHead) and following not in chain:
+        chain.append(following)
+        following = None if following.shift is None else heads.get(following.shift.along)
+    return chain

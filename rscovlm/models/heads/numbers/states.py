@@ -32,6 +32,7 @@ class States:
         tapped: (S, V, W') features of the same visual tokens in the vision tower; None where not asked for.
         about: (S, 2) mean and deviation of the target in the region of each sample; None where no region is
             stated.
+        along: (S,) number along which the head is monotone; None for heads that are so along none.
     """
 
     visual: Tensor
@@ -40,6 +41,7 @@ class States:
     is_word: Tensor
     tapped: Tensor | None = None
     about: Tensor | None = None
+    along: Tensor | None = None
 
     @property
     def seen(self) -> Tensor:
