@@ -6,8 +6,14 @@ import json
 
 import pytest
 
+from rscovlm.cli.ask import Zoom
 from tests.rscovlm.cli.conftest import MODEL
 from tests.rscovlm.cli.talk import ZOOM, echoes, zooms_once
+from zoom_chain.policies import POLICIES
+
+
+def test_every_policy_can_be_asked_for():
+    assert [each.value for each in Zoom] == list(POLICIES)
 
 
 def test_one_question_prints_the_answer_alone_and_each_zoom_on_stderr(run, scripted, scene):
