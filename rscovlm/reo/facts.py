@@ -285,10 +285,12 @@ def _talks(path: Path) -> Iterator[tuple[str, Said, Mapping[str, Any]]]:
     options = Options(peek=True)
     for place, record in read_records(path, options):
         try:
-            said = said_in(record, options)
+            says = said_in(record, options)
         except LeftOut:
             continue
-        yield str(record.get("id", Path(place).name)), said, record
+        key = str(record.get("id", Path(place).name))
+        for number, said in enumerate(says):
+            yield key if len(says) == 1 else f"{key}/{number}", said, record
 
 
 def _float(value: Any) -> float:

@@ -120,6 +120,49 @@ def quantity_in(text: str, unit: str = "") -> Quantity:
     return Quantity("unread")
 
 
+@dataclass(frozen=True)
+class Written:
+    """A number as it stands in a text.
+
+    Attributes:
+        start, end: of the number and its unit.
+        digits: the number as it is written.
+        factor: of the unit that it has, in the unit that it is asked for in; None without one.
+    """
+
+    start: int
+    end: int
+    digits: str
+    factor: float | None
+
+    @property
+    def value(self) -> float:
+        """In the unit asked for."""
+        return _value(self.digits) * (1.0 if self.factor is None else self.factor)
+
+
+def written_in(text: str, unit: str = "") -> list[Written]:
+    """The numbers of a text in order, those of other kinds of units left out, both ends of a range.
+
+    Digits of a unit (``Mg ha-1``, ``m2``) are none.
+
+    Args:
+        text: of any kind.
+        unit: that numbers are asked for in, of ``FACTORS``; empty leaves out none for its unit.
+    """
+    found = []
+    for match in _QUANTITY.finditer(text.translate(_SUPERSCRIPTS)):
+        stated = next((name for index, name in enumerate(_SPELLINGS.values()) if match[f"u{index}"]), None)
+        factor = None if stated is None else FACTORS[unit].get(stated)
+        if unit and stated is not None and factor is None:
+            continue
+        if match["second"] is not None:
+            found.append(Written(match.start("first"), match.end("first"), match["first"], factor))
+        last = "first" if match["second"] is None else "second"
+        found.append(Written(match.start(last), match.end(), match[last], factor))
+    return [each for each in found if math.isfinite(each.value)]
+
+
 def _quantities(text: str, unit: str, factors: Mapping[str, float]) -> list[_Found]:
     """Quantities in a unit, or without one, in order; those in other units are passed over."""
     found = []

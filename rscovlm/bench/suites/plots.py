@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from detection_eval.words import counted
 from rscovlm.bench.benchmark import Benchmark
 from rscovlm.bench.item import Item, Kind, Truth
 from rscovlm.bench.suites.items import groups_of, question
@@ -21,10 +22,10 @@ from rscovlm.data.agbd import ACTIVITY_CODES
 from rscovlm.data.plot_files import PlotFile, open_plot_file
 from rscovlm.data.plot_prompts import plot_name
 from rscovlm.data.plot_questions import QUESTIONS
-from rscovlm.data.readers.common import Options, Record, id_of
-from rscovlm.data.readers.conversations import frames
-from rscovlm.data.readers.regression import AGB, PATCHES, said_in
-from rscovlm.data.splits import split_of_file, splits_of
+from rscovlm.data.readers.common import LeftOut, Options, Record, id_of
+from rscovlm.data.readers.conversations import frames, shown_in
+from rscovlm.data.readers.regression import AGB, PATCHES, Said, said_in
+from rscovlm.data.splits import split_in_name, split_of_file, splits_of
 from rscovlm.scoring.regression import AGB_EDGES, bin_index
 from rscovlm.synth.forest import LAND_COVERS
 
@@ -154,24 +155,50 @@ def _link(
 # --- REO-Instruct ---------------------------------------------------------------------------------
 
 
-def _reo(place: str, record: Record, pictures: Pictures, options: Options) -> Iterator[Item]:
-    said = said_in(record, options)
-    images = tuple(pictures.locate(name) for name in frames(record))
+def _reo(split: str) -> Items:
+    """Records of a file whose name says the split; of others those that state it themselves."""
+
+    def items(path: Path, pictures: Pictures, options: Options) -> Iterator[Item]:
+        named = split_of_file(path)
+        if named not in ("", split):
+            return
+
+        def make(place: str, record: Record, pictures: Pictures, options: Options) -> Iterator[Item]:
+            stated = named or split_in_name(str(record.get("split", "")))
+            if not stated:
+                raise LeftOut("neither its file's name nor a field split says its split")
+            if stated == split:
+                yield from _asked(place, record, pictures, options)
+
+        yield from of_records(make)(path, pictures, options)
+
+    return items
+
+
+def _asked(place: str, record: Record, pictures: Pictures, options: Options) -> Iterator[Item]:
+    """An item for each question of a record."""
+    says, images = said_in(record, options), tuple(pictures.locate(name) for name in frames(record))
+    if not images:
+        raise LeftOut("no image")
+    if ("conversations" in record or "messages" in record) and shown_in(record, options) > len(images):
+        raise LeftOut("it shows more images than it names", counted(len(images), "image"))
     columns = groups_of(record, cover="land_cover", modality="modality")
-    key = id_of(record, place)
+    for number, said in enumerate(says):
+        key = id_of(record, place) if len(says) == 1 else f"{id_of(record, place)}/{number}"
+        task, kind, answer, extra = _kind_of(said)
+        groups = {**columns, "task": task}
+        yield question(key, images, said.question, answer, kind=kind, groups=groups, extra=extra)
+
+
+def _kind_of(said: Said) -> tuple[str, Kind, str, dict[str, Any]]:
+    """Task, kind, right answer and what is beside, of a question."""
     if said.target in (AGB, PATCHES):
-        kind: Kind = "number" if said.target == AGB else "count"
-        extra = {"target": said.target, "unit": UNITS[said.target]}
         task = "biomass" if said.target == AGB else "patches"
-        answer: Any = f"{said.targets[said.target]:.6g}"
-        yield question(
-            key, images, said.question, answer, kind=kind, groups={**columns, "task": task}, extra=extra
-        )
-        return
-    task = (
-        "land cover" if "land" in said.question.lower() and "cover" in said.question.lower() else "activity"
-    )
-    yield question(key, images, said.question, said.answer, groups={**columns, "task": task})
+        kind: Kind = "number" if said.target == AGB else "count"
+        about = {"target": said.target, "unit": UNITS[said.target]}
+        return task, kind, f"{said.targets[said.target]:.6g}", about
+    asked = said.question.lower()
+    return "land cover" if "land" in asked and "cover" in asked else "activity", "open", said.answer, {}
 
 
 _LICENCE = "CC BY-NC 4.0"
@@ -213,14 +240,14 @@ REO_CHAIN: Benchmark = benchmark(
 )
 """The logical chain, each link with nothing, the right answers, and the model's own answers given."""
 
-_RECORDS = of_records(_reo)
-
 REO_INSTRUCT: Benchmark = benchmark(
     Reader(
         "reo-instruct",
         tuple(
             Layout(
-                {split: (f"*{split}*.json", f"*{split}*.jsonl", f"{split}/*.json")}, _RECORDS, (".", "images")
+                {split: (f"*{split}*.json", f"*{split}*.jsonl", f"{split}/*.json", "*.json", "*.jsonl")},
+                _reo(split),
+                (".", "images"),
             )
             for split in SPLITS
         ),
@@ -228,7 +255,8 @@ REO_INSTRUCT: Benchmark = benchmark(
         ("task", "cover", "modality"),
     ),
     title="REO-Instruct",
-    layout="*test*.json of conversations, images beside them; read tolerantly, for its schema is unpublished",
+    layout="*test*.json of conversations, or *.json whose records have a field split; images beside them; "
+    "read tolerantly, for its schema is unpublished",
     source="https://github.com/zhu-xlab/REO-VLM",
     licence="not stated; images are AGBD's, CC BY-NC 4.0",
     counts={},

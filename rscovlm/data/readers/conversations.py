@@ -94,8 +94,27 @@ def words_of(record: Record, options: Options) -> tuple[str, str]:
     Raises:
         LeftOut: there is no such conversation.
     """
+    return rounds_of(record, options)[0]
+
+
+def rounds_of(record: Record, options: Options) -> list[tuple[str, str]]:
+    """All questions of a record with their answers, as ``words_of`` has the first.
+
+    Raises:
+        LeftOut: there is no such conversation.
+    """
     spoken = [turn.text for turn in _turns(_flattened(record), options) if turn.role != "system"]
-    return _SHOWN.sub(" ", spoken[0]).strip(), spoken[1]
+    asked = [_SHOWN.sub(" ", text).strip() for text in spoken[::2]]
+    return list(zip(asked, spoken[1::2], strict=True))
+
+
+def shown_in(record: Record, options: Options) -> int:
+    """How many images the questions of a record have a placeholder for.
+
+    Raises:
+        LeftOut: there is no such conversation.
+    """
+    return sum(len(_SHOWN.findall(turn.text)) for turn in _turns(_flattened(record), options))
 
 
 def _flattened(record: Record) -> Record:
@@ -173,6 +192,7 @@ def frames(record: Record) -> list[str]:
     Raises:
         LeftOut: a video that is one file, or images that are no names.
     """
+    record = _flattened(record)
     found = record.get("image") or record.get("images")
     if isinstance(record.get("video"), str) and record["video"]:
         raise LeftOut("it shows a video file", record["video"])

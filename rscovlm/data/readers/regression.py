@@ -23,11 +23,15 @@ from rscovlm.data.readers.common import (
     read_records,
     text_of,
 )
-from rscovlm.data.readers.conversations import dialogue, untagged, words_of
+from rscovlm.data.readers.conversations import dialogue, rounds_of, untagged
 from rscovlm.data.sample import Sample, Turn
+from rscovlm.scoring.quantities import Written, written_in
 
 AGB = "agb_mg_per_ha"
 PATCHES = "patch_count"
+
+UNITS: Mapping[str, str] = {AGB: "Mg/ha", "canopy_height_m": "m"}
+"""Units of targets, of ``rscovlm.scoring.quantities.FACTORS``; others have none."""
 
 TARGET_FIELDS = {
     "agb": AGB,
@@ -39,7 +43,6 @@ TARGET_FIELDS = {
 }
 """The target that a field holds, units in its name (GEDI L4A gives Mg/ha)."""
 
-_NUMBER = re.compile(r"(?<![\w.,])[+-]?\d+(?:\.\d+)?(?![\w]|[.,]\d)")
 _AGB_WORDS = re.compile(r"\b(?:agbd?|above-?\s?ground biomass|biomass)\b", re.IGNORECASE)
 _COUNT_WORDS = re.compile(r"\bpatch(?:es)?\b", re.IGNORECASE)
 _KIND_FIELDS = ("task", "type", "category", "question_type")
@@ -91,18 +94,20 @@ class Said(NamedTuple):
     targets: dict[str, float]
 
 
-def said_in(record: Record, options: Options) -> Said:
-    """The question and the answer of a record without its images, with what is known in numbers.
+def said_in(record: Record, options: Options) -> list[Said]:
+    """Each question of a record with its answer, without images, with what is known in numbers.
 
     Raises:
-        LeftOut: there is no such conversation, or its target is not one number of its answer.
+        LeftOut: there is no such conversation, or a target is not one number of its answer.
     """
-    question, answer = words_of(_as_conversation(record), options)
-    targets = _targets(record, options.targets)
-    wanted = _wanted(record, question, answer, targets)
-    if wanted is not None and wanted not in targets:
-        _, targets[wanted] = _with_value(Turn("assistant", answer), wanted, None)
-    return Said(question, answer, wanted, targets)
+    found = []
+    for question, answer in rounds_of(_as_conversation(record), options):
+        targets = _targets(record, options.targets)
+        wanted = _wanted(record, question, answer, targets)
+        if wanted is not None and wanted not in targets:
+            _, targets[wanted] = _with_value(Turn("assistant", answer), wanted, None)
+        found.append(Said(question, answer, wanted, targets))
+    return found
 
 
 def _as_conversation(record: Record) -> Record:
@@ -140,35 +145,47 @@ def _targets(record: Record, named: Mapping[str, str]) -> dict[str, float]:
 
 def _wanted(record: Record, question: str, answer: str, targets: Mapping[str, float]) -> str | None:
     """The target that an answer states, or None where it is words."""
-    if not _NUMBER.search(answer):
-        return None
     stated = [
-        name for name, value in targets.items() if any(_same(n, value) for n in _NUMBER.findall(answer))
+        name for name, value in targets.items() if any(_same(each, value) for each in _numbers(answer, name))
     ]
     if len(stated) == 1:
         return stated[0]
     kind = " ".join(str(record[name]) for name in _KIND_FIELDS if record.get(name))
     for words in (kind, question):
-        if _AGB_WORDS.search(words):
+        if _AGB_WORDS.search(words) and _numbers(answer, AGB):
             return AGB
-        if _COUNT_WORDS.search(words) and ("count" in words.lower() or "how many" in words.lower()):
+        counts = "count" in words.lower() or "how many" in words.lower()
+        if _COUNT_WORDS.search(words) and counts and _numbers(answer, PATCHES):
             return PATCHES
     return None
 
 
+def _numbers(answer: str, name: str) -> list[Written]:
+    """The numbers of an answer that a target may be: those with a unit of it where there are any."""
+    found = written_in(answer, UNITS.get(name, ""))
+    return [each for each in found if each.factor is not None] or found
+
+
 def _with_value(turn: Turn, name: str, value: float | None) -> tuple[Turn, float]:
-    """The answer with a placeholder for its number, and the number, the field's where there is one."""
-    numbers = list(_NUMBER.finditer(turn.text))
+    """The answer with a placeholder for its number, and the number, the field's where there is one.
+
+    A number in another unit of the target's kind is stated in the target's own.
+    """
+    numbers = _numbers(turn.text, name)
     if value is not None:
-        numbers = [number for number in numbers if _same(number[0], value)]
+        numbers = [number for number in numbers if _same(number, value)]
     if len(numbers) != 1:
         raise LeftOut("its target is not one number of its answer", turn.text[:100])
-    found = numbers[0]
-    text = f"{turn.text[: found.start()]}<value {name}>{turn.text[found.end() :]}"
-    return Turn(turn.role, text), float(found[0]) if value is None else value
+    (found,) = numbers
+    own = found.factor in (None, 1.0)
+    end = found.start + len(found.digits) if own else found.end
+    unit = "" if own else f" {UNITS[name]}"
+    text = f"{turn.text[: found.start]}<value {name}>{unit}{turn.text[end:]}"
+    return Turn(turn.role, text), found.value if value is None else value
 
 
-def _same(written: str, value: float) -> bool:
+def _same(written: Written, value: float) -> bool:
     """Whether a written number is a value, rounded to as many digits as are written."""
-    decimals = len(written.partition(".")[2])
-    return abs(float(written) - value) <= 0.5 * 10.0**-decimals + 1e-9
+    decimals = len(written.digits.partition(".")[2])
+    scale = 1.0 if written.factor is None else written.factor
+    return abs(written.value - value) <= scale * 0.5 * 10.0**-decimals + 1e-9

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rscovlm.scoring.quantities import Quantity, quantity_in
+from rscovlm.scoring.quantities import Quantity, quantity_in, written_in
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,21 @@ def test_any_text_is_read_without_an_error(text):
 @given(st.floats(-1e6, 1e6).map(lambda value: round(value, 3)))
 def test_what_is_written_is_read_back(value):
     assert quantity_in(f"It is {value} Mg/ha", "Mg/ha").value == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "values"),
+    [
+        ("about 120 Mg ha-1 in 2020", "Mg/ha", [120, 2020]),
+        ("12 kg/m2", "Mg/ha", [120]),
+        ("trees of 20 m, 50 t/ha", "Mg/ha", [50]),
+        ("trees of 20 m, 50 t/ha", "", [20, 50]),
+        ("100-150 Mg/ha", "Mg/ha", [100, 150]),
+        ("1,050.5", "Mg/ha", [1050.5]),
+        ("none", "Mg/ha", []),
+    ],
+)
+def test_numbers_of_a_text_stand_where_they_are_written(text, unit, values):
+    found = written_in(text, unit)
+    assert [each.value for each in found] == values
+    assert all(text[each.start :].startswith(each.digits) for each in found)

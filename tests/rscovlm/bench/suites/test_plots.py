@@ -97,3 +97,49 @@ def test_reo_instruct_has_its_four_tasks(tmp_path):
     ]
     assert items[0].truth.answers == ("120.5",)
     assert items[1].extra["target"] == "patch_count"
+
+
+BIOMASS = "What is the above-ground biomass in Mg/ha?"
+
+
+def reo_items(folder, rows, name="reo_test.json", split="test"):
+    """The items of records, and what was left out of them."""
+    (folder / "images").mkdir(exist_ok=True)
+    Image.new("RGB", (25, 25)).save(folder / "images" / "0.png")
+    (folder / name).write_text(json.dumps(rows))
+    reading = SUITES["reo-instruct"].read(folder, split)
+    return list(reading), dict(reading.account.left_out)
+
+
+def test_every_question_of_a_conversation_is_an_item_about_its_images(tmp_path):
+    url = {"type": "image_url", "image_url": {"url": "images/0.png"}}
+    turns = [
+        {"role": "user", "content": [url, {"type": "text", "text": "Which land cover is it?"}]},
+        {"role": "assistant", "content": "cropland"},
+        {"role": "user", "content": BIOMASS},
+        {"role": "assistant", "content": "0.5 kg/m2"},
+    ]
+    items, _ = reo_items(tmp_path, [{"id": "a", "messages": turns}])
+    assert [(item.key, item.groups["task"], item.truth.answers) for item in items] == [
+        ("a/0", "land cover", ("cropland",)),
+        ("a/1", "biomass", ("5",)),
+    ]
+    assert all(len(item.images) == 1 for item in items)
+
+
+def test_questions_without_their_images_are_left_out_and_counted(tmp_path):
+    turns = [{"from": "human", "value": f"<image>\n<image>\n{BIOMASS}"}, {"from": "gpt", "value": "5 Mg/ha"}]
+    rows = [{"image": None, "question": BIOMASS, "answer": 5}, {"image": "0.png", "conversations": turns}]
+    items, left = reo_items(tmp_path, rows)
+    assert (items, left) == ([], {"no image": 1, "it shows more images than it names": 1})
+
+
+def test_records_may_state_their_split_themselves(tmp_path):
+    rows = [
+        {"image": "0.png", "question": BIOMASS, "answer": place, **({"split": split} if split else {})}
+        for place, split in enumerate(("train", "validation", "test", ""))
+    ]
+    for split, answer in (("train", "0"), ("val", "1"), ("test", "2")):
+        items, left = reo_items(tmp_path, rows, "REO.json", split)
+        assert [item.truth.answers for item in items] == [(answer,)]
+        assert left == {"neither its file's name nor a field split says its split": 1}

@@ -1,5 +1,7 @@
 """Numeric targets from fields and answers."""
 
+import pytest
+
 from rscovlm.data.readers.common import Options
 from rscovlm.data.readers.regression import said_in
 from tests.rscovlm.data.published import read, said, write_json
@@ -53,6 +55,22 @@ def test_a_number_is_a_fields_value_where_it_is_that_value_rounded(tmp_path, ima
     assert account.left_out == {"its target is not one number of its answer": 1}
 
 
+@pytest.mark.parametrize(
+    ("answer", "value", "text"),
+    [
+        ("5.5 Mg ha-1", 5.5, "<value agb_mg_per_ha> Mg ha-1"),
+        ("1,050.5 t/ha", 1050.5, "<value agb_mg_per_ha> t/ha"),
+        ("It is 0.5 kg/m2.", 5, "It is <value agb_mg_per_ha> Mg/ha."),
+        ("In 2020 it was 40 Mg/ha.", 40, "In 2020 it was <value agb_mg_per_ha> Mg/ha."),
+    ],
+)
+def test_units_are_told_from_numbers_and_turned_into_the_targets_own(tmp_path, images, answer, value, text):
+    path = write_json(tmp_path / "r.json", [reo(answer)])
+    (sample,), _ = read("reo-instruct", path, images)
+    assert dict(sample.targets) == {"agb_mg_per_ha": value}
+    assert said(sample)[1] == ("assistant", text)
+
+
 def test_what_is_no_size_of_a_pixel_is_none(tmp_path, images):
     rows = [reo("Forest.", "Which cover?", gsd=value) for value in (0.5, "10", 0, -1, "fine", True)]
     samples, _ = read("reo-instruct", write_json(tmp_path / "r.json", rows), images)
@@ -60,7 +78,22 @@ def test_what_is_no_size_of_a_pixel_is_none(tmp_path, images):
 
 
 def test_what_a_record_says_is_read_without_its_images():
-    found = said_in(reo("It is 12.5 Mg/ha.", "<image>\nWhat is the AGB?"), Options())
+    (found,) = said_in(reo("It is 12.5 Mg/ha.", "<image>\nWhat is the AGB?"), Options())
     assert found == ("What is the AGB?", "It is 12.5 Mg/ha.", "agb_mg_per_ha", {"agb_mg_per_ha": 12.5})
-    cover = said_in({"question": "Which land cover?", "answer": "shrubs", "agbd": 4.0}, Options())
+    (cover,) = said_in({"question": "Which land cover?", "answer": "shrubs", "agbd": 4.0}, Options())
     assert (cover.target, cover.targets) == (None, {"agb_mg_per_ha": 4.0})
+
+
+def test_every_question_of_a_conversation_is_said_with_its_own_target():
+    turns = [
+        *({"from": "human", "value": "<image>\nWhich land cover is it?"}, {"from": "gpt", "value": "crops"}),
+        *({"from": "human", "value": "How many patches are there?"}, {"from": "gpt", "value": "3"}),
+        *({"from": "human", "value": "And the biomass?"}, {"from": "gpt", "value": "50.5 Mg/ha"}),
+    ]
+    found = said_in({"conversations": turns}, Options())
+    assert [(each.question, each.target) for each in found] == [
+        ("Which land cover is it?", None),
+        ("How many patches are there?", "patch_count"),
+        ("And the biomass?", "agb_mg_per_ha"),
+    ]
+    assert (found[1].targets, found[2].targets) == ({"patch_count": 3}, {"agb_mg_per_ha": 50.5})
