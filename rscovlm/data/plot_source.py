@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from detection_eval.words import counted
 from rscovlm.data.agbd import ACTIVITY_CODES, Footprint
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import DESCRIBED, described, further_numbers
+from rscovlm.data.plot_chain import before, chain_question
 from rscovlm.data.plot_files import open_plot_file, open_plots
 from rscovlm.data.plot_places import Places, plot_files
 from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, SAID_OF_SCENES, SEASON, hint_of
@@ -82,6 +84,8 @@ class PlotSource:
         region_statistics: of a training split, as in ``inputs``; None measures them likewise.
         targets: unit and name in words of further numbers, by their columns in ``tables``:
             ``{lst: {unit: K, long_name: land surface temperature}}``.
+        chain: whether questions are those of ``rscovlm.data.plot_chain``, at every other visit after the
+            right answers of the links before.
 
     Attributes:
         inputs: what a checkpoint has to keep, as ``rscovlm.models.inputs.PatchInput`` reads it.
@@ -113,6 +117,7 @@ class PlotSource:
         regions: str | None = None,
         region_statistics: Mapping[str, Any] | None = None,
         targets: Mapping[str, Any] | None = None,
+        chain: bool = False,
     ) -> None:
         self.name, self.encoder, self.seed = name, encoder, seed
         self.files = plot_files(root, files)
@@ -131,7 +136,9 @@ class PlotSource:
             raise DataError(f"answers {list(answers)} have to be of {', '.join(QUESTIONS)}")
         if fit not in FITS:
             raise DataError(f"fit {fit!r} is unknown; choose from {', '.join(FITS)}")
-        self.maps, self.hints, self.knowledge = tuple(maps), tuple(hints), knowledge
+        self.maps, self.hints, self.knowledge, self.chain = tuple(maps), tuple(hints), knowledge, chain
+        if chain and (hints or knowledge):
+            raise DataError("chain states what is known in its own words; leave hints and knowledge out")
         if not set(self.hints) <= set(HINTS):
             raise DataError(f"hints {list(hints)} have to be of {', '.join(HINTS)}")
         if knowledge is not None and (knowledge not in QUESTIONS or knowledge == "number"):
@@ -262,13 +269,25 @@ class PlotSource:
         """
         rng = generator(self.seed, self.name, index, visit, "answer")
         kind = self.answers[int(rng.integers(len(self.answers)))]
-        prompt = self.prompt(index, kind, told=HINTS if visit % 2 == 0 else SAID_OF_ANY)
+        if self.chain:
+            known = before(kind) if visit % 2 == 0 else ()
+            prompt = self._linked(index, kind, known)
+        else:
+            prompt = self.prompt(index, kind, told=HINTS if visit % 2 == 0 else SAID_OF_ANY)
         conversation = prompt.say("assistant", *self._answer(index, kind))
         key, task = Key(self.name, index, visit), "regression" if kind == "number" else "vqa"
         numbers, given = self.numbers(index), sum(each.role == "assistant" for each in prompt.messages)
         return self.encoder.encode(
             Example(conversation, key, task, numbers=numbers, given=given), self.fields(index)
         )
+
+    def _linked(self, index: int, kind: str, links: Sequence[str]) -> Conversation:
+        """A question of the chain after the right answers of some links; what a file lacks is left out."""
+        known = {}
+        for link in links:
+            with suppress(DataError):
+                known[link] = "".join(map(str, self._answer(index, link)))
+        return Conversation().say("user", *self.pictures(index), chain_question(kind, known))
 
     def values(self, name: str) -> NDArray[np.float64] | None:
         """(N,) a number of all plots, NaN where it is unknown; None where no plot has one of that name.

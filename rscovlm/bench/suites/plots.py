@@ -19,6 +19,7 @@ from rscovlm.bench.suites.items import groups_of, question
 from rscovlm.bench.suites.pictures import Pictures
 from rscovlm.bench.suites.reading import Items, Layout, Reader, benchmark, of_records
 from rscovlm.data.agbd import ACTIVITY_CODES
+from rscovlm.data.plot_chain import LINKS, OPTIONS, before, chain_question
 from rscovlm.data.plot_files import PlotFile, open_plot_file
 from rscovlm.data.plot_prompts import plot_name
 from rscovlm.data.plot_questions import QUESTIONS
@@ -34,11 +35,6 @@ SPLITS = ("test", "val", "train")
 GIVEN = ("none", "oracle", "predicted")
 """What a question of the chain holds of the links before it: nothing, the right answers, the model's own."""
 _ACTIVITIES = {code: name for name, code in ACTIVITY_CODES.items()}
-_CHAIN_WORDS = {
-    "activity": "Human activity",
-    "cover": "Land cover in the middle",
-    "count": "Patches of forest",
-}
 
 
 # --- AGBD -----------------------------------------------------------------------------------------
@@ -92,7 +88,7 @@ def _layouts(make: Any, *patterns: str) -> tuple[Layout, ...]:
 def _chain(split: str) -> Items:
     def items(path: Path, pictures: Pictures, options: Options) -> Iterator[Item]:
         plots = list(_linked(path, split))
-        for link in ("activity", "cover", "count", "number"):
+        for link in LINKS:
             for given in GIVEN:
                 for key, image, groups, right in plots:
                     item = _link(key, image, groups, right, link, given)
@@ -121,32 +117,29 @@ def _link(
     key: str, image: str, groups: Mapping[str, str], right: Mapping[str, str], link: str, given: str
 ) -> Item | None:
     """The question of a link with what is given of those before it; None where there is none."""
-    links = [name for name in ("activity", "cover", "count", "number") if name in right]
-    before = links[: links.index(link)] if link in links else []
-    if link not in links or (given != "none" and not before):
+    if link not in right:
+        return None
+    known = [name for name in before(link) if name in right]
+    if given != "none" and not known:
         return None
     kinds: dict[str, Kind] = {"count": "count", "number": "number"}
-    options = {"activity": tuple(ACTIVITY_CODES), "cover": tuple(LAND_COVERS.values())}.get(link, ())
-    words = QUESTIONS[link] + (f" Answer with one of: {', '.join(options)}." if options else "")
     extra: dict[str, Any] = {"plain": given == "none", "tile": key.split("/")[1]}
     if link in ("count", "number"):
         extra |= {"target": AGB if link == "number" else PATCHES}
         extra["unit"] = UNITS[extra["target"]]
-    if given != "none":
-        held = {name: right[name] if given == "oracle" else f"{{{name}}}" for name in before}
-        words = " ".join([*(f"{_CHAIN_WORDS[name]}: {value}." for name, value in held.items()), words])
+    held = {name: right[name] if given == "oracle" else f"{{{name}}}" for name in known}
     if given == "predicted":
         extra["after"] = {
-            name: f"{key}/{name}/{'predicted' if place else 'none'}" for place, name in enumerate(before)
+            name: f"{key}/{name}/{'predicted' if place else 'none'}" for place, name in enumerate(known)
         }
     columns = {**groups, "task": link, "given": f"{link}, {given}"}
     return Item(
         f"{key}/{link}/{given}",
         (image,),
         kinds.get(link, "open"),
-        words,
+        chain_question(link, {} if given == "none" else held),
         Truth((right[link],)),
-        options,
+        OPTIONS.get(link, ()),
         columns,
         extra=extra,
     )
