@@ -87,7 +87,7 @@ def _sweep(destination: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Add to the error of a full disk, which names no file, which one could not be written.
+    """Add to the error of a full disk or a limit, which names no file, which one could not be written.
 
     GDAL says of a full disk only what it could not do next, and rasterio that there was an exception before.
     """
@@ -100,7 +100,7 @@ def naming(path: Path) -> Iterator[None]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         if error.errno is None and error.__cause__ is not None and "previous exception" in str(error):
             raise OSError(f"cannot write {path.name}: {error.__cause__}") from error
-        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             error.filename = str(path)
         raise
 

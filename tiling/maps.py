@@ -14,17 +14,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
 from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window as RasterioWindow
 
-from detection_eval.files import atomic_path
+from detection_eval.files import atomic_path, naming
 from tiling.unwarned import unwarned
 from tiling.view import Size
 
@@ -113,8 +116,9 @@ class BlockStore:
         whole = np.full((self.grid.bands, self.grid.block, self.grid.block), np.nan, dtype="<f4")
         whole[:, :rows, :columns] = values
         content = whole.tobytes()
-        os.pwrite(self._file, content, index * self._bytes)
-        os.fsync(self._file)
+        with naming(self.path):
+            os.pwrite(self._file, content, index * self._bytes)
+            os.fsync(self._file)
         return zlib.crc32(content)
 
     def holds(self, index: int, checksum: int) -> bool:
@@ -180,23 +184,47 @@ def write_map(
         profile["transform"] = transform
     with unwarned(), atomic_path(path) as partial, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
         plain = partial.with_name("plain.tif")
-        with rasterio.open(plain, "w", **profile) as dataset:
-            for top, values in store.strips():
-                window = RasterioWindow(0, top, columns, values.shape[1])
-                dataset.write(values, window=window)
-            dataset.update_tags(Conventions="CF-1.11", **tags)
-            for number, band in enumerate(bands, start=1):
-                dataset.set_band_description(number, band.name)
-                dataset.set_band_unit(number, band.unit)
-                dataset.update_tags(number, long_name=band.long_name, units=band.unit)
-        copy_raster(
-            plain,
-            partial,
-            driver="COG",
-            COMPRESS="DEFLATE",
-            PREDICTOR="FLOATING_POINT",
-            BLOCKSIZE=_TILE,
-            OVERVIEW_RESAMPLING=Resampling.average.name.upper(),
-            BIGTIFF="IF_SAFER",
-        )
+        try:
+            _write_plain(plain, store, bands, profile, tags)
+            copy_raster(
+                plain,
+                partial,
+                driver="COG",
+                COMPRESS="DEFLATE",
+                PREDICTOR="FLOATING_POINT",
+                BLOCKSIZE=_TILE,
+                OVERVIEW_RESAMPLING=Resampling.average.name.upper(),
+                BIGTIFF="IF_SAFER",
+            )
+            _check_whole(partial)
+        except (CPLE_BaseError, RasterioError) as error:
+            raise OSError(f"cannot write {path}: {str(error).replace(str(partial.parent), '...')}") from error
         plain.unlink()
+
+
+def _write_plain(
+    path: Path,
+    store: BlockStore,
+    bands: Sequence[MapBand],
+    profile: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> None:
+    """Write the strips of a map, with what its bands are."""
+    with rasterio.open(path, "w", **profile) as dataset:
+        for top, values in store.strips():
+            dataset.write(values, window=RasterioWindow(0, top, dataset.width, values.shape[1]))
+        dataset.update_tags(Conventions="CF-1.11", **tags)
+        for number, band in enumerate(bands, start=1):
+            dataset.set_band_description(number, band.name)
+            dataset.set_band_unit(number, band.unit)
+            dataset.update_tags(number, long_name=band.long_name, units=band.unit)
+
+
+def _check_whole(path: Path) -> None:
+    """Read the end of a map: where a disk is full when it closes a file, GDAL says nothing.
+
+    Raises:
+        RasterioError: where it is not there.
+    """
+    with rasterio.open(path) as dataset:
+        dataset.read(window=RasterioWindow(dataset.width - 1, dataset.height - 1, 1, 1))

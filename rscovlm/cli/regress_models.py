@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from rscovlm.models.heads.ensemble import Fuse
     from rscovlm.models.inputs import PatchInput, Target
     from rscovlm.tasks.regress import Layout, Run
+    from rscovlm.tasks.regress_plots import KnownPlots
     from rscovlm.tasks.regress_regions import RegionLookup
     from tiling.scene import Scene
     from tiling.stack import Stack
+
+
+FEW_INSIDE = 0.5
+"""Share of plots inside of 90 % intervals below which their numbers may be other ones than the model's."""
 
 
 class Chosen(NamedTuple):
@@ -277,7 +282,9 @@ def run_of(
     from rscovlm.tasks.regress import Run
     from rscovlm.tasks.regress_dense import DenseLayout, DenseRun
     from rscovlm.tasks.regress_ensemble import EnsembleRun
+    from rscovlm.tasks.regress_plots import read_plots
 
+    known = None if plots is None else read_plots(plots)
     kind = DenseRun if isinstance(layout, DenseLayout) else Run
     runs: dict[str, Run] = {}
     for checkpoint, inputs, targets in models:
@@ -289,8 +296,8 @@ def run_of(
         run = EnsembleRun(
             stack, run.inputs, run.engine, run.targets, interval, layout, batch_size, regions, runs, fuse
         )
-    if plots is not None:
-        _fit(run, plots)
+    if plots is not None and known is not None:
+        _fit(run, known, plots)
     for target in run.targets:
         widest = head_of(run.heads, target).widest
         if interval > widest + 1e-6:
@@ -301,13 +308,18 @@ def run_of(
     return run
 
 
-def _fit(run: Run, plots: Path) -> None:
+def _fit(run: Run, known: KnownPlots, plots: Path) -> None:
     """Fit the intervals of a run on plots in the scene, and say how it went."""
-    from rscovlm.tasks.regress_plots import fit_on_plots, read_plots
+    from rscovlm.tasks.regress_plots import fit_on_plots
 
-    for target, (steps, held) in fit_on_plots(run, read_plots(plots), plots).items():
+    for target, fitted in fit_on_plots(run, known, plots).items():
         note(
-            f"{target}: intervals fitted on {counted(steps.plots, 'plot')} of {plots}, "
-            f"{100 * held:.0f} % of which "
-            "were inside of 90 % intervals before"
+            f"{target}: intervals fitted on {counted(fitted.steps.plots, 'plot')} of {plots}, "
+            f"{fitted.inside:.0%} of which were inside of 90 % intervals before"
         )
+        if fitted.inside < FEW_INSIDE:
+            own, said = ("{:.4g} to {:.4g}".format(*ends) for ends in (fitted.truths, fitted.means))
+            note(
+                f"warning: {target} of these plots is {own}, of the model {said}; if their unit is another "
+                "or some have no number, mend them: the intervals now lead there"
+            )

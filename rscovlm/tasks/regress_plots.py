@@ -11,7 +11,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class KnownPlots:
     Attributes:
         places: (N, 2) longitudes and latitudes, or coordinates in the scene's CRS.
         in_degrees: which of both.
-        numbers: (N,) by the name of the column; NaN where a cell is empty.
+        numbers: (N,) by the name of the column in lower case; NaN where a cell is empty.
     """
 
     places: Floats
@@ -56,6 +56,25 @@ class KnownPlots:
         return scene.from_lonlat(self.places) if self.in_degrees else scene.from_map(self.places)
 
 
+class Fitted(NamedTuple):
+    """What intervals of a head were fitted on.
+
+    Attributes:
+        steps: of its quantiles.
+        inside: share of plots inside of 90 % intervals before.
+        truths, means: lowest and highest number of the plots, and of what the head says of them.
+    """
+
+    steps: QuantileSteps
+    inside: float
+    truths: tuple[float, float]
+    means: tuple[float, float]
+
+
+def _range(values: Floats) -> tuple[float, float]:
+    return float(np.nanmin(values)), float(np.nanmax(values))
+
+
 def read_plots(path: Path) -> KnownPlots:
     """Plots of a CSV table with a header.
 
@@ -64,25 +83,31 @@ def read_plots(path: Path) -> KnownPlots:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-        names = list(rows[0]) if rows else []
+            table = csv.DictReader(file)
+            names = {name.strip().casefold(): name for name in table.fieldnames or () if name}
+            rows = list(table)
         pair = next((pair for pair in PLACES if set(pair) <= set(names)), None)
         if pair is None:
             known = ", ".join(names) or "none"
-            raise DataError(f"{path} has no columns lon and lat, or x and y; there are {known}")
-        places = np.array([[float(row[name]) for name in pair] for row in rows])
+            raise DataError(
+                f"{path} has no columns lon and lat, or x and y, split by commas; there are {known}"
+            )
+        if not rows:
+            raise DataError(f"{path} has no plots: there is no row below its header")
+        places = np.array([[float(row[names[name]]) for name in pair] for row in rows])
         numbers = {}
-        for name in names:
+        for name, own in names.items():
             try:
-                numbers[name] = np.array([float(row[name]) if row[name] else np.nan for row in rows])
+                numbers[name] = np.array([float(row[own]) if row[own] else np.nan for row in rows])
             except (TypeError, ValueError):  # names and notes
                 continue
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path} is no table of plots: {error}") from None
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path} is no table of plots: {reason}") from None
     return KnownPlots(places, pair != ("x", "y"), numbers)
 
 
-def fit_on_plots(run: Run, plots: KnownPlots, path: Path) -> dict[str, tuple[QuantileSteps, float]]:
+def fit_on_plots(run: Run, plots: KnownPlots, path: Path) -> dict[str, Fitted]:
     """Fit the steps of all heads of a run on plots in its scene, in place of those that they had.
 
     Args:
@@ -91,7 +116,7 @@ def fit_on_plots(run: Run, plots: KnownPlots, path: Path) -> dict[str, tuple[Qua
         path: of their table, for errors.
 
     Returns:
-        steps, and the share of these plots inside of 90 % intervals before, by target.
+        what was fitted, by target.
 
     Raises:
         UsageError: too few plots, or none with a number of the target.
@@ -113,18 +138,21 @@ def fit_on_plots(run: Run, plots: KnownPlots, path: Path) -> dict[str, tuple[Qua
     for target, truth in truths.items():
         table = _table(truth[places], said[target])
         try:
-            found[target] = (QuantileSteps.fit(table), covered(table, 0.9).value)
+            steps, inside = QuantileSteps.fit(table), covered(table, 0.9).value
         except ValueError as error:
             raise UsageError(f"{path}: {target}: {error}") from None
-        heads[target].steps = found[target][0]
+        found[target] = Fitted(steps, inside, _range(truth[places]), _range(table.mean))
+        heads[target].steps = steps
     return found
 
 
 def _truth(names: tuple[str, str], plots: KnownPlots, path: Path) -> Floats:
     """(N,) the column of a target: by the name of its head, or of what it gives."""
-    found = next((plots.numbers[name] for name in names if name in plots.numbers), None)
+    lower = [name.casefold() for name in names]
+    found = next((plots.numbers[name] for name in lower if name in plots.numbers), None)
     if found is None:
-        raise UsageError(f"{path} has no column {' or '.join(dict.fromkeys(names))} with the true numbers")
+        told = " or ".join(dict.fromkeys(names))
+        raise UsageError(f"{path} has no column {told} with the true numbers, and numbers alone")
     return found
 
 

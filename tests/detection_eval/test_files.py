@@ -153,9 +153,10 @@ def test_what_a_killed_writer_leaves_goes_with_the_next_one_but_not_what_another
     assert set(names(tmp_path)) == {"out [1].txt", "ready", ".out [1].txt.mine"}
 
 
-def test_a_full_disk_names_the_file_that_could_not_be_written(tmp_path):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_names_the_file_that_could_not_be_written(tmp_path, number):
     with pytest.raises(OSError) as full, atomic_path(tmp_path / "a.txt"):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
     assert full.value.filename == str(tmp_path / "a.txt")
     with pytest.raises(OSError) as other, atomic_path(tmp_path / "a.txt"):
         raise OSError(errno.EPIPE, "Broken pipe")

@@ -1,5 +1,8 @@
 """Maps of numbers: blocks on the disk, then a cloud-optimised GeoTIFF."""
 
+import resource
+import signal
+
 import numpy as np
 import pytest
 import rasterio
@@ -87,3 +90,20 @@ def test_a_map_is_a_cog_that_says_what_its_bands_are(written):
 def test_the_same_blocks_make_the_same_bytes(written):
     folder, _ = written
     assert (folder / "map.tif").read_bytes() == (folder / "again.tif").read_bytes()
+
+
+def test_a_map_that_finds_no_room_is_one_clear_error_and_leaves_nothing(tmp_path):
+    """A limit on the size of files stands for a full disk; GDAL says nothing of it when it closes one."""
+    size = Size(60, 60)
+    filled(tmp_path / "blocks", size)
+    handled = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with BlockStore(tmp_path / "blocks", MapGrid(size, 4, 2)) as store:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, before[1]))
+            with pytest.raises(OSError, match=r"cannot write .*m\.tif"):
+                write_map(tmp_path / "m.tif", store, BANDS, transform=None, crs=None, tags={})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handled)
+    assert [path.name for path in tmp_path.iterdir()] == ["blocks"]

@@ -218,6 +218,13 @@ def test_plots_in_the_scene_change_its_intervals_and_are_named(run, reader, mode
     assert "agb: intervals fitted on 126 plots of" in done.err
     with rasterio.open(tmp_path / "m.tif") as dataset:
         assert dataset.tags()["interval_plots"] == "agb: 126"
+    assert "if their unit is another" not in done.err
+    fields = [line.split(",") for line in lines]
+    plots.write_text("\n".join(["x,y,agb", *(f"{x},{y},{float(agb) / 100}" for x, y, agb in fields)]) + "\n")
+    told = run(*common, "--overwrite").err
+    assert "0% of which were inside" in told
+    assert "warning: agb of these plots is 0." in told
+    assert "if their unit is another" in told
     wide = run(*common, "--overwrite", "--interval", 0.99)
     assert wide.code == 2
     assert "--interval 0.99 is wider than the quantiles that head agb states, which hold 0.95" in wide.err

@@ -60,10 +60,10 @@ def test_intervals_hold_in_the_scene_after_plots_of_it(ground, tmp_path):
     places, truth = squares(run, values, 600)
     path = write(tmp_path / "plots.csv", places[:300], truth[:300])
     fitted = fit_on_plots(run, read_plots(path), path)
-    steps, before = fitted["agb"]
-    assert steps.plots == 300
-    assert before < 0.1
-    assert run.engine.heads["agb"].steps is steps
+    assert fitted["agb"].steps.plots == 300
+    assert fitted["agb"].inside < 0.1
+    assert fitted["agb"].truths == (truth[:300].min(), truth[:300].max())
+    assert run.engine.heads["agb"].steps is fitted["agb"].steps
     held = write(tmp_path / "held.csv", places[300:], truth[300:])
     from rscovlm.tasks.regress_plots import _patches, _said
 
@@ -81,8 +81,14 @@ def test_places_in_the_crs_of_the_scene_are_the_same(ground, tmp_path):
     there = run.stack.scene.to_map(degrees)
     metres = read_plots(write(tmp_path / "b.csv", there, truth, "x,y,name,agb_mg_per_ha"))
     np.testing.assert_allclose(metres.pixels(run.stack.scene), degrees, atol=1e-5)
-    assert fit_on_plots(run, metres, tmp_path / "b.csv")["agb"][0].plots == 50, "by what the head gives"
+    assert fit_on_plots(run, metres, tmp_path / "b.csv")["agb"].steps.plots == 50, "by what the head gives"
     np.testing.assert_allclose(degrees % 25, 12.5, atol=1e-5)
+
+
+def test_names_of_columns_are_of_any_case(ground, tmp_path):
+    run, values = ground
+    path = write(tmp_path / "a.csv", *squares(run, values, 50), head="Lon, LAT,Name,AGB")
+    assert fit_on_plots(run, read_plots(path), path)["agb"].steps.plots == 50
 
 
 def test_plots_outside_and_on_nodata_do_not_count(ground, tmp_path):
@@ -99,7 +105,10 @@ def test_plots_outside_and_on_nodata_do_not_count(ground, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a,b\n1,2\n", "no columns lon and lat, or x and y; there are a, b"),
+        ("a,b\n1,2\n", "no columns lon and lat, or x and y, split by commas; there are a, b"),
+        ("lon;lat\n1;2\n", "split by commas; there are lon;lat"),
+        ("lon,lat,agb\n", "has no plots: there is no row below its header"),
+        ("lon,lat,agb\n1\n", "is no table of plots"),
         ("lon,lat,agb\n1,north,3\n", "is no table of plots"),
         ("", "there are none"),
     ],
