@@ -15,6 +15,8 @@ from rscovlm.errors import ModelError, UsageError
 from rscovlm.progress import Progress, note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rscovlm.data.plot_source import PlotSource
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.inputs import PatchInput
@@ -32,7 +34,7 @@ def stack(
     name: Annotated[str, typer.Option(help="Of the ensemble.")] = "stacked",
     heads: Annotated[
         list[str] | None,
-        typer.Option("--head", help="A member; all number heads by default.", metavar="NAME"),
+        typer.Option("--head", help="A member; by default those that give the same number.", metavar="NAME"),
     ] = None,
     split: Annotated[
         str, typer.Option(help="Tiles that weights are fitted on: val, or all of FILE.")
@@ -46,17 +48,61 @@ def stack(
     from rscovlm.reo.stacking import save_ensemble
 
     checkpoint = resolve(model)
-    if checkpoint.folder is None:
-        raise ModelError(f"{model} is run elsewhere; an ensemble needs a checkpoint in a folder")
-    inputs = read_inputs(checkpoint.folder)
-    members = heads or [each for each in number_heads(checkpoint.folder) if each != name]
-    if inputs is None or len(members) < 2:
-        raise ModelError(
-            f"{model} has {len(members)} number heads; an ensemble needs two or more of the same number"
-        )
+    folder = _to_change(checkpoint, "an ensemble stands")
+    inputs = read_inputs(folder)
+    members = _alike(model, {k: v for k, v in number_heads(folder).items() if k != name}, heads)
+    if inputs is None:
+        raise ModelError(f"{model} has no number heads")
     tables = asked_heads(checkpoint, members, shown_plots(file, checkpoint, inputs, split, plots), device)
-    for member, weight in save_ensemble(checkpoint.folder, name, tables, inputs.tiles).items():
+    for member, weight in save_ensemble(folder, name, tables, inputs.tiles).items():
         print(f"{member} {weight:.3f}")
+
+
+def _to_change(checkpoint: Checkpoint, what: str) -> Path:
+    """The folder of a checkpoint that something is put beside.
+
+    Raises:
+        ModelError: there is none, or it is the one that ships, which every command shares.
+    """
+    from rscovlm.models.checkpoints import NANO_FOLDER
+
+    if checkpoint.folder is None:
+        raise ModelError(f"{checkpoint.spec} is run elsewhere; {what} beside a checkpoint in a folder")
+    if checkpoint.folder.resolve() == NANO_FOLDER.resolve():
+        raise ModelError(
+            f"{checkpoint.spec} ships with the program and stays as it is; copy {NANO_FOLDER} and give that"
+        )
+    return checkpoint.folder
+
+
+def _alike(model: str, there: Mapping[str, str], heads: Sequence[str] | None) -> list[str]:
+    """Two or more heads of the same number.
+
+    Args:
+        model: as it was given.
+        there: what each head of it gives, by name.
+        heads: that were asked for; None for all that give the same.
+
+    Raises:
+        ModelError, UsageError: there are not, or heads of several numbers.
+    """
+    members = list(heads or there)
+    unknown = [each for each in members if each not in there]
+    if unknown:
+        raise UsageError(f"--head {unknown[0]}: {model} has {', '.join(there) or 'no number heads'}")
+    given: dict[str, list[str]] = {}
+    for each in members:
+        given.setdefault(there[each], []).append(each)
+    alike = [own for own in given.values() if len(own) > 1]
+    if len(alike) == 1 and (heads is None or len(given) == 1):
+        return alike[0]
+    told = "; ".join(f"{', '.join(own)} of {target}" for target, own in given.items())
+    if alike:
+        raise UsageError(f"{model} has {told}; an ensemble is of one number, so name its --head each")
+    raise ModelError(
+        f"{model} has {counted(len(members), 'number head')} ({told}); an ensemble needs two or more of the "
+        "same number"
+    )
 
 
 def calibrate(
@@ -76,16 +122,15 @@ def calibrate(
     from rscovlm.reo.calibration import fitted
 
     checkpoint = resolve(model)
-    if checkpoint.folder is None:
-        raise ModelError(f"{model} is run elsewhere; a recalibration stands beside a checkpoint in a folder")
-    inputs = read_inputs(checkpoint.folder)
+    folder = _to_change(checkpoint, "a recalibration stands")
+    inputs = read_inputs(folder)
     if inputs is None:
         raise ModelError(f"{model} has no number heads")
-    asked = heads or list(number_heads(checkpoint.folder))
+    asked = heads or list(number_heads(folder))
     tables = asked_heads(checkpoint, asked, shown_plots(file, checkpoint, inputs, split, plots), device)
     found = {name: fitted(name, table, inputs.tiles) for name, table in tables.items()}
     write_recalibration(
-        checkpoint.folder, {name: (steps, tables[name].tile.tolist()) for name, (steps, _) in found.items()}
+        folder, {name: (steps, tables[name].tile.tolist()) for name, (steps, _) in found.items()}
     )
     for name, (steps, held) in found.items():
         tiles = len(set(tables[name].tile.tolist()))

@@ -34,8 +34,7 @@ from rscovlm.scoring.predictions import Predictions, difference
 from rscovlm.scoring.regression import AGB_EDGES, Moments, bin_index
 
 Floats = NDArray[np.float64]
-Verdict = Literal["met", "doubtful", "failed", "untested"]
-VERDICTS: tuple[Verdict, ...] = ("met", "doubtful", "failed", "untested")
+Verdict = Literal["met", "doubtful", "failed", "untested", "note"]
 
 CELL_DEG, LEAST_CELLS = 10.0, 20.0
 LEAST_CLIMATE = 0.1
@@ -58,6 +57,8 @@ SENSORS: Mapping[str, tuple[int, ...]] = {
     "SAR (HH, HV)": (12, 13, 14),
 }
 """Channels of ``rscovlm.data.plot_views.CHANNELS`` by what took them."""
+WHOLE = ("all optical (B01-B12)", "SAR (HH, HV)")
+"""Sensors as such. What groups of the bands of one add to each other is noted: they are never independent."""
 
 _INDICATORS = re.compile(
     r"\b(?:Mg|t|tonnes?|kg)\s?(?:/|per\s)\s?(?:ha|hectare|m2)|\b(?:above-?ground biomass|agbd?|canopy|"
@@ -76,7 +77,7 @@ class Check:
     Attributes:
         criterion: that it belongs to.
         name: of the check.
-        verdict: on it.
+        verdict: on it; a ``note`` is neither good nor bad.
         found: in words.
         asked: what would be good, in words.
         numbers: that the verdict is from.
@@ -206,7 +207,10 @@ def necessary(facts: Facts, most: int = SENSOR_PLOTS) -> Iterator[Check]:
         lost = difference(left, whole)
         told = f"without it RMSE changes by {lost.value:+.1f} Mg/ha ({lost.low:+.1f} to {lost.high:+.1f})"
         numbers = {"lost": lost.value, "low": lost.low, "high": lost.high}
-        yield Check(criterion, name, _judged(lost.low > 0), told, "its loss is felt", numbers)
+        if name in WHOLE or lost.low > 0:
+            yield Check(criterion, name, _judged(lost.low > 0), told, "its loss is felt", numbers)
+        else:
+            yield Check(criterion, name, "note", f"{told}; the other bands tell as much", "", numbers)
 
 
 def _features(facts: Facts, most: int) -> tuple[Floats, Floats, NDArray[np.str_]]:
@@ -261,7 +265,9 @@ def knowledge(facts: Facts) -> Iterator[Check]:
     wordings = len({_NUMBERS.sub("#", question) for question, _ in facts.texts})
     told = f"{counted(wordings, 'wording')} of {counted(len(whole), 'question')}"
     asked = "several wordings, so that words are read and not recognised"
-    yield Check(criterion, "wordings", _judged(wordings >= 10), told, asked, {"wordings": wordings})
+    yield Check(
+        criterion, "wordings", _judged(wordings >= min(10, len(whole))), told, asked, {"wordings": wordings}
+    )
     told_by = [
         bool(_NUMBERS.findall(answer)) and set(_NUMBERS.findall(answer)) <= set(_NUMBERS.findall(question))
         for question, answer in facts.texts

@@ -46,6 +46,7 @@ NAMES: Mapping[str, str] = {
 """Names of numbers here by those in files."""
 
 _COVERS = 2000  # plots whose land cover is read
+_TALKS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".zip", ".tar", ".tgz", ".gz", ".arrow")
 _DAYS = {
     "image_day": ("s2_num_days", "S2_date", "image_day"),
     "label_day": ("gedi_num_days", "date", "label_day"),
@@ -139,7 +140,11 @@ def _reader(path: Path) -> Callable[[Path], Facts]:
     suffix = path.suffix.lower()
     if suffix in HDF5:
         return _of_hdf5
-    return _of_table if suffix in TABLES else _of_conversations
+    if suffix in TABLES:
+        return _of_table
+    if suffix not in _TALKS:
+        raise DataError(f"{path} is no data set of plots; give HDF5, Parquet, JSON, JSON lines or CSV")
+    return _of_conversations
 
 
 def _joined(parts: Sequence[Facts]) -> Facts:

@@ -161,7 +161,7 @@ def _label_traps(facts: Facts) -> Iterator[Trap]:
         return
     if not known.all():
         yield Trap(
-            "doubtful",
+            "note" if facts.stored == "conversations" else "doubtful",  # which ask about other things, too
             AGB,
             f"{(~known).sum():,} of {counted(count, 'sample')} have no label; they do not count",
         )

@@ -10,6 +10,7 @@ from torch import nn
 from rscovlm.cli import main
 from rscovlm.data.agbd import AgbdFile
 from rscovlm.data.agbd_raw_writing import write_agbd_raw
+from rscovlm.models.checkpoints import NANO_FOLDER
 from rscovlm.models.heads import write_heads
 from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.synth.forest import make_plot, make_tile
@@ -54,7 +55,27 @@ def test_weights_are_fitted_and_the_ensemble_is_one_more_head(file, model, capsy
 def test_one_head_makes_no_ensemble(file, model, capsys):
     arguments = ["reo", "stack", str(file), "--model", str(model), "--split", "all", "--head", "low"]
     assert main(arguments) == 2
-    assert "has 1 number heads; an ensemble needs two or more" in capsys.readouterr().err
+    assert "has 1 number head (low of agb_mg_per_ha); an ensemble needs two" in capsys.readouterr().err
+
+
+def test_an_ensemble_is_of_heads_of_one_number(file, model, capsys):
+    known = json.loads((model / "rscovlm.json").read_text())
+    known["heads"]["numbers"]["tall"] = known["heads"]["numbers"]["low"] | {"target": "canopy_height_m"}
+    (model / "rscovlm.json").write_text(json.dumps(known))
+    asked = ["reo", "stack", str(file), "--model", str(model), "--split", "all"]
+    assert main([*asked, "--head", "low", "--head", "high", "--head", "tall"]) == 2
+    told = capsys.readouterr().err
+    assert "low, high of agb_mg_per_ha; tall of canopy_height_m; an ensemble is of one number" in told
+    assert main([*asked, "--head", "low", "--head", "wide"]) == 2
+    assert "--head wide: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["stack", "calibrate"])
+def test_the_model_that_ships_is_not_changed(file, capsys, command):
+    before = (NANO_FOLDER / "rscovlm.json").read_bytes()
+    assert main(["reo", command, str(file), "--model", "nano"]) == 2
+    assert "nano ships with the program and stays as it is; copy " in capsys.readouterr().err
+    assert (NANO_FOLDER / "rscovlm.json").read_bytes() == before
 
 
 def test_a_folder_of_parquet_is_fitted_on_as_its_plots_in_hdf5_are(file, model, tmp_path, capsys):

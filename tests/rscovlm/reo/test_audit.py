@@ -55,7 +55,8 @@ def test_radar_is_necessary_where_the_optical_saturates(tmp_path):
     checks = {check.name: check for check in necessary(found)}
     assert checks["SAR (HH, HV)"].verdict == "met"
     assert checks["SAR (HH, HV)"].numbers["lost"] > 5
-    assert checks["aerosol and water vapour (B01, B09)"].verdict == "doubtful"
+    # Bands of one sensor are never independent: that the others tell as much is no fault of the data.
+    assert checks["aerosol and water vapour (B01, B09)"].verdict == "note"
     assert checks["sufficient"].numbers["rmse"] < checks["sufficient"].numbers["deviation"]
 
 

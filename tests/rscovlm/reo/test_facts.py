@@ -76,5 +76,8 @@ def test_files_of_different_kinds_are_refused(tmp_path):
     parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match="stored as table and AGBD-Lite"):
         read_facts([tmp_path / "a.parquet", plots_file(tmp_path, tiles=1, plots=1)])
+    (tmp_path / "scene.tif").write_bytes(b"II*\0")
+    with pytest.raises(DataError, match=r"scene\.tif is no data set of plots; give HDF5, Parquet"):
+        read_facts([tmp_path / "scene.tif"])
     with pytest.raises(DataError, match="does not exist"):
         files_of(tmp_path / "gone")
