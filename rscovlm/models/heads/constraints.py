@@ -20,6 +20,7 @@ from rscovlm.models.heads.numbers.head import NumberHead
 
 if TYPE_CHECKING:
     from rscovlm.data.packing import Pack
+    from rscovlm.models.heads.numbers.states import States
     from rscovlm.models.qwen import VisionLanguageModel
 
 
@@ -76,6 +77,11 @@ class ConstraintHead(Head):
             raise TypeError(f"it is about heads of heads.numbers, and that of {others[0]} is none")
 
     @property
+    def members(self) -> tuple[PredictiveHead, ...]:
+        """Heads that it is about."""
+        return self._members
+
+    @property
     def taps(self) -> tuple[int, ...]:
         """Layers of the vision tower that its members read."""
         return taps_of(self._members)
@@ -89,15 +95,24 @@ class ConstraintHead(Head):
     ) -> Mapping[str, Term]:
         """``constraint``: how far numbers contradict each other, in deviations of the first of them."""
         each = states_of_members(self._members, model, hidden, pack, tapped)
+        return {"constraint": Term(self.apart(each, pack.sample_extras), self.settings["weight"])}
+
+    def apart(self, each: Sequence[States], numbers: Mapping[str, Tensor]) -> Tensor:
+        """How far numbers contradict each other, in deviations of the first of them.
+
+        Args:
+            each: states of S samples, as each member reads them.
+            numbers: (S,) of the samples by name; NaN where one has none of that name.
+        """
         means = [head(own).mean for head, own in zip(self._members, each, strict=True)]
         seen = each[0].seen
         if self.settings["whole"]:
             apart = missing_sum(means[0], means[1:], seen)
         else:
-            along = means[1].detach() if len(means) > 1 else pack.sample_extras.get(self.settings["along"])
+            along = means[1].detach() if len(means) > 1 else numbers.get(self.settings["along"])
             sign = -1.0 if self.settings["falls"] else 1.0
             apart = wrong_order(sign * means[0], along, seen)
-        return {"constraint": Term(apart / self._members[0].units[1], self.settings["weight"])}
+        return apart / self._members[0].units[1]
 
 
 def missing_sum(whole: Tensor, parts: Sequence[Tensor], seen: Tensor) -> Tensor:

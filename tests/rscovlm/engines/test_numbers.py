@@ -74,6 +74,25 @@ def test_the_statistics_of_a_region_take_the_place_of_the_heads_own(engine):
     torch.testing.assert_close(mixed.mean, torch.stack([found.mean[0], own.mean[1]]))
 
 
+def test_a_head_that_follows_another_asks_it_by_itself(engine, monkeypatch):
+    """Biomass is moved by what the head of height says, which reads layers of the tower; asked alone."""
+    plain = engine.heads["agb"]
+    own = {**plain.settings, "monotone": {"along": "height", "knots": 3}}
+    following = NumberHead(64, **own).eval()
+    following.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        following.shift.rises.fill_(1.5)
+    heads = nn.ModuleDict({"agb": following, "height": engine.heads["height"]})
+    following.bind(dict(heads.items()))
+    height = engine.estimate(asked(engine, 3), ["height"])[0].mean
+    before = engine.estimate(asked(engine, 3), ["agb"])[0]
+    monkeypatch.setattr(engine, "heads", heads)
+    after = engine.estimate(asked(engine, 3), ["agb"])[0]
+    torch.testing.assert_close(after.mean - before.mean, 50 * following.shift(height), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(after.variance, before.variance)
+    assert (after.mean - before.mean).abs().min() > 1
+
+
 @pytest.mark.parametrize("target", ["agb", "height"])
 def test_it_is_what_training_sees_in_a_pack(engine, target):
     from rscovlm.models.taps import tapped
