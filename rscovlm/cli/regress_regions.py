@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rscovlm.errors import UsageError
-from rscovlm.models.regions import MOST_NAMED
 from rscovlm.progress import note
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ def regions_of(
 
 
 def _own(regions: Regions) -> str:
+    from rscovlm.models.regions import MOST_NAMED
+
     names = regions.names
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"its regions ({regions.by}) are {', '.join(names[:MOST_NAMED])}{more}"
