@@ -8,8 +8,10 @@ import pytest
 import rasterio
 import shapely
 
+from rscovlm.models.inputs import write_inputs
+from rscovlm.models.regions import Regions
 from tests.places import from_origin
-from tests.rscovlm.regression import INPUTS, REGIONS, Reader, checkpoint, plateau, scene
+from tests.rscovlm.regression import INPUTS, REGIONS, Reader, checkpoint, map_checkpoint, plateau, scene
 from tests.rscovlm.scripted import write_raster
 
 
@@ -136,6 +138,36 @@ def test_a_map_is_not_resumed_with_other_regions(run, engine, model, tmp_path):
     names.write_text("value,name\n40,crops\n112,forest\n")
     codes(tmp_path / "land.tif", [[40, 40]])
     assert "region was" in run(*common, *stated, "--resume").err
+
+
+def test_a_dense_head_restores_the_cells_of_each_patch_by_its_region(run, tmp_path):
+    """Windows that do not overlap: the map is that of each region where it lies, to the bit."""
+    model = map_checkpoint(tmp_path / "maps")
+    heights = np.array([20.0, 30.0, 40.0, 1.0, 2.0, 3.0])
+    regions = Regions.of("cover", np.array(["forest"] * 3 + ["crops"] * 3), {"canopy_height_m": heights}, 3)
+    write_inputs(model, INPUTS.model_copy(update={"regions": regions}))
+    path = scene(tmp_path / "s.tif", plateau(2, 4)[1])
+    land = codes(tmp_path / "land.tif", [[1, 1, 2, 2], [2, 2, 9, 9]])
+    names = tmp_path / "names.csv"
+    names.write_text("value,name\n1,forest\n2,crops\n")
+
+    def mapped(name, *stated):
+        out = tmp_path / f"{name}.tif"
+        done = run("regress", path, "--model", model, "--output", out, "--stride", 25, *stated)
+        assert done.code == 0
+        with rasterio.open(out) as dataset:
+            return dataset.read(1), dataset.tags()["region"]
+
+    found, said = mapped("both", "--region", land, "--region-names", names)
+    forest, crops = (mapped(name, "--region", name)[0] for name in ("forest", "crops"))
+    overall, _ = mapped("overall")
+    side = found.shape[0] // 2
+    np.testing.assert_array_equal(found[:side, : 2 * side], forest[:side, : 2 * side])
+    np.testing.assert_array_equal(found[:side, 2 * side :], crops[:side, 2 * side :])
+    np.testing.assert_array_equal(found[side:, : 2 * side], crops[side:, : 2 * side])
+    np.testing.assert_array_equal(found[side:, 2 * side :], overall[side:, 2 * side :])
+    assert (forest > crops).all()
+    assert said == "crops 4, forest 2, all training plots 2 (9 2)"
 
 
 @pytest.mark.parametrize(
