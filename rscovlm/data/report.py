@@ -38,6 +38,7 @@ class SourceReport:
         too_long: visits that do not fit into a sequence and cannot be shortened.
         broken: visits that cannot be used, by reason (its names and numbers left out).
         tasks: visits by task.
+        numbers: names of the numbers for heads that visits bring.
         root_label_tokens: mean square root of label tokens, for the ``sqrt`` reduction.
     """
 
@@ -57,6 +58,7 @@ class SourceReport:
     too_long: int = 0
     broken: dict[str, int] = field(default_factory=dict)
     tasks: dict[str, int] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
 
     @property
     def usable(self) -> float:
@@ -147,6 +149,7 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
     rows: list[tuple[int, int, int, int, int]] = []
     broken: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
+    numbers: set[str] = set()
     too_long, most = 0, getattr(source, "max_tokens", None)
     for key in keys:
         try:
@@ -164,6 +167,7 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
             (len(coded.ids), coded.patches // merge**2, int(coded.learnt.sum()), coded.patches, coded.cut)
         )
         tasks[coded.task] += 1
+        numbers.update(coded.numbers)
     facts: dict[str, Any] = {
         "name": source.name,
         "samples": mix.trained_on(source.name),
@@ -173,6 +177,7 @@ def _report(mix: Mix, source: Source, keys: Sequence[Key], merge: int) -> Source
         "too_long": too_long,
         "broken": dict(broken),
         "tasks": dict(tasks),
+        "numbers": tuple(sorted(numbers)),
     }
     if not rows:
         return SourceReport(**facts)

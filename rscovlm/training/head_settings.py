@@ -78,6 +78,19 @@ class Heads(Section):
         return heads
 
     @property
+    def wanted(self) -> dict[str, str]:
+        """Numbers of samples without which a head learns nothing, each with the setting that names it."""
+        found = {}
+        for name, head in self.numbers.items():
+            found[head.target] = f"heads.numbers.{name}.target"
+            if head.teacher is not None:
+                found[head.teacher] = f"heads.numbers.{name}.teacher"
+        for name, constraint in self.constraints.items():
+            if constraint.along is not None and constraint.along not in self.numbers:
+                found[constraint.along] = f"heads.constraints.{name}.along"
+        return found
+
+    @property
     def chosen(self) -> dict[str, dict[str, Any]]:
         """The settings of the heads that are asked for, as ``make_heads`` takes them."""
         several: dict[str, Mapping[str, Number | Dense | Ensemble | Constraint]] = {

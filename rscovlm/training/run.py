@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from configs import located
 from detection_eval.files import locked, write_json, write_text
@@ -15,7 +17,7 @@ from rscovlm.data.mix import Mix
 from rscovlm.data.planning import Batching, ExampleFlops
 from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.report import report_mix
-from rscovlm.data.sources import Generator, load_mix
+from rscovlm.data.sources import FileSource, Generator, load_mix
 from rscovlm.data.workers import explained_deaths
 from rscovlm.errors import DataError, UsageError
 from rscovlm.models.cost import CostModel
@@ -102,7 +104,7 @@ def run_training(
         base = open_base(config, folder)
         data = mix(config, base)
         check_evaluation(config, data)
-        unusable = check_usable(data, base)
+        unusable = check_usable(data, base, config.heads.wanted)
         built = build(base, config, accelerator.device)
         loader = open_loader(config, base, data, folder, accelerator)
         steps = loader.steps = config.steps or loader.steps_of(config.epochs or 1)
@@ -150,17 +152,33 @@ def check_evaluation(config: TrainConfig, mix: Mix) -> None:
         )
 
 
-def check_usable(mix: Mix, base: Base) -> list[str]:
+def check_usable(mix: Mix, base: Base, wanted: Mapping[str, str]) -> list[str]:
     """Encode some samples of each source; one line for each source of which nothing could be learnt.
 
+    Args:
+        mix: of the run.
+        base: that it starts from.
+        wanted: numbers that heads cannot do without, each with the setting that names it.
+
     Raises:
-        DataError: where that is so for all of them.
+        DataError: where that is so for all of them, or no sample has one of these numbers.
     """
     report = report_mix(mix, base.patches.merge, probe=PROBED)
     lines = report.unusable()
     if lines and not any(source.measured for source in report.sources):
         raise DataError("; ".join(lines))
+    known = {name for source in report.sources for name in source.numbers}
+    for name, setting in wanted.items():
+        if name not in known and not any(_brings(source, name) for source in mix.sources.values()):
+            there = ", ".join(sorted(known)) or "none"
+            raise DataError(f"{setting}: no sample has a number {name!r}; numbers of the mix are {there}")
     return lines
+
+
+def _brings(source: object, name: str) -> bool:
+    """Whether any sample of a source has a number, also where those that were encoded have not."""
+    values = source.values(name) if isinstance(source, FileSource | PlotSource) else None
+    return values is not None and bool(np.isfinite(values).any())
 
 
 def _left_out(config: TrainConfig, mix: Mix, folder: Path, steps: int) -> str | None:

@@ -3,13 +3,25 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from rscovlm.data.mix import Mix
 from rscovlm.data.planning import Batching
+from rscovlm.data.plot_source import PlotSource
 from rscovlm.data.sources import FileSource
-from rscovlm.errors import UsageError
-from rscovlm.training.run import check_evaluation, open_loader, open_mix, run_folder, run_training
+from rscovlm.errors import DataError, UsageError
+from rscovlm.reo.made_plots import write_plots
+from rscovlm.training.building import open_base
+from rscovlm.training.config import load_train_config
+from rscovlm.training.run import (
+    check_evaluation,
+    check_usable,
+    open_loader,
+    open_mix,
+    run_folder,
+    run_training,
+)
 from tests.rscovlm.data.noises import SPEC, Noises
 from tests.rscovlm.data.written import ships, write
 from tests.rscovlm.training.alone import IMAGE_ID, Alone, config
@@ -29,6 +41,22 @@ def test_an_evaluation_needs_samples_that_are_held_out():
     check_evaluation(config(evaluation={"every": None}), mix())
     with pytest.raises(UsageError, match=r"evaluation\.every has no effect: the mix holds nothing out"):
         check_evaluation(config(evaluation={"every": 5}), mix())
+
+
+def test_a_number_that_no_sample_has_is_told_before_a_model_is_built(tmp_path, monkeypatch):
+    """One that is rare is found, though none of the samples that are encoded has it."""
+    write_plots(tmp_path / "plots.h5", seed=1, tiles=3, plots=2)
+    nano = open_base(load_train_config("synth"), tmp_path)
+    source = PlotSource("plots", nano.encoder, 1, 99, tmp_path, ["plots.h5"], split="all")
+    data = Mix({"plots": source}, {"plots": 6}, 0)
+    monkeypatch.setattr("rscovlm.training.run.PROBED", 1)
+    first = data.order(0)[0].index
+    source.places.numbers["rare"] = np.where(np.arange(6) == (first + 1) % 6, 1.0, np.nan)
+    assert check_usable(data, nano, {"agb_mg_per_ha": "a", "rare": "b"}) == []
+    with pytest.raises(
+        DataError, match=r"heads\.numbers\.agb\.target: no sample has a number 'agbb'; .*agb_mg"
+    ):
+        check_usable(data, nano, {"agbb": "heads.numbers.agb.target"})
 
 
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
