@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rscovlm.data.agbd import Footprint
 from rscovlm.errors import DataError
+from rscovlm.models.regions import LEAST, Regions
 from rscovlm.synth.forest import LAND_COVERS, SIDE
 from tiling.class_names import class_name
 
@@ -57,6 +58,37 @@ def region_names(by: str, source: PlotSource, tables: Sequence[Path]) -> NDArray
     if known:
         return np.array([known.get(key, "") for key in keys])
     return np.array([class_name(source.gedi(index, by)) for index in range(len(source))])
+
+
+def measured(
+    by: str, split: str, names: NDArray[np.str_], numbers: Mapping[str, NDArray[np.float64]]
+) -> Regions:
+    """The statistics of regions, of plots for training.
+
+    Args:
+        by: as of ``region_names``.
+        split: that the plots are of.
+        names: (N,) region of each plot.
+        numbers: (N,) of each target, by name.
+
+    Raises:
+        DataError: plots of another split, or regions that nothing tells apart.
+    """
+    if split != "train":
+        raise DataError(
+            f"regions {by}: statistics are of split train alone, not of {split}; "
+            "state those of training by region_statistics"
+        )
+    if not (names != "").any():
+        raise DataError(
+            f"regions {by!r}: no plot has one; choose tile, cover, a number of GEDI in the files, or a "
+            "column of names in tables"
+        )
+    own = {name: values for name, values in numbers.items() if name != "agbd_se"}
+    found = Regions.of(by, names, own, LEAST)
+    if not found.names:
+        raise DataError(f"regions {by!r}: none has {LEAST} plots or more, which its statistics need")
+    return found
 
 
 def cover_name(code: int) -> str:

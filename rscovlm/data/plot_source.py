@@ -20,14 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection_eval.words import counted
-from rscovlm.data.agbd import ACTIVITY_CODES, Footprint
+from rscovlm.data.agbd import ACTIVITY_CODES
 from rscovlm.data.example import FIELD, BoxText, Encoded, Example, Key
 from rscovlm.data.number_tables import DESCRIBED, described, further_numbers
 from rscovlm.data.plot_chain import before, chain_question
-from rscovlm.data.plot_files import open_plot_file, open_plots
+from rscovlm.data.plot_files import open_plot_file
 from rscovlm.data.plot_places import Places, plot_files
 from rscovlm.data.plot_questions import HINTS, QUESTIONS, SAID_OF_ANY, SAID_OF_SCENES, SEASON, hint_of
-from rscovlm.data.plot_regions import cover_name, region_names
+from rscovlm.data.plot_records import PlotRecords
+from rscovlm.data.plot_regions import measured, region_names
 from rscovlm.data.plot_views import (
     NATIVE,
     RASTER,
@@ -40,7 +41,7 @@ from rscovlm.data.randomness import generator
 from rscovlm.data.splits import check_split
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import Scaling
-from rscovlm.models.regions import LEAST, Regions
+from rscovlm.models.regions import Regions
 from rscovlm.synth.forest import PIXEL_M, SIDE
 from tiling.composites import FITS, Fit
 from tiling.dates import parted
@@ -56,7 +57,7 @@ _SCALED = 256  # plots from which the ranges of channels are taken
 _PATCH_KINDS = {"activity": "activity", "count": "patch_count"}
 
 
-class PlotSource:
+class PlotSource(PlotRecords):
     """Encoded plots; see the module.
 
     Args:
@@ -151,7 +152,7 @@ class PlotSource:
             raise DataError(f"side {self.side} px is not a multiple of the visual tokens' {factor} px")
         self.places = Places.of(self.files, self.split).thinned(length)
         paths = [root / table for table in tables]
-        self._further = further_numbers(paths, self._keys(), [regions] if regions else [])
+        self._further = further_numbers(paths, self.keys, [regions] if regions else [])
         self._targets = described(targets or {}, list(self._further))
         self.region = region_names(regions, self, paths) if regions else np.full(len(self), "")
         self._by = regions
@@ -172,7 +173,9 @@ class PlotSource:
         self.scaling = self._stated_scaling or self._ranges(every)
         self.regions = self._stated_regions
         if self._by and self.regions is None:
-            self.regions = self._standing(self._by, every)
+            known = {**self.places.numbers, **self._further}
+            numbers = {name: values[every] for name, values in known.items()}
+            self.regions = measured(self._by, self.split, self.region[every], numbers)
 
     def _check_dates(self) -> None:
         dates = max(parted(view)[1] for view in self.views)
@@ -211,9 +214,6 @@ class PlotSource:
             "regions": None if self.regions is None else self.regions.model_dump(mode="json"),
         }
 
-    def __len__(self) -> int:
-        return len(self.places)
-
     def links(self, group: str | None = None) -> Iterator[tuple[str, ...]]:
         """Links between plots: with ``holdout_by: tile``, the tile."""
         for index in range(len(self)):
@@ -230,21 +230,9 @@ class PlotSource:
             {name: values.tolist() for name, values in self._further.items()},
             self.places.row.tolist(),
             self.places.numbers["agb_mg_per_ha"].tolist(),
+            *(["chain"] if self.chain else []),
         ]
         return hashlib.sha256(json.dumps(facts, default=list).encode()).hexdigest()[:16]
-
-    def place(self, index: int) -> str:
-        """File, group and row of a plot."""
-        places = self.places
-        return f"{self.files[places.file[index]]}: {places.group[index] or 'plots'} {places.row[index]}"
-
-    def _keys(self) -> list[str]:
-        return [self.key(index) for index in range(len(self))]
-
-    def key(self, index: int) -> str:
-        """``<file>/<tile>/<row>`` of a plot."""
-        places = self.places
-        return f"{self.files[places.file[index]].stem}/{places.tile[index]}/{places.row[index]}"
 
     def pictures(self, index: int) -> tuple[PlotPicture, ...]:
         """The views of a plot."""
@@ -314,16 +302,6 @@ class PlotSource:
             found[FIELD + name] = np.repeat(stated[None], len(self.views), axis=0)
         return found
 
-    def footprint(self, index: int) -> Footprint:
-        """A plot as it is read.
-
-        Raises:
-            DataError: it is damaged.
-        """
-        places = self.places
-        opened = open_plots(self.files[places.file[index]])
-        return opened.read(str(places.group[index]), int(places.row[index]))
-
     def prompt(
         self, index: int, kind: str, *, known: str | None = None, told: Sequence[str] = SAID_OF_SCENES
     ) -> Conversation:
@@ -382,59 +360,6 @@ class PlotSource:
         if kind == "activity":
             return ({code: name for name, code in ACTIVITY_CODES.items()}[int(value)],)
         return (str(int(value)),)
-
-    def cover(self, index: int) -> str:
-        """Name of the land cover in the middle.
-
-        Raises:
-            DataError: the file has none.
-        """
-        places = self.places
-        opened = open_plots(self.files[places.file[index]])
-        code = opened.cover(str(places.group[index]), int(places.row[index]))
-        if code is None:
-            raise DataError(f"{self.place(index)} has no land cover in the middle")
-        return cover_name(code)
-
-    def gedi(self, index: int, name: str) -> float | None:
-        """A number of GEDI about a plot by the file's own name; None where the file does not have it."""
-        places = self.places
-        opened = open_plots(self.files[places.file[index]])
-        return opened.number(str(places.group[index]), f"GEDI/{name}", int(places.row[index]))
-
-    def covers(self) -> NDArray[np.str_]:
-        """(N,) name of the land cover in the middle of each plot; empty where there is none."""
-        names = []
-        for index in range(len(self)):
-            try:
-                names.append(self.cover(index))
-            except DataError:
-                names.append("")
-        return np.array(names)
-
-    def _standing(self, by: str, rows: NDArray[np.int64]) -> Regions:
-        """The statistics of regions, of some plots, which have to be for training.
-
-        Raises:
-            DataError: plots of another split, or regions that nothing tells apart.
-        """
-        if self.split != "train":
-            raise DataError(
-                f"regions {by}: statistics are of split train alone, not of {self.split}; "
-                "state those of training by region_statistics"
-            )
-        names = self.region[rows]
-        if not (names != "").any():
-            raise DataError(
-                f"regions {by!r}: no plot has one; choose tile, cover, a number of GEDI in the files, or a "
-                "column of names in tables"
-            )
-        numbers = {**self.places.numbers, **self._further}
-        own = {name: values[rows] for name, values in numbers.items() if name != "agbd_se"}
-        found = Regions.of(by, names, own, LEAST)
-        if not found.names:
-            raise DataError(f"regions {by!r}: none has {LEAST} plots or more, which its statistics need")
-        return found
 
     def _ranges(self, rows: NDArray[np.int64]) -> Scaling:
         """Ranges of channels, from evenly spaced ones of some plots."""

@@ -17,8 +17,8 @@ def file(tmp_path):
 @pytest.fixture
 def everything(monkeypatch):
     """Take every tile for training, and let three plots make a region."""
-    monkeypatch.setattr("rscovlm.data.plot_places.splitter", lambda folder: lambda tile: "train")
-    monkeypatch.setattr("rscovlm.data.plot_source.LEAST", 3)
+    monkeypatch.setattr("rscovlm.data.splits.splitter", lambda folder: lambda tile: "train")
+    monkeypatch.setattr("rscovlm.data.plot_regions.LEAST", 3)
 
 
 def opened(file, **options):
@@ -83,7 +83,7 @@ def test_other_splits_and_regions_that_nothing_tells_apart_are_refused(file, eve
 
 
 def test_regions_of_too_few_plots_are_refused(file, monkeypatch):
-    monkeypatch.setattr("rscovlm.data.plot_places.splitter", lambda folder: lambda tile: "train")
+    monkeypatch.setattr("rscovlm.data.splits.splitter", lambda folder: lambda tile: "train")
     with pytest.raises(DataError, match="regions 'tile': none has 20 plots or more"):
         opened(file, regions="tile")
 

@@ -170,7 +170,7 @@ def mixed(folder, text):
 
 def test_what_is_held_out_counts_neither_in_ranges_nor_in_statistics_of_regions(folder, base, monkeypatch):
     """The same mix of files from which the tiles held out are gone says the same of each plot left."""
-    monkeypatch.setattr("rscovlm.data.plot_source.LEAST", 2)
+    monkeypatch.setattr("rscovlm.data.plot_regions.LEAST", 2)
     monkeypatch.setattr("rscovlm.data.splits.splitter", lambda folder: lambda tile: "train")
     options = "{files: [plots.h5], views: [natural, sar], regions: cover}"
     mix = mixed(

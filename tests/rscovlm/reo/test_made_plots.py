@@ -43,7 +43,7 @@ def test_splits_share_no_tile_and_are_shown_as_the_training_plots_are(splits):
 
 
 def test_regions_of_the_other_splits_are_those_of_the_training_plots(splits, monkeypatch):
-    monkeypatch.setattr("rscovlm.data.plot_source.LEAST", 1)
+    monkeypatch.setattr("rscovlm.data.plot_regions.LEAST", 1)
     encoder = splits.train.encoder
     file = splits.train.files[0]
     own = Splits.of(file, encoder, 5, LIMITS, views=["natural"], regions="cover")
