@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from rscovlm.cli.options import (
+    AssumeCrs,
     AssumeGsd,
     Attempts,
     Bands,
@@ -205,9 +206,7 @@ class SceneOptions:
             metavar="FILE|none",
         ),
     ] = None
-    assume_crs: Annotated[
-        str | None, typer.Option(help="Coordinate reference system of the scene.", metavar="EPSG:N")
-    ] = None
+    assume_crs: AssumeCrs = None
     assume_gsd: AssumeGsd = None
 
     orientation: Annotated[

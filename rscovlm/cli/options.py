@@ -48,6 +48,10 @@ SensorName = Annotated[
     ),
 ]
 
+AssumeCrs = Annotated[
+    str | None, typer.Option(help="Coordinate reference system of the scene.", metavar="EPSG:N")
+]
+
 AssumeGsd = Annotated[
     float | None,
     typer.Option(help="Metres per pixel of the scene, in place of what its file says.", metavar="M"),

@@ -15,7 +15,7 @@ import typer
 from detection_eval.words import counted
 from rscovlm.cli.destinations import goes_on
 from rscovlm.cli.failures import Interrupted
-from rscovlm.cli.options import AsJson, AssumeGsd, Device, SensorName
+from rscovlm.cli.options import AsJson, AssumeCrs, AssumeGsd, Device, SensorName
 from rscovlm.cli.outputs import Overwrite, Resume, check_file, check_outputs
 from rscovlm.cli.regress_models import (
     Chosen,
@@ -91,6 +91,7 @@ def regress(
         ),
     ] = None,
     sensor: SensorName = None,
+    assume_crs: AssumeCrs = None,
     assume_gsd: AssumeGsd = None,
     sar_sensor: Annotated[
         str | None, typer.Option(help="As --sensor, of --sar.", metavar="NAME[@VERSION]")
@@ -161,7 +162,7 @@ def regress(
     inputs, estimated = models[0].inputs, models[0].targets
     with ExitStack() as held:
         bands = list(dict.fromkeys(band for each in models for band in each.inputs.bands))
-        stated = Overrides(gsd_m=assume_gsd)
+        stated = Overrides(crs=assume_crs, gsd_m=assume_gsd)
         sensors = _declared(sensor, inputs), _declared(sar_sensor, inputs)
         stack = _open(scenes, sar, *sensors, bands, stated)
         held.callback(stack.close)

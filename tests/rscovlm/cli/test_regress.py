@@ -314,6 +314,21 @@ def test_a_scene_without_a_place_needs_its_scale_stated(run, reader, model, tmp_
         assert dataset.shape == (4, 6)
 
 
+def test_a_crs_that_the_file_lacks_is_stated(run, reader, model, tmp_path):
+    reader()
+    values, green = plateau(2, 3)
+    path = scene(tmp_path / "scene.tif", green, crs=None)
+    out = tmp_path / "agb.tif"
+    lost = run("regress", path, "--model", model, "--output", out)
+    assert lost.code == 2
+    assert "state one (--assume-crs)" in lost.err
+    done = run("regress", path, "--model", model, "--output", out, "--assume-crs", "EPSG:32633")
+    assert (done.code, "warning" in done.err) == (0, False)
+    with rasterio.open(out) as dataset:
+        assert dataset.crs.to_epsg() == 32633
+        np.testing.assert_array_equal(dataset.read(1), values)
+
+
 def test_a_model_without_number_heads_is_named(run, no_model, tmp_path):
     path = scene(tmp_path / "scene.tif", plateau(2, 2)[1])
     model = checkpoint(tmp_path / "model")
