@@ -1,6 +1,6 @@
 """Memory of ``rscovlm regress`` over synthetic Sentinel-2 scenes of several sizes.
 
-Each scene is a forest whose biomass is known (rscovlm/synth/forest.py), 12 bands of 16 bits at 10 m, written
+Each scene is a forest whose biomass is known (``rscovlm synth forest``), 12 bands of 16 bits at 10 m, written
 strip by strip. The peak of resident memory of the command is measured in a process of its own, and the map is
 held against the truth.
 
@@ -21,61 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from affine import Affine
-from rasterio.windows import Window
 
-from rscovlm.synth.forest import BANDS, Tile, canopy_reflectance
-
-STRIP = 256
-TILE = Tile("30UWB000", 10.0, 20.0, 1.0, 1.0, 0.0, 112, 0.8)
-EXTENT_PX = 10_980
-
-
-def field(seed: int, scale: int, rows: slice, columns: int) -> np.ndarray:
-    """Smooth noise, mean 0 and deviation about 1, the same wherever a strip begins."""
-    nodes = np.random.default_rng([seed, scale]).normal(size=(EXTENT_PX // scale + 3,) * 2)
-
-    def parts(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        low = (at // scale).astype(int)
-        share = at / scale - low
-        return low, share * share * (3 - 2 * share)
-
-    (top, down), (left, right) = parts(np.arange(rows.start, rows.stop)), parts(np.arange(columns))
-    lines = nodes[top] * (1 - down)[:, None] + nodes[top + 1] * down[:, None]
-    smooth: np.ndarray = (lines[:, left] * (1 - right) + lines[:, left + 1] * right) * 1.5
-    return smooth
-
-
-def biomass_of(rows: slice, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """True biomass in Mg/ha, and land cover: forests of all ages among grass, fields and lakes."""
-    age = 1 / (1 + np.exp(-1.5 * (field(1, 900, rows, columns) + 0.5 * field(2, 150, rows, columns))))
-    stand = 15 + age * 385 * np.exp(0.12 * field(3, 12, rows, columns))
-    forest = field(4, 400, rows, columns) + 0.4 * field(5, 60, rows, columns) > -0.5
-    lake = field(6, 700, rows, columns) > 1.7
-    biomass = np.where(forest & ~lake, np.clip(stand, 0, 500), 4.0)
-    grass = field(7, 200, rows, columns) > 0
-    cover = np.where(forest, TILE.forest, np.where(grass, 30, 40))
-    cover = np.where(lake, 80, cover).astype(np.uint8)
-    return np.where(lake, 0.0, biomass), cover
-
-
-def write_scene(path: Path, side: int) -> None:
-    """The scene, with a corner of nodata as the edge of a swath leaves it."""
-    profile = {"driver": "GTiff", "width": side, "height": side, "count": 12, "dtype": "uint16", "nodata": 0}
-    place = {"crs": "EPSG:32630", "transform": Affine(10, 0, 500_000, 0, -10, 5_600_000)}
-    tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band", "BIGTIFF": "IF_SAFER"}
-    with rasterio.open(path, "w", **profile, **place, **tiles) as dataset:
-        dataset.descriptions = BANDS
-        dataset.update_tags(PROCESSING_BASELINE="05.09")
-        for top in range(0, side, STRIP):
-            rows = slice(top, min(top + STRIP, side))
-            biomass, cover = biomass_of(rows, side)
-            light = 1 + 0.04 * field(8, 300, rows, side)
-            seen = canopy_reflectance(np.random.default_rng([9, top]), TILE, biomass, cover, light)
-            stored = np.clip(np.rint(seen * 10_000 + 1000), 1, 65535).astype(np.uint16)
-            across = np.arange(side)[None] + np.arange(rows.start, rows.stop)[:, None]
-            stored[across < side // 5] = 0
-            dataset.write(np.moveaxis(stored, -1, 0), window=Window(0, top, side, rows.stop - top))
+from rscovlm.synth.forest_scene import biomass_of, write_forest
 
 
 def footprint(side: int, x: int, y: int) -> float:
@@ -130,7 +77,7 @@ def main() -> None:
     for side in map(int, options.sides.split(",")):
         path, output = folder / f"s2-{side}.tif", folder / f"agb-{side}.tif"
         if not path.is_file():
-            write_scene(path, side)
+            write_forest(path, side)
         command = [sys.executable, "-m", "rscovlm", "regress", str(path), "--model", options.model]
         command += ["--output", str(output), "--stride", str(options.stride), "--overwrite"]
         if options.plots:

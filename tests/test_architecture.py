@@ -44,6 +44,7 @@ GEOMETRY = {"shapely", "rasterio", "pyproj", "geopandas", "pyogrio", "pycocotool
 RASTERS_IN_RSCOVLM = {
     "rscovlm/doctor.py": "reports the version and formats of GDAL",
     "rscovlm/synth/dataset.py": "writes synthetic scenes",
+    "rscovlm/synth/forest_scene.py": "writes synthetic scenes of 12 bands",
 }
 
 

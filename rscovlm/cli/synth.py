@@ -168,3 +168,49 @@ def _read_size(text: str) -> tuple[int, int]:
     if max(width, height) > MOST_SIDE_PX:
         raise UsageError(f"--size {text!r} is too large; a side has at most {MOST_SIDE_PX:,} px")
     return width, height
+
+
+@synth.command()
+def plots(
+    output: Annotated[Path, typer.Argument(help="The HDF5 to write.", metavar="OUT.h5")],
+    tiles: Annotated[int, typer.Option(help="Tiles, of which each belongs to one split.", min=1)] = 60,
+    each: Annotated[int, typer.Option(help="Plots of each tile.", min=1, metavar="N")] = 12,
+    dates: Annotated[int, typer.Option(help="Sentinel-2 images of each plot.", min=1)] = 1,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write forest plots of known biomass in the layout of AGBD-Lite: Sentinel-2, PALSAR-2, GEDI."""
+    check_file(output, "output", (".h5", ".hdf5"))
+    check_outputs({"output": output}, (), overwrite=overwrite)
+    from detection_eval.files import atomic_path
+    from rscovlm.reo.made_plots import write_plots
+
+    with atomic_path(output) as part:
+        write_plots(part, seed, tiles, each, dates)
+    print(output)
+
+
+@synth.command()
+def forest(
+    output: Annotated[Path, typer.Argument(help="The GeoTIFF to write.", metavar="OUT.tif")],
+    size: Annotated[int, typer.Option(help="Side in pixels of 10 m.", min=50, max=10_980)] = 1000,
+    truth: Annotated[
+        Path | None, typer.Option(help="Write the biomass of each pixel, too.", metavar="FILE.tif")
+    ] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a Sentinel-2 scene of 12 bands of forests of known biomass, to map it with rscovlm regress."""
+    check_file(output, "output", (".tif", ".tiff"))
+    check_file(truth, "--truth", (".tif", ".tiff"))
+    check_outputs({"output": output, "--truth": truth}, (), overwrite=overwrite)
+    from contextlib import ExitStack
+
+    from detection_eval.files import atomic_path
+    from rscovlm.synth.forest_scene import write_forest
+
+    with ExitStack() as parts, Progress("writing", "row") as progress:
+        scene = parts.enter_context(atomic_path(output))
+        known = None if truth is None else parts.enter_context(atomic_path(truth))
+        write_forest(scene, size, known, seed, progress)
+    print(output)

@@ -51,3 +51,22 @@ def test_a_data_set_has_scenes_labels_and_questions(run, tmp_path):
     images = sorted(path.stem for path in (folder / "images").iterdir())
     assert len(images) == 2
     assert sorted(path.stem for path in (folder / "labelTxt").iterdir()) == images
+
+
+def test_forest_plots_and_a_scene_to_map_with_its_truth(run, tmp_path):
+    from rscovlm.data.agbd import AgbdFile
+
+    plots, scene, truth = (tmp_path / name for name in ("plots.h5", "s2.tif", "agb.tif"))
+    assert run("synth", "plots", plots, "--tiles", 2, "--each", 3, "--dates", 2, "--seed", 4).code == 0
+    with AgbdFile(plots) as opened:
+        assert (len(opened), opened.dates) == (6, 2)
+    assert run("synth", "forest", scene, "--size", 60, "--truth", truth).out == f"{scene}\n"
+    with rasterio.open(scene) as shown, rasterio.open(truth) as known:
+        assert (shown.count, shown.shape, known.shape) == (12, (60, 60), (60, 60))
+    before = plots.read_bytes(), truth.read_bytes()
+    for again in (("plots", plots), ("forest", tmp_path / "new.tif", "--truth", truth)):
+        done = run("synth", *again)
+        assert done.code == 2
+        assert "--overwrite" in done.err
+    assert (plots.read_bytes(), truth.read_bytes()) == before
+    assert not (tmp_path / "new.tif").exists()
