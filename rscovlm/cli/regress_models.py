@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rscovlm.models.checkpoints import Checkpoint
     from rscovlm.models.heads.ensemble import Fuse
     from rscovlm.models.inputs import PatchInput, Target
-    from rscovlm.tasks.regress import Layout, Run
+    from rscovlm.tasks.regress import Run
+    from rscovlm.tasks.regress_layout import Layout
     from rscovlm.tasks.regress_plots import KnownPlots
     from rscovlm.tasks.regress_regions import RegionLookup
     from tiling.scene import Scene
@@ -239,8 +240,8 @@ def check_radar(stack: Stack, models: Sequence[Chosen], sar: str | None) -> None
 
 def layout_of(scene: Scene, chosen: Chosen, stride: str | None) -> Layout:
     """Of a stitched map where all targets are maps of the same cells; else a cell a patch."""
-    from rscovlm.tasks.regress import Layout, scale_of
     from rscovlm.tasks.regress_dense import DenseLayout, map_cells, step_of
+    from rscovlm.tasks.regress_layout import Layout, scale_of
     from tiling.grid import parse_length
 
     inputs, targets = chosen.inputs, list(chosen.targets)

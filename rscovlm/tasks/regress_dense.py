@@ -23,19 +23,8 @@ from numpy.typing import NDArray
 from rscovlm.errors import UsageError
 from rscovlm.models.inputs import HEADS, PatchInput
 from rscovlm.models.sidecars import OWN, read_sidecar
-from rscovlm.tasks.regress import (
-    BLOCK,
-    LEAST_VALID,
-    OF_TARGET,
-    SLIVER,
-    Layout,
-    Patch,
-    Ratio,
-    Run,
-    Values,
-    known_of,
-    summary,
-)
+from rscovlm.tasks.regress import LEAST_VALID, Run, Values, known_of, summary
+from rscovlm.tasks.regress_layout import BLOCK, OF_TARGET, SLIVER, Layout, Patch, Ratio
 from tiling.maps import MapGrid
 from tiling.view import Size, View, Window
 

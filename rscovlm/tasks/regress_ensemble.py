@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rscovlm.errors import UsageError
-from rscovlm.tasks.regress import Patch, Run, by_words
+from rscovlm.tasks.regress import Run, by_words
+from rscovlm.tasks.regress_layout import Patch
 
 if TYPE_CHECKING:
     from torch import nn

@@ -20,7 +20,8 @@ from detection_eval.words import counted
 from rscovlm.errors import DataError, UsageError
 from rscovlm.scoring.predictions import LEVELS, Predictions, covered
 from rscovlm.scoring.quantile_steps import LEAST, QuantileSteps
-from rscovlm.tasks.regress import Patch, Run
+from rscovlm.tasks.regress import Run
+from rscovlm.tasks.regress_layout import Patch
 from tiling.scene import Scene
 from tiling.view import Size, View, Window
 

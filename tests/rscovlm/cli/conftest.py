@@ -10,6 +10,7 @@ import pytest
 
 from rscovlm.cli import main
 from rscovlm.models.families import FAMILIES
+from tests.rscovlm.regression import Reader, checkpoint
 from tests.rscovlm.scripted import ONE_SCALE, ScriptedEngine, write_raster
 
 MODEL = "http://scripted/v1#nano"
@@ -67,3 +68,20 @@ def no_model(monkeypatch) -> None:
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
     return write_raster(tmp_path / "scene.tif", 1024, 1024)
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """Put a reader of pixels behind any checkpoint."""
+
+    def install(**arguments) -> Reader:
+        engine = Reader(**arguments)
+        monkeypatch.setattr("rscovlm.engines.load_model", lambda spec, **_: engine)
+        return engine
+
+    return install
+
+
+@pytest.fixture
+def model(tmp_path):
+    return checkpoint(tmp_path / "model")

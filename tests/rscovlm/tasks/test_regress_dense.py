@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rscovlm.errors import UsageError
 from rscovlm.models.heads.dense.head import Field
 from rscovlm.models.heads.distribution import Mixture
-from rscovlm.tasks.regress import EVEN, SLIVER
 from rscovlm.tasks.regress_dense import DenseLayout, DenseRun, hann, step_of, valid_shares
+from rscovlm.tasks.regress_layout import EVEN, SLIVER
 from tests.rscovlm.regression import DEVIATION, INPUTS, Reader, plateau
 from tiling.stack import Stack
 

@@ -10,8 +10,9 @@ from rscovlm.models.heads.numbers.head import NumberHead
 from rscovlm.models.inputs import Scaling
 from rscovlm.scoring.predictions import LEVELS
 from rscovlm.scoring.quantile_steps import QuantileSteps
-from rscovlm.tasks.regress import EVEN, Layout, Run
+from rscovlm.tasks.regress import Run
 from rscovlm.tasks.regress_ensemble import EnsembleRun
+from rscovlm.tasks.regress_layout import EVEN, Layout
 from tests.rscovlm.regression import INPUTS, Reader, plateau
 from zoom_chain.chat import Reply
 

@@ -9,7 +9,8 @@ from rscovlm.models.heads.distribution import Mixture
 from rscovlm.models.heads.distribution.recalibrated import recalibrated
 from rscovlm.models.sensors import open_as, read_sensor
 from rscovlm.scoring.predictions import LEVELS
-from rscovlm.tasks.regress import EVEN, Layout, Run
+from rscovlm.tasks.regress import Run
+from rscovlm.tasks.regress_layout import EVEN, Layout
 from rscovlm.tasks.regress_plots import fit_on_plots, read_plots
 from tests.rscovlm.regression import INPUTS, Reader, plateau, scene
 from tiling.overrides import AS_STORED

@@ -8,8 +8,9 @@ import pytest
 
 from rscovlm.journal import Journal
 from rscovlm.models.sensors import open_as, read_sensor
-from rscovlm.tasks.regress import EVEN, Layout, Patch, Ratio, Run
+from rscovlm.tasks.regress import Run
 from rscovlm.tasks.regress_dense import DenseLayout, DenseRun
+from rscovlm.tasks.regress_layout import EVEN, Layout, Patch, Ratio
 from rscovlm.tasks.regress_regions import OneRegion, in_words, tally_of
 from tests.rscovlm.regression import INPUTS, REGIONS, Reader, scene
 from tiling.maps import BlockStore, MapGrid
