@@ -231,7 +231,12 @@ class TileGrid:
 
 
 def parse_length(length: int | str, gsd_m: float | None) -> int:
-    """A length such as ``512``, ``"512px"``, ``"500m"`` or ``"1.5 km"`` in whole scene pixels.
+    """As ``length_px``, in whole pixels."""
+    return round(length_px(length, gsd_m))
+
+
+def length_px(length: float | str, gsd_m: float | None) -> float:
+    """A length such as ``512``, ``"512px"``, ``"500m"`` or ``"1.5 km"`` in scene pixels.
 
     Args:
         length: a number of pixels, or text with the unit px (the default), m or km.
@@ -245,13 +250,13 @@ def parse_length(length: int | str, gsd_m: float | None) -> int:
         raise GridError(f"length {length!r} is not understood; give pixels (512) or metres (500m, 1.5km)")
     number, unit = float(match["number"]), match["unit"]
     if unit not in _METRES:
-        return round(number)
+        return number
     if gsd_m is None:
         raise GridError(
             f"length {length!r} is in metres, but the scene has no known ground sampling distance; "
             "give the length in pixels"
         )
-    return round(number * _METRES[unit] / gsd_m)
+    return number * _METRES[unit] / gsd_m
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:

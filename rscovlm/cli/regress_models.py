@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tiling.stack import Stack
 
 
+SAME_STRIDE = 0.01
+"""Relative difference of a whole number of pixels to the stride asked for that goes without a word."""
 FEW_INSIDE = 0.5
 """Share of plots inside of 90 % intervals below which their numbers may be other ones than the model's."""
 
@@ -242,11 +244,11 @@ def layout_of(scene: Scene, chosen: Chosen, stride: str | None) -> Layout:
     """Of a stitched map where all targets are maps of the same cells; else a cell a patch."""
     from rscovlm.tasks.regress_dense import DenseLayout, map_cells, step_of
     from rscovlm.tasks.regress_layout import Layout, scale_of
-    from tiling.grid import parse_length
+    from tiling.grid import length_px
 
     inputs, targets = chosen.inputs, list(chosen.targets)
     ratio = scale_of(inputs, scene)
-    apart = None if stride is None else parse_length(stride, scene.gsd_m) / ratio.mean
+    apart = None if stride is None else length_px(stride, scene.gsd_m) / ratio.mean
     across = map_cells(chosen.checkpoint.local, inputs, targets)
     extent = (scene.width, scene.height, inputs.patch_px)
     if across is not None:
@@ -255,6 +257,8 @@ def layout_of(scene: Scene, chosen: Chosen, stride: str | None) -> Layout:
     side = inputs.patch_px if apart is None else round(apart)
     if side < 1:
         raise UsageError(f"--stride {stride} is less than a pixel; give one or more")
+    if apart is not None and abs(side - apart) > SAME_STRIDE * apart:
+        note(f"--stride {stride} is {apart:.4g} px as the model sees them; cells are {side} px")
     return Layout.of(*extent, side, ratio, len(targets))
 
 

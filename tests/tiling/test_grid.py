@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiling.errors import GridError, OutsideScene
-from tiling.grid import Tile, TileGrid, parse_length
+from tiling.grid import Tile, TileGrid, length_px, parse_length
 from tiling.view import Window
 
 
@@ -230,3 +230,9 @@ def test_a_tile_is_looked_at_for_a_single_valid_pixel_wherever_in_it_that_lies()
     plan = TileGrid(48, 20, tile=20, overlap=6).valid_tiles(scene)
     assert [t.index for t in plan.tiles] == [0, 1]
     assert [t.index for t in plan.skipped] == [2]
+
+
+def test_a_length_in_pixels_keeps_its_fraction_and_is_rounded_where_whole_pixels_are_asked_for():
+    assert length_px("250m", 20.0) == 12.5
+    assert length_px("25.5", None) == 25.5
+    assert parse_length("250m", 20.0) == 12

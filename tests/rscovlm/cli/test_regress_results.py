@@ -105,3 +105,26 @@ def test_cells_without_an_estimate_are_counted_and_a_map_of_none_is_warned_of(ru
         assert done.code == 0
         assert told in done.err
         assert ("warning: no cell has an estimate" in done.err) == (told[2] == "6")
+
+
+@pytest.mark.parametrize(
+    ("stride", "told"), [("25.5", "25.5 px as the model sees them; cells are 26 px"), ("250m", "")]
+)
+def test_cells_of_another_size_than_asked_for_are_told(run, reader, model, tmp_path, stride, told):
+    reader()
+    path = scene(tmp_path / "scene.tif", plateau(3, 3)[1])
+    done = run("regress", path, "--model", model, "--output", tmp_path / "agb.tif", "--stride", stride)
+    assert done.code == 0
+    assert ("as the model sees them" in done.err) == bool(told)
+    assert told in done.err
+
+
+def test_a_stride_in_metres_is_that_of_the_ground_in_a_coarser_scene_too(run, reader, model, tmp_path):
+    """250 m are 12.5 px of 20 m, and 25 px as the model sees them."""
+    reader()
+    path = scene(tmp_path / "scene.tif", np.full((50, 50), 120.0), gsd_m=20.0)
+    done = run("regress", path, "--model", model, "--output", tmp_path / "agb.tif", "--stride", "250m")
+    assert done.code == 0
+    with rasterio.open(tmp_path / "agb.tif") as dataset:
+        assert dataset.shape == (4, 4)
+        assert dataset.res == pytest.approx((250, 250), rel=1e-3)
