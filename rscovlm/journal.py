@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
+from detection_eval.closing import Closing
 from detection_eval.files import InUse, locked, naming
 from rscovlm.errors import JournalError
 
@@ -28,7 +28,7 @@ SCHEMA = "rscovlm.journal/1"
 _FINGERPRINTS = re.compile(r"(?:[0-9a-f]{16}|[0-9a-f]{64}) (?:[0-9a-f]{16}|[0-9a-f]{64})")
 
 
-class Journal:
+class Journal(Closing):
     """Finished items of one piece of work; a context manager that closes the file and keeps it.
 
     Args:
@@ -131,14 +131,6 @@ class Journal:
                 f"{self.path} is of a run with other parameters: {'; '.join(changes)}. "
                 "Use the same ones to resume, or start anew with --overwrite"
             )
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def append(self, items: Mapping[str, Any]) -> None:
         """Record finished items by key and wait until they are on the disk.

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from rasterio.crs import CRS
 
+from detection_eval.closing import Closing
 from tiling.bands import RGB, band_indexes, band_layout, bands_of, shown_bands
 from tiling.contrast import automatic_contrast
 from tiling.errors import EmptyScene, NotGeoreferenced, NoValidPixels, OutsideScene, SceneUnreadable
@@ -45,7 +45,7 @@ class _OpenedWith(NamedTuple):
     north_up: bool
 
 
-class Scene:
+class Scene(Closing):
     """A raster of any size that GDAL reads; a context manager, safe to use from threads.
 
     ``read_bands`` gives the values of any bands, ``read`` a rendering of one or three of them for the eye.
@@ -155,14 +155,6 @@ class Scene:
         if own is not None and abs(gsd_m - own) > 0.01 * own:
             self.warnings.append(f"its ground sampling distance of {own:.3g} m is taken as {gsd_m:.3g} m")
         self.gsd_xy_m, self.gsd_m = (gsd_m, gsd_m), gsd_m
-
-    def __enter__(self) -> Scene:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Scene({self.source!r}, {self.width} x {self.height} px, bands {self.bands}, {self.dtype})"

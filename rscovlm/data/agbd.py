@@ -21,12 +21,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detection_eval.closing import Closing
 from detection_eval.files import atomic_path
 from rscovlm.errors import DataError
 from rscovlm.synth.forest import BANDS, POLARISATIONS, SIDE, Plot, canopy_height
@@ -73,7 +73,7 @@ class Footprint:
     days: tuple[float, ...] = ()
 
 
-class AgbdFile:
+class AgbdFile(Closing):
     """An AGBD or AGBD-Lite file; a context manager.
 
     Args:
@@ -122,14 +122,6 @@ class AgbdFile:
             return {name or self.path.stem: len(group["S2_bands"]) for name, group in self._groups.items()}
         names, counts = np.unique(self._tiles, return_counts=True)
         return dict(zip(names.tolist(), counts.tolist(), strict=True))
-
-    def __enter__(self) -> AgbdFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

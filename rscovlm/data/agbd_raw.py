@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detection_eval.closing import Closing
 from rscovlm.data.agbd import GEDI_BEGAN, NO_CLASS, Footprint, gamma0_db, reflectance
 from rscovlm.data.table_blocks import Blocks, is_patch
 from rscovlm.errors import DataError
@@ -125,7 +126,7 @@ def tiles_of(numbers: Mapping[str, Floats], words: Mapping[str, NDArray[np.str_]
     return None
 
 
-class RawFile:
+class RawFile(Closing):
     """A Parquet table of plots, read by row group; a context manager that does what ``AgbdFile`` does.
 
     Args:
@@ -181,14 +182,6 @@ class RawFile:
             for layer, names in _LAYERS.items()
         }
         return {layer: column for layer, column in found.items() if column}
-
-    def __enter__(self) -> RawFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

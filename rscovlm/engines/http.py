@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 from anyio.from_thread import start_blocking_portal
 
+from detection_eval.closing import Closing
 from rscovlm.engines import connection, openai
 from rscovlm.engines.accounting import Accounting, Probed
 from rscovlm.engines.prefix_cache import PrefixCache
@@ -28,7 +29,7 @@ from zoom_chain.scores import Scores
 T = TypeVar("T")
 
 
-class HttpEngine:
+class HttpEngine(Closing):
     """A model behind an OpenAI-compatible server.
 
     Images are sent at their final size, and the server's count of prompt tokens shows whether it left them
@@ -86,12 +87,6 @@ class HttpEngine:
             raise
         served = [each.name for each in self._routes.adapters] if self._routes else [self.model]
         self.name = f"{self.url}#{'|'.join(served)}"
-
-    def __enter__(self) -> HttpEngine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections; the server goes on."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from detection_eval.closing import Closing
 from rscovlm.models.scale_words import SAID, stated
 from zoom_chain.chat import Conversation, Generation, Picture, Reply
 from zoom_chain.keeping import release
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoom_chain.scores import Scores
 
 
-class StatingEngine:
+class StatingEngine(Closing):
     """Another engine, told the scale of images after them; its name says so, all else is the other one's.
 
     Args:
@@ -45,11 +45,3 @@ class StatingEngine:
     def close(self) -> None:
         """Close the other one."""
         self._engine.close()
-
-    def __enter__(self) -> StatingEngine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

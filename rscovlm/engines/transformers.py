@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from detection_eval.closing import Closing
 from rscovlm.engines.decoding import Decoder
 from rscovlm.engines.generating import Generated, before
 from rscovlm.engines.numbers import dense_head_of, distributions_of, fields_of, head_of, prompts_of
@@ -50,7 +51,7 @@ GSD = "gsd"
 """Name of the head that estimates the ground sampling distance."""
 
 
-class TransformersEngine:
+class TransformersEngine(Closing):
     """A model of the Qwen2.5-VL or Qwen3-VL architecture, run in this process.
 
     Args:
@@ -162,12 +163,6 @@ class TransformersEngine:
     def kept_tokens(self) -> int:
         """Positions whose keys and values are kept between calls; 0 where nothing is kept."""
         return self._memory.most_tokens
-
-    def __enter__(self) -> TransformersEngine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Forget kept conversations and let go of the weights."""

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from detection_eval.closing import Closing
 from rscovlm.engines import openai
 from rscovlm.engines.prefix_cache import PrefixCache
 from rscovlm.engines.vllm_settings import adapter_settings, require_known
@@ -27,7 +28,7 @@ MOST_TOKENS = 32_768
 """Tokens of one conversation, for checkpoints that would allow more than a usual cache holds."""
 
 
-class VllmEngine:
+class VllmEngine(Closing):
     """A checkpoint run by vLLM in this process.
 
     On a CPU, vLLM reserves nearly all memory for its cache and fails where that is not free, unless the
@@ -83,12 +84,6 @@ class VllmEngine:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"vLLM cannot run {adapter or folder}: {reason}") from error
         self._length = self._llm.llm_engine.model_config.max_model_len
-
-    def __enter__(self) -> VllmEngine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the weights; vLLM ends its worker with its last reference."""

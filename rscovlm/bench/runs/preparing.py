@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from detection_eval.closing import Closing
 from detection_eval.errors import DetectionError
 from rscovlm.bench.item import Item
 from rscovlm.bench.runs.asking import Asking
@@ -68,7 +69,7 @@ class Prepared:
         return self.conversation is None and self.run is None
 
 
-class PreparedBatch:
+class PreparedBatch(Closing):
     """Questions that are asked together, and the scenes that they are about."""
 
     def __init__(self, asking: Asking, items: Sequence[Item]) -> None:
@@ -82,12 +83,6 @@ class PreparedBatch:
                 if isinstance(scene, Scene):
                     self._files.callback(scene.close)
             self.questions = list(readers.map(self._question, items))
-
-    def __enter__(self) -> PreparedBatch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the scenes."""
