@@ -103,12 +103,10 @@ def _model(model: str) -> tuple[Checkpoint, PatchInput]:
     Raises:
         ModelError: where it has no number heads.
     """
-    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.checkpoints import resolve_here
     from rscovlm.models.inputs import read_inputs
 
-    checkpoint = resolve(model)
-    if checkpoint.runner != "transformers":
-        raise ModelError(f"{model} is run elsewhere; number heads need a checkpoint in this process")
+    checkpoint = resolve_here(model, "number heads need")
     inputs = read_inputs(checkpoint.local)
     if inputs is None:
         raise ModelError(

@@ -87,18 +87,16 @@ def baselines(
 
 def _of_model(model: str, file: Path, target: str, plots: int, device: Device) -> dict[str, Predictions]:
     """What the heads of a model that give the target say of the test plots."""
-    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.checkpoints import resolve_here
     from rscovlm.models.inputs import number_heads, read_inputs, tiles_used
 
-    checkpoint = resolve(model)
-    if checkpoint.folder is None:
-        raise ModelError(f"{model} is run elsewhere; heads stand beside a checkpoint in a folder")
-    inputs = read_inputs(checkpoint.folder)
-    heads = [name for name, gives in number_heads(checkpoint.folder).items() if gives == target]
+    checkpoint = resolve_here(model, "number heads need")
+    inputs = read_inputs(checkpoint.local)
+    heads = [name for name, gives in number_heads(checkpoint.local).items() if gives == target]
     if inputs is None or not heads:
         raise ModelError(f"{model} has no head that gives {target}")
     source = shown_plots(file, checkpoint, inputs, "test", plots)
-    for what, tiles in tiles_used(checkpoint.folder).items():
+    for what, tiles in tiles_used(checkpoint.local).items():
         shared = sorted(tiles & set(source.places.tile.tolist()))
         if shared:
             raise ModelError(

@@ -12,7 +12,7 @@ from rscovlm.cli.opening import open_model
 from rscovlm.cli.options import Device, Model
 from rscovlm.cli.outputs import Overwrite, check_outputs
 from rscovlm.cli.reo_plans import PLOTS
-from rscovlm.errors import ModelError, UsageError
+from rscovlm.errors import UsageError
 from rscovlm.progress import Progress
 
 if TYPE_CHECKING:
@@ -48,17 +48,15 @@ def embed(
     import numpy as np
 
     from rscovlm.engines.transformers import TransformersEngine
-    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.checkpoints import resolve_here
     from rscovlm.models.inputs import PatchInput
     from rscovlm.reo.cached import predicted_from
     from rscovlm.reo.embedding import as_states, features_of, fit_embed, write_embed
     from rscovlm.scoring.predictions import intervals
     from rscovlm.scoring.quantile_steps import LEAST, QuantileSteps
 
-    checkpoint = resolve(model)
-    if checkpoint.folder is None:
-        raise ModelError(f"{model} is run elsewhere; a head reads the states of a checkpoint in a folder")
-    check_outputs({"--output": output}, [*files, checkpoint.folder], overwrite=overwrite)
+    checkpoint = resolve_here(model, "ridge on hidden states needs")
+    check_outputs({"--output": output}, [*files, checkpoint.local], overwrite=overwrite)
     train, val = _sources(files, checkpoint, views, plots)
     known = [each for each in train.inputs["targets"] if np.isfinite(train.places.numbers[each]).any()]
     if target not in known:
@@ -78,7 +76,7 @@ def embed(
     if said.usable.sum() >= LEAST:
         fitted.head.steps = QuantileSteps.fit(said)
     inputs = PatchInput.model_validate(train.inputs)
-    write_embed(checkpoint.folder, output, name, fitted.head, inputs, val.places.tile.tolist())
+    write_embed(checkpoint.local, output, name, fitted.head, inputs, val.places.tile.tolist())
     unit = inputs.targets[target].unit
     scores = intervals(said, ("rmse", "r2"))
     rmse = scores["rmse"]

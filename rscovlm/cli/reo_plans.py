@@ -43,12 +43,12 @@ def stack(
     device: Device = None,
 ) -> None:
     """Fit the weights of an ensemble of heads on validation plots, and put it beside the model."""
-    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.checkpoints import resolve_here
     from rscovlm.models.inputs import number_heads, read_inputs
     from rscovlm.reo.stacking import save_ensemble
 
-    checkpoint = resolve(model)
-    folder = _to_change(checkpoint, "an ensemble stands")
+    checkpoint = resolve_here(model, "the heads of an ensemble need")
+    folder = _to_change(checkpoint)
     inputs = read_inputs(folder)
     members = _alike(model, {k: v for k, v in number_heads(folder).items() if k != name}, heads)
     if inputs is None:
@@ -58,21 +58,19 @@ def stack(
         print(f"{member} {weight:.3f}")
 
 
-def _to_change(checkpoint: Checkpoint, what: str) -> Path:
+def _to_change(checkpoint: Checkpoint) -> Path:
     """The folder of a checkpoint that something is put beside.
 
     Raises:
-        ModelError: there is none, or it is the one that ships, which every command shares.
+        ModelError: it is the one that ships, which every command shares.
     """
     from rscovlm.models.checkpoints import NANO_FOLDER
 
-    if checkpoint.folder is None:
-        raise ModelError(f"{checkpoint.spec} is run elsewhere; {what} beside a checkpoint in a folder")
-    if checkpoint.folder.resolve() == NANO_FOLDER.resolve():
+    if checkpoint.local.resolve() == NANO_FOLDER.resolve():
         raise ModelError(
             f"{checkpoint.spec} ships with the program and stays as it is; copy {NANO_FOLDER} and give that"
         )
-    return checkpoint.folder
+    return checkpoint.local
 
 
 def _alike(model: str, there: Mapping[str, str], heads: Sequence[str] | None) -> list[str]:
@@ -116,13 +114,13 @@ def calibrate(
     device: Device = None,
 ) -> None:
     """Move quantiles of heads so that intervals hold what they say on validation plots."""
-    from rscovlm.models.checkpoints import resolve
+    from rscovlm.models.checkpoints import resolve_here
     from rscovlm.models.heads.recalibration import write_recalibration
     from rscovlm.models.inputs import number_heads, read_inputs
     from rscovlm.reo.calibration import fitted
 
-    checkpoint = resolve(model)
-    folder = _to_change(checkpoint, "a recalibration stands")
+    checkpoint = resolve_here(model, "the heads of a recalibration need")
+    folder = _to_change(checkpoint)
     inputs = read_inputs(folder)
     if inputs is None:
         raise ModelError(f"{model} has no number heads")

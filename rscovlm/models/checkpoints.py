@@ -112,6 +112,23 @@ def resolve(spec: str, *, family: str | None = None, max_pixels: int | None = No
     return replace(found, family=found.family.with_max_pixels(max_pixels))
 
 
+def resolve_here(spec: str, what: str) -> Checkpoint:
+    """The model that a string names, for what needs its hidden states in this process.
+
+    Args:
+        spec: as of ``resolve``.
+        what: needs it so, with its verb: ``number heads need``.
+
+    Raises:
+        ModelError: for a server or vLLM, which give none; else as ``resolve``.
+    """
+    if spec.startswith(("http://", "https://", "vllm:")):
+        raise ModelError(
+            f"{spec} is run elsewhere; {what} a checkpoint in this process: a folder or a hub id"
+        )
+    return resolve(spec)
+
+
 def _on_server(spec: str, family: str | None) -> Checkpoint:
     url, _, served = spec.partition("#")
     known = family_named(family) if family else family_in(served)

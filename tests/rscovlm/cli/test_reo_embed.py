@@ -53,6 +53,8 @@ def test_what_a_folder_holds_is_not_replaced_unasked(file, base, tmp_path, capsy
     [
         (["--target", "soil_moisture"], "the plots have agb_mg_per_ha, canopy_height_m, patch_count"),
         (["--views", "thermal"], "view 'thermal' is unknown"),
+        (["--model", "http://127.0.0.1:9/v1"], "is run elsewhere"),
+        (["--model", "vllm:nano"], "is run elsewhere"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused_and_nothing_is_left(file, base, tmp_path, capsys, more, told):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rscovlm.errors import ModelError
-from rscovlm.models.checkpoints import NANO_FOLDER, resolve
+from rscovlm.models.checkpoints import NANO_FOLDER, resolve, resolve_here
 from rscovlm.models.families import FAMILIES, family_of
 
 
@@ -130,3 +130,10 @@ def test_a_hub_that_does_not_answer_is_one_line(monkeypatch):
 def test_a_precision_that_was_asked_for_is_part_of_the_identity():
     plain = resolve("nano")
     assert replace(plain, dtype="bfloat16").identity != plain.identity
+
+
+@pytest.mark.parametrize("spec", ["http://127.0.0.1:9/v1", "https://host/v1#nano", "vllm:nano"])
+def test_what_needs_hidden_states_refuses_models_that_are_run_elsewhere_before_all_else(spec):
+    with pytest.raises(ModelError, match=r"is run elsewhere; number heads need a checkpoint in this process"):
+        resolve_here(spec, "number heads need")
+    assert resolve_here("nano", "number heads need").local == NANO_FOLDER
