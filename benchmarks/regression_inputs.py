@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.regression import limits_of
 from detection_eval.files import write_text
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.plot_views import CHANNELS
@@ -134,13 +135,12 @@ def main() -> None:
 
 def rows_of_views(rows: KeptRows, model: Any, views: str, options: argparse.Namespace) -> None:
     """The rows of a set of views; hidden states are read where one of them is not kept."""
-    limits = {"train": options.train, "val": options.test, "test": options.test}
     source = partial(
         Splits.of,
         rows.folder / "plots.h5",
         Encoder.of_checkpoint(NANO_FOLDER),
         SEED,
-        limits,
+        limits_of(options),
         views=VIEWS[views],
     )
     data = source()

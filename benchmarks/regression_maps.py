@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.regression import SEED
+from benchmarks.regression import SEED, limits_of
 from detection_eval.files import write_json
 from rscovlm.data.encoding import Encoder
 from rscovlm.data.packing import collate, model_inputs
@@ -140,9 +140,8 @@ def main() -> None:
     write_plots(plots, SEED, 115, 40)
     started = time.perf_counter()
     found: dict[str, dict[str, Any]] = {}
-    limits = {"train": options.train, "val": options.test, "test": options.test}
     encoder = Encoder.of_checkpoint(NANO_FOLDER)
-    data = Splits.of(plots, encoder, SEED, limits, views=VIEWS, maps=[TARGET])
+    data = Splits.of(plots, encoder, SEED, limits_of(options), views=VIEWS, maps=[TARGET])
     with load_model("nano", device="cpu") as engine:
         assert isinstance(engine, TransformersEngine)
         model = engine.model

@@ -45,8 +45,7 @@ def baselines(
     from rscovlm.bench.results.tables import ResultTable
     from rscovlm.data.encoding import Encoder
     from rscovlm.data.number_tables import DESCRIBED
-    from rscovlm.data.plot_source import PlotSource
-    from rscovlm.data.splits import check_apart
+    from rscovlm.data.plot_source import sources_apart
     from rscovlm.models.checkpoints import NANO_FOLDER
     from rscovlm.reo.baselines import baseline_rows
     from rscovlm.reo.score import SCORES, rows_of
@@ -56,8 +55,7 @@ def baselines(
     check_outputs({"--output": output}, [file], overwrite=overwrite)
     encoder = Encoder.of_checkpoint(NANO_FOLDER)  # no picture is shown: bands are read as they are
     limits = dict(zip(_SPLITS, (train, test, test), strict=True))
-    splits = [PlotSource(name, encoder, 0, most, *rooted(file), split=name) for name, most in limits.items()]
-    check_apart({each.split: each.places.tile.tolist() for each in splits})
+    splits = sources_apart(*rooted(file), encoder, 0, limits)
     known = [name for name in DESCRIBED if name in splits[0].places.numbers]
     if target not in known:
         raise UsageError(f"--target {target}: the plots have {', '.join(known)}")
@@ -65,20 +63,18 @@ def baselines(
     methods = baseline_rows(*splits, target=target)
     if model is not None:
         methods |= _of_model(model, file, target, test, device)
-    head, rows = rows_of(methods, "constant", seed)
+    scores = {name: intervals(own, SCORES, seed=seed) for name, own in methods.items()}
+    head, rows = rows_of(methods, scores, "constant")
     unit = DESCRIBED[target]["unit"]
     table = ResultTable(
         f"Scores, {unit}", head, rows, ("skill: 1 - MSE / MSE of the mean of training plots.",)
     )
-    scores = {
-        name: {score: each._asdict() for score, each in intervals(own, SCORES, seed=seed).items()}
-        for name, own in methods.items()
-    }
+    stated = {name: {score: each._asdict() for score, each in own.items()} for name, own in scores.items()}
     data: dict[str, Any] = {
         "target": target,
         "unit": unit,
         "plots": {each.split: len(each) for each in splits},
-        "scores": without_nan(scores),
+        "scores": without_nan(stated),
     }
     if output is not None:
         write_report(output, f"Baselines of {file.name}", [table], data)

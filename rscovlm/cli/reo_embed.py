@@ -95,9 +95,8 @@ def _sources(
 ) -> tuple[PlotSource, PlotSource]:
     """Training and validation plots, shown alike, on tiles that share nothing."""
     from rscovlm.data.encoding import Encoder
-    from rscovlm.data.plot_source import PlotSource
+    from rscovlm.data.plot_source import sources_apart
     from rscovlm.data.plot_views import shown_as
-    from rscovlm.data.splits import check_apart
     from rscovlm.models.inputs import read_inputs
 
     encoder = Encoder.of_checkpoint(checkpoint.local)
@@ -107,8 +106,5 @@ def _sources(
     if views is not None:
         shown = {"views": tuple(name.strip() for name in views.split(","))}
     shown |= {"regions": None, "region_statistics": None}
-    train = PlotSource("train", encoder, 0, plots, Path(), names, split="train", **shown)
-    shown |= {"side": train.side, "scaling": train.scaling.model_dump()}
-    val = PlotSource("val", encoder, 0, plots, Path(), names, split="val", **shown)
-    check_apart({each.split: each.places.tile.tolist() for each in (train, val)})
+    train, val = sources_apart(Path(), names, encoder, 0, {"train": plots, "val": plots}, **shown)
     return train, val

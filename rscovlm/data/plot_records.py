@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,11 @@ class PlotRecords:
         return opened.number(str(places.group[index]), f"GEDI/{name}", int(places.row[index]))
 
     def covers(self) -> NDArray[np.str_]:
-        """(N,) name of the land cover in the middle of each plot; empty where there is none."""
+        """(N,) name of the land cover in the middle of each plot, read once; empty where there is none."""
+        return self._covers
+
+    @cached_property
+    def _covers(self) -> NDArray[np.str_]:
         names = []
         for index in range(len(self)):
             try:

@@ -38,7 +38,7 @@ from rscovlm.data.plot_views import (
     scaling_of,
 )
 from rscovlm.data.randomness import generator
-from rscovlm.data.splits import check_split
+from rscovlm.data.splits import check_apart, check_split
 from rscovlm.errors import DataError
 from rscovlm.models.inputs import Scaling
 from rscovlm.models.regions import Regions
@@ -365,3 +365,30 @@ class PlotSource(PlotRecords):
         """Ranges of channels, from evenly spaced ones of some plots."""
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(_SCALED, len(rows))).round().astype(int))
         return scaling_of(self.footprint(int(row)) for row in rows[chosen])
+
+
+def sources_apart(
+    root: Path, files: Sequence[str], encoder: Encoder, seed: int, limits: Mapping[str, int], **shown: Any
+) -> tuple[PlotSource, ...]:
+    """Sources of several splits that share no tile, the others shown as the first.
+
+    Args:
+        root: folder of the files.
+        files: as of ``PlotSource``.
+        encoder: of the checkpoint.
+        seed: of the sources.
+        limits: most plots of each split, that of training first, where ranges and regions are measured.
+        shown: further options of ``PlotSource``, such as ``views``.
+
+    Raises:
+        DataError: for plots that cannot be used, or a tile in two of the splits.
+    """
+    found: list[PlotSource] = []
+    for split, most in limits.items():
+        found.append(PlotSource(split, encoder, seed, most, root, files, split=split, **shown))
+        first = found[0]
+        shown |= {"side": first.side, "scaling": first.scaling.model_dump()}
+        if first.regions is not None:
+            shown["region_statistics"] = first.regions.model_dump()
+    check_apart({each.split: each.places.tile.tolist() for each in found})
+    return tuple(found)

@@ -16,8 +16,7 @@ from torch import Tensor
 from detection_eval.words import counted
 from rscovlm.data.agbd import AgbdFile, write_agbd
 from rscovlm.data.encoding import Encoder
-from rscovlm.data.plot_source import PlotSource
-from rscovlm.data.splits import check_apart
+from rscovlm.data.plot_source import PlotSource, sources_apart
 from rscovlm.errors import DataError
 from rscovlm.models.heads import make_heads
 from rscovlm.models.heads.numbers.head import NumberHead
@@ -71,23 +70,13 @@ class Splits:
             file: of plots.
             encoder: of the checkpoint.
             seed: of the sources.
-            limits: most plots of each split.
+            limits: most plots of train, val and test, in this order.
             shown: further options of ``PlotSource``, such as ``views``.
 
         Raises:
             DataError: for plots that cannot be used, or a tile in two of the splits.
         """
-        shown["files"] = [file.name]
-        train = PlotSource("train", encoder, seed, limits["train"], file.parent, split="train", **shown)
-        shown |= {"side": train.side, "scaling": train.scaling.model_dump()}
-        if train.regions is not None:
-            shown["region_statistics"] = train.regions.model_dump()
-        val, test = (
-            PlotSource(name, encoder, seed, limits[name], file.parent, split=name, **shown)
-            for name in ("val", "test")
-        )
-        check_apart({each.split: each.places.tile.tolist() for each in (train, val, test)})
-        return cls(train, val, test)
+        return cls(*sources_apart(file.parent, [file.name], encoder, seed, limits, **shown))
 
     def __iter__(self) -> Iterator[PlotSource]:
         return iter((self.train, self.val, self.test))

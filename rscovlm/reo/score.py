@@ -217,7 +217,8 @@ def tables(found: Card, unit: str) -> list[ResultTable]:
 
 def _overall(found: Card, unit: str) -> ResultTable:
     baselines = [name for name in found.methods if name != "model"]
-    head, rows = rows_of(found.methods, baselines[0], found.seed)
+    scores = {method: found.scores(method) for method in found.methods}
+    head, rows = rows_of(found.methods, scores, baselines[0])
     own = found.methods["model"]
     apart = {name: difference(own, found.methods[name], seed=found.seed) for name in baselines}
     notes = [
@@ -233,14 +234,14 @@ def _overall(found: Card, unit: str) -> ResultTable:
 
 
 def rows_of(
-    methods: Mapping[str, Predictions], reference: str, seed: int = 0
+    methods: Mapping[str, Predictions], scores: Mapping[str, Mapping[str, Interval]], reference: str
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Heads of columns and a row a method: scores with intervals over tiles, and the skill over one of them.
 
     Args:
         methods: by name.
+        scores: ``SCORES`` of each.
         reference: name of the method that has a skill of 0.
-        seed: of resampling.
     """
     head, rows = ["method", "n"], []
     for name in SCORES:
@@ -248,7 +249,7 @@ def rows_of(
     against = _moments(methods[reference])
     for method, each in methods.items():
         cells = [method, f"{int(each.usable.sum()):,}"]
-        for score in intervals(each, SCORES, seed=seed).values():
+        for score in scores[method].values():
             cells += [number(score.value), _ends(score)]
         rows.append((*cells, f"{skill(_moments(each), against).item():+.3f}"))
     return (*head, "skill"), tuple(rows)

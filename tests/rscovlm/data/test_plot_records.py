@@ -52,3 +52,9 @@ def test_a_plot_without_a_land_cover_has_none_in_the_list_and_is_refused_alone(m
     assert fresh.covers()[1] == ""
     with pytest.raises(DataError, match=r"a\.h5: plots 1 has no land cover in the middle"):
         fresh.cover(1)
+
+
+def test_land_covers_of_all_plots_are_read_once(made, monkeypatch):
+    first = made.covers().tolist()
+    monkeypatch.setattr(PlotRecords, "cover", lambda *_: pytest.fail("read again"))
+    assert made.covers().tolist() == first
